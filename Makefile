@@ -1,0 +1,126 @@
+# One command each; `make help` lists them. What they do is in tools/, here is only what comes
+# before what. Stamps in the virtual environment make a second run quick.
+
+PYTHON ?= python3
+# none: use $(PYTHON) as it is, with its meson, ninja, torch ...; nothing is fetched
+VENV ?= .venv
+# auto: kernels if there is an nvcc or an NVIDIA driver   0: never   1: always
+CUDA ?= auto
+TORCH ?= torch==2.13.0
+IMAGE ?=
+
+ifeq ($(VENV),none)
+STAMPS := build/native.stamps
+export PY := $(shell command -v $(PYTHON))
+export PYTHONPATH := $(CURDIR)/build/native/site:$(CURDIR)/compat/savant$(if $(PYTHONPATH),:$(PYTHONPATH))
+else
+STAMPS := $(VENV)
+export PY := $(CURDIR)/$(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+endif
+export VENV
+
+SOURCES := $(shell find include src python compat -type f ! -name '*.pyc' 2>/dev/null) \
+	meson.build meson.options pyproject.toml tools/install.sh tools/embed.sh tools/version.sh
+PIP := @$(PY) -m pip install -q --disable-pip-version-check
+
+.PHONY: help
+help:
+	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
+	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
+	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
+	@echo "make bench      nanoseconds per call, beside the usual ways"
+	@echo "make lint       check the layout of the sources; make format puts it right"
+	@echo "make wheel      sdist and wheel, with kernels, into dist/"
+	@echo "make clean      remove build/, dist/ and $(VENV)"
+	@echo
+	@echo "CUDA=auto|0|1   kernels: if there is an nvcc or a driver, never, always"
+	@echo "PYTHON=python3  the Python to build with      TORCH=$(TORCH)  the torch to install"
+	@echo "VENV=none       use PYTHON's own packages and the meson on the PATH; fetch nothing"
+
+# ---- steps, each with its stamp ----
+
+FORCE:
+
+# Written anew only when the answer changes, so that what depends on it is made again.
+$(STAMPS)/.choice: FORCE | $(STAMPS)/.ready
+	@echo '$(CUDA)' | cmp -s - $@ || echo '$(CUDA)' >$@
+
+$(STAMPS)/.pixview: $(SOURCES) $(STAMPS)/.ready $(STAMPS)/.choice
+	@tools/install.sh $(CUDA)
+	@touch $@
+
+ifeq ($(VENV),none)
+
+$(STAMPS)/.ready:
+	@sh tools/preflight.sh $(PYTHON) ready
+	@mkdir -p $(@D) && touch $@
+
+# A ready-made environment has what it has.
+$(STAMPS)/.demo $(STAMPS)/.test $(STAMPS)/.lint $(STAMPS)/.torch: | $(STAMPS)/.ready
+	@touch $@
+
+else
+
+$(STAMPS)/.ready: tools/requirements-build.txt
+	@sh tools/preflight.sh $(PYTHON)
+	@echo "pixview: making $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	$(PIP) -U -r tools/requirements-build.txt
+	@touch $@
+
+$(STAMPS)/.torch: $(STAMPS)/.ready
+	@echo "pixview: installing $(TORCH) (0.2 GB, with CUDA several GB)" >&2
+	$(PIP) '$(TORCH)'
+	@touch $@
+
+$(STAMPS)/.demo: tools/requirements-demo.txt $(STAMPS)/.ready
+	$(PIP) -r tools/requirements-demo.txt
+	@touch $@
+
+$(STAMPS)/.test: tools/requirements-test.txt $(STAMPS)/.ready
+	@echo "pixview: installing what the tests use (CuPy: 70 MB)" >&2
+	$(PIP) -r tools/requirements-test.txt
+	@touch $@
+
+$(STAMPS)/.lint: tools/requirements-lint.txt $(STAMPS)/.ready
+	$(PIP) -r tools/requirements-lint.txt
+	@touch $@
+
+endif
+
+# ---- commands ----
+
+.PHONY: demo test test-c test-python test-gpu bench lint format wheel clean
+
+demo: $(STAMPS)/.torch $(STAMPS)/.demo $(STAMPS)/.pixview
+	@tools/demo.sh $(IMAGE)
+
+# Last the Python tests, so that their closing line is the last one.
+test: lint test-c $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@. tools/lib.sh; ! has_driver || tools/test.sh gpu
+	@tools/test.sh python
+
+test-c: $(STAMPS)/.ready
+	@tools/test.sh c
+
+test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@tools/test.sh python
+
+test-gpu: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@tools/test.sh gpu
+
+bench: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@tools/test.sh bench
+
+lint: $(STAMPS)/.lint
+	@tools/lint.sh
+
+format: $(STAMPS)/.lint
+	@tools/lint.sh fix
+
+wheel: $(STAMPS)/.ready
+	@tools/wheel.sh
+
+clean:
+	rm -rf build dist $(filter-out none,$(VENV))

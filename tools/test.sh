@@ -1,0 +1,72 @@
+#!/bin/sh
+# usage: test.sh c | python | gpu | bench
+#
+# c        the C tests, built with the address and undefined-behaviour sanitizers
+# python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
+# gpu      tests/gpu once for each CUDA-enabled OpenCV
+# bench    bench/overhead.py likewise
+set -eu
+. tools/lib.sh
+
+setup() { # FOLDER, options of meson setup
+    [ -f "$1/build.ninja" ] && return
+    mkdir -p build
+    meson setup "$@" -Dcuda=disabled >"$1.log" 2>&1 || { cat "$1.log" >&2; exit 1; }
+}
+
+test_c() {
+    say "C tests with address and undefined-behaviour sanitizers"
+    # New warnings of compilers that nobody here has tried must not fail a user's tests.
+    case $(${CC:-cc} -dumpversion) in
+    1[0-4]*) werror=true ;;
+    *) werror=false ;;
+    esac
+    setup build/asan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    ninja -C build/asan --quiet
+    meson test -C build/asan --no-rebuild --print-errorlogs
+}
+
+# Everything is run even when something fails; the status says it at the end.
+failed=0
+with_opencv() { # FOLDER or "", command
+    folder=$1
+    shift
+    name=${folder##*/}
+    say "$* with ${name:-no OpenCV}"
+    PIXVIEW_OPENCV=$name PYTHONPATH=$(python_path "$folder") "$@" || failed=1
+}
+
+test_python() {
+    setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
+    ninja -C build/fake --quiet tests/c/libfakecuda.so
+    PIXVIEW_FAKE_DRIVER=$PWD/build/fake/tests/c/libfakecuda.so
+    PIXVIEW_LIBCUDA=$PIXVIEW_FAKE_DRIVER
+    # In a list first: a `for` would hide a failure of the command in it.
+    folders=$(tools/opencv.sh stock cuda)
+    for folder in $folders; do
+        PIXVIEW_FAKE_DRIVER=$PIXVIEW_FAKE_DRIVER PIXVIEW_LIBCUDA=$PIXVIEW_LIBCUDA \
+            with_opencv "$folder" "$PY" -m pytest tests/python -m cv2
+    done
+    PIXVIEW_FAKE_DRIVER=$PIXVIEW_FAKE_DRIVER PIXVIEW_LIBCUDA=$PIXVIEW_LIBCUDA \
+        with_opencv "" "$PY" -m pytest tests/python -m "not cv2"
+}
+
+each_cuda_opencv() { # command
+    folders=$(tools/opencv.sh cuda)
+    for folder in ${folders:-""}; do
+        with_opencv "$folder" "$@"
+    done
+}
+
+case $1 in
+c) test_c ;;
+python) test_python ;;
+gpu) each_cuda_opencv "$PY" -m pytest tests/gpu ;;
+bench) each_cuda_opencv "$PY" bench/overhead.py ;;
+*)
+    say "test.sh $1: must be c, python, gpu or bench"
+    exit 1
+    ;;
+esac
+exit $failed
