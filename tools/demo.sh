@@ -5,6 +5,10 @@ set -eu
 . tools/lib.sh
 folder=
 if has_driver; then
+    if ! offline && ! "$PY" -c 'import cupy' 2>/dev/null; then
+        say "installing CuPy (70 MB), since there is a GPU"
+        pip_install 'cupy-cuda13x>=13'
+    fi
     folder=$(tools/opencv.sh cuda | tail -n 1)
 fi
-PYTHONPATH=$(python_path "$folder") exec "$PY" -m pixview demo "$@"
+with_opencv "$folder" "$PY" -m pixview demo "$@"

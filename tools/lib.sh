@@ -18,7 +18,18 @@ pip_install() {
     "$PY" -m pip install -q --disable-pip-version-check "$@"
 }
 
-# PYTHONPATH with an OpenCV in front. An empty entry would mean the current folder.
-python_path() { # FOLDER or ""
-    echo "${1:+$PWD/$1}${1:+${PYTHONPATH:+:}}${PYTHONPATH:-}"
+# Runs a command with that OpenCV in front. No empty entry in a path: it would mean the
+# current folder. LD_LIBRARY_PATH, because a toolkit's NPP need not find its own parts.
+with_opencv() { # FOLDER or "", command
+    folder=${1:+$PWD/$1}
+    shift
+    npp=$folder/nvidia/cu13/lib
+    if [ -n "$folder" ] && [ -e "$npp" ]; then
+        LD_LIBRARY_PATH=$npp${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+        export LD_LIBRARY_PATH
+    fi
+    PYTHONPATH=$folder${PYTHONPATH:+${folder:+:}$PYTHONPATH}
+    PIXVIEW_OPENCV=${folder##*/}
+    export PYTHONPATH PIXVIEW_OPENCV
+    exec "$@"
 }

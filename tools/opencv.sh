@@ -19,7 +19,7 @@ unzip_wheel() { # WHEEL FOLDER
 
 # A folder that cannot be imported would only make its tests skip.
 finish() { # FOLDER
-    PYTHONPATH=$1 "$PY" -c 'import cv2; cv2.cuda.getCudaEnabledDeviceCount(); cv2.cuda.GpuMat()' ||
+    (with_opencv "$1" "$PY" -c 'import cv2; cv2.cuda.getCudaEnabledDeviceCount(); cv2.cuda.GpuMat()') ||
         { say "$1: this OpenCV does not import"; exit 1; }
     touch "$1/.ready"
 }
@@ -41,15 +41,15 @@ fetch_stock() {
     done
 }
 
-toolkit_npp() {
+toolkit_npp() (
     nvcc=$("$PY" tools/find_nvcc.py)
-    top=
     # nvcc may be a wrapper or a link: it says itself where its toolkit is.
-    [ -z "$nvcc" ] || top=$("$nvcc" --dryrun -c none.cu 2>&1 | sed -n 's/^#\$ TOP=//p')
-    for lib in ${top:+"$top/lib64" "$top/lib"} /usr/local/cuda/lib64; do
-        [ ! -e "$lib/libnppc.so.13" ] || { (cd "$lib" && pwd); return; }
+    top=$([ -z "$nvcc" ] || "$nvcc" --dryrun -c none.cu 2>&1 | sed -n 's/^#\$ TOP=//p')
+    system=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | sed -n 's/.*libnppc\.so\.13 .* => //p' | head -n 1)
+    for lib in "$top/lib64" "$top/lib" "${nvcc%/bin/nvcc}/lib64" "$(dirname "$system")" /usr/local/cuda/lib64; do
+        [ ! -e "$lib/libnppc.so.13" ] || { cd "$lib" && pwd; return; }
     done
-}
+)
 
 # In a subshell: its variables are its own.
 fetch_npp() (

@@ -29,33 +29,29 @@ test_c() {
 
 # Everything is run even when something fails; the status says it at the end.
 failed=0
-with_opencv() { # FOLDER or "", command
-    folder=$1
-    shift
-    name=${folder##*/}
-    say "$* with ${name:-no OpenCV}"
-    PIXVIEW_OPENCV=$name PYTHONPATH=$(python_path "$folder") "$@" || failed=1
+run_with() { # FOLDER or "", command
+    name=${1##*/}
+    say "with OpenCV: ${name:-none}"
+    (with_opencv "$@") || failed=1
 }
 
 test_python() {
     setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
     ninja -C build/fake --quiet tests/c/libfakecuda.so
-    PIXVIEW_FAKE_DRIVER=$PWD/build/fake/tests/c/libfakecuda.so
-    PIXVIEW_LIBCUDA=$PIXVIEW_FAKE_DRIVER
-    # In a list first: a `for` would hide a failure of the command in it.
+    # In a variable first: a `for` would hide that the command in it failed.
     folders=$(tools/opencv.sh stock cuda)
+    export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
+    export PIXVIEW_LIBCUDA="$PIXVIEW_FAKE_DRIVER"
     for folder in $folders; do
-        PIXVIEW_FAKE_DRIVER=$PIXVIEW_FAKE_DRIVER PIXVIEW_LIBCUDA=$PIXVIEW_LIBCUDA \
-            with_opencv "$folder" "$PY" -m pytest tests/python -m cv2
+        run_with "$folder" "$PY" -m pytest tests/python -m cv2
     done
-    PIXVIEW_FAKE_DRIVER=$PIXVIEW_FAKE_DRIVER PIXVIEW_LIBCUDA=$PIXVIEW_LIBCUDA \
-        with_opencv "" "$PY" -m pytest tests/python -m "not cv2"
+    run_with "" "$PY" -m pytest tests/python -m "not cv2"
 }
 
 each_cuda_opencv() { # command
     folders=$(tools/opencv.sh cuda)
     for folder in ${folders:-""}; do
-        with_opencv "$folder" "$@"
+        run_with "$folder" "$@"
     done
 }
 

