@@ -1,0 +1,56 @@
+// What the rest of pixview asks of the CUDA driver. Everything goes through the table of driver.h,
+// which is loaded with dlopen on first need.
+//
+// Device arguments are CUDA ordinals. Every function that needs a context makes the device's primary
+// context current and restores the caller's. Everything that CUDA forbids during a graph capture runs
+// in RELAXED capture mode (cuThreadExchangeStreamCaptureMode), restored afterwards.
+#ifndef PIXVIEWI_CUDA_H
+#define PIXVIEWI_CUDA_H
+
+#include "../internal.h"
+
+// Number of visible GPUs. 0 and an error when there is no driver. Makes no context.
+pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
+
+// The GPU that a pointer belongs to. No driver call while one GPU is visible (it is 0 then).
+// PIXVIEW_E_DEVICE for host memory or an unknown pointer, PIXVIEW_E_CUDA without a driver.
+pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixview_error *err);
+
+// Work queued on `consumer` from now on waits for what `producer` has queued so far: one record, one
+// wait, no host wait. Nothing is done when both are the same (0 and 1 both mean legacy) or either is
+// PIXVIEW_STREAM_NONE.
+pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_stream consumer,
+                                   pixview_error *err);
+
+// Queues the general copy kernel. Both ends of the plan are on `device`.
+pixview_status pixviewi_cuda_launch_copy(int device, const pixviewi_copy_plan *plan,
+                                         pixview_stream stream, pixview_error *err);
+
+// Stream-ordered device memory, freed on the same stream when the owner's count drops to zero.
+pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream stream, void **data,
+                                   pixview_owner **owner, pixview_error *err);
+
+// Rows of `width` bytes. Kinds by the devices: one of the two is the host. Host-bound copies wait.
+pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch, const void *src,
+                                       int64_t src_pitch, int64_t width, int64_t rows, bool to_host,
+                                       pixview_stream stream, pixview_error *err);
+
+// Runs `call(arg)` with the primary context of `device` current and capture mode RELAXED: for the
+// deleters that free device memory through somebody else's allocator (CORNERS: a bare cudaFree on a
+// fresh thread would make a context on GPU 0). Never fails: without a driver it just calls.
+void pixviewi_cuda_with_device(int device, void (*call)(void *arg), void *arg);
+
+// For `pixview doctor`: does the kernel image load on `device`? `name` and the rest may be NULL.
+pixview_status pixviewi_cuda_describe(int device, char name[128], int *major, int *minor,
+                                      int *driver_version, pixview_error *err);
+pixview_status pixviewi_cuda_load_kernels(int device, pixview_error *err);
+
+// Was the library built with kernels?
+bool pixviewi_cuda_has_kernels(void);
+
+// After this, releases free plain memory only: the interpreter, or the process, is going down, or
+// this is the child of a fork. Set from atexit and pthread_atfork.
+void pixviewi_set_exiting(void);
+bool pixviewi_exiting(void);
+
+#endif

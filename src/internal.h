@@ -1,0 +1,75 @@
+// The only private header that all of src/ and the extension share: errors, owners, DLPack slots.
+#ifndef PIXVIEWI_INTERNAL_H
+#define PIXVIEWI_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "dlpack_abi.h"
+#include "pixview/pixview.h"
+
+#define PIXVIEWI_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define PIXVIEWI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+// Fills err (may be NULL) and returns code, so that a check is one line: `return pixviewi_fail(...)`.
+__attribute__((cold, format(printf, 3, 4))) pixview_status pixviewi_fail(pixview_error *err,
+                                                                         pixview_status code,
+                                                                         const char *format, ...);
+
+// ---- Owner ------------------------------------------------------------------------------------
+//
+// One counted block per source. It carries what is held (64 bytes, enough for an OpenCV header), and
+// room for one DLPack struct, so that a view costs a single allocation.
+
+typedef struct pixviewi_slot {
+    DlManaged
+        managed; // manager_ctx = the slot; consumers may copy the struct, never free by its address
+    int64_t shape[4];
+    int64_t strides[4]; // ELEMENTS
+    atomic_int count;   // 1; 2 while a consumer is adopting it that may fail after its deleter ran
+    bool embedded;      // part of the owner, not malloc'ed
+    pixview_owner *owner;
+} pixviewi_slot;
+
+struct pixview_owner {
+    atomic_llong count;
+    int gpumat_count;       // OpenCV's own counter of headers over this memory (GpuMat::refcount)
+    int32_t device;         // CUDA ordinal whose context release needs; -1 (from owner_new): none
+    atomic_bool slot_taken; // the embedded slot is in use
+    void (*release)(pixview_owner *self); // drops what is held; frees nothing of the block itself
+    union {
+        void *pointers[8];
+        uint64_t words[8];
+    } held;
+    pixviewi_slot slot;
+};
+
+// A new owner with a count of one and nothing held; NULL when out of memory.
+pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
+
+// A DLPack struct for `image` (which may have no owner) that counts the owner up. Fails as pixview_image_to_dlpack does.
+pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
+                                 pixviewi_slot **out, pixview_error *err);
+void pixviewi_slot_unref(pixviewi_slot *slot); // what the deleter does
+
+// ---- Copies -----------------------------------------------------------------------------------
+
+// A copy as the kernels and the reference see it: axes sorted and merged, extents 1 dropped, padded
+// with extent 1 in front. Axis 3 moves fastest in dst. Strides in BYTES.
+typedef struct pixviewi_copy_plan {
+    const void *src;
+    void *dst;
+    int64_t shape[4];
+    int64_t src_strides[4];
+    int64_t dst_strides[4];
+    int64_t itemsize; // 1, 2, 4, 8, 16
+    int64_t count;    // elements in all
+} pixviewi_copy_plan;
+
+// Checks everything that pixview_copy promises and fills the plan. No CUDA.
+pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
+                                  pixviewi_copy_plan *plan, pixview_error *err);
+
+// Plain C, the specification of every copy kernel, and the host implementation.
+void pixviewi_copy_reference(const pixviewi_copy_plan *plan);
+
+#endif
