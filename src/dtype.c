@@ -1,0 +1,64 @@
+// Element types: size, name, equality. The table is the list of all types that pixview knows.
+#include <string.h>
+
+#include "internal.h"
+
+static const struct {
+    pixview_dtype dtype;
+    const char *name;
+} known[] = {
+    {{PIXVIEW_BOOL, 8, 1}, "bool"},
+    {{PIXVIEW_UINT, 8, 1}, "uint8"},
+    {{PIXVIEW_UINT, 16, 1}, "uint16"},
+    {{PIXVIEW_UINT, 32, 1}, "uint32"},
+    {{PIXVIEW_UINT, 64, 1}, "uint64"},
+    {{PIXVIEW_INT, 8, 1}, "int8"},
+    {{PIXVIEW_INT, 16, 1}, "int16"},
+    {{PIXVIEW_INT, 32, 1}, "int32"},
+    {{PIXVIEW_INT, 64, 1}, "int64"},
+    {{PIXVIEW_FLOAT, 16, 1}, "float16"},
+    {{PIXVIEW_FLOAT, 32, 1}, "float32"},
+    {{PIXVIEW_FLOAT, 64, 1}, "float64"},
+    {{PIXVIEW_BFLOAT, 16, 1}, "bfloat16"},
+    {{PIXVIEW_COMPLEX, 64, 1}, "complex64"},
+    {{PIXVIEW_COMPLEX, 128, 1}, "complex128"},
+};
+enum { KNOWN = sizeof known / sizeof known[0] };
+
+// Sizes that each code may have, as a set of powers of two.
+static const uint8_t sizes[] = {
+    [PIXVIEW_INT] = 1 | 2 | 4 | 8, [PIXVIEW_UINT] = 1 | 2 | 4 | 8, [PIXVIEW_FLOAT] = 2 | 4 | 8,
+    [PIXVIEW_BFLOAT] = 2,          [PIXVIEW_COMPLEX] = 8 | 16,     [PIXVIEW_BOOL] = 1,
+};
+
+int64_t pixview_dtype_size(pixview_dtype dtype)
+{
+    unsigned size = dtype.bits / 8u;
+    if (dtype.lanes != 1 || dtype.code >= sizeof sizes || dtype.bits % 8u != 0 ||
+        (size & (size - 1)) != 0)
+        return 0;
+    return sizes[dtype.code] & size;
+}
+
+bool pixview_dtype_equal(pixview_dtype a, pixview_dtype b)
+{
+    return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;
+}
+
+const char *pixview_dtype_name(pixview_dtype dtype)
+{
+    for (int i = 0; i < KNOWN; i++)
+        if (pixview_dtype_equal(known[i].dtype, dtype))
+            return known[i].name;
+    return "?";
+}
+
+bool pixview_dtype_parse(const char *name, pixview_dtype *out)
+{
+    for (int i = 0; name && i < KNOWN; i++)
+        if (strcmp(known[i].name, name) == 0) {
+            *out = known[i].dtype;
+            return true;
+        }
+    return false;
+}
