@@ -1,0 +1,10 @@
+// The embedded kernels: one fatbin, or nothing in a build without nvcc.
+#ifndef PIXVIEWI_KERNELS_H
+#define PIXVIEWI_KERNELS_H
+
+#include <stdint.h>
+
+extern const unsigned char pixviewi_kernels_fatbin[] __attribute__((visibility("hidden")));
+extern const uint64_t pixviewi_kernels_fatbin_size __attribute__((visibility("hidden")));
+
+#endif
