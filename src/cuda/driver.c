@@ -1,0 +1,112 @@
+// Loads the driver, once, and says what went wrong where it cannot.
+//
+// The library is looked up by name at run time: no link dependency, nothing at import. The table
+// is never unloaded. PIXVIEW_LIBCUDA names another library for tests.
+#define _GNU_SOURCE // secure_getenv
+#include "driver.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static atomic_bool exiting;
+
+void pixviewi_set_exiting(void) { atomic_store_explicit(&exiting, true, memory_order_relaxed); }
+
+bool pixviewi_exiting(void) { return atomic_load_explicit(&exiting, memory_order_relaxed); }
+
+pixview_status pixviewi_driver_fail(pixview_error *err, const pixviewi_driver *driver, int code,
+                                    const char *what)
+{
+    const char *name = NULL, *text = NULL;
+    if (driver->error_name(code, &name) != CU_SUCCESS || !name)
+        name = "unknown error";
+    if (driver->error_string(code, &text) != CU_SUCCESS || !text)
+        text = "no description";
+    pixviewi_fail(err, PIXVIEW_E_CUDA, "%s: %s (%d), %s", what, name, code, text);
+    if (err)
+        err->driver_code = code;
+    return PIXVIEW_E_CUDA;
+}
+
+// ---- Loading ----------------------------------------------------------------------------------
+
+static pixview_status find_entry_points(void *library, pixviewi_driver *driver, pixview_error *err)
+{
+    const char *missing = NULL;
+#define FIND(name, symbol, parameters)                 \
+    *(void **)&driver->name = dlsym(library, #symbol); \
+    if (!driver->name && !missing)                     \
+        missing = #symbol;
+    PIXVIEWI_DRIVER_FUNCTIONS(FIND)
+#undef FIND
+#define FIND(name, symbol, parameters) *(void **)&driver->name = dlsym(library, #symbol);
+    PIXVIEWI_DRIVER_OPTIONAL(FIND)
+#undef FIND
+    if (missing)
+        return pixviewi_fail(err, PIXVIEW_E_CUDA,
+                             "the NVIDIA driver has no %s; pixview needs R525 or newer", missing);
+    return PIXVIEW_OK;
+}
+
+static pixview_status load(pixviewi_driver *driver, pixview_error *err)
+{
+    const char *name = secure_getenv("PIXVIEW_LIBCUDA");
+    if (!name)
+        name = "libcuda.so.1";
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        const char *why = dlerror();
+        return pixviewi_fail(err, PIXVIEW_E_CUDA,
+                             "cannot load %.60s (%.90s); install the NVIDIA driver, in a container "
+                             "run with --gpus all",
+                             name, why ? why : "no reason given");
+    }
+    pixview_status status = find_entry_points(library, driver, err);
+    if (status != PIXVIEW_OK)
+        return status; // the library stays: unloading a driver is not safe
+    int code = driver->init(0);
+    if (code == CU_SUCCESS)
+        code = driver->device_count(&driver->count);
+    if (code == CU_SUCCESS && driver->count == 0)
+        code = CU_NO_DEVICE;
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot start the CUDA driver");
+    pthread_atfork(NULL, NULL, pixviewi_set_exiting); // a child cannot use the parent's contexts
+    atexit(pixviewi_set_exiting);
+    return PIXVIEW_OK;
+}
+
+const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
+{
+    static pixviewi_driver table;
+    static pixview_error failure;
+    static const pixviewi_driver *_Atomic ready;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool tried;
+
+    const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
+    if (PIXVIEWI_LIKELY(driver))
+        return driver;
+    pthread_mutex_lock(&lock);
+    if (!tried) {
+        tried = true;
+        if (load(&table, &failure) == PIXVIEW_OK)
+            atomic_store_explicit(&ready, &table, memory_order_release);
+    }
+    driver = atomic_load_explicit(&ready, memory_order_relaxed);
+    if (!driver && err)
+        *err = failure;
+    pthread_mutex_unlock(&lock);
+    return driver;
+}
+
+pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err)
+{
+    *count = 0;
+    const pixviewi_driver *driver = pixviewi_driver_get(err);
+    if (!driver)
+        return PIXVIEW_E_CUDA;
+    *count = driver->count;
+    return PIXVIEW_OK;
+}

@@ -1,0 +1,118 @@
+// The table of CUDA driver entry points, and what every file of src/cuda needs around a call.
+//
+// No CUDA header is used: the few types are declared here as the driver's ABI has them. Names are
+// those of the current ABI (_v2): the plain names of the functions that have one are the ABI of
+// CUDA 3 and corrupt contexts.
+#ifndef PIXVIEWI_DRIVER_H
+#define PIXVIEWI_DRIVER_H
+
+#include "cuda.h"
+
+typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
+    size_t src_x, src_y;
+    int src_type;
+    const void *src_host;
+    uint64_t src_device;
+    void *src_array;
+    size_t src_pitch;
+    size_t dst_x, dst_y;
+    int dst_type;
+    void *dst_host;
+    uint64_t dst_device;
+    void *dst_array;
+    size_t dst_pitch;
+    size_t width, height;
+} pixviewi_memcpy2d;
+
+// CUresult, CUdevice and the attribute enums are int, CUdeviceptr is uint64_t, handles are void *.
+#define PIXVIEWI_DRIVER_FUNCTIONS(X)                                                            \
+    X(init, cuInit, (unsigned flags))                                                           \
+    X(driver_version, cuDriverGetVersion, (int *version))                                       \
+    X(error_name, cuGetErrorName, (int code, const char **name))                                \
+    X(error_string, cuGetErrorString, (int code, const char **text))                            \
+    X(device_get, cuDeviceGet, (int *device, int ordinal))                                      \
+    X(device_count, cuDeviceGetCount, (int *count))                                             \
+    X(device_name, cuDeviceGetName, (char *name, int length, int device))                       \
+    X(device_attribute, cuDeviceGetAttribute, (int *value, int attribute, int device))          \
+    X(primary_retain, cuDevicePrimaryCtxRetain, (void **context, int device))                   \
+    X(context_push, cuCtxPushCurrent_v2, (void *context))                                       \
+    X(context_pop, cuCtxPopCurrent_v2, (void **context))                                        \
+    X(context_current, cuCtxGetCurrent, (void **context))                                       \
+    X(pointer_attribute, cuPointerGetAttribute, (void *value, int attribute, uint64_t pointer)) \
+    X(event_create, cuEventCreate, (void **event, unsigned flags))                              \
+    X(event_record, cuEventRecord, (void *event, void *stream))                                 \
+    X(event_destroy, cuEventDestroy_v2, (void *event))                                          \
+    X(stream_wait, cuStreamWaitEvent, (void *stream, void *event, unsigned flags))              \
+    X(stream_synchronize, cuStreamSynchronize, (void *stream))                                  \
+    X(stream_is_capturing, cuStreamIsCapturing, (void *stream, int *status))                    \
+    X(exchange_capture_mode, cuThreadExchangeStreamCaptureMode, (int *mode))                    \
+    X(mem_alloc_async, cuMemAllocAsync, (uint64_t *pointer, size_t bytes, void *stream))        \
+    X(mem_free_async, cuMemFreeAsync, (uint64_t pointer, void *stream))                         \
+    X(memcpy2d_async, cuMemcpy2DAsync_v2, (const pixviewi_memcpy2d *copy, void *stream))        \
+    X(module_load, cuModuleLoadData, (void **module, const void *image))                        \
+    X(module_function, cuModuleGetFunction, (void **function, void *module, const char *name))  \
+    X(launch, cuLaunchKernel,                                                                   \
+      (void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,     \
+       unsigned block_y, unsigned block_z, unsigned shared_bytes, void *stream, void **params,  \
+       void **extra))
+
+// Entry points that a supported driver may lack; NULL then.
+#define PIXVIEWI_DRIVER_OPTIONAL(X)                                                       \
+    X(capture_info, cuStreamGetCaptureInfo_v2,                                            \
+      (void *stream, int *status, uint64_t *id, void **graph, const void ***dependencies, \
+       size_t *count))
+
+typedef struct pixviewi_driver {
+#define MEMBER(name, symbol, parameters) int(*name) parameters;
+    PIXVIEWI_DRIVER_FUNCTIONS(MEMBER)
+    PIXVIEWI_DRIVER_OPTIONAL(MEMBER)
+#undef MEMBER
+    int count; // visible GPUs
+} pixviewi_driver;
+
+enum {
+    CU_SUCCESS = 0,
+    CU_INVALID_VALUE = 1,
+    CU_NO_DEVICE = 100,
+    CU_INVALID_DEVICE = 101,
+    CU_INVALID_IMAGE = 200,
+    CU_NO_BINARY_FOR_GPU = 209,
+    CU_UNSUPPORTED_PTX_VERSION = 222,
+    CU_CAPTURE_IMPLICIT = 906
+};
+enum { CU_EVENT_WITHOUT_TIMING = 2, CU_MODE_RELAXED = 2, CU_CAPTURE_ACTIVE = 1 };
+enum { CU_MEMORY_HOST = 1, CU_MEMORY_DEVICE = 2 };
+enum { CU_POINTER_MEMORY_TYPE = 2, CU_POINTER_IS_MANAGED = 8, CU_POINTER_DEVICE_ORDINAL = 9 };
+enum { CU_COMPUTE_MAJOR = 75, CU_COMPUTE_MINOR = 76 };
+enum { PIXVIEWI_MAX_DEVICES = 64 };
+
+// The table, loaded on first need by whatever thread comes first. NULL and an error without one;
+// a failure is remembered.
+const pixviewi_driver *pixviewi_driver_get(pixview_error *err);
+
+// PIXVIEW_E_CUDA with the driver's name for `code`. `what` says what was tried.
+__attribute__((cold)) pixview_status pixviewi_driver_fail(pixview_error *err,
+                                                          const pixviewi_driver *driver, int code,
+                                                          const char *what);
+
+// 0 and 1 both name the legacy stream: the driver gets 1 for both.
+static inline pixview_stream pixviewi_stream_normal(pixview_stream stream)
+{
+    return stream == 0 ? 1 : stream;
+}
+static inline void *pixviewi_stream_handle(pixview_stream stream)
+{
+    return (void *)pixviewi_stream_normal(stream);
+}
+
+// The primary context of a device made current, and capture mode RELAXED, until left.
+typedef struct pixviewi_scope {
+    const pixviewi_driver *driver;
+    bool pushed;
+    int mode; // of the caller
+} pixviewi_scope;
+
+pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err);
+void pixviewi_scope_leave(pixviewi_scope *scope);
+
+#endif

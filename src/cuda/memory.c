@@ -1,0 +1,155 @@
+// Device memory: whose it is, some of our own, and rows to and from the host.
+#include "driver.h"
+
+// ---- Whose ------------------------------------------------------------------------------------
+
+static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr, int *device,
+                                  pixview_error *err)
+{
+    uint64_t address = (uint64_t)(uintptr_t)ptr;
+    unsigned type = 0, managed = 0;
+    int code = driver->pointer_attribute(&type, CU_POINTER_MEMORY_TYPE, address);
+    if (code == CU_SUCCESS && type == CU_MEMORY_HOST) // managed memory may say so too
+        code = driver->pointer_attribute(&managed, CU_POINTER_IS_MANAGED, address);
+    if (code == CU_INVALID_VALUE || (code == CU_SUCCESS && type != CU_MEMORY_DEVICE && !managed))
+        return pixviewi_fail(err, PIXVIEW_E_DEVICE, "%p is not GPU memory", ptr);
+    if (code == CU_SUCCESS)
+        code = driver->pointer_attribute(device, CU_POINTER_DEVICE_ORDINAL, address);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a pointer belongs to");
+    return PIXVIEW_OK;
+}
+
+pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixview_error *err)
+{
+    *device = 0;
+    const pixviewi_driver *driver = pixviewi_driver_get(err);
+    if (!driver)
+        return PIXVIEW_E_CUDA;
+    return driver->count == 1 ? PIXVIEW_OK : ask_pointer(driver, ptr, device, err);
+}
+
+// ---- Ours: held.words = {pointer, stream, device} ----------------------------------------------
+
+static void free_block(pixview_owner *self)
+{
+    pixview_stream stream = (pixview_stream)self->held.words[1];
+    pixviewi_scope scope;
+    if (pixviewi_exiting())
+        return;
+    // Handle 2 is another stream on every thread, and this may be another thread. The legacy
+    // stream waits for all of them.
+    if (stream == 2)
+        stream = PIXVIEW_STREAM_LEGACY;
+    if (pixviewi_scope_enter(&scope, (int)self->held.words[2], NULL) != PIXVIEW_OK)
+        return;
+    scope.driver->mem_free_async(self->held.words[0], pixviewi_stream_handle(stream));
+    pixviewi_scope_leave(&scope);
+}
+
+// Until there is something to free.
+static void free_nothing(pixview_owner *self) { (void)self; }
+
+pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream stream, void **data,
+                                   pixview_owner **owner, pixview_error *err)
+{
+    *data = NULL;
+    *owner = NULL;
+    if (nbytes == 0)
+        return PIXVIEW_OK;
+    pixviewi_scope scope;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    pixview_owner *block = pixviewi_owner_new(free_nothing);
+    uint64_t pointer = 0;
+    int code = CU_SUCCESS;
+    if (!block) {
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
+                               sizeof *block);
+        goto end;
+    }
+    code = scope.driver->mem_alloc_async(&pointer, (size_t)nbytes, pixviewi_stream_handle(stream));
+    if (code != CU_SUCCESS) {
+        status = pixviewi_driver_fail(err, scope.driver, code, "cannot allocate GPU memory");
+        goto end;
+    }
+    block->release = free_block;
+    block->held.words[0] = pointer;
+    block->held.words[1] = (uint64_t)stream;
+    block->held.words[2] = (uint64_t)device;
+    *data = (void *)(uintptr_t)pointer;
+    *owner = block;
+    block = NULL;
+end:
+    pixviewi_scope_leave(&scope);
+    pixview_owner_unref(block);
+    return status;
+}
+
+// ---- Rows -------------------------------------------------------------------------------------
+
+// The driver's limit on a pitch (CU_DEVICE_ATTRIBUTE_MAX_PITCH is 2^31 - 1 on every GPU so far);
+// what is wider goes in pieces.
+static const int64_t MAX_PITCH = INT32_MAX;
+static const int64_t PIECE = (int64_t)1 << 30;
+
+static int queue_rows(const pixviewi_driver *driver, void *dst, int64_t dst_pitch, const void *src,
+                      int64_t src_pitch, int64_t width, int64_t rows, bool to_host, void *stream)
+{
+    pixviewi_memcpy2d copy = {
+        .src_type = to_host ? CU_MEMORY_DEVICE : CU_MEMORY_HOST,
+        .src_host = to_host ? NULL : src,
+        .src_device = to_host ? (uint64_t)(uintptr_t)src : 0,
+        .src_pitch = (size_t)src_pitch,
+        .dst_type = to_host ? CU_MEMORY_HOST : CU_MEMORY_DEVICE,
+        .dst_host = to_host ? dst : NULL,
+        .dst_device = to_host ? 0 : (uint64_t)(uintptr_t)dst,
+        .dst_pitch = (size_t)dst_pitch,
+        .width = (size_t)width,
+        .height = (size_t)rows,
+    };
+    return driver->memcpy2d_async(&copy, stream);
+}
+
+static int queue_pieces(const pixviewi_driver *driver, void *dst, int64_t dst_pitch,
+                        const void *src, int64_t src_pitch, int64_t width, int64_t rows,
+                        bool to_host, void *stream)
+{
+    if (rows > 1 && width <= MAX_PITCH && dst_pitch <= MAX_PITCH && src_pitch <= MAX_PITCH)
+        return queue_rows(driver, dst, dst_pitch, src, src_pitch, width, rows, to_host, stream);
+    int code = CU_SUCCESS;
+    for (int64_t row = 0; row < rows && code == CU_SUCCESS; row++)
+        for (int64_t at = 0; at < width && code == CU_SUCCESS; at += PIECE) {
+            int64_t piece = width - at < PIECE ? width - at : PIECE;
+            code = queue_rows(driver, (char *)dst + row * dst_pitch + at, piece,
+                              (const char *)src + row * src_pitch + at, piece, piece, 1, to_host,
+                              stream);
+        }
+    return code;
+}
+
+// Waits in both directions: from pinned memory the copy is asynchronous, and whether memory is
+// pinned cannot be seen from its description.
+pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch, const void *src,
+                                       int64_t src_pitch, int64_t width, int64_t rows, bool to_host,
+                                       pixview_stream stream, pixview_error *err)
+{
+    pixviewi_scope scope;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    void *queue = pixviewi_stream_handle(stream);
+    int code =
+        queue_pieces(scope.driver, dst, dst_pitch, src, src_pitch, width, rows, to_host, queue);
+    // Even after a failure: earlier pieces may be on their way from or to the caller's memory.
+    int waited = scope.driver->stream_synchronize(queue);
+    if (code == CU_SUCCESS)
+        code = waited;
+    if (code != CU_SUCCESS)
+        status =
+            pixviewi_driver_fail(err, scope.driver, code,
+                                 to_host ? "cannot copy from the GPU" : "cannot copy to the GPU");
+    pixviewi_scope_leave(&scope);
+    return status;
+}

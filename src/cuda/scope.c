@@ -1,0 +1,82 @@
+// The caller's context and capture mode, put aside while we work and put back afterwards.
+//
+// Contexts are the primary ones, as torch, CuPy and OpenCV use them. Each is retained once and kept:
+// giving it back would destroy it under a framework that did not retain it itself.
+#include <pthread.h>
+
+#include "driver.h"
+
+static pixview_status primary_context(const pixviewi_driver *driver, int device, void **context,
+                                      pixview_error *err)
+{
+    static void *_Atomic contexts[PIXVIEWI_MAX_DEVICES];
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+    if (device < 0 || device >= driver->count || device >= PIXVIEWI_MAX_DEVICES)
+        return pixviewi_fail(err, PIXVIEW_E_DEVICE, "GPU %d of %d; see CUDA_VISIBLE_DEVICES",
+                             device, driver->count);
+    *context = atomic_load_explicit(&contexts[device], memory_order_acquire);
+    if (PIXVIEWI_LIKELY(*context))
+        return PIXVIEW_OK;
+    pthread_mutex_lock(&lock);
+    *context = atomic_load_explicit(&contexts[device], memory_order_relaxed);
+    int code = CU_SUCCESS, handle = 0;
+    if (!*context) {
+        code = driver->device_get(&handle, device);
+        if (code == CU_SUCCESS)
+            code = driver->primary_retain(context, handle);
+        if (code == CU_SUCCESS)
+            atomic_store_explicit(&contexts[device], *context, memory_order_release);
+    }
+    pthread_mutex_unlock(&lock);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot use the primary context");
+    return PIXVIEW_OK;
+}
+
+pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err)
+{
+    *scope = (pixviewi_scope){.mode = CU_MODE_RELAXED};
+    const pixviewi_driver *driver = pixviewi_driver_get(err);
+    if (!driver)
+        return PIXVIEW_E_CUDA;
+    int code = driver->exchange_capture_mode(&scope->mode);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot enter relaxed capture mode");
+    scope->driver = driver;
+    void *context = NULL, *current = NULL;
+    pixview_status status = primary_context(driver, device, &context, err);
+    if (status == PIXVIEW_OK) {
+        code = driver->context_current(&current);
+        if (code == CU_SUCCESS && current != context) {
+            code = driver->context_push(context);
+            scope->pushed = code == CU_SUCCESS;
+        }
+        if (code != CU_SUCCESS)
+            status = pixviewi_driver_fail(err, driver, code, "cannot make the context current");
+    }
+    if (status != PIXVIEW_OK)
+        pixviewi_scope_leave(scope);
+    return status;
+}
+
+// Errors are left alone: there is nothing better to do, and the work is done.
+void pixviewi_scope_leave(pixviewi_scope *scope)
+{
+    void *context;
+    if (!scope->driver)
+        return;
+    if (scope->pushed)
+        scope->driver->context_pop(&context);
+    scope->driver->exchange_capture_mode(&scope->mode);
+    scope->driver = NULL;
+}
+
+void pixviewi_cuda_with_device(int device, void (*call)(void *arg), void *arg)
+{
+    pixviewi_scope scope;
+    bool entered = pixviewi_scope_enter(&scope, device, NULL) == PIXVIEW_OK;
+    call(arg);
+    if (entered)
+        pixviewi_scope_leave(&scope);
+}
