@@ -1,0 +1,1 @@
+"""What needs a real GPU, torch, CuPy and an OpenCV built with CUDA: run with `make test-gpu`."""

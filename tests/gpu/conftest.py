@@ -1,0 +1,26 @@
+"""Fixtures of the GPU tests. Without a GPU every module skips (util.py says why): not a pass."""
+
+import gc
+
+import pytest
+
+
+def pytest_configure(config):
+    if not config.option.durations:
+        config.option.durations = 10
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_collections():
+    """What the imported libraries allocated need not be looked at by each gc.collect()."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def idle_device():
+    """A failure of queued work shows in the test that queued it."""
+    yield
+    from .util import torch
+
+    torch.cuda.synchronize()
