@@ -1,0 +1,266 @@
+"""The extension: everything that pixview exports. Strides are in bytes everywhere.
+
+Common arguments
+    x           a GpuMat, torch tensor, CuPy array, NumPy array, ``Image``, or any object with
+                ``__dlpack_c_exchange_api__``, ``__dlpack__``, ``__cuda_array_interface__``,
+                ``__array_interface__`` or the buffer protocol.
+    layout      axis order of the result. None: the default of its type and rank (torch HW, CHW,
+                NCHW; the others HW, HWC, NHWC; ``view`` keeps the order of x; a GpuMat of one
+                channel gives HW).
+    src_layout  axis order of x. None: the default of its type and rank; an ``Image`` has its own.
+    copy        None: copy only if a view is impossible. False: raise instead. True: always copy;
+                only then do pixels move between host and GPU.
+    contiguous  True: copy unless the view is dense, C-contiguous, in ``layout``.
+    allow_readonly  True: hand out a writable alias of read-only memory. Otherwise it is copied.
+    stream      stream of the end that has none of its own (GpuMat, raw pointer). None: the legacy
+                default stream. An int handle, or an object with a handle; -1: no ordering.
+
+Errors, of every function
+    LayoutError       shape, strides or layout cannot be viewed or described as asked
+    DtypeError        the element type has no equal on the other side
+    DeviceError       the pixels are on another device than the call needs
+    ReadOnlyError     ``copy=False`` of read-only memory to a type without const
+    UnsupportedError  x is of no known type; the message lists the protocols that were tried
+    CudaError         the driver refused
+"""
+
+from typing import Any, Literal, TypeAlias, TypedDict, final
+
+import cupy
+import cv2
+import numpy
+import torch
+
+_Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
+_Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
+_Stream: TypeAlias = Any  # int, or a stream of cv2, torch or CuPy, or __cuda_stream__
+
+__version__: str
+
+class Error(Exception):
+    """Base of every error that pixview raises on purpose."""
+
+class LayoutError(Error, ValueError, BufferError):
+    """Shape, strides or layout cannot be viewed or described as asked."""
+
+class DtypeError(Error, TypeError):
+    """The element type has no equal on the other side, or differs between the two ends."""
+
+class DeviceError(Error, RuntimeError):
+    """The pixels are on another device than the call needs; the message names the call to use."""
+
+class ReadOnlyError(Error, BufferError):
+    """A writable result was asked of read-only memory."""
+
+class CudaError(Error, RuntimeError):
+    """The CUDA driver refused."""
+
+    code: int
+    """CUresult, such as 209."""
+    name: str
+    """Name of the code, such as ``CUDA_ERROR_NO_BINARY_FOR_GPU``."""
+
+class UnsupportedError(Error, TypeError):
+    """An object that speaks no protocol that pixview knows."""
+
+@final
+class Image:
+    """An image in memory, wherever it lives and whoever owns it; of ``view`` and ``from_pointer``.
+
+    It exports DLPack and, on the side that it is on, the NumPy or the CUDA array interface, so
+    NumPy, torch, CuPy, Numba and JAX take it directly. It keeps its source alive.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents in the order of ``layout``."""
+    @property
+    def layout(self) -> _Layout: ...
+    @property
+    def dtype(self) -> numpy.dtype[Any] | Literal["bfloat16"]:
+        """A NumPy dtype; the string "bfloat16" for the one that NumPy lacks."""
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes, in the order of ``layout``. Never None."""
+    @property
+    def device(self) -> tuple[str, int]:
+        """``("cuda", index)`` or ``("cpu", 0)``."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels; padding between rows is not counted."""
+    @property
+    def readonly(self) -> bool: ...
+    @property
+    def owner(self) -> object:
+        """What keeps the memory alive; None if nothing does."""
+    def crop(self, y: int, x: int, h: int, w: int) -> Image:
+        """The rectangle of h rows and w columns at row y, column x: always a view.
+
+        Raises LayoutError if it leaves the image.
+        """
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Host memory only; AttributeError on the GPU."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """GPU memory only; AttributeError on the host."""
+    def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
+        """For NumPy. Raises DeviceError on the GPU."""
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
+        """A DLPack capsule. Without ``max_version`` a legacy one, which has no read-only flag: of
+        read-only memory that raises BufferError."""
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+@final
+class Plan:
+    """What a conversion would do."""
+
+    @property
+    def kind(self) -> Literal["view", "copy"]: ...
+    @property
+    def reason(self) -> str:
+        """Why it is a copy, in words."""
+
+def as_torch(
+    x: Any,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    contiguous: bool = False,
+    allow_readonly: bool = False,
+    stream: _Stream = None,
+) -> torch.Tensor:
+    """The pixels of x as a torch tensor: C,H,W by default, on the device where they are.
+
+    Imports torch. A view keeps x's memory alive.
+    """
+
+def as_cupy(
+    x: Any,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    contiguous: bool = False,
+    allow_readonly: bool = False,
+    stream: _Stream = None,
+) -> cupy.ndarray:
+    """The pixels of x as a CuPy array: H,W,C by default.
+
+    Imports CuPy. Host memory raises DeviceError unless ``copy=True``, which uploads.
+    """
+
+def as_numpy(
+    x: Any,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    contiguous: bool = False,
+    allow_readonly: bool = False,
+    stream: _Stream = None,
+) -> numpy.ndarray[Any, Any]:
+    """The pixels of x as a NumPy array: H,W,C by default.
+
+    Imports NumPy. GPU memory raises DeviceError unless ``copy=True``, which downloads.
+    """
+
+def as_gpumat(
+    x: Any,
+    *,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    allow_readonly: bool = False,
+    stream: _Stream = None,
+) -> cv2.cuda.GpuMat:
+    """The pixels of x as an OpenCV GpuMat.
+
+    Imports cv2. A view if the pixels are interleaved: channel stride = itemsize, pixel stride =
+    C * itemsize, any row pitch; else one copy. Host memory raises DeviceError unless ``copy=True``.
+    """
+
+def view(
+    x: Any,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> Image:
+    """The pixels of x as an ``Image``; imports nothing."""
+
+def plan(
+    x: Any,
+    to: _Target,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    contiguous: bool = False,
+) -> Plan:
+    """Would converting x be a view or a copy, and why? Converts nothing."""
+
+def from_pointer(
+    ptr: int,
+    shape: tuple[int, ...],
+    dtype: Any,
+    *,
+    strides: tuple[int, ...] | None = None,
+    layout: _Layout | None = None,
+    device: Any = None,
+    owner: object = None,
+    stream: _Stream = None,
+    readonly: bool = False,
+) -> Image:
+    """An ``Image`` over memory that you describe.
+
+    ptr: address of the first element. shape: extents, rank 2 to 4. strides: bytes; None: packed.
+    dtype: a NumPy, torch or CuPy dtype or a string. device: None asks the driver where ptr lies.
+    owner: kept alive as long as the Image and its views; None means that you see to it.
+    """
+
+def copy_into(
+    dst: Any,
+    src: Any,
+    *,
+    dst_layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    stream: _Stream = None,
+) -> Any:
+    """Copy the pixels of src into dst and return dst. Axes are matched by name.
+
+    Extents and dtypes must be equal (LayoutError, DtypeError): values are never converted.
+    """
+
+class _DoctorDevice(TypedDict):
+    name: str
+    compute_capability: tuple[int, int]
+    kernels: Literal[True] | str
+
+class _DoctorGpuMat(TypedDict):
+    cuda: bool
+    cn_shift: int
+    read: Literal["struct", "public"]
+    own: Literal["native", "subtype"]
+    reason: str
+
+class _DoctorDriver(TypedDict, total=False):
+    version: int
+    devices: list[_DoctorDevice]
+    error: str
+
+class _Doctor(TypedDict):
+    version: str
+    kernels: bool
+    driver: _DoctorDriver
+    gpumat: _DoctorGpuMat | None
+
+def _doctor() -> _Doctor:
+    """The facts behind ``pixview doctor``. Imports nothing."""
