@@ -1,0 +1,6 @@
+"""``python -m pixview`` is the command ``pixview``."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

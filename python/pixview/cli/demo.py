@@ -1,0 +1,120 @@
+"""``pixview demo``: a photograph through every conversion of this machine, checked and drawn."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from .machine import NAMES, find, line, no_gpu_for
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .steps import Record
+
+SMALLEST = 64  # pixels; the regions that the demo works on need some room
+
+
+def run(image: str | None, output: str) -> int:
+    """Run the demo on a picture file (None: the cat) and write the sheet to ``output``.
+
+    Returns 0, or 1 after one line on stderr: something is missing, or a check failed.
+    """
+    missing = [name for name in ("numpy", "PIL", "torch") if isinstance(find(name), str)]
+    if missing:
+        return _fail(_missing(missing))
+    from . import host, sheet
+    from .steps import DemoError, Record
+
+    record = Record()
+    try:
+        photo = _read(image)
+        host.run(record, photo)
+        _run_gpu(record, photo)
+        sheet.write(record.panels, output)
+    except (DemoError, OSError) as error:
+        return _fail(str(error))
+    print("\n".join(table(record)))
+    print(f"{output}: {len(record.panels)} pictures")
+    return 0
+
+
+def table(record: Record) -> list[str]:
+    """The record as lines of text."""
+    head = ("conversion", "shape", "layout", "strides (bytes)", "address", "", "ns")
+    cells = [head] + [
+        (
+            row.name,
+            "x".join(map(str, row.shape)),
+            row.layout,
+            " ".join(map(str, row.strides)),
+            f"{row.address:#x}",
+            row.kind,
+            f"{row.nanoseconds:.0f}",
+        )
+        for row in record.rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if index == len(head) - 1 else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    ]
+    views = sum(row.kind == "view" for row in record.rows)
+    lines += [
+        "ns: median of repeated calls, time of the host; a copy on a GPU is queued, not waited for",
+        *(f"skipped: {reason}" for reason in record.skipped),
+        f"checked: {views} views at the address of their source, {len(record.rows) - views} copies "
+        "at another, every pixel equal to NumPy's",
+    ]
+    return lines
+
+
+def _run_gpu(record: Record, photo: np.ndarray) -> None:
+    """The conversions on the GPU, as far as this machine has what they need."""
+    modules: dict[str, Any] = {name: find(name) for name in ("torch", "cupy", "cv2")}
+    reasons = {name: no_gpu_for(name, module) for name, module in modules.items()}
+    here = {name: modules[name] for name, reason in reasons.items() if not reason}
+    for name, reason in reasons.items():
+        if reason:
+            end = "GpuMat" if name == "cv2" else NAMES[name]
+            record.skipped.append(f"{end} on the GPU: {reason}")
+    if here:
+        from . import gpu
+
+        gpu.run(record, photo, here)
+
+
+def _read(image: str | None) -> np.ndarray:
+    """The picture as a writable array H,W,C of uint8, R,G,B."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    from .steps import DemoError
+
+    default = resources.files("pixview") / "data" / "chelsea.jpg"
+    try:
+        with default.open("rb") if image is None else open(image, "rb") as file:
+            photo = np.array(ImageOps.exif_transpose(Image.open(file)).convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise many types
+        raise DemoError(f"cannot read {image or default}: {line(error)}") from error
+    if min(photo.shape[:2]) < SMALLEST:
+        raise DemoError(
+            f"{image} is {photo.shape[1]} x {photo.shape[0]} pixels; "
+            f"the demo needs at least {SMALLEST} x {SMALLEST}"
+        )
+    return photo
+
+
+def _missing(names: list[str]) -> str:
+    what = ", ".join(f"{NAMES[name]} ({find(name)})" for name in names)
+    torch = " torch" if "torch" in names else ""
+    return f"needs {what}: pip install 'pixview[demo]'{torch}"
+
+
+def _fail(reason: str) -> int:
+    print(f"pixview demo: {reason}", file=sys.stderr)
+    return 1

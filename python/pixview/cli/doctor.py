@@ -1,0 +1,132 @@
+"""``pixview doctor``: what is on this machine, and what pixview can do with it.
+
+Nothing that is missing or broken here is an error: it is a row of the report.
+"""
+
+from __future__ import annotations
+
+import platform
+from types import ModuleType
+from typing import Any
+
+from .. import _core
+from .machine import find, line, no_gpu_for
+
+Row = tuple[str, str]
+
+
+def run() -> int:
+    """Print the report. Returns 0, whatever is missing."""
+    found = {name: find(name) for name in ("numpy", "torch", "cupy", "cv2")}
+    facts = _core._doctor()
+    sections = {
+        "pixview": _pixview_rows(facts),
+        "libraries": [(name, _describe(name, module)) for name, module in found.items()],
+        "cv2.cuda.GpuMat": _gpumat_rows(facts, found["cv2"]),
+        "GPU": _gpu_rows(facts),
+    }
+    width = max(len(label) for rows in sections.values() for label, _ in rows)
+    for title, rows in sections.items():
+        print(title)
+        for label, text in rows:
+            print(f"  {label:<{width}}  {text}")
+    print(verdict(facts, found))
+    return 0
+
+
+def verdict(facts: dict[str, Any], found: dict[str, ModuleType | str]) -> str:
+    """One line: what will work here.
+
+    facts: what ``_core._doctor()`` returned. found: per library its module, or why there is none.
+    """
+    here = {name for name, module in found.items() if not isinstance(module, str)}
+    host = [name for name in ("numpy", "torch") if name in here]
+    if not host:
+        return "Here: no NumPy and no torch yet; install them to convert images in host memory."
+    parts = [" <-> ".join(["host memory", *host])]
+    devices = facts["driver"].get("devices", [])
+    if devices:
+        gpumat = facts["gpumat"]
+        gpu = ["GpuMat"] if gpumat and gpumat["cuda"] else []
+        gpu += ["torch"] if not no_gpu_for("torch", found["torch"]) else []
+        gpu += ["CuPy"] if not no_gpu_for("cupy", found["cupy"]) else []
+        parts.append("on the GPU " + (" <-> ".join(gpu) or "nothing: no library that uses it"))
+        if not any(device["kernels"] is True for device in devices):
+            parts.append("views only on the GPU (no kernels: see above)")
+    else:
+        parts.append("no GPU")
+    return "Here: " + "; ".join(parts) + "."
+
+
+def _describe(name: str, module: ModuleType | str) -> str:
+    if isinstance(module, str):
+        return module
+    version = str(getattr(module, "__version__", "unknown version"))
+    extra = {"torch": _torch_facts, "cupy": _cupy_facts, "cv2": _cv2_facts}.get(name)
+    if extra is None:
+        return version
+    try:
+        return f"{version}, {extra(module)}"
+    except Exception as error:
+        return f"{version}, but: {line(error)}"
+
+
+def _torch_facts(torch: Any) -> str:
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    sees = "sees a GPU" if torch.cuda.is_available() else "sees no GPU"
+    table = hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
+    return f"{built}, {sees}, exchange table: {'yes' if table else 'no (slower, still right)'}"
+
+
+def _cupy_facts(cupy: Any) -> str:
+    return f"sees {cupy.cuda.runtime.getDeviceCount()} GPU(s)"
+
+
+def _cv2_facts(cv2: Any) -> str:
+    if not hasattr(getattr(cv2, "cuda", None), "GpuMat"):
+        return "has no cuda.GpuMat"
+    return f"sees {max(cv2.cuda.getCudaEnabledDeviceCount(), 0)} GPU(s)"
+
+
+def _pixview_rows(facts: dict[str, Any]) -> list[Row]:
+    kernels = "built in" if facts["kernels"] else "none, host memory only (make CUDA=1 builds them)"
+    return [
+        ("version", facts["version"]),
+        ("kernels", kernels),
+        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+    ]
+
+
+def _gpumat_rows(facts: dict[str, Any], cv2: ModuleType | str) -> list[Row]:
+    gpumat = facts["gpumat"]
+    if gpumat is None:
+        why = "cv2 cannot be imported" if isinstance(cv2, str) else "this cv2 has no cuda.GpuMat"
+        return [("none", why)]
+    built = "built with CUDA" if gpumat["cuda"] else "built without CUDA: a header type only"
+    paths = {
+        "struct": "verified struct, the fast path",
+        "public": "public calls, slower and still right",
+        "native": "OpenCV's own count: regions and copies hold the source",
+        "subtype": "a subtype of GpuMat: regions made by cv2 do not hold the source",
+    }
+    rows = [
+        ("OpenCV", built),
+        ("type codes", f"channel shift {gpumat['cn_shift']}"),
+        ("reading", paths.get(gpumat["read"], gpumat["read"])),
+        ("owning", paths.get(gpumat["own"], gpumat["own"])),
+    ]
+    return rows + ([("because", gpumat["reason"])] if gpumat["reason"] else [])
+
+
+def _gpu_rows(facts: dict[str, Any]) -> list[Row]:
+    driver = facts["driver"]
+    if "error" in driver:
+        return [("driver", f"none ({driver['error']})")]
+    major, minor = driver["version"] // 1000, driver["version"] % 1000 // 10
+    rows = [("driver", f"up to CUDA {major}.{minor}")]
+    for index, device in enumerate(driver["devices"]):
+        capability = ".".join(str(part) for part in device["compute_capability"])
+        kernels = "load" if device["kernels"] is True else f"do not load: {device['kernels']}"
+        text = f"{device['name']}, compute capability {capability}, kernels {kernels}"
+        rows.append((f"GPU {index}", text))
+    return rows if driver["devices"] else [*rows, ("GPUs", "none")]

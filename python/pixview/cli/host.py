@@ -1,0 +1,113 @@
+"""The demo in host memory: NumPy <-> torch, every view and every copy, each with work to see."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import pixview
+
+from .steps import Record, check_pixels
+
+BLOCK = 10  # pixels; edge of the tiles of the mosaic
+
+
+def run(record: Record, photo: np.ndarray) -> None:
+    """photo: H,W,C of uint8; left as it is."""
+    record.panel(photo, "the photograph, in NumPy: H,W,C")
+    shared, pixels = photo.copy(), photo.copy()
+    _work_on_views(record, shared, pixels)
+    _work_on_a_crop(record, shared, pixels)
+    _copies(record, shared, photo)
+    _one_channel(record, photo)
+    _exchange(record, photo)
+
+
+def _work_on_views(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
+    """torch writes through its view and NumPy sees it, and the reverse. pixels: the reference."""
+    height, width = pixels.shape[:2]
+    chw = record.convert("NumPy -> torch", shared, "torch", pixels)
+    right = slice(2 * width // 3, None)
+    chw[:, :, right] = 255 - chw[:, :, right]
+    pixels[:, right] = 255 - pixels[:, right]
+    check_pixels("torch in place", shared, pixels)
+    record.panel(shared, "torch, in place on the C,H,W view:\nright third negative")
+
+    back = record.convert("torch (view) -> NumPy", chw, "numpy", pixels)
+    left = slice(None, width // 3)
+    back[:, left] = back[:, left, ::-1]
+    pixels[:, left] = pixels[:, left, ::-1]
+    seen = chw.permute(1, 2, 0).numpy()
+    check_pixels("NumPy in place", seen, pixels)
+    record.panel(seen, "NumPy, in place on the view of the view:\nleft third R and B swapped")
+
+
+def _work_on_a_crop(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
+    """A mosaic in a part of the photograph, made by torch through a view of that part."""
+    height, width = pixels.shape[:2]
+    h, w = height // 3 // BLOCK * BLOCK, width // 3 // BLOCK * BLOCK
+    y, x = height // 5, (width - w) // 2
+    crop = pixview.view(shared).crop(y, x, h, w)
+    part = record.convert("Image.crop -> torch", crop, "torch", pixels[y : y + h, x : x + w])
+    tiles = part.reshape(3, h // BLOCK, BLOCK, w // BLOCK, BLOCK).sum((2, 4)) // BLOCK**2
+    part.copy_(tiles.repeat_interleave(BLOCK, 1).repeat_interleave(BLOCK, 2))
+
+    area = pixels[y : y + h, x : x + w]
+    mean = area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3).sum((1, 3)) // BLOCK**2
+    area[:] = mean.repeat(BLOCK, 0).repeat(BLOCK, 1)
+    check_pixels("torch in the crop", shared, pixels)
+    record.panel(shared, "torch, in place on a crop of the same memory:\na mosaic")
+
+
+def _copies(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
+    """Planar and back, and a copy into memory that exists already."""
+    height, width = photo.shape[:2]
+    planar = record.convert("NumPy -> torch, dense", photo, "torch", photo, contiguous=True)
+    record.panel(
+        planar.reshape(3 * height, width).numpy(),
+        "copy to dense C,H,W as it lies in memory:\nthe planes R, G and B",
+    )
+    mirrored = planar.flip(2)
+    back = record.convert(
+        "torch (planar) -> NumPy, dense", mirrored, "numpy", photo[:, ::-1], contiguous=True
+    )
+    record.panel(back, "mirrored in torch,\ncopy back to dense H,W,C")
+
+    small = planar[:, ::3, ::3]
+    h, w = small.shape[1:]
+    pixels = shared.copy()
+    pixels[-h:, :w] = photo[::3, ::3]
+    corner = shared[-h:, :w]
+    pixview.copy_into(corner, small)
+    record.add(
+        "copy_into(NumPy, torch)",
+        small,
+        corner,
+        "copy",
+        pixels[-h:, :w],
+        lambda: pixview.copy_into(corner, small),
+    )
+    check_pixels("around copy_into", shared, pixels)
+    record.panel(
+        shared, "copy_into: every third pixel of the planes\ninto a corner of the photograph"
+    )
+
+
+def _one_channel(record: Record, photo: np.ndarray) -> None:
+    pixels = (photo.astype(np.int64) @ np.array([299, 587, 114]) // 1000).astype(np.uint8)
+    chw = pixview.as_torch(photo).to(torch.int64)
+    gray = ((chw[0] * 299 + chw[1] * 587 + chw[2] * 114) // 1000).to(torch.uint8)
+    seen = record.convert("torch -> NumPy, one channel", gray, "numpy", pixels)
+    record.panel(seen, "grey in torch,\na view in NumPy: H,W")
+
+
+def _exchange(record: Record, photo: np.ndarray) -> None:
+    """Read-only memory, and pixview.Image in the hands of the frameworks themselves."""
+    readonly = photo.copy()
+    readonly.flags.writeable = False
+    record.convert("NumPy (read-only) -> torch", readonly, "torch", photo)
+    image = record.convert("NumPy -> Image", photo, "image", photo)
+    again = np.from_dlpack(image)
+    record.add(
+        "Image -> numpy.from_dlpack", image, again, "view", photo, lambda: np.from_dlpack(image)
+    )

@@ -1,0 +1,54 @@
+"""What this machine has. Nothing missing or broken raises: it comes back as one line of text."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from types import ModuleType
+from typing import Any
+
+NAMES = {"numpy": "NumPy", "PIL": "Pillow", "torch": "torch", "cupy": "CuPy", "cv2": "OpenCV"}
+
+
+def find(name: str) -> ModuleType | str:
+    """Import a module. Returns it, or one line that says why it cannot be imported."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        return "not installed" if error.name == name else f"broken: {line(error)}"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a broken install may raise anything, SystemExit included
+        return f"broken: {line(error)}"
+
+
+def no_gpu_for(name: str, module: Any) -> str:
+    """Why the library cannot use a GPU here; "" if it can.
+
+    name: "torch", "cupy" or "cv2". module: what ``find`` returned for it.
+    """
+    if isinstance(module, str):
+        return f"{NAMES[name]} is {module}" if module == "not installed" else module
+    try:
+        if name == "torch":
+            return "" if module.cuda.is_available() else _torch_reason(module)
+        if name == "cupy":
+            return "" if module.cuda.runtime.getDeviceCount() else "CuPy sees no GPU"
+        if not hasattr(getattr(module, "cuda", None), "GpuMat"):
+            return "this cv2 has no cuda.GpuMat"
+        count = module.cuda.getCudaEnabledDeviceCount()
+        return "" if count > 0 else "OpenCV sees no GPU, or is built without CUDA"
+    except Exception as error:
+        return f"{NAMES[name]} sees no GPU ({line(error)})"
+
+
+def line(error: BaseException) -> str:
+    """The first line of an exception, with its type."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0].strip()}" if text else type(error).__name__
+
+
+def _torch_reason(torch: Any) -> str:
+    return "torch sees no GPU" if torch.version.cuda else "torch is built without CUDA"
