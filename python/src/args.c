@@ -1,0 +1,124 @@
+// Argument parsing for the vectorcall functions of the module. Written out because the stable
+// PyArg_* family costs more than a whole view.
+
+#include <string.h>
+
+#include "state.h"
+
+static int find_keyword(const char *function, PyObject *name, const pv_keyword *keywords, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (PyUnicode_CompareWithASCIIString(name, keywords[i].name) == 0)
+            return i;
+    }
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    return -1;
+}
+
+int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                  int npos, const pv_keyword *keywords, int count)
+{
+    if (nargs > npos) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
+                     function, npos, npos == 1 ? "" : "s", nargs);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        *keywords[i].value = args[i];
+    Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < nkw; i++) {
+        int at = find_keyword(function, PyTuple_GET_ITEM(kwnames, i), keywords, count);
+        if (at < 0)
+            return -1;
+        if (at < nargs) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function,
+                         keywords[at].name);
+            return -1;
+        }
+        *keywords[at].value = args[nargs + i];
+    }
+    for (int i = 0; i < npos; i++) {
+        if (*keywords[i].value)
+            continue;
+        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function,
+                     keywords[i].name);
+        return -1;
+    }
+    return 0;
+}
+
+int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out)
+{
+    *out = PIXVIEW_LAYOUT_NONE;
+    if (!value || value == Py_None)
+        return 0;
+    const char *name = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value) : NULL;
+    if (name)
+        *out = pixview_layout_parse(name);
+    if (*out != PIXVIEW_LAYOUT_NONE)
+        return 0;
+    PyErr_Clear();
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "%s=%R is not one of 'HW', 'CHW', 'HWC', 'NCHW', 'NHWC'", what,
+              value);
+    return -1;
+}
+
+int pv_parse_copy(PyObject *value, int *out)
+{
+    if (!value || value == Py_None) {
+        *out = -1;
+    } else if (value == Py_True || value == Py_False) {
+        *out = value == Py_True;
+    } else {
+        PyErr_Format(PyExc_TypeError, "copy=%R is not None, True or False", value);
+        return -1;
+    }
+    return 0;
+}
+
+int pv_parse_bool(const char *what, PyObject *value, bool *out)
+{
+    if (!value)
+        return 0;
+    if (value != Py_True && value != Py_False) {
+        PyErr_Format(PyExc_TypeError, "%s=%R is not True or False", what, value);
+        return -1;
+    }
+    *out = value == Py_True;
+    return 0;
+}
+
+static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, int64_t *out)
+{
+    PyObject *index = PyNumber_Index(item);
+    if (index) {
+        *out = PyLong_AsLongLong(index);
+        Py_DECREF(index);
+        if (*out != -1 || !PyErr_Occurred())
+            return 0;
+    }
+    pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s[%zd] = %R is not an integer of 64 bits", what, i, item);
+    return -1;
+}
+
+int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim, int64_t *out)
+{
+    PyObject *items = PySequence_Tuple(value);
+    if (!items) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s=%R is not a sequence of integers", what, value);
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(items);
+    int rc = 0;
+    if (n > max) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "%s has %zd axes; an image has 2 to 4: index or reshape it first", what, n);
+        rc = -1;
+    }
+    for (Py_ssize_t i = 0; i < n && rc == 0; i++) {
+        rc = parse_dim(st, what, i, PyTuple_GET_ITEM(items, i), &out[i]);
+    }
+    *ndim = (int)n;
+    Py_DECREF(items);
+    return rc;
+}

@@ -1,0 +1,290 @@
+// The one path: import adapter -> descriptor -> plan -> (view | one copy) -> export adapter.
+
+#include <string.h>
+
+#include "convert.h"
+
+static const char *call_name(pv_kind kind)
+{
+    static const char *const names[] = {"as_torch", "as_cupy", "as_numpy", "as_gpumat", "view", ""};
+    return names[kind];
+}
+
+// The result has the source's rank, in the order that is usual on its side.
+static pixview_layout result_layout(const pv_source *src, const pv_request *req)
+{
+    if (req->layout != PIXVIEW_LAYOUT_NONE)
+        return req->layout;
+    if (req->to == PV_IMAGE)
+        return src->layout;
+    static const pixview_layout by_rank[][2] = {
+        {PIXVIEW_HW, PIXVIEW_HW}, {PIXVIEW_HWC, PIXVIEW_CHW}, {PIXVIEW_NHWC, PIXVIEW_NCHW}};
+    return by_rank[pixview_layout_rank(src->layout) - 2][req->to == PV_TORCH];
+}
+
+static bool on_device_only(pv_kind kind) { return kind == PV_CUPY || kind == PV_GPUMAT; }
+
+// 0 if both ends are in the same kind of memory, or the caller asked for the move.
+static int check_device(pv_state *st, const pv_source *src, const pv_request *req, bool *moves)
+{
+    bool host = pixview_image_on_host(&src->image);
+    *moves = host ? on_device_only(req->to) : req->to == PV_NUMPY;
+    if (PIXVIEWI_LIKELY(!*moves || req->copy == 1))
+        return 0;
+    const char *call = call_name(req->to);
+    if (req->copy == 0) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "the source is in %s memory, so no view is possible; copy=False forbids %s(x, "
+                  "copy=True)",
+                  host ? "host" : "device", call);
+    } else {
+        pv_raisef(st, PIXVIEW_E_DEVICE, "the source is in %s memory: %s(x, copy=True) %s it",
+                  host ? "host" : "device", call, host ? "uploads" : "downloads");
+    }
+    return -1;
+}
+
+static pixview_status refuse_torch(const pixview_image *image, pixview_error *err)
+{
+    int64_t size = pixview_dtype_size(image->dtype);
+    for (int i = 0; i < 4; i++) {
+        if (PIXVIEWI_LIKELY(image->strides[i] >= 0 && image->strides[i] % size == 0))
+            continue;
+        return pixviewi_fail(
+            err, PIXVIEW_E_LAYOUT,
+            "a stride of %lld bytes: torch has only strides of 0 or more whole elements",
+            (long long)image->strides[i]);
+    }
+    return PIXVIEW_OK;
+}
+
+// Why `image` cannot be seen as asked; PIXVIEW_OK when it can.
+static pixview_status refuse_view(const pv_source *src, const pv_request *req,
+                                  pixview_layout layout, pixview_error *err)
+{
+    bool alias_writes = req->to == PV_TORCH || on_device_only(req->to);
+    if (PIXVIEWI_UNLIKELY(src->must_copy))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s", src->why);
+    if (PIXVIEWI_UNLIKELY((src->image.flags & PIXVIEW_READ_ONLY) && alias_writes &&
+                          !req->allow_readonly)) {
+        return pixviewi_fail(
+            err, PIXVIEW_E_READONLY,
+            "the source is read-only and the result would be writable; copy=True copies, "
+            "allow_readonly=True aliases it all the same");
+    }
+    if (req->contiguous && !pixview_image_is_packed(&src->image, layout)) {
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "contiguous=True, and the source is not dense as %s",
+                             pixview_layout_name(layout));
+    }
+    if (req->to == PV_GPUMAT)
+        return pixview_image_check_interleaved(&src->image, err);
+    if (req->to == PV_TORCH)
+        return refuse_torch(&src->image, err);
+    return PIXVIEW_OK;
+}
+
+// What no copy could cure either.
+static int check_describable(pv_state *st, const pv_source *src, const pv_request *req,
+                             pixview_layout layout)
+{
+    int ndim;
+    int64_t shape[4], strides[4];
+    pixview_error err;
+    if (req->to == PV_GPUMAT)
+        return pv_gpumat_accepts(st, &src->image);
+    if (layout == src->layout)
+        return 0;
+    if (PIXVIEWI_LIKELY(!pixview_image_axes(&src->image, layout, &ndim, shape, strides, &err)))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+static int check_stream(const pv_source *src, const pv_request *req)
+{
+    if (PIXVIEWI_LIKELY(!req->has_stream || src->foreign_stream || req->to == PV_GPUMAT ||
+                        req->to == PV_IMAGE)) {
+        return 0;
+    }
+    PyErr_SetString(
+        PyExc_ValueError,
+        "stream= speaks of a GpuMat (or Image) end; here both ends have streams of their own");
+    return -1;
+}
+
+int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan)
+{
+    bool moves;
+    plan->layout = result_layout(src, req);
+    plan->why.message[0] = '\0';
+    if (check_stream(src, req) || check_describable(st, src, req, plan->layout) ||
+        check_device(st, src, req, &moves)) {
+        return -1;
+    }
+    if (req->copy == 1) {
+        plan->kind = PV_COPY;
+        pixviewi_fail(&plan->why, PIXVIEW_OK, moves ? "between host and device" : "copy=True");
+        return 0;
+    }
+    if (refuse_view(src, req, plan->layout, &plan->why)) {
+        plan->kind = PV_COPY;
+        if (req->copy != 0)
+            return 0;
+        pv_raise(st, &plan->why);
+        return -1;
+    }
+    bool same = src->kind == req->to && plan->layout == src->layout && !src->keep;
+    plan->kind = same ? PV_SELF : PV_VIEW;
+    return 0;
+}
+
+static int order(pv_state *st, pixview_device device, pixview_stream producer,
+                 pixview_stream consumer)
+{
+    if (PIXVIEWI_LIKELY(producer == consumer))
+        return 0;
+    pixview_error err;
+    if (!pixviewi_cuda_order(device.id, producer, consumer, &err))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
+{
+    pixview_image *image = &src->image;
+    bool keeps_stream = req->to == PV_IMAGE && !req->has_stream;
+    if (!pixview_image_on_host(image) && !keeps_stream) {
+        pixview_stream consumer;
+        if (pv_consumer_stream(st, req, image->device, &consumer) ||
+            order(st, image->device, image->stream, consumer)) {
+            return NULL;
+        }
+        image->stream = consumer;
+    }
+    if (pv_source_hold(st, src))
+        return NULL;
+    return pv_export(st, req->to, image, plan->layout);
+}
+
+// Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
+// for it (the source may be written next), and so does the consumer.
+int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
+                    pixview_stream consumer)
+{
+    bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
+    pixview_device device = to_host ? from->device : to->device;
+    pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
+    if (params.stream == PIXVIEW_STREAM_NONE)
+        params.stream = PIXVIEW_STREAM_LEGACY;
+    bool gpu = !from_host || !to_host;
+    if (gpu && !from_host && order(st, device, from->stream, params.stream))
+        return -1;
+    pixview_error err;
+    pixview_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = pixview_copy(from, to, &params, &err);
+    Py_END_ALLOW_THREADS;
+    if (status) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    if (gpu && !from_host && order(st, device, params.stream, from->stream))
+        return -1;
+    if (gpu && !to_host && order(st, device, params.stream, consumer))
+        return -1;
+    return 0;
+}
+
+static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
+{
+    pv_result result = {0};
+    PyObject *out = NULL;
+    if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
+        pv_copy_ordered(st, &src->image, &result.image, result.consumer) == 0) {
+        out = pv_result_finish(st, req, plan->layout, &result);
+    }
+    pv_result_clear(&result);
+    return out;
+}
+
+PyObject *pv_export(pv_state *st, pv_kind to, const pixview_image *image, pixview_layout layout)
+{
+    switch (to) {
+    case PV_TORCH:
+        return pv_export_torch(st, image, layout);
+    case PV_GPUMAT:
+        return pv_export_gpumat(st, image);
+    case PV_CUPY:
+        return pv_export_cupy(st, image, layout);
+    case PV_NUMPY:
+        return pv_export_numpy(st, image, layout);
+    default:
+        return pv_image_new(st, image, layout);
+    }
+}
+
+// The framework of the result, imported if need be: the user asked for it by name.
+static int need(pv_state *st, pv_kind kind)
+{
+    switch (kind) {
+    case PV_TORCH:
+        return pv_need_torch(st);
+    case PV_GPUMAT:
+        return pv_need_cv2(st);
+    case PV_CUPY:
+        return pv_need_cupy(st);
+    case PV_NUMPY:
+        return pv_need_numpy(st);
+    default:
+        return 0;
+    }
+}
+
+PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
+{
+    pv_source src = {.image.owner = NULL};
+    pv_plan plan;
+    PyObject *out = NULL;
+    if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
+        pv_make_plan(st, &src, req, &plan) == 0) {
+        switch (plan.kind) {
+        case PV_SELF:
+            out = Py_NewRef(x);
+            break;
+        case PV_VIEW:
+            out = view(st, &src, req, &plan);
+            break;
+        case PV_COPY:
+            out = copy(st, &src, req, &plan);
+            break;
+        }
+    }
+    pv_source_clear(&src);
+    return out;
+}
+
+PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req)
+{
+    pv_source src = {.image.owner = NULL};
+    pv_plan plan;
+    PyObject *out = NULL;
+    if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
+        pv_make_plan(st, &src, req, &plan) == 0) {
+        out = PyStructSequence_New(st->plan_type);
+        PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
+        PyObject *reason =
+            PyUnicode_DecodeUTF8(plan.why.message, (Py_ssize_t)strlen(plan.why.message), "replace");
+        if (out && kind && reason) {
+            PyStructSequence_SetItem(out, 0, kind); // steals
+            PyStructSequence_SetItem(out, 1, reason);
+        } else {
+            Py_CLEAR(out);
+            Py_XDECREF(kind);
+            Py_XDECREF(reason);
+        }
+    }
+    pv_source_clear(&src);
+    return out;
+}

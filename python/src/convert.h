@@ -1,0 +1,44 @@
+// Between the adapters: what is planned, and memory for a copy.
+#ifndef PV_CONVERT_H
+#define PV_CONVERT_H
+
+#include "state.h"
+
+typedef struct {
+    enum { PV_SELF, PV_VIEW, PV_COPY } kind;
+    pixview_layout layout; // of the result
+    pixview_error why;     // of a copy
+} pv_plan;
+
+// Memory for a copy, from the framework that the result belongs to (DESIGN.md section 4).
+typedef struct {
+    pixview_image image;     // writable; image.stream is the stream that the memory belongs to
+    PyObject *object;        // owned; the finished array or GpuMat
+    DlManaged *managed;      // owned; the torch tensor to be
+    pixview_stream consumer; // the stream that will use the result
+} pv_result;
+
+int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan);
+int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
+                    pixview_stream consumer);
+
+int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixview_layout layout,
+                pv_result *out);
+PyObject *pv_result_finish(pv_state *st, const pv_request *req, pixview_layout layout,
+                           pv_result *result);
+void pv_result_clear(pv_result *result);
+
+// Dense memory of nobody's framework: host (64-byte aligned) or stream-ordered device memory. The
+// image gets shape and dtype of `like`, packed in `layout`, and an owner.
+int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,
+                      pixview_device device, pixview_stream stream, pixview_image *out);
+
+// May a GpuMat of the cv2 at hand describe the image, interleaved or after a copy? -1 with the error.
+int pv_gpumat_accepts(pv_state *st, const pixview_image *image);
+
+// image_dlpack.c: methods of Image.
+PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames);
+PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored);
+
+#endif

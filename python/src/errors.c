@@ -1,0 +1,97 @@
+// From a status and its message to a typed Python exception.
+
+#include <stdarg.h>
+
+#include "state.h"
+
+static PyObject *class_of(pv_state *st, pixview_status code)
+{
+    switch (code) {
+    case PIXVIEW_E_LAYOUT:
+        return st->LayoutError;
+    case PIXVIEW_E_DTYPE:
+        return st->DtypeError;
+    case PIXVIEW_E_DEVICE:
+        return st->DeviceError;
+    case PIXVIEW_E_READONLY:
+        return st->ReadOnlyError;
+    case PIXVIEW_E_UNSUPPORTED:
+        return st->UnsupportedError;
+    case PIXVIEW_E_CUDA:
+        return st->CudaError;
+    case PIXVIEW_E_MEMORY:
+        return PyExc_MemoryError;
+    default:
+        return PyExc_ValueError;
+    }
+}
+
+static PyObject *raise_cuda(pv_state *st, const pixview_error *err)
+{
+    // Messages of the driver begin with the name of the code, such as CUDA_ERROR_OUT_OF_MEMORY.
+    PyObject *error = PyObject_CallFunction(st->CudaError, "s", err->message);
+    if (!error)
+        return NULL;
+    const char *end = err->message;
+    while ((*end >= 'A' && *end <= 'Z') || (*end >= '0' && *end <= '9') || *end == '_')
+        end++;
+    PyObject *code = PyLong_FromLong(err->driver_code);
+    PyObject *name = PyUnicode_FromStringAndSize(err->message, end - err->message);
+    if (code && name && PyObject_SetAttrString(error, "code", code) == 0 &&
+        PyObject_SetAttrString(error, "name", name) == 0) {
+        PyErr_SetObject(st->CudaError, error);
+    }
+    Py_XDECREF(code);
+    Py_XDECREF(name);
+    Py_DECREF(error);
+    return NULL;
+}
+
+PyObject *pv_raise(pv_state *st, const pixview_error *err)
+{
+    if (err->code == PIXVIEW_E_CUDA)
+        return raise_cuda(st, err);
+    PyErr_SetString(class_of(st, err->code), err->message);
+    return NULL;
+}
+
+PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    PyErr_FormatV(class_of(st, code), fmt, args);
+    va_end(args);
+    return NULL;
+}
+
+PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
+{
+    PyObject *type, *cause, *traceback;
+    PyErr_Fetch(&type, &cause, &traceback);
+    // A Ctrl-C is not the fault of the object at hand, and running out of memory says enough.
+    if (type && (!PyErr_GivenExceptionMatches(type, PyExc_Exception) ||
+                 PyErr_GivenExceptionMatches(type, PyExc_MemoryError))) {
+        PyErr_Restore(type, cause, traceback);
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    if (traceback && cause)
+        PyException_SetTraceback(cause, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+
+    va_list args;
+    va_start(args, fmt);
+    PyErr_FormatV(class_of(st, code), fmt, args);
+    va_end(args);
+    if (!cause)
+        return NULL;
+
+    PyObject *error;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyException_SetContext(error, Py_NewRef(cause));
+    PyException_SetCause(error, cause); // steals
+    PyErr_Restore(type, error, traceback);
+    return NULL;
+}

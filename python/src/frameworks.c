@@ -1,0 +1,179 @@
+// Finding torch, CuPy, NumPy and cv2. Nothing is imported here unless the user asked for it by name:
+// whoever passes us a tensor has imported torch, so sys.modules knows it.
+
+#include "state.h"
+
+static PyObject *find_module(const char *name)
+{
+    PyObject *key = PyUnicode_FromString(name);
+    PyObject *module = key ? PyImport_GetModule(key) : NULL;
+    Py_XDECREF(key);
+    if (!module)
+        PyErr_Clear();
+    return module;
+}
+
+static PyTypeObject *find_type(PyObject *module, PyObject *name)
+{
+    PyObject *type = module ? PyObject_GetAttr(module, name) : NULL;
+    if (type && PyType_Check(type))
+        return (PyTypeObject *)type;
+    Py_XDECREF(type);
+    PyErr_Clear(); // a module that is still being imported, or a stand-in
+    return NULL;
+}
+
+// The exchange table of a type (DLPack 1.3, C exchange API), or NULL. The table is static for the
+// process. Newer majors link back to older ones through prev_api.
+static const DlExchange *find_table(pv_state *st, PyObject *type)
+{
+    PyObject *capsule = PyObject_GetAttr(type, st->s___dlpack_c_exchange_api__);
+    const DlExchangeHeader *header = NULL;
+    if (capsule && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
+        header = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
+    }
+    Py_XDECREF(capsule);
+    PyErr_Clear();
+    while (header && header->version.major > DL_MAJOR)
+        header = header->prev_api;
+    const DlExchange *table = (const DlExchange *)header;
+    if (!table || header->version.major != DL_MAJOR)
+        return NULL;
+    if (!table->allocator || !table->from_py || !table->to_py || !table->dltensor_from_py ||
+        !table->current_work_stream) {
+        return NULL;
+    }
+    return table;
+}
+
+static void find_torch(pv_state *st)
+{
+    PyObject *module = find_module("torch");
+    PyTypeObject *type = find_type(module, st->s_Tensor);
+    if (!type) {
+        Py_XDECREF(module);
+        return;
+    }
+    st->torch = module;
+    st->torch_table = find_table(st, (PyObject *)type);
+    st->tensor_type = type;
+}
+
+static void find_cupy(pv_state *st)
+{
+    PyObject *module = find_module("cupy");
+    PyTypeObject *type = find_type(module, st->s_ndarray);
+    PyObject *cuda = type ? PyObject_GetAttr(module, st->s_cuda) : NULL;
+    PyObject *memory = cuda ? PyObject_GetAttr(cuda, st->s_UnownedMemory) : NULL;
+    PyObject *pointer = cuda ? PyObject_GetAttr(cuda, st->s_MemoryPointer) : NULL;
+    if (memory && pointer) {
+        st->cupy = module;
+        st->cupy_cuda = cuda;
+        st->cupy_unowned_memory = memory;
+        st->cupy_memory_pointer = pointer;
+        st->cupy_type = type;
+        return;
+    }
+    PyErr_Clear();
+    Py_XDECREF(module);
+    Py_XDECREF(type);
+    Py_XDECREF(cuda);
+    Py_XDECREF(memory);
+    Py_XDECREF(pointer);
+}
+
+static void find_numpy(pv_state *st)
+{
+    PyObject *module = find_module("numpy");
+    st->numpy_type = find_type(module, st->s_ndarray);
+    if (st->numpy_type) {
+        st->numpy = module;
+    } else {
+        Py_XDECREF(module);
+    }
+}
+
+static void find_cv2(pv_state *st)
+{
+    PyObject *module = find_module("cv2");
+    PyObject *cuda = module ? PyObject_GetAttr(module, st->s_cuda) : NULL;
+    Py_XDECREF(module);
+    PyTypeObject *type = find_type(cuda, st->s_GpuMat);
+    PyErr_Clear();
+    if (type) {
+        st->cv2_cuda = cuda;
+        st->gpumat_type = type;
+    } else {
+        Py_XDECREF(cuda);
+    }
+}
+
+void pv_frameworks_find(pv_state *st)
+{
+    if (!st->tensor_type)
+        find_torch(st);
+    if (!st->numpy_type)
+        find_numpy(st);
+    if (!st->gpumat_type)
+        find_cv2(st);
+    if (!st->cupy_type)
+        find_cupy(st);
+}
+
+static bool same_type(PyTypeObject *a, PyTypeObject *b) { return a == b; }
+static bool sub_type(PyTypeObject *a, PyTypeObject *b) { return b && PyType_IsSubtype(a, b); }
+
+static inline pv_kind kind_by(pv_state *st, PyTypeObject *type,
+                              bool (*is)(PyTypeObject *, PyTypeObject *))
+{
+    if (is(type, st->tensor_type))
+        return PV_TORCH;
+    if (is(type, st->gpumat_type))
+        return PV_GPUMAT;
+    if (is(type, st->cupy_type))
+        return PV_CUPY;
+    if (is(type, st->numpy_type))
+        return PV_NUMPY;
+    if (is(type, st->image_type))
+        return PV_IMAGE;
+    return PV_OTHER;
+}
+
+pv_kind pv_kind_of(pv_state *st, PyObject *x)
+{
+    pv_kind kind = kind_by(st, Py_TYPE(x), same_type);
+    if (PIXVIEWI_LIKELY(kind != PV_OTHER))
+        return kind;
+    pv_frameworks_find(st);
+    return kind_by(st, Py_TYPE(x), sub_type);
+}
+
+// Imports what the user named. `found` is the field that pv_frameworks_find fills.
+static int need(pv_state *st, const char *name, void *const *found)
+{
+    if (PIXVIEWI_LIKELY(*found != NULL))
+        return 0;
+    PyObject *module = PyImport_ImportModule(name);
+    if (!module)
+        return -1;
+    Py_DECREF(module);
+    pv_frameworks_find(st);
+    if (*found)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "the module %s that was imported is not the one pixview knows", name);
+    return -1;
+}
+
+int pv_need_torch(pv_state *st) { return need(st, "torch", (void *const *)&st->tensor_type); }
+int pv_need_cupy(pv_state *st) { return need(st, "cupy", (void *const *)&st->cupy_type); }
+int pv_need_numpy(pv_state *st) { return need(st, "numpy", (void *const *)&st->numpy_type); }
+
+int pv_need_cv2(pv_state *st)
+{
+    if (PIXVIEWI_LIKELY(st->gpumat.checked))
+        return 0;
+    if (need(st, "cv2", (void *const *)&st->gpumat_type))
+        return -1;
+    return pv_gpumat_check(st);
+}

@@ -1,0 +1,53 @@
+// A cv::cuda::GpuMat::Allocator made in C, so that OpenCV's own reference count holds our source.
+//
+// C++ calls these through an Itanium vtable (Linux): {offset to top, RTTI, D1, D0, allocate, free},
+// the object's first word pointing behind the RTTI slot. They never throw. `free` runs once, at the
+// last header over the memory, on whatever thread that is.
+
+#include "state.h"
+
+static void destroy(void *self) { (void)self; } // static objects
+
+// After create() or upload() on our GpuMat OpenCV asks its header's allocator, us, for new memory.
+// Declining makes it take its default allocator (CORNERS.md 10).
+static bool allocate(void *self, pv_gpumat *mat, int rows, int cols, size_t elem_size)
+{
+    (void)self, (void)mat, (void)rows, (void)cols, (void)elem_size;
+    return false;
+}
+
+static void free_owner(void *self, pv_gpumat *mat)
+{
+    (void)self;
+    char *count = (char *)mat->refcount;
+    pixview_owner_unref((pixview_owner *)(count - offsetof(pixview_owner, gpumat_count)));
+}
+
+int pv_gpumat_probe_frees;
+
+static void free_probe(void *self, pv_gpumat *mat)
+{
+    (void)self, (void)mat;
+    pv_gpumat_probe_frees++;
+}
+
+static const struct {
+    ptrdiff_t offset_to_top;
+    const void *rtti;
+    void *functions[4];
+} our_vtable = {0, NULL, {destroy, destroy, allocate, free_owner}},
+  probe_vtable = {0, NULL, {destroy, destroy, allocate, free_probe}};
+
+pv_gpumat_allocator pv_gpumat_our_allocator = {our_vtable.functions};
+pv_gpumat_allocator pv_gpumat_probe_allocator = {probe_vtable.functions};
+
+bool pv_gpumat_drop(pv_gpumat *header)
+{
+    return __atomic_sub_fetch(header->refcount, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
+void pv_gpumat_free(pv_gpumat *header)
+{
+    typedef void (*free_function)(void *self, pv_gpumat *mat);
+    ((free_function)header->allocator->vtable[PV_GPUMAT_VTABLE_FREE])(header->allocator, header);
+}

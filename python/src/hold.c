@@ -1,0 +1,124 @@
+// Keeping a Python object alive from memory that may die on any thread, with or without the GIL.
+//
+// A release that holds the GIL drops the reference at once. One that does not never waits for the
+// GIL (its thread may hold a lock that the GIL's owner wants): the reference goes onto a lock-free
+// list, and the main thread is asked to drop it at its next opportunity (Py_AddPendingCall); the
+// next conversion drains the list too. After interpreter exit began, references are left alone.
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "state.h"
+
+typedef struct node {
+    PyObject *object;
+    struct node *next;
+} node;
+
+static _Atomic(node *) deferred;
+
+bool pv_have_gil(void)
+{
+    // PyGILState_Check always says yes once a sub-interpreter was made, so ask the thread state itself.
+#if PY_VERSION_HEX >= 0x030d0000
+    return PyThreadState_GetUnchecked() != NULL;
+#else
+    PyThreadState *holder = _PyThreadState_UncheckedGet();
+    return holder && holder == PyGILState_GetThisThreadState();
+#endif
+}
+
+// A deleter may be called while an exception is being raised (torch's failing import does that).
+static void drop_now(PyObject *object)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_DECREF(object);
+    PyErr_Restore(type, value, traceback);
+}
+
+void pv_drain_deferred(void)
+{
+    if (PIXVIEWI_LIKELY(!atomic_load_explicit(&deferred, memory_order_relaxed)))
+        return;
+    node *list = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
+    while (list) {
+        node *next = list->next;
+        drop_now(list->object);
+        free(list);
+        list = next;
+    }
+}
+
+static int drain_pending(void *ignored)
+{
+    (void)ignored;
+    pv_drain_deferred();
+    return 0;
+}
+
+static void drop_later(PyObject *object)
+{
+    node *item = malloc(sizeof *item);
+    if (!item)
+        return; // leaking one reference is the least harm without memory
+    item->object = object;
+    node *head = atomic_load_explicit(&deferred, memory_order_relaxed);
+    do { // once published, the item belongs to whoever drains
+        item->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&deferred, &head, item, memory_order_release,
+                                                    memory_order_relaxed));
+    // One request is enough for the whole list. If the queue is full, the next conversion drains.
+    if (!head)
+        Py_AddPendingCall(drain_pending, NULL);
+}
+
+static void release_object(pixview_owner *owner)
+{
+    PyObject *object = owner->held.pointers[0];
+    if (pixviewi_exiting())
+        return;
+    if (pv_have_gil()) {
+        drop_now(object);
+    } else {
+        drop_later(object);
+    }
+}
+
+pixview_owner *pv_hold_object(PyObject *object)
+{
+    pixview_owner *owner = pixviewi_owner_new(release_object);
+    if (!owner) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    owner->held.pointers[0] = Py_NewRef(object);
+    return owner;
+}
+
+PyObject *pv_held_object(const pixview_owner *owner)
+{
+    return owner && owner->release == release_object ? owner->held.pointers[0] : NULL;
+}
+
+static PyObject *at_exit(PyObject *self, PyObject *ignored)
+{
+    (void)self, (void)ignored;
+    pv_drain_deferred();
+    pixviewi_set_exiting();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef at_exit_def = {"_at_exit", at_exit, METH_NOARGS, NULL};
+
+int pv_hold_init(PyObject *module)
+{
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    PyObject *function = PyCFunction_New(&at_exit_def, module);
+    PyObject *result =
+        atexit && function ? PyObject_CallMethod(atexit, "register", "O", function) : NULL;
+    Py_XDECREF(function);
+    Py_XDECREF(atexit);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}

@@ -1,0 +1,162 @@
+// Import: which adapter reads the object, what order its axes have, and how it is held.
+
+#include "state.h"
+
+static pixview_layout default_layout(pv_kind kind, int ndim)
+{
+    static const pixview_layout planar[] = {PIXVIEW_HW, PIXVIEW_CHW, PIXVIEW_NCHW};
+    static const pixview_layout interleaved[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
+    return (kind == PV_TORCH ? planar : interleaved)[ndim - 2];
+}
+
+// The usual mistake: an H,W,C array passed where C,H,W is assumed, or the reverse. Only without an
+// explicit src_layout, which is always obeyed.
+static int guard(pv_state *st, pixview_layout assumed, const int64_t *shape)
+{
+    int c = assumed == PIXVIEW_CHW ? 0 : 2, other = 2 - c;
+    if (PIXVIEWI_LIKELY(shape[c] <= 4 || shape[other] > 4))
+        return 0;
+    const char *wanted = assumed == PIXVIEW_CHW ? "HWC" : "CHW";
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
+              "src_layout='%s', or src_layout='%s' if it really is meant",
+              (long long)shape[0], (long long)shape[1], (long long)shape[2],
+              pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
+              wanted, pixview_layout_name(assumed));
+    return -1;
+}
+
+static int resolve_layout(pv_state *st, pv_kind kind, const pv_request *req, int ndim,
+                          const int64_t *shape, pixview_layout *out)
+{
+    if (req->src_layout != PIXVIEW_LAYOUT_NONE) {
+        *out = req->src_layout;
+        if (PIXVIEWI_LIKELY(pixview_layout_rank(*out) == ndim))
+            return 0;
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s' names %d axes, but the source has %d",
+                  pixview_layout_name(*out), pixview_layout_rank(*out), ndim);
+        return -1;
+    }
+    if (PIXVIEWI_UNLIKELY(ndim < 2 || ndim > 4)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the source has %d axes; an image has 2 to 4: index or reshape it first", ndim);
+        return -1;
+    }
+    *out = default_layout(kind, ndim);
+    return ndim == 3 ? guard(st, *out, shape) : 0;
+}
+
+int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request *req, void *data,
+                   int ndim, const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
+                   pixview_device device)
+{
+    src->kind = kind;
+    if (resolve_layout(st, kind, req, ndim, shape, &src->layout))
+        return -1;
+    pixview_error err;
+    if (PIXVIEWI_UNLIKELY(pixview_image_init(&src->image, data, ndim, shape, strides, dtype, device,
+                                             src->layout, &err))) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    return 0;
+}
+
+static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    const pv_image *self = (const pv_image *)x;
+    if (req->src_layout != PIXVIEW_LAYOUT_NONE && req->src_layout != self->layout) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s', but the Image itself is '%s'",
+                  pixview_layout_name(req->src_layout), pixview_layout_name(self->layout));
+        return -1;
+    }
+    src->kind = PV_IMAGE;
+    src->image = self->image;
+    src->layout = self->layout;
+    pixview_owner_ref(src->image.owner);
+    return 0;
+}
+
+// The protocols in the order in which they are tried. Each returns 1 when the object does not have it.
+static int import_protocols(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    if (PyCapsule_CheckExact(x))
+        return pv_import_capsule(st, x, req, src);
+    const struct {
+        PyObject *name;
+        bool cuda;
+    } tries[] = {{st->s___dlpack__, true},
+                 {st->s___cuda_array_interface__, true},
+                 {st->s___array_interface__, false}};
+    for (int i = 0; i < 3; i++) {
+        PyObject *found = PyType_Check(x) ? NULL : PyObject_GetAttr(x, tries[i].name);
+        if (found) {
+            int rc = i == 0 ? pv_import_dlpack(st, x, req, src)
+                            : pv_import_interface(st, x, found, tries[i].cuda, req, src);
+            Py_DECREF(found);
+            return rc;
+        }
+        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%U of a %s object cannot be read",
+                          tries[i].name, Py_TYPE(x)->tp_name);
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    if (PyObject_CheckBuffer(x))
+        return pv_import_buffer(st, x, req, src);
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "a %s object is no image that pixview knows: not a GpuMat, torch tensor, CuPy or "
+              "NumPy array "
+              "or pixview.Image, and without __dlpack__, "
+              "__cuda_array_interface__, __array_interface__ and buffer protocol",
+              Py_TYPE(x)->tp_name);
+    return -1;
+}
+
+static int import_tensor(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    if (PIXVIEWI_LIKELY(st->torch_table && !st->torch_table_off)) {
+        return pv_import_table(st, x, st->torch_table, PV_TORCH, req, src);
+    }
+    return pv_import_tensor_attributes(st, x, req, src);
+}
+
+int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    pv_drain_deferred();
+    src->object = x;
+    switch (pv_kind_of(st, x)) {
+    case PV_TORCH:
+        return import_tensor(st, x, req, src);
+    case PV_GPUMAT:
+        return pv_import_gpumat(st, x, req, src);
+    case PV_CUPY:
+        return pv_import_cupy(st, x, req, src);
+    case PV_NUMPY:
+        return pv_import_numpy(st, x, req, src);
+    case PV_IMAGE:
+        return import_image(st, x, req, src);
+    default:
+        return import_protocols(st, x, req, src);
+    }
+}
+
+int pv_source_hold(pv_state *st, pv_source *src)
+{
+    if (src->image.owner || pixview_image_is_empty(&src->image))
+        return 0;
+    if (src->kind == PV_GPUMAT) {
+        src->image.owner = pv_hold_gpumat(st, src);
+    } else {
+        src->image.owner = pv_hold_object(src->keep ? src->keep : src->object);
+    }
+    return src->image.owner ? 0 : -1;
+}
+
+void pv_source_clear(pv_source *src)
+{
+    pixview_owner_unref(src->image.owner);
+    src->image.owner = NULL;
+    Py_CLEAR(src->keep);
+}

@@ -1,0 +1,45 @@
+// CuPy arrays: by their attributes (there is no C API and no exchange table, CuPy 13 to 15).
+
+#include "state.h"
+
+static int read_pointer(pv_state *st, PyObject *x, void **data, int *device)
+{
+    PyObject *memory = PyObject_GetAttr(x, st->s_data);
+    PyObject *pointer = memory ? PyObject_GetAttr(memory, st->s_ptr) : NULL;
+    PyObject *id = pointer ? PyObject_GetAttr(memory, st->s_device_id) : NULL;
+    if (id) {
+        *data = PyLong_AsVoidPtr(pointer);
+        *device = (int)PyLong_AsLong(id);
+    }
+    Py_XDECREF(memory);
+    Py_XDECREF(pointer);
+    Py_XDECREF(id);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_dims(pv_state *st, PyObject *x, PyObject *name, int *ndim, int64_t *out)
+{
+    PyObject *dims = PyObject_GetAttr(x, name);
+    int rc = dims ? pv_parse_dims(st, "the array", dims, 4, ndim, out) : -1;
+    Py_XDECREF(dims);
+    return rc;
+}
+
+int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    void *data = NULL;
+    int ndim, same;
+    int64_t shape[4], strides[4];
+    pixview_dtype dtype;
+    pixview_device device = {PIXVIEW_CUDA, 0};
+    PyObject *type = PyObject_GetAttr(x, st->s_dtype);
+    int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
+    Py_XDECREF(type);
+    if (rc || read_pointer(st, x, &data, &device.id) ||
+        read_dims(st, x, st->s_shape, &ndim, shape) ||
+        read_dims(st, x, st->s_strides, &same, strides) ||
+        pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device)) {
+        return -1;
+    }
+    return pv_cupy_stream(st, device.id, &src->image.stream);
+}

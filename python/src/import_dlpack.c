@@ -1,0 +1,158 @@
+// __dlpack__ (array API 2024.12): capsules, versioned and legacy, from any producer.
+
+#include <string.h>
+
+#include "state.h"
+
+// Layout and guard need the shape before the tensor is taken over.
+static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_source *src)
+{
+    if (t->ndim > 0 && !t->shape) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "the DLPack tensor has %d axes but no shape", t->ndim);
+        return -1;
+    }
+    int64_t strides[4] = {0};
+    pixview_dtype dtype = {t->dtype.code, t->dtype.bits, t->dtype.lanes};
+    for (int i = 0; i < t->ndim && i < 4 && t->strides; i++) {
+        if (__builtin_mul_overflow(t->strides[i], pixview_dtype_size(dtype), &strides[i])) {
+            pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
+                      i, (long long)t->strides[i]);
+            return -1;
+        }
+    }
+    char *data = t->data ? (char *)t->data + t->byte_offset : NULL;
+    return pv_source_init(st, src, PV_OTHER, req, data, t->ndim, t->shape,
+                          t->strides ? strides : NULL, dtype,
+                          (pixview_device){t->device.type, t->device.id});
+}
+
+static int taken(pv_state *st, PyObject *capsule, const char *used, pixview_status status,
+                 const pixview_error *err, pv_source *src)
+{
+    if (status) {
+        pv_raise(st, err);
+        return -1;
+    }
+    if (PyCapsule_SetName(capsule, used))
+        return -1;                           // from here on the owner calls the deleter
+    src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
+    return 0;
+}
+
+static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_request *req,
+                          pv_source *src)
+{
+    pixview_error err;
+    if (m->version.major != DL_MAJOR) { // nothing else of it may be read; its capsule releases it
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+                  "the DLPack tensor has version %u.%u; pixview knows 1.x", m->version.major,
+                  m->version.minor);
+        return -1;
+    }
+    if (peek(st, &m->tensor, req, src))
+        return -1;
+    pixview_status status = pixview_image_from_dlpack_take(m, src->layout, &src->image, &err);
+    return taken(st, capsule, "used_dltensor_versioned", status, &err, src);
+}
+
+static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, const pv_request *req,
+                       pv_source *src)
+{
+    pixview_error err;
+    if (peek(st, &m->tensor, req, src))
+        return -1;
+    pixview_status status =
+        pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err);
+    return taken(st, capsule, "used_dltensor", status, &err, src);
+}
+
+int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src)
+{
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        return take_versioned(st, capsule, PyCapsule_GetPointer(capsule, "dltensor_versioned"), req,
+                              src);
+    }
+    if (PyCapsule_IsValid(capsule, "dltensor")) {
+        return take_legacy(st, capsule, PyCapsule_GetPointer(capsule, "dltensor"), req, src);
+    }
+    const char *name = PyCapsule_GetName(capsule);
+    PyErr_Clear();
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "the capsule is named '%s' instead of 'dltensor' or 'dltensor_versioned'%s",
+              name ? name : "",
+              name && strncmp(name, "used_", 5) == 0 ? ": it was consumed before" : "");
+    return -1;
+}
+
+// -1 with an error; else the device, CPU if the object does not say.
+static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
+{
+    *out = (pixview_device){PIXVIEW_CPU, 0};
+    PyObject *pair = PyObject_CallMethodNoArgs(x, st->s___dlpack_device__);
+    int ok = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
+    if (ok) {
+        out->type = (int32_t)PyLong_AsLong(PyTuple_GET_ITEM(pair, 0));
+        out->id = (int32_t)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
+    }
+    Py_XDECREF(pair);
+    if (ok && !PyErr_Occurred())
+        return 0;
+    pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack_device__() of a %s object fails",
+                  Py_TYPE(x)->tp_name);
+    return -1;
+}
+
+// Keywords that an older producer does not know make it raise TypeError: ask again with fewer.
+static PyObject *ask_capsule(pv_state *st, PyObject *x, PyObject *stream)
+{
+    PyObject *args[] = {x, stream ? stream : st->dlpack_version, st->dlpack_version};
+    PyObject *capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1,
+                                                  stream ? st->kw_stream_version : st->kw_version);
+    if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return capsule;
+    if (stream) {
+        PyErr_Clear();
+        capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1, st->kw_stream);
+        if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError))
+            return capsule;
+    }
+    PyErr_Clear();
+    return PyObject_VectorcallMethod(st->s___dlpack__, args, 1, NULL);
+}
+
+// What to pass as stream=: on CUDA the consumer's, with the legacy one written as 1 (0 is not allowed).
+static PyObject *stream_argument(pixview_stream stream)
+{
+    if (stream == PIXVIEW_STREAM_NONE)
+        return PyLong_FromLong(-1);
+    return PyLong_FromUnsignedLongLong(stream == 0 ? 1 : stream);
+}
+
+int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    pixview_device device;
+    pixview_stream consumer;
+    if (ask_device(st, x, &device) || pv_consumer_stream(st, req, device, &consumer))
+        return -1;
+    bool cuda = device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED;
+    PyObject *stream = cuda ? stream_argument(consumer) : NULL;
+    if (cuda && !stream)
+        return -1;
+    PyObject *capsule = ask_capsule(st, x, stream);
+    Py_XDECREF(stream);
+    if (!capsule) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack__() of a %s object fails",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
+    int rc = -1;
+    if (PyCapsule_CheckExact(capsule)) {
+        rc = pv_import_capsule(st, capsule, req, src);
+    } else {
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+                  "__dlpack__() of a %s object gave a %s object instead of a capsule",
+                  Py_TYPE(x)->tp_name, Py_TYPE(capsule)->tp_name);
+    }
+    Py_DECREF(capsule);
+    return rc;
+}

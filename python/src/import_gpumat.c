@@ -1,0 +1,150 @@
+// cv2.cuda.GpuMat: read in place after the self-check, by cv2's public calls otherwise.
+
+#include <string.h>
+
+#include "state.h"
+
+typedef struct {
+    int rows, cols, type;
+    int64_t step; // bytes
+    void *data;
+} fields;
+
+static int read_struct(pv_state *st, PyObject *x, fields *out, pv_source *src)
+{
+    const pv_gpumat *g = pv_gpumat_header(x);
+    if (!g) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "the GpuMat was made without __init__ and has no header");
+        return -1;
+    }
+    *out = (fields){g->rows, g->cols, g->flags & PV_GPUMAT_TYPE_MASK, (int64_t)g->step, g->data};
+    if (g->refcount && g->allocator != st->gpumat.default_allocator &&
+        g->allocator != &pv_gpumat_our_allocator) {
+        src->must_copy = true;
+        src->why =
+            "the GpuMat's memory belongs to a BufferPool, which takes it back with its stream";
+    }
+    return 0;
+}
+
+static int call_int(PyObject *x, const char *method, int *out)
+{
+    PyObject *value = PyObject_CallMethod(x, method, NULL);
+    *out = value ? (int)PyLong_AsLong(value) : -1;
+    Py_XDECREF(value);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int read_public(pv_state *st, PyObject *x, fields *out)
+{
+    PyObject *size = PyObject_CallMethodNoArgs(x, st->s_size);
+    int rc = size && PyArg_ParseTuple(size, "ii", &out->cols, &out->rows) ? 0 : -1;
+    Py_XDECREF(size);
+    PyObject *step = rc ? NULL : PyObject_GetAttr(x, st->s_step);
+    PyObject *data = rc ? NULL : PyObject_CallMethodNoArgs(x, st->s_cudaPtr);
+    if (step && data) {
+        out->step = PyLong_AsLongLong(step);
+        out->data = PyLong_AsVoidPtr(data);
+    }
+    Py_XDECREF(step);
+    Py_XDECREF(data);
+    if (PyErr_Occurred() || call_int(x, "type", &out->type)) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "the GpuMat cannot be read by cv2's public calls");
+        return -1;
+    }
+    return 0;
+}
+
+static int fill(pv_state *st, const fields *f, const pv_request *req, pv_source *src)
+{
+    const pv_gpumat_abi *abi = &st->gpumat;
+    pixview_dtype dtype;
+    int depth = f->type & ((1 << abi->cn_shift) - 1);
+    if (!pv_gpumat_dtype(abi, depth, &dtype)) {
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "the GpuMat's type %d has depth %d, which pixview does not know", f->type, depth);
+        return -1;
+    }
+    if (f->rows == 0 && f->cols == 0 && !f->data) {
+        pv_raisef(
+            st, PIXVIEW_E_LAYOUT,
+            "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in yet");
+        return -1;
+    }
+    pixview_error err;
+    pixview_device device = {PIXVIEW_CUDA, 0};
+    bool empty = f->rows == 0 || f->cols == 0;
+    if (!empty && pixviewi_cuda_pointer_device(f->data, &device.id, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    int channels = (f->type >> abi->cn_shift) + 1;
+    int64_t size = pixview_dtype_size(dtype);
+    int64_t shape[3] = {f->rows, f->cols, channels};
+    int64_t strides[3] = {f->step, channels * size, size};
+    pv_request as_is = *req; // a GpuMat cannot be mistaken: H,W or H,W,C
+    if (as_is.src_layout == PIXVIEW_LAYOUT_NONE)
+        as_is.src_layout = channels == 1 ? PIXVIEW_HW : PIXVIEW_HWC;
+    int ndim = as_is.src_layout == PIXVIEW_HW && channels == 1 ? 2 : 3;
+    if (as_is.src_layout != PIXVIEW_HW && as_is.src_layout != PIXVIEW_HWC) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "src_layout='%s', but a GpuMat is always HWC (HW with one channel)",
+                  pixview_layout_name(as_is.src_layout));
+        return -1;
+    }
+    return pv_source_init(st, src, PV_GPUMAT, &as_is, f->data, ndim, shape, strides, dtype, device);
+}
+
+int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    fields f;
+    if (PIXVIEWI_UNLIKELY(!st->gpumat.checked) && pv_gpumat_check(st))
+        return -1;
+    if (pv_gpumat_in_place(&st->gpumat) ? read_struct(st, x, &f, src) : read_public(st, x, &f))
+        return -1;
+    if (fill(st, &f, req, src))
+        return -1;
+    src->image.stream = req->stream;
+    src->foreign_stream = true;
+    return 0;
+}
+
+// ---- holding: what OpenCV's own header copy does --------------------------------------------------
+
+static void free_memory(void *header) { pv_gpumat_free(header); }
+
+// The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
+// the memory is ours, by dropping the owner, which wants the GIL if it is there.
+static void release_header(pixview_owner *owner)
+{
+    pv_gpumat *header = (pv_gpumat *)owner->held.words;
+    if (pixviewi_exiting())
+        return; // OpenCV's static allocator may be gone
+    if (!pv_gpumat_drop(header))
+        return;
+    if (header->allocator == &pv_gpumat_our_allocator) {
+        pv_gpumat_free(header);
+        return;
+    }
+    PyThreadState *gil = pv_have_gil() ? PyEval_SaveThread() : NULL;
+    pixviewi_cuda_with_device(owner->device, free_memory, header);
+    if (gil)
+        PyEval_RestoreThread(gil);
+}
+
+pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
+{
+    _Static_assert(sizeof(pv_gpumat) <= sizeof(((pixview_owner *)0)->held), "a header fits");
+    pv_gpumat *g = pv_gpumat_in_place(&st->gpumat) ? pv_gpumat_header(src->object) : NULL;
+    if (!g || !g->refcount || !st->gpumat.own_native)
+        return pv_hold_object(src->object);
+    pixview_owner *owner = pixviewi_owner_new(release_header);
+    if (!owner) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    owner->device = src->image.device.id;
+    __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
+    memcpy(owner->held.words, g, sizeof *g);
+    return owner;
+}

@@ -1,0 +1,142 @@
+// torch tensors: through the DLPack C exchange table (torch 2.10 and later), or by attributes before.
+//
+// The table checks nothing: a conj() or neg tensor is exported with its raw, unresolved bytes, so the
+// bits are asked for here. requires_grad does not matter for reading (it is a detach()).
+
+#include <string.h>
+
+#include "state.h"
+
+// 0: the bit is clear. Only complex tensors can be conjugated.
+static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cure)
+{
+    PyObject *args[] = {x};
+    PyObject *set = PyObject_VectorcallMethod(method, args, 1, NULL);
+    if (!set)
+        return -1;
+    Py_DECREF(set); // True and False live on
+    if (PIXVIEWI_LIKELY(set == Py_False))
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              "%U() is true: the tensor's memory does not hold its values; call `.%s()` first",
+              method, cure);
+    return -1;
+}
+
+static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
+{
+    if (dtype.code == PIXVIEW_COMPLEX && check_bit(st, x, st->s_is_conj, "resolve_conj"))
+        return -1;
+    return check_bit(st, x, st->s_is_neg, "resolve_neg");
+}
+
+int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
+                    const pv_request *req, pv_source *src)
+{
+    DlTensor t;
+    if (PIXVIEWI_UNLIKELY(table->dltensor_from_py(x, &t) != 0)) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
+                      "copy it first",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
+    if (t.ndim < 2 || t.ndim > 4) { // the guard against long ranks, before the arrays below
+        return pv_source_init(st, src, kind, req, NULL, t.ndim, NULL, NULL, (pixview_dtype){0},
+                              (pixview_device){0});
+    }
+    pixview_dtype dtype = {t.dtype.code, t.dtype.bits, t.dtype.lanes};
+    int64_t size = pixview_dtype_size(dtype), strides[4];
+    for (int i = 0; i < t.ndim && t.strides; i++)
+        strides[i] = t.strides[i] * size;
+    pixview_device device = {t.device.type, t.device.id};
+    if (pv_source_init(st, src, kind, req, (char *)t.data + t.byte_offset, t.ndim, t.shape,
+                       t.strides ? strides : NULL, dtype, device) ||
+        check_bits(st, x, dtype)) {
+        return -1;
+    }
+    if (t.device.type != PIXVIEW_CUDA)
+        return 0;
+    void *stream;
+    if (table->current_work_stream(t.device.type, t.device.id, &stream))
+        return -1;
+    src->image.stream = (pixview_stream)stream;
+    return 0;
+}
+
+static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int64_t *strides)
+{
+    PyObject *sizes = PyObject_GetAttr(x, st->s_shape);
+    PyObject *steps = PyObject_CallMethodNoArgs(x, st->s_stride);
+    int rc = -1, same = 0;
+    if (sizes && steps) {
+        rc = pv_parse_dims(st, "shape", sizes, 4, ndim, shape) ||
+                     pv_parse_dims(st, "stride()", steps, 4, &same, strides)
+                 ? -1
+                 : 0;
+    }
+    Py_XDECREF(sizes);
+    Py_XDECREF(steps);
+    return rc;
+}
+
+static int tensor_device(pv_state *st, PyObject *x, pixview_device *out)
+{
+    PyObject *device = PyObject_GetAttr(x, st->s_device);
+    PyObject *type = device ? PyObject_GetAttr(device, st->s_type) : NULL;
+    PyObject *index = device ? PyObject_GetAttr(device, st->s_index) : NULL;
+    int rc = -1;
+    if (type && index && PyUnicode_CompareWithASCIIString(type, "cpu") == 0) {
+        *out = (pixview_device){PIXVIEW_CPU, 0};
+        rc = 0;
+    } else if (type && index && PyUnicode_CompareWithASCIIString(type, "cuda") == 0) {
+        *out = (pixview_device){PIXVIEW_CUDA, index == Py_None ? 0 : (int)PyLong_AsLong(index)};
+        rc = 0;
+    } else if (type && index) {
+        pv_raisef(st, PIXVIEW_E_DEVICE, "the tensor is on %S; pixview knows cpu and cuda", device);
+    }
+    Py_XDECREF(device);
+    Py_XDECREF(type);
+    Py_XDECREF(index);
+    return rc;
+}
+
+static int tensor_pointer(pv_state *st, PyObject *x, void **out)
+{
+    PyObject *pointer = PyObject_CallMethodNoArgs(x, st->s_data_ptr);
+    if (!pointer) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
+                      "copy it first",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
+    *out = PyLong_AsVoidPtr(pointer);
+    Py_DECREF(pointer);
+    return *out == NULL && PyErr_Occurred() ? -1 : 0;
+}
+
+int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    int ndim;
+    int64_t shape[4], strides[4];
+    pixview_device device;
+    pixview_dtype dtype;
+    void *data;
+    PyObject *type = PyObject_GetAttr(x, st->s_dtype);
+    int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
+    Py_XDECREF(type);
+    if (rc || tensor_dims(st, x, &ndim, shape, strides) || tensor_device(st, x, &device) ||
+        tensor_pointer(st, x, &data)) {
+        return -1;
+    }
+    for (int i = 0; i < ndim; i++)
+        strides[i] *= pixview_dtype_size(dtype);
+    if (pv_source_init(st, src, PV_TORCH, req, data, ndim, shape, strides, dtype, device) ||
+        check_bits(st, x, dtype)) {
+        return -1;
+    }
+    if (device.type != PIXVIEW_CUDA)
+        return 0;
+    return pv_torch_stream(st, device.id, &src->image.stream);
+}

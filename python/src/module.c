@@ -1,0 +1,348 @@
+// The module pixview._core: functions, state, and nothing else.
+
+#include <stddef.h>
+#include <string.h>
+
+#include "state.h"
+
+// ---- conversions -----------------------------------------------------------------------------------
+
+typedef struct {
+    PyObject *x, *to, *layout, *src_layout, *copy, *contiguous, *allow_readonly, *stream;
+} arguments;
+
+static int parse_request(pv_state *st, const arguments *a, pv_request *req)
+{
+    req->has_stream = a->stream && a->stream != Py_None;
+    req->stream = PIXVIEW_STREAM_LEGACY;
+    if (pv_parse_layout(st, "layout", a->layout, &req->layout) ||
+        pv_parse_layout(st, "src_layout", a->src_layout, &req->src_layout) ||
+        pv_parse_copy(a->copy, &req->copy) ||
+        pv_parse_bool("contiguous", a->contiguous, &req->contiguous) ||
+        pv_parse_bool("allow_readonly", a->allow_readonly, &req->allow_readonly)) {
+        return -1;
+    }
+    return req->has_stream ? pv_parse_stream(st, a->stream, &req->stream) : 0;
+}
+
+static PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *kwnames, const char *name, pv_kind to)
+{
+    pv_state *st = pv_get_state(module);
+    pv_request req = {.to = to, .copy = -1};
+    if (PIXVIEWI_LIKELY(nargs == 1 && !kwnames))
+        return pv_convert(st, args[0], &req);
+    arguments a = {NULL};
+    const pv_keyword keywords[] = {{"x", &a.x},
+                                   {"src_layout", &a.src_layout},
+                                   {"copy", &a.copy},
+                                   {"stream", &a.stream},
+                                   {"allow_readonly", &a.allow_readonly},
+                                   {"layout", &a.layout},
+                                   {"contiguous", &a.contiguous}};
+    int known = to == PV_GPUMAT ? 5 : 7;
+    if (pv_parse_args(name, args, nargs, kwnames, 1, keywords, known) ||
+        parse_request(st, &a, &req))
+        return NULL;
+    return pv_convert(st, a.x, &req);
+}
+
+#define CONVERSION(function, name, kind)                                                      \
+    static PyObject *function(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *kw) \
+    {                                                                                         \
+        return convert(m, args, n, kw, name, kind);                                           \
+    }
+CONVERSION(as_torch, "as_torch", PV_TORCH)
+CONVERSION(as_cupy, "as_cupy", PV_CUPY)
+CONVERSION(as_numpy, "as_numpy", PV_NUMPY)
+CONVERSION(as_gpumat, "as_gpumat", PV_GPUMAT)
+
+static PyObject *view(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    pv_state *st = pv_get_state(module);
+    pv_request req = {.to = PV_IMAGE, .copy = -1};
+    arguments a = {NULL};
+    const pv_keyword keywords[] = {{"x", &a.x},
+                                   {"layout", &a.layout},
+                                   {"src_layout", &a.src_layout},
+                                   {"copy", &a.copy},
+                                   {"stream", &a.stream}};
+    if (pv_parse_args("view", args, nargs, kwnames, 1, keywords, 5) || parse_request(st, &a, &req))
+        return NULL;
+    return pv_convert(st, a.x, &req);
+}
+
+static int parse_kind(PyObject *value, pv_kind *out)
+{
+    static const char *const names[] = {"torch", "cupy", "numpy", "gpumat", "image"};
+    for (int i = 0; i < 5; i++) {
+        if (!PyUnicode_Check(value) || PyUnicode_CompareWithASCIIString(value, names[i]) != 0)
+            continue;
+        *out = (pv_kind)i; // the order of pv_kind
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "to=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", value);
+    return -1;
+}
+
+static PyObject *plan(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    pv_state *st = pv_get_state(module);
+    // A producer asked to show itself for a plan alone orders nothing.
+    pv_request req = {.copy = -1};
+    arguments a = {NULL};
+    const pv_keyword keywords[] = {{"x", &a.x},
+                                   {"to", &a.to},
+                                   {"layout", &a.layout},
+                                   {"src_layout", &a.src_layout},
+                                   {"contiguous", &a.contiguous}};
+    if (pv_parse_args("plan", args, nargs, kwnames, 2, keywords, 5) || parse_kind(a.to, &req.to) ||
+        parse_request(st, &a, &req)) {
+        return NULL;
+    }
+    return pv_plan_object(st, a.x, &req);
+}
+
+// ---- for doctor, bench and the tests ------------------------------------------------------------------
+
+// What an empty call costs: the floor of every figure in bench/overhead.py.
+static PyObject *nop(PyObject *module, PyObject *ignored)
+{
+    (void)module, (void)ignored;
+    Py_RETURN_NONE;
+}
+
+// Forces the slower paths that other builds of cv2 and torch would take.
+static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"gpumat", "torch_table", NULL};
+    const char *gpumat = NULL;
+    int table = -1;
+    pv_state *st = pv_get_state(module);
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zp:_force", names, &gpumat, &table))
+        return NULL;
+    if (gpumat)
+        st->gpumat.forced_public = strcmp(gpumat, "public") == 0;
+    if (table >= 0)
+        st->torch_table_off = !table;
+    Py_RETURN_NONE;
+}
+
+#define FAST(name, doc) \
+    {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
+
+static PyMethodDef methods[] = {
+    FAST(as_torch,
+         "as_torch($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n"
+         "         allow_readonly=False, stream=None)\n--\n\n"
+         "`x` as a torch.Tensor over the same memory, on the device it is on.\n\n"
+         "x: GpuMat, torch tensor, CuPy or NumPy array, pixview.Image, or an object with "
+         "__dlpack__,\n"
+         "   __cuda_array_interface__, __array_interface__ or the buffer protocol.\n"
+         "layout: axes of the result, 'HW' 'CHW' 'HWC' 'NCHW' 'NHWC'; by default those of torch "
+         "(CHW)\n"
+         "   in the rank of x. src_layout: axes of x, by default those usual where it comes from.\n"
+         "copy: None copies only if no view is possible, False raises LayoutError then, True "
+         "copies.\n"
+         "contiguous: copy if the result would not be dense in its layout.\n"
+         "allow_readonly: alias read-only memory (NumPy, JAX) instead of copying it.\n"
+         "stream: of the GpuMat end: None (legacy default), an int handle, -1 (no ordering) or a "
+         "stream.\n\n"
+         "The result keeps x's memory alive. Errors: LayoutError, DtypeError, DeviceError,\n"
+         "ReadOnlyError, CudaError, UnsupportedError."),
+    FAST(as_cupy,
+         "as_cupy($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n"
+         "        allow_readonly=False, stream=None)\n--\n\n"
+         "`x` as a cupy.ndarray over the same memory, axes H,W,C by default. Host memory is "
+         "uploaded to\n"
+         "CuPy's current device, only with copy=True. Arguments and errors as for as_torch."),
+    FAST(as_numpy,
+         "as_numpy($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n"
+         "         allow_readonly=False, stream=None)\n--\n\n"
+         "`x` as a numpy.ndarray over the same memory, axes H,W,C by default. Device memory is\n"
+         "downloaded, only with copy=True, and the call then waits for the pixels. Read-only "
+         "memory\n"
+         "stays read-only. Arguments and errors as for as_torch."),
+    FAST(as_gpumat,
+         "as_gpumat($module, /, x, *, src_layout=None, copy=None, allow_readonly=False, "
+         "stream=None)\n--\n\n"
+         "`x` as a cv2.cuda.GpuMat of H rows, W columns and C channels.\n\n"
+         "A view if the pixels are interleaved in memory (a permuted H,W,C or channels_last "
+         "tensor, H,W,\n"
+         "or C = 1) in rows of any pitch; one interleaving copy otherwise. N > 1, C above "
+         "CV_CN_MAX and\n"
+         "H or W above INT_MAX are a LayoutError. Host memory is uploaded, only with copy=True.\n"
+         "stream: the stream that will use the GpuMat; None is the legacy default one, which "
+         "cv2.cuda\n"
+         "functions take without a stream. Other arguments and errors as for as_torch."),
+    FAST(view,
+         "view($module, /, x, *, layout=None, src_layout=None, copy=None, stream=None)\n--\n\n"
+         "`x` as a pixview.Image over the same memory, in x's own axis order unless layout= is "
+         "given.\n"
+         "Imports no framework. Arguments and errors as for as_torch."),
+    FAST(plan,
+         "plan($module, /, x, to, *, layout=None, src_layout=None, contiguous=False)\n--\n\n"
+         "What a conversion would do, without doing it: a Plan with .kind ('view' or 'copy') and\n"
+         ".reason (why a copy, '' for a view). to: 'torch', 'cupy', 'numpy', 'gpumat' or 'image'.\n"
+         "Raises what the conversion would raise."),
+    {"from_pointer", (PyCFunction)(void (*)(void))pv_from_pointer, METH_FASTCALL | METH_KEYWORDS,
+     "from_pointer($module, /, ptr, shape, dtype, *, strides=None, layout=None, device=None, "
+     "owner=None,\n"
+     "             stream=None, readonly=False)\n--\n\n"
+     "The memory at address `ptr` as a pixview.Image.\n\n"
+     "shape: 2 to 4 extents, in the order `layout` (by default HW, HWC or NHWC). strides: bytes; "
+     "None\n"
+     "is packed. dtype: NumPy, torch or CuPy dtype, or a string. device: None asks the driver "
+     "which GPU\n"
+     "the pointer belongs to; an int ordinal, 'cpu', 'cuda', 'cuda:1' or ('cuda', 1) says it. "
+     "owner: kept\n"
+     "alive by the Image and every view of it; None: the memory must outlive them. stream: in "
+     "which the\n"
+     "memory was last used; None is the legacy default stream."},
+    {"copy_into", (PyCFunction)(void (*)(void))pv_copy_into, METH_FASTCALL | METH_KEYWORDS,
+     "copy_into($module, /, dst, src, *, dst_layout=None, src_layout=None, stream=None)\n--\n\n"
+     "Copies the pixels of src into the memory of dst and returns dst. Equal extents and dtypes; "
+     "any\n"
+     "layouts, strides and ROIs. Values are never converted: unequal dtypes are a DtypeError.\n"
+     "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad)."},
+    {"_doctor", pv_doctor, METH_NOARGS, NULL},
+    {"_nop", nop, METH_O, NULL},
+    {"_force", (PyCFunction)(void (*)(void))force, METH_VARARGS | METH_KEYWORDS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+// ---- state ---------------------------------------------------------------------------------------------
+
+static int add_error(PyObject *module, PyObject **out, const char *name, PyObject *base,
+                     PyObject *b, PyObject *c, const char *doc)
+{
+    PyObject *bases = !b ? PyTuple_Pack(1, base ? base : PyExc_Exception)
+                         : (c ? PyTuple_Pack(3, base, b, c) : PyTuple_Pack(2, base, b));
+    char full[64];
+    PyOS_snprintf(full, sizeof full, "pixview.%s", name);
+    *out = bases ? PyErr_NewExceptionWithDoc(full, doc, bases, NULL) : NULL;
+    Py_XDECREF(bases);
+    return *out ? PyModule_AddObjectRef(module, name, *out) : -1;
+}
+
+static int add_errors(PyObject *m, pv_state *st)
+{
+    return add_error(m, &st->Error, "Error", NULL, NULL, NULL, "Every error of pixview.") ||
+           add_error(m, &st->LayoutError, "LayoutError", st->Error, PyExc_ValueError,
+                     PyExc_BufferError,
+                     "Shape, strides or layout cannot be described, or viewed, as asked.") ||
+           add_error(m, &st->DtypeError, "DtypeError", st->Error, PyExc_TypeError, NULL,
+                     "The element type has no equal on the other side.") ||
+           add_error(m, &st->DeviceError, "DeviceError", st->Error, PyExc_RuntimeError, NULL,
+                     "The memory is on another device than the call needs.") ||
+           add_error(m, &st->ReadOnlyError, "ReadOnlyError", st->Error, PyExc_BufferError, NULL,
+                     "Writable access to read-only memory.") ||
+           add_error(m, &st->CudaError, "CudaError", st->Error, PyExc_RuntimeError, NULL,
+                     "The CUDA driver refused: .code is the CUresult, .name its name.") ||
+           add_error(m, &st->UnsupportedError, "UnsupportedError", st->Error, PyExc_TypeError, NULL,
+                     "An object that pixview cannot read; the message lists the protocols tried.");
+}
+
+static PyStructSequence_Field plan_fields[] = {
+    {"kind", "'view' or 'copy'"}, {"reason", "why a copy is needed; '' for a view"}, {NULL, NULL}};
+static PyStructSequence_Desc plan_desc = {"pixview.Plan", "What a conversion would do.",
+                                          plan_fields, 2};
+
+static int intern_names(pv_state *st)
+{
+#define X(n)                                           \
+    if (!(st->s_##n = PyUnicode_InternFromString(#n))) \
+        return -1;
+    PV_NAMES(X)
+#undef X
+    st->kw_memptr_strides = PyTuple_Pack(2, st->s_memptr, st->s_strides);
+    st->kw_stream_version = PyTuple_Pack(2, st->s_stream, st->s_max_version);
+    st->kw_version = PyTuple_Pack(1, st->s_max_version);
+    st->kw_stream = PyTuple_Pack(1, st->s_stream);
+    st->dlpack_version = Py_BuildValue("ii", DL_MAJOR, DL_MINOR);
+    return st->kw_memptr_strides && st->kw_stream_version && st->kw_version && st->kw_stream &&
+                   st->dlpack_version
+               ? 0
+               : -1;
+}
+
+static int exec(PyObject *module)
+{
+    pv_state *st = pv_get_state(module);
+    char version[32];
+    PyOS_snprintf(version, sizeof version, "%d.%d.%d", PIXVIEW_VERSION_MAJOR, PIXVIEW_VERSION_MINOR,
+                  PIXVIEW_VERSION_PATCH);
+    if (intern_names(st) || add_errors(module, st) || pv_hold_init(module) ||
+        PyModule_AddStringConstant(module, "__version__", version)) {
+        return -1;
+    }
+    st->image_type = pv_image_type_new(module);
+    st->plan_type = PyStructSequence_NewType(&plan_desc);
+    if (!st->image_type || !st->plan_type)
+        return -1;
+    return PyModule_AddObjectRef(module, "Image", (PyObject *)st->image_type) ||
+                   PyModule_AddObjectRef(module, "Plan", (PyObject *)st->plan_type)
+               ? -1
+               : 0;
+}
+
+// Every PyObject pointer of the state, for traverse and clear.
+#define EACH_OBJECT(X)                                                                       \
+    X(image_type)                                                                            \
+    X(plan_type)                                                                             \
+    X(Error) X(LayoutError) X(DtypeError) X(DeviceError) X(ReadOnlyError) X(CudaError)       \
+        X(UnsupportedError) X(torch) X(tensor_type) X(cupy) X(cupy_cuda) X(cupy_type)        \
+            X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) X(numpy_type) X(cv2_cuda) \
+                X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) X(kw_stream_version)   \
+                    X(kw_version) X(kw_stream) X(dlpack_version)
+
+static int traverse(PyObject *module, visitproc visit, void *arg)
+{
+    pv_state *st = pv_get_state(module);
+#define X(field) Py_VISIT(st->field);
+    EACH_OBJECT(X)
+#undef X
+    for (int i = 0; i < PV_DTYPE_COUNT; i++)
+        Py_VISIT(st->numpy_dtypes[i]);
+    return 0;
+}
+
+static int clear(PyObject *module)
+{
+    pv_state *st = pv_get_state(module);
+#define X(field) Py_CLEAR(st->field);
+    EACH_OBJECT(X)
+#undef X
+#define X(n) Py_CLEAR(st->s_##n);
+    PV_NAMES(X)
+#undef X
+    for (int i = 0; i < PV_DTYPE_COUNT; i++)
+        Py_CLEAR(st->numpy_dtypes[i]);
+    return 0;
+}
+
+static void module_free(void *module) { clear(module); }
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef pv_module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pixview._core",
+    .m_doc = "The C half of pixview; use the names in the package `pixview`.",
+    .m_size = sizeof(pv_state),
+    .m_methods = methods,
+    .m_slots = module_slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&pv_module_def); }

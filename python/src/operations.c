@@ -1,0 +1,170 @@
+// from_pointer and copy_into.
+
+#include <string.h>
+
+#include "convert.h"
+
+// 'cpu', 'cuda', 'cuda:1', ('cuda', 1) or an ordinal.
+static int parse_device(PyObject *value, pixview_device *out)
+{
+    PyObject *name = value, *index = NULL;
+    if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
+        name = PyTuple_GET_ITEM(value, 0);
+        index = PyTuple_GET_ITEM(value, 1);
+    } else if (PyLong_Check(value) && !PyBool_Check(value)) {
+        name = NULL;
+        index = value;
+    }
+    *out = (pixview_device){PIXVIEW_CUDA, index ? (int32_t)PyLong_AsLong(index) : 0};
+    const char *text =
+        name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : (name ? "" : "cuda");
+    char *end = NULL;
+    if (text && strncmp(text, "cuda:", 5) == 0 && !index)
+        out->id = (int32_t)strtol(text + 5, &end, 10);
+    bool cuda = text && (strcmp(text, "cuda") == 0 || (end && end != text + 5 && *end == '\0'));
+    bool cpu = text && strcmp(text, "cpu") == 0;
+    if (cpu)
+        *out = (pixview_device){PIXVIEW_CPU, 0};
+    if (!PyErr_Occurred() && (cpu || (cuda && out->id >= 0)))
+        return 0;
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError,
+                 "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
+                 value);
+    return -1;
+}
+
+static int find_device(pv_state *st, PyObject *value, void *data, bool empty, pixview_device *out)
+{
+    if (value && value != Py_None)
+        return parse_device(value, out);
+    pixview_error err;
+    *out = (pixview_device){PIXVIEW_CUDA, 0};
+    if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
+        return 0;
+    if (err.code == PIXVIEW_E_DEVICE) {
+        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; device='cpu' says that the pointer is host memory",
+                  err.message);
+    } else {
+        pv_raise(st, &err);
+    }
+    return -1;
+}
+
+typedef struct {
+    PyObject *ptr, *shape, *dtype, *strides, *layout, *device, *owner, *stream, *readonly;
+} pointer_arguments;
+
+static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_image *out,
+                            pixview_layout *layout)
+{
+    static const pixview_layout by_rank[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
+    int ndim, same = 0;
+    int64_t shape[4], strides[4];
+    pixview_dtype dtype;
+    pixview_device device;
+    pixview_error err;
+    bool has_strides = a->strides && a->strides != Py_None;
+    if (!PyLong_Check(a->ptr)) {
+        PyErr_Format(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
+        return -1;
+    }
+    void *data = PyLong_AsVoidPtr(a->ptr);
+    if (PyErr_Occurred() || pv_parse_layout(st, "layout", a->layout, layout) ||
+        pv_parse_dims(st, "shape", a->shape, 4, &ndim, shape) ||
+        pv_parse_dtype(st, a->dtype, &dtype) ||
+        (has_strides && pv_parse_dims(st, "strides", a->strides, 4, &same, strides))) {
+        return -1;
+    }
+    if (ndim < 2 || (has_strides && same != ndim)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "shape has %d axes%s; an image has 2 to 4, and as many strides", ndim,
+                  has_strides ? " and strides another number" : "");
+        return -1;
+    }
+    bool empty = false;
+    for (int i = 0; i < ndim; i++)
+        empty |= shape[i] == 0;
+    if (*layout == PIXVIEW_LAYOUT_NONE)
+        *layout = by_rank[ndim - 2];
+    if (find_device(st, a->device, data, empty, &device))
+        return -1;
+    if (!pixview_image_init(out, data, ndim, shape, has_strides ? strides : NULL, dtype, device,
+                            *layout, &err))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames)
+{
+    pv_state *st = pv_get_state(module);
+    pointer_arguments a = {NULL};
+    const pv_keyword keywords[] = {
+        {"ptr", &a.ptr},         {"shape", &a.shape},   {"dtype", &a.dtype},
+        {"strides", &a.strides}, {"layout", &a.layout}, {"device", &a.device},
+        {"owner", &a.owner},     {"stream", &a.stream}, {"readonly", &a.readonly}};
+    pixview_image image;
+    pixview_layout layout;
+    pixview_stream stream = PIXVIEW_STREAM_LEGACY;
+    bool readonly = false;
+    if (pv_parse_args("from_pointer", args, nargs, kwnames, 3, keywords, 9) ||
+        pv_parse_bool("readonly", a.readonly, &readonly) ||
+        (a.stream && a.stream != Py_None && pv_parse_stream(st, a.stream, &stream)) ||
+        describe_pointer(st, &a, &image, &layout)) {
+        return NULL;
+    }
+    image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream;
+    if (readonly)
+        image.flags |= PIXVIEW_READ_ONLY;
+    if (a.owner && a.owner != Py_None && !(image.owner = pv_hold_object(a.owner)))
+        return NULL;
+    PyObject *out = pv_image_new(st, &image, layout);
+    pixview_owner_unref(image.owner);
+    return out;
+}
+
+// Writing under autograd's back would make gradients wrong without a word.
+static int check_grad(pv_state *st, PyObject *dst, const pv_source *src)
+{
+    if (src->kind != PV_TORCH)
+        return 0;
+    PyObject *grad = PyObject_GetAttr(dst, st->s_requires_grad);
+    int set = grad ? PyObject_IsTrue(grad) : -1;
+    Py_XDECREF(grad);
+    if (set <= 0)
+        return set;
+    pv_raisef(st, PIXVIEW_E_READONLY,
+              "dst requires grad: pass `dst.detach()` to write its memory all the same");
+    return -1;
+}
+
+PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    pv_state *st = pv_get_state(module);
+    PyObject *dst = NULL, *src = NULL, *dst_layout = NULL, *src_layout = NULL, *stream = NULL;
+    const pv_keyword keywords[] = {{"dst", &dst},
+                                   {"src", &src},
+                                   {"dst_layout", &dst_layout},
+                                   {"src_layout", &src_layout},
+                                   {"stream", &stream}};
+    pv_request to = {.to = PV_IMAGE, .copy = -1}, from = {.to = PV_IMAGE, .copy = -1};
+    pv_source a = {.image.owner = NULL}, b = {.image.owner = NULL};
+    if (pv_parse_args("copy_into", args, nargs, kwnames, 2, keywords, 5) ||
+        pv_parse_layout(st, "dst_layout", dst_layout, &to.src_layout) ||
+        pv_parse_layout(st, "src_layout", src_layout, &from.src_layout) ||
+        (stream && stream != Py_None && pv_parse_stream(st, stream, &to.stream))) {
+        return NULL;
+    }
+    from.stream = to.stream;
+    PyObject *out = NULL;
+    if (pv_import(st, dst, &to, &a) == 0 && check_grad(st, dst, &a) == 0 &&
+        pv_import(st, src, &from, &b) == 0 &&
+        pv_copy_ordered(st, &b.image, &a.image, a.image.stream) == 0) {
+        out = Py_NewRef(dst);
+    }
+    pv_source_clear(&a);
+    pv_source_clear(&b);
+    return out;
+}

@@ -1,0 +1,247 @@
+// State of the extension module, and the few types that its files share.
+#ifndef PV_STATE_H
+#define PV_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "cuda/cuda.h"
+#include "gpumat_abi.h"
+#include "internal.h"
+
+// Who makes or takes an image.
+typedef enum { PV_TORCH, PV_CUPY, PV_NUMPY, PV_GPUMAT, PV_IMAGE, PV_OTHER } pv_kind;
+
+enum { PV_DTYPE_COUNT = 15 }; // rows of the table in dtypes.c
+
+#define PV_NAMES(X)              \
+    X(__array_interface__)       \
+    X(__cuda_array_interface__)  \
+    X(__cuda_stream__)           \
+    X(__dlpack__)                \
+    X(__dlpack_c_exchange_api__) \
+    X(__dlpack_device__)         \
+    X(GpuMat)                    \
+    X(MemoryPointer)             \
+    X(Tensor)                    \
+    X(UnownedMemory)             \
+    X(__enter__)                 \
+    X(__exit__)                  \
+    X(asarray)                   \
+    X(Device)                    \
+    X(cuda)                      \
+    X(cudaPtr)                   \
+    X(cuda_stream)               \
+    X(data)                      \
+    X(data_ptr)                  \
+    X(descr)                     \
+    X(detach)                    \
+    X(device)                    \
+    X(device_id)                 \
+    X(dtype)                     \
+    X(empty)                     \
+    X(from_dlpack)               \
+    X(get_current_stream)        \
+    X(index)                     \
+    X(is_conj)                   \
+    X(is_neg)                    \
+    X(mask)                      \
+    X(max_version)               \
+    X(memptr)                    \
+    X(name)                      \
+    X(ndarray)                   \
+    X(ptr)                       \
+    X(requires_grad)             \
+    X(shape)                     \
+    X(size)                      \
+    X(step)                      \
+    X(stream)                    \
+    X(stride)                    \
+    X(strides)                   \
+    X(type)                      \
+    X(typestr)                   \
+    X(view)
+
+typedef struct pv_state {
+    PyTypeObject *image_type;
+    PyTypeObject *plan_type;
+
+    PyObject *Error, *LayoutError, *DtypeError, *DeviceError, *ReadOnlyError, *CudaError,
+        *UnsupportedError;
+
+    // A framework's fields are NULL until its module is found in sys.modules (or imported, when the
+    // user asked for it by name). pv_frameworks_find fills them.
+    PyObject *torch;
+    PyTypeObject *tensor_type;
+    const DlExchange *torch_table; // NULL before torch 2.10: attributes and capsules are used
+    bool torch_table_off;          // test hook
+    bool torch_cuda_ready;
+
+    PyObject *cupy, *cupy_cuda;
+    PyTypeObject *cupy_type;
+    PyObject *cupy_unowned_memory, *cupy_memory_pointer;
+
+    PyObject *numpy;
+    PyTypeObject *numpy_type;
+    PyObject *numpy_dtypes[PV_DTYPE_COUNT]; // made on first need, by dtype row
+
+    PyObject *cv2_cuda;
+    PyTypeObject *gpumat_type;
+    pv_gpumat_abi gpumat;
+
+    PyObject *kw_memptr_strides; // ("memptr", "strides") for cupy.ndarray
+    PyObject *kw_stream_version, *kw_version, *kw_stream;
+    PyObject *dlpack_version; // (1, 3)
+    PyObject *empty_tuple;
+
+#define X(n) PyObject *s_##n;
+    PV_NAMES(X)
+#undef X
+} pv_state;
+
+extern struct PyModuleDef pv_module_def;
+
+static inline pv_state *pv_get_state(PyObject *module)
+{
+    return (pv_state *)PyModule_GetState(module);
+}
+
+// An imported object: its descriptor, still borrowed, and how to hold it.
+typedef struct pv_source {
+    pixview_image
+        image; // image.owner is NULL until pv_source_hold, unless the import had to take one
+    pixview_layout layout; // axis order of the object
+    pv_kind kind;
+    PyObject *object; // borrowed; what pv_source_hold keeps alive
+    PyObject *keep;   // owned; held instead of `object` if set (a memoryview)
+    bool must_copy;   // a view of it would not be safe; `why` tells
+    const char *why;
+    bool
+        foreign_stream; // image.stream is what the caller said, the object has no stream of its own
+} pv_source;
+
+// What the caller asked for.
+typedef struct pv_request {
+    pv_kind to;
+    pixview_layout layout, src_layout;
+    int copy; // -1 None, 0 False, 1 True
+    bool contiguous;
+    bool allow_readonly;
+    bool has_stream;       // stream= was given
+    pixview_stream stream; // PIXVIEW_STREAM_LEGACY when not
+} pv_request;
+
+// ---- args.c, errors.c, dtypes.c, streams.c ------------------------------------------------------
+
+typedef struct {
+    const char *name;
+    PyObject **value; // borrowed; left alone when not given
+} pv_keyword;
+
+// Vectorcall arguments: exactly `npos` positional ones (by position or by the first names), the rest
+// by keyword only. Returns 0, or -1 with a TypeError that names the function and the argument.
+int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                  int npos, const pv_keyword *keywords, int count);
+int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
+int pv_parse_copy(PyObject *value, int *out);
+int pv_parse_bool(const char *what, PyObject *value, bool *out);
+int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                  int64_t *out);
+int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
+
+// All return NULL. Formats are PyErr_Format's.
+PyObject *pv_raise(pv_state *st, const pixview_error *err);
+PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
+// With the exception that is set now as __cause__.
+PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...);
+
+int pv_dtype_row(pixview_dtype dtype); // row in the table, -1 if unknown
+int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out);
+int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, pixview_dtype *out);
+const char *pv_dtype_format(pixview_dtype dtype);             // NULL for bfloat16
+PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype);  // borrowed
+PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype); // new; a string without NumPy
+
+// The stream on which `to` will use the memory of `device`.
+int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device,
+                       pixview_stream *out);
+int pv_torch_stream(pv_state *st, int device, pixview_stream *out);
+int pv_cupy_stream(pv_state *st, int device, pixview_stream *out);
+
+// ---- hold.c: keeping Python objects alive from memory that dies on any thread --------------------
+
+pixview_owner *pv_hold_object(PyObject *object);      // NULL with MemoryError set
+PyObject *pv_held_object(const pixview_owner *owner); // borrowed; NULL if it holds none
+void pv_drain_deferred(void);
+bool pv_have_gil(void); // does this thread hold it? Needs no GIL itself
+int pv_hold_init(PyObject *module);
+
+// ---- frameworks.c ------------------------------------------------------------------------------
+
+// Kind of x by its exact type, then by subclass; PV_OTHER when it is none. Looks in sys.modules for
+// frameworks that were not there before.
+pv_kind pv_kind_of(pv_state *st, PyObject *x);
+int pv_need_torch(pv_state *st);
+int pv_need_cupy(pv_state *st);
+int pv_need_numpy(pv_state *st);
+int pv_need_cv2(pv_state *st); // and its GpuMat, self-checked
+void pv_frameworks_find(pv_state *st);
+
+// ---- import_*.c: object -> pv_source. 0, or -1 with an error set ---------------------------------
+
+int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
+                    const pv_request *req, pv_source *src);
+int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_numpy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_buffer(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src);
+int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                        const pv_request *req, pv_source *src);
+
+// Fills src->image and src->layout from axes in the object's own order. The guard against an H,W,C
+// array passed as C,H,W lives here.
+int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request *req, void *data,
+                   int ndim, const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
+                   pixview_device device);
+int pv_source_hold(pv_state *st, pv_source *src); // makes image.owner
+pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src);
+void pv_source_clear(pv_source *src);
+
+// ---- export_*.c: descriptor (with its owner) -> object. New reference or NULL --------------------
+
+PyObject *pv_export(pv_state *st, pv_kind to, const pixview_image *image, pixview_layout layout);
+PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layout layout);
+PyObject *pv_export_managed_to_torch(pv_state *st, DlManaged *managed);
+PyObject *pv_export_gpumat(pv_state *st, const pixview_image *image);
+PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layout layout);
+PyObject *pv_export_numpy(pv_state *st, const pixview_image *image, pixview_layout layout);
+
+// ---- image_type.c --------------------------------------------------------------------------------
+
+typedef struct {
+    PyObject_HEAD
+    pixview_image image; // owner counted
+    pixview_layout layout;
+} pv_image;
+
+PyTypeObject *pv_image_type_new(PyObject *module);
+PyObject *pv_image_new(pv_state *st, const pixview_image *image, pixview_layout layout);
+PyObject *pv_image_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
+                           bool versioned);
+
+// ---- convert.c -------------------------------------------------------------------------------------
+
+PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req);
+PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req);
+
+PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames);
+PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kwnames);
+PyObject *pv_doctor(PyObject *module, PyObject *ignored);
+
+#endif

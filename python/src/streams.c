@@ -1,0 +1,143 @@
+// Streams: what the caller passes as stream=, and what the frameworks' current streams are.
+
+#include <string.h>
+
+#include "state.h"
+
+static int handle_from_int(PyObject *value, pixview_stream *out)
+{
+    PyObject *index = PyNumber_Index(value);
+    if (!index)
+        return -1;
+    int overflow;
+    long long small = PyLong_AsLongLongAndOverflow(index, &overflow);
+    if (!overflow && small == -1 && !PyErr_Occurred()) {
+        *out = PIXVIEW_STREAM_NONE;
+    } else if (!overflow && small < 0) {
+        PyErr_Format(PyExc_ValueError, "stream=%R: a handle is 0 or more; -1 means no ordering",
+                     value);
+    } else {
+        *out = (pixview_stream)PyLong_AsUnsignedLongLong(index);
+    }
+    Py_DECREF(index);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+// The protocol of CuPy, cuda.core and newer torch: __cuda_stream__() -> (version, handle).
+static int handle_from_protocol(PyObject *method, pixview_stream *out)
+{
+    PyObject *pair = PyObject_CallNoArgs(method);
+    int rc = -1;
+    if (pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
+        rc = handle_from_int(PyTuple_GET_ITEM(pair, 1), out);
+    } else if (pair) {
+        PyErr_Format(PyExc_TypeError, "__cuda_stream__() gave %R instead of (version, handle)",
+                     pair);
+    }
+    Py_XDECREF(pair);
+    return rc;
+}
+
+// A stock cv2 aborts the process in Stream.cudaPtr(), so nothing of it is called there.
+static int handle_from_cv2(pv_state *st, PyObject *value, PyObject *method, pixview_stream *out)
+{
+    pv_frameworks_find(st);
+    if (st->gpumat_type && pv_gpumat_check(st))
+        return -1;
+    if (st->gpumat_type && !st->gpumat.cuda) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "stream=%R: this cv2 was built without CUDA and has no streams", value);
+        return -1;
+    }
+    PyObject *handle = PyObject_CallNoArgs(method);
+    int rc = handle ? handle_from_int(handle, out) : -1;
+    Py_XDECREF(handle);
+    return rc;
+}
+
+int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
+{
+    if (PyLong_CheckExact(value))
+        return handle_from_int(value, out);
+    PyObject *found = PyObject_GetAttr(value, st->s___cuda_stream__);
+    if (found) {
+        int rc = handle_from_protocol(found, out);
+        Py_DECREF(found);
+        return rc;
+    }
+    PyErr_Clear();
+    PyObject *names[] = {st->s_cuda_stream, st->s_ptr}; // torch's and CuPy's streams
+    for (int i = 0; i < 2; i++) {
+        found = PyObject_GetAttr(value, names[i]);
+        if (found) {
+            int rc = handle_from_int(found, out);
+            Py_DECREF(found);
+            return rc;
+        }
+        PyErr_Clear();
+    }
+    found = PyObject_GetAttr(value, st->s_cudaPtr);
+    if (found) {
+        int rc = handle_from_cv2(st, value, found, out);
+        Py_DECREF(found);
+        return rc;
+    }
+    PyErr_Clear();
+    if (PyIndex_Check(value) && !PyBool_Check(value))
+        return handle_from_int(value, out);
+    PyErr_Format(
+        PyExc_TypeError,
+        "stream=%R is not None, an integer handle, a cv2.cuda.Stream, a torch or CuPy stream, or "
+        "an object with __cuda_stream__",
+        value);
+    return -1;
+}
+
+int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
+{
+    if (st->torch_table && !st->torch_table_off) {
+        void *handle = NULL;
+        if (st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle))
+            return -1;
+        *out = (pixview_stream)handle;
+        return 0;
+    }
+    PyObject *cuda = PyObject_GetAttr(st->torch, st->s_cuda);
+    PyObject *stream = cuda ? PyObject_CallMethod(cuda, "current_stream", "i", device) : NULL;
+    PyObject *handle = stream ? PyObject_GetAttr(stream, st->s_cuda_stream) : NULL;
+    int rc = handle ? handle_from_int(handle, out) : -1;
+    Py_XDECREF(handle);
+    Py_XDECREF(stream);
+    Py_XDECREF(cuda);
+    return rc;
+}
+
+int pv_cupy_stream(pv_state *st, int device, pixview_stream *out)
+{
+    PyObject *id = PyLong_FromLong(device);
+    if (!id)
+        return -1;
+    PyObject *args[] = {st->cupy_cuda, id};
+    PyObject *stream = PyObject_VectorcallMethod(st->s_get_current_stream, args, 2, NULL);
+    Py_DECREF(id);
+    PyObject *handle = stream ? PyObject_GetAttr(stream, st->s_ptr) : NULL;
+    int rc = handle ? handle_from_int(handle, out) : -1;
+    Py_XDECREF(handle);
+    Py_XDECREF(stream);
+    return rc;
+}
+
+int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device,
+                       pixview_stream *out)
+{
+    *out = req->stream;
+    if (device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED) {
+        *out = PIXVIEW_STREAM_NONE;
+        return 0;
+    }
+    if (req->to == PV_TORCH)
+        return pv_torch_stream(st, device.id, out);
+    if (req->to == PV_CUPY)
+        return pv_cupy_stream(st, device.id, out);
+    return 0;
+}
