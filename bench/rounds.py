@@ -18,6 +18,7 @@ class Statement:
     name: str
     code: str
     most: int = 1_000_000  # calls in a block, for what keeps memory or fills a queue
+    checked: bool = True  # its result is that of the group's first statement
     samples: list = field(default_factory=list)  # ns per call, one for each round
 
     @property
