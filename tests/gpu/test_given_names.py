@@ -1,17 +1,14 @@
 """The functions of the savant modules as a user writes them, compared with NumPy."""
 
 import pytest
-
-from .util import cp, cv2, np, torch
-
-memory_repr = pytest.importorskip("savant.utils.memory_repr")
-memory_repr_pytorch = pytest.importorskip("savant.utils.memory_repr_pytorch")
-
-from savant.utils.memory_repr import cupy_as_opencv_gpu_mat, opencv_gpu_mat_as_cupy  # noqa: E402
-from savant.utils.memory_repr_pytorch import (  # noqa: E402
+from savant.utils import memory_repr, memory_repr_pytorch
+from savant.utils.memory_repr import cupy_as_opencv_gpu_mat, opencv_gpu_mat_as_cupy
+from savant.utils.memory_repr_pytorch import (
     opencv_gpu_mat_as_pytorch,
     pytorch_tensor_as_opencv_gpu_mat,
 )
+
+from .util import cp, cv2, np, torch
 
 RANGES = {"int8": (-128, 128), "uint8": (0, 256), "float32": (-1000, 1000)}
 SIZES = [(10, 20), (1080, 1920)]
