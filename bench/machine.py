@@ -45,4 +45,9 @@ def describe(with_gpu):
     facts["python"] = platform.python_version()
     for name in ("pixview", "torch", "cupy", "numpy", "cv2"):
         facts[name] = version(name)
+    if with_gpu:
+        import pixview
+
+        gpumat = pixview._core._doctor()["gpumat"] or {"read": "?", "own": "?"}
+        facts["GpuMat"] = f"read: {gpumat['read']}, owned: {gpumat['own']}"
     return {key: value for key, value in facts.items() if value is not None}
