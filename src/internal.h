@@ -30,10 +30,22 @@ typedef struct pixviewi_slot {
     pixview_owner *owner;
 } pixviewi_slot;
 
+// A stream, other than the one the memory belongs to, that works on the memory: before the owner lets
+// go, `back` waits for it. So the memory does not return to its pool, and the source is not written
+// again, before that work is done.
+typedef struct pixviewi_use {
+    pixview_stream stream, back;
+    int device;
+    void *keep; // what keeps the two streams alive, given to drop_keep; may be NULL
+    void (*drop_keep)(void *keep);
+    struct pixviewi_use *next;
+} pixviewi_use;
+
 struct pixview_owner {
     atomic_llong count;
     int gpumat_count;       // OpenCV's own counter of headers over this memory (GpuMat::refcount)
     int32_t device;         // CUDA ordinal whose context release needs; -1 (from owner_new): none
+    pixviewi_use *uses;     // added before others see the owner, or with the lock of the caller
     atomic_bool slot_taken; // the embedded slot is in use
     void (*release)(pixview_owner *self); // drops what is held; frees nothing of the block itself
     union {
@@ -45,6 +57,14 @@ struct pixview_owner {
 
 // A new owner with a count of one and nothing held; NULL when out of memory.
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
+
+// An owner that holds `parent` (counted up), for a use that ends with one view of it.
+pixview_owner *pixviewi_owner_wrap(pixview_owner *parent);
+
+// Takes `keep` on success. Handle 2, the per-thread stream, is another one on the thread that lets go:
+// the legacy stream, which waits for it, stands in. False: out of memory.
+bool pixviewi_owner_add_use(pixview_owner *owner, int device, pixview_stream stream,
+                            pixview_stream back, void *keep, void (*drop_keep)(void *keep));
 
 // A DLPack struct for `image` (which may have no owner) that counts the owner up. Fails as pixview_image_to_dlpack does.
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,

@@ -150,6 +150,7 @@ static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, p
                              : pv_import_numpy(st, array, &as_is, &made);
     *out = made.image;
     Py_CLEAR(made.keep);
+    Py_CLEAR(made.stream_object); // the array itself is used on this stream
     return rc;
 }
 
@@ -293,8 +294,11 @@ static int allocate_by_opencv(pv_state *st, const pv_source *src, int type, pixv
         pixviewi_cuda_with_device(src->image.device.id, call_gpumat, &call);
     }
     out->object = call.out;
-    if (!out->object)
+    if (!out->object) {
+        pv_raise_from(st, PIXVIEW_E_DEVICE, "OpenCV cannot allocate a GpuMat of %d x %d", call.rows,
+                      call.cols);
         return -1;
+    }
     pv_request as_is = {.to = PV_IMAGE, .copy = -1, .stream = stream};
     pv_source made = {.object = out->object};
     if (pv_import_gpumat(st, out->object, &as_is, &made))
@@ -392,7 +396,7 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
         break;
     }
     // A GpuMat is used on the caller's stream; every other result on the stream of its memory.
-    out->consumer = req->to == PV_GPUMAT ? req->stream : out->image.stream;
+    out->consumer = req->to == PV_GPUMAT || req->has_stream ? req->stream : out->image.stream;
     return rc;
 }
 

@@ -153,19 +153,13 @@ static int order(pv_state *st, pixview_device device, pixview_stream producer,
 
 static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
-    pixview_image *image = &src->image;
     bool keeps_stream = req->to == PV_IMAGE && !req->has_stream;
-    if (!pixview_image_on_host(image) && !keeps_stream) {
-        pixview_stream consumer;
-        if (pv_consumer_stream(st, req, image->device, &consumer) ||
-            order(st, image->device, image->stream, consumer)) {
-            return NULL;
-        }
-        image->stream = consumer;
-    }
+    bool ordered = pixview_image_on_host(&src->image) || keeps_stream;
+    if (!ordered && pv_order_view(st, src, req))
+        return NULL;
     if (pv_source_hold(st, src))
         return NULL;
-    return pv_export(st, req->to, image, plan->layout);
+    return pv_export(st, req->to, &src->image, plan->layout);
 }
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
@@ -202,7 +196,8 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
     pv_result result = {0};
     PyObject *out = NULL;
     if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
-        pv_copy_ordered(st, &src->image, &result.image, result.consumer) == 0) {
+        pv_copy_ordered(st, &src->image, &result.image, result.consumer) == 0 &&
+        pv_note_use(st, &result.image, result.consumer, req->stream_object) == 0) {
         out = pv_result_finish(st, req, plan->layout, &result);
     }
     pv_result_clear(&result);

@@ -73,10 +73,9 @@ static void drop_later(PyObject *object)
         Py_AddPendingCall(drain_pending, NULL);
 }
 
-static void release_object(pixview_owner *owner)
+void pv_drop_object(void *object)
 {
-    PyObject *object = owner->held.pointers[0];
-    if (pixviewi_exiting())
+    if (!object || pixviewi_exiting())
         return;
     if (pv_have_gil()) {
         drop_now(object);
@@ -84,6 +83,8 @@ static void release_object(pixview_owner *owner)
         drop_later(object);
     }
 }
+
+static void release_object(pixview_owner *owner) { pv_drop_object(owner->held.pointers[0]); }
 
 pixview_owner *pv_hold_object(PyObject *object)
 {

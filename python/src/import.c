@@ -159,4 +159,5 @@ void pv_source_clear(pv_source *src)
     pixview_owner_unref(src->image.owner);
     src->image.owner = NULL;
     Py_CLEAR(src->keep);
+    Py_CLEAR(src->stream_object);
 }

@@ -41,5 +41,9 @@ int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *
         pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device)) {
         return -1;
     }
-    return pv_cupy_stream(st, device.id, &src->image.stream);
+    pv_stream stream = {0, NULL};
+    rc = pv_cupy_stream(st, device.id, &stream);
+    src->image.stream = stream.handle;
+    src->stream_object = stream.object;
+    return rc;
 }

@@ -131,15 +131,16 @@ static PyObject *stream_argument(pixview_stream stream)
 int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pixview_device device;
-    pixview_stream consumer;
+    pv_stream consumer = {0, NULL};
     if (ask_device(st, x, &device) || pv_consumer_stream(st, req, device, &consumer))
         return -1;
     bool cuda = device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED;
-    PyObject *stream = cuda ? stream_argument(consumer) : NULL;
+    PyObject *stream = cuda ? stream_argument(consumer.handle) : NULL;
     if (cuda && !stream)
         return -1;
     PyObject *capsule = ask_capsule(st, x, stream);
     Py_XDECREF(stream);
+    Py_XDECREF(consumer.object);
     if (!capsule) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack__() of a %s object fails",
                       Py_TYPE(x)->tp_name);

@@ -105,6 +105,7 @@ int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source
     if (fill(st, &f, req, src))
         return -1;
     src->image.stream = req->stream;
+    src->stream_object = Py_XNewRef(req->stream_object);
     src->foreign_stream = true;
     return 0;
 }

@@ -23,8 +23,12 @@ static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cu
     return -1;
 }
 
+// Lazy conjugation needs a complex tensor, lazy negation its imaginary part: a float one. Asking costs
+// as much as a third of a view, so integers are not asked.
 static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
 {
+    if (PIXVIEWI_LIKELY(dtype.code != PIXVIEW_COMPLEX && dtype.code != PIXVIEW_FLOAT))
+        return 0;
     if (dtype.code == PIXVIEW_COMPLEX && check_bit(st, x, st->s_is_conj, "resolve_conj"))
         return -1;
     return check_bit(st, x, st->s_is_neg, "resolve_neg");

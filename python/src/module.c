@@ -22,7 +22,11 @@ static int parse_request(pv_state *st, const arguments *a, pv_request *req)
         pv_parse_bool("allow_readonly", a->allow_readonly, &req->allow_readonly)) {
         return -1;
     }
-    return req->has_stream ? pv_parse_stream(st, a->stream, &req->stream) : 0;
+    if (!req->has_stream)
+        return 0;
+    req->stream_object =
+        PyLong_Check(a->stream) ? NULL : a->stream; // an int is the caller's to keep
+    return pv_parse_stream(st, a->stream, &req->stream);
 }
 
 static PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
@@ -288,14 +292,16 @@ static int exec(PyObject *module)
 }
 
 // Every PyObject pointer of the state, for traverse and clear.
-#define EACH_OBJECT(X)                                                                       \
-    X(image_type)                                                                            \
-    X(plan_type)                                                                             \
-    X(Error) X(LayoutError) X(DtypeError) X(DeviceError) X(ReadOnlyError) X(CudaError)       \
-        X(UnsupportedError) X(torch) X(tensor_type) X(cupy) X(cupy_cuda) X(cupy_type)        \
-            X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) X(numpy_type) X(cv2_cuda) \
-                X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) X(kw_stream_version)   \
-                    X(kw_version) X(kw_stream) X(dlpack_version)
+#define EACH_OBJECT(X)                                                                           \
+    X(image_type)                                                                                \
+    X(plan_type)                                                                                 \
+    X(Error)                                                                                     \
+    X(LayoutError)                                                                               \
+    X(DtypeError)                                                                                \
+    X(DeviceError) X(ReadOnlyError) X(CudaError) X(UnsupportedError) X(torch) X(tensor_type)     \
+        X(cupy) X(cupy_cuda) X(cupy_type) X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) \
+            X(numpy_type) X(cv2_cuda) X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides)      \
+                X(kw_stream_version) X(kw_version) X(kw_stream) X(dlpack_version)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

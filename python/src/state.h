@@ -106,15 +106,22 @@ static inline pv_state *pv_get_state(PyObject *module)
     return (pv_state *)PyModule_GetState(module);
 }
 
+// A stream, and the Python object that keeps it from being destroyed (NULL: nobody has to).
+typedef struct pv_stream {
+    pixview_stream handle;
+    PyObject *object;
+} pv_stream;
+
 // An imported object: its descriptor, still borrowed, and how to hold it.
 typedef struct pv_source {
     pixview_image
         image; // image.owner is NULL until pv_source_hold, unless the import had to take one
     pixview_layout layout; // axis order of the object
     pv_kind kind;
-    PyObject *object; // borrowed; what pv_source_hold keeps alive
-    PyObject *keep;   // owned; held instead of `object` if set (a memoryview)
-    bool must_copy;   // a view of it would not be safe; `why` tells
+    PyObject *object;        // borrowed; what pv_source_hold keeps alive
+    PyObject *keep;          // owned; held instead of `object` if set (a memoryview)
+    PyObject *stream_object; // owned; keeps image.stream alive
+    bool must_copy;          // a view of it would not be safe; `why` tells
     const char *why;
     bool
         foreign_stream; // image.stream is what the caller said, the object has no stream of its own
@@ -127,8 +134,9 @@ typedef struct pv_request {
     int copy; // -1 None, 0 False, 1 True
     bool contiguous;
     bool allow_readonly;
-    bool has_stream;       // stream= was given
-    pixview_stream stream; // PIXVIEW_STREAM_LEGACY when not
+    bool has_stream;         // stream= was given
+    pixview_stream stream;   // PIXVIEW_STREAM_LEGACY when not
+    PyObject *stream_object; // borrowed; what was passed as stream=
 } pv_request;
 
 // ---- args.c, errors.c, dtypes.c, streams.c ------------------------------------------------------
@@ -162,16 +170,22 @@ const char *pv_dtype_format(pixview_dtype dtype);             // NULL for bfloat
 PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype);  // borrowed
 PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype); // new; a string without NumPy
 
-// The stream on which `to` will use the memory of `device`.
-int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device,
-                       pixview_stream *out);
-int pv_torch_stream(pv_state *st, int device, pixview_stream *out);
-int pv_cupy_stream(pv_state *st, int device, pixview_stream *out);
+// The stream on which `to` will use the memory of `device`; out->object is owned.
+int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out);
+int pv_torch_stream(pv_state *st, int device, pixview_stream *out); // torch never destroys its own
+int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
+
+// Orders a view's consumer after the source's stream and notes what the release has to undo: the
+// view's owner then makes the source's stream wait for the consumer's. Makes image.owner.
+int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
+// A result whose memory belongs to image->stream is used on `consumer`.
+int pv_note_use(pv_state *st, const pixview_image *image, pixview_stream consumer, PyObject *keep);
 
 // ---- hold.c: keeping Python objects alive from memory that dies on any thread --------------------
 
 pixview_owner *pv_hold_object(PyObject *object);      // NULL with MemoryError set
 PyObject *pv_held_object(const pixview_owner *owner); // borrowed; NULL if it holds none
+void pv_drop_object(void *object); // Py_DECREF from any thread, with or without the GIL
 void pv_drain_deferred(void);
 bool pv_have_gil(void); // does this thread hold it? Needs no GIL itself
 int pv_hold_init(PyObject *module);

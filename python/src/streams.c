@@ -112,32 +112,30 @@ int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
     return rc;
 }
 
-int pv_cupy_stream(pv_state *st, int device, pixview_stream *out)
+int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
 {
     PyObject *id = PyLong_FromLong(device);
     if (!id)
         return -1;
     PyObject *args[] = {st->cupy_cuda, id};
-    PyObject *stream = PyObject_VectorcallMethod(st->s_get_current_stream, args, 2, NULL);
+    out->object = PyObject_VectorcallMethod(st->s_get_current_stream, args, 2, NULL);
     Py_DECREF(id);
-    PyObject *handle = stream ? PyObject_GetAttr(stream, st->s_ptr) : NULL;
-    int rc = handle ? handle_from_int(handle, out) : -1;
+    PyObject *handle = out->object ? PyObject_GetAttr(out->object, st->s_ptr) : NULL;
+    int rc = handle ? handle_from_int(handle, &out->handle) : -1;
     Py_XDECREF(handle);
-    Py_XDECREF(stream);
     return rc;
 }
 
-int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device,
-                       pixview_stream *out)
+int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out)
 {
-    *out = req->stream;
-    if (device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED) {
-        *out = PIXVIEW_STREAM_NONE;
+    *out = (pv_stream){PIXVIEW_STREAM_NONE, NULL};
+    if (device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED)
         return 0;
-    }
     if (req->to == PV_TORCH)
-        return pv_torch_stream(st, device.id, out);
+        return pv_torch_stream(st, device.id, &out->handle);
     if (req->to == PV_CUPY)
         return pv_cupy_stream(st, device.id, out);
+    out->handle = req->stream;
+    out->object = Py_XNewRef(req->stream_object);
     return 0;
 }
