@@ -140,7 +140,8 @@ static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim
 }
 
 // The address and device of an array that we just made.
-static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, pixview_image *out)
+static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, pixview_image *out,
+                        PyObject **stream)
 {
     static const pixview_layout by_rank[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
     pv_request as_is = {
@@ -150,7 +151,7 @@ static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, p
                              : pv_import_numpy(st, array, &as_is, &made);
     *out = made.image;
     Py_CLEAR(made.keep);
-    Py_CLEAR(made.stream_object); // the array itself is used on this stream
+    *stream = made.stream_object;
     return rc;
 }
 
@@ -169,7 +170,7 @@ static int allocate_array(pv_state *st, pv_kind kind, const pixview_image *like,
     out->object = kind == PV_CUPY
                       ? cupy_empty(st, host ? NULL : &like->device, ndim, shape, like->dtype)
                       : empty_array(st, st->numpy, ndim, shape, like->dtype);
-    if (!out->object || array_memory(st, out->object, kind, ndim, &memory))
+    if (!out->object || array_memory(st, out->object, kind, ndim, &memory, &out->stream_object))
         return -1;
     if (describe(st, out, memory.data, ndim, shape, NULL, like->dtype, memory.device, layout))
         return -1;
@@ -256,7 +257,7 @@ static int framework_bytes(pv_state *st, const pv_source *src, int64_t nbytes, p
     if (src->kind == PV_CUPY) {
         PyObject *array = cupy_empty(st, &device, 2, shape, byte);
         pixview_image bytes;
-        if (array && array_memory(st, array, PV_CUPY, 2, &bytes) == 0) {
+        if (array && array_memory(st, array, PV_CUPY, 2, &bytes, &out->stream_object) == 0) {
             out->image.owner = pv_hold_object(array);
             *data = bytes.data;
             out->image.stream = bytes.stream;
@@ -420,4 +421,5 @@ void pv_result_clear(pv_result *result)
     if (!result->object)
         pixview_owner_unref(result->image.owner);
     Py_XDECREF(result->object);
+    Py_XDECREF(result->stream_object);
 }

@@ -159,7 +159,10 @@ static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const
         return NULL;
     if (pv_source_hold(st, src))
         return NULL;
-    return pv_export(st, req->to, &src->image, plan->layout);
+    PyObject *out = pv_export(st, req->to, &src->image, plan->layout);
+    if (req->to != PV_IMAGE)
+        return out;
+    return pv_image_with_stream(out, keeps_stream ? src->stream_object : req->stream_object);
 }
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
@@ -197,8 +200,11 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
     PyObject *out = NULL;
     if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
         pv_copy_ordered(st, &src->image, &result.image, result.consumer) == 0 &&
-        pv_note_use(st, &result.image, result.consumer, req->stream_object) == 0) {
+        pv_note_use(&result.image, result.consumer, result.stream_object, req->stream_object) ==
+            0) {
         out = pv_result_finish(st, req, plan->layout, &result);
+        if (req->to == PV_IMAGE)
+            pv_image_with_stream(out, result.stream_object);
     }
     pv_result_clear(&result);
     return out;

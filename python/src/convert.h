@@ -13,6 +13,7 @@ typedef struct {
 // Memory for a copy, from the framework that the result belongs to (DESIGN.md section 4).
 typedef struct {
     pixview_image image;     // writable; image.stream is the stream that the memory belongs to
+    PyObject *stream_object; // owned; keeps image.stream alive
     PyObject *object;        // owned; the finished array or GpuMat
     DlManaged *managed;      // owned; the torch tensor to be
     pixview_stream consumer; // the stream that will use the result

@@ -31,9 +31,17 @@ PyObject *pv_image_new(pv_state *st, const pixview_image *image, pixview_layout 
     return (PyObject *)self;
 }
 
+PyObject *pv_image_with_stream(PyObject *image, PyObject *stream_object)
+{
+    if (image)
+        image_of(image)->stream_object = Py_XNewRef(stream_object);
+    return image;
+}
+
 static void image_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(image_of(self)->stream_object);
     pixview_owner_unref(image_of(self)->image.owner);
     type->tp_free(self);
     Py_DECREF(type);
@@ -219,7 +227,8 @@ static PyObject *crop(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     if (pixview_image_crop(&from->image, y, x, h, w, &out, &err))
         return pv_raise(state_of(self), &err);
-    return pv_image_new(state_of(self), &out, from->layout);
+    return pv_image_with_stream(pv_image_new(state_of(self), &out, from->layout),
+                                from->stream_object);
 }
 
 static PyObject *repr(PyObject *self)

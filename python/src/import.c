@@ -73,6 +73,7 @@ static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_sou
     src->kind = PV_IMAGE;
     src->image = self->image;
     src->layout = self->layout;
+    src->stream_object = Py_XNewRef(self->stream_object);
     pixview_owner_ref(src->image.owner);
     return 0;
 }

@@ -292,16 +292,18 @@ static int exec(PyObject *module)
 }
 
 // Every PyObject pointer of the state, for traverse and clear.
-#define EACH_OBJECT(X)                                                                           \
-    X(image_type)                                                                                \
-    X(plan_type)                                                                                 \
-    X(Error)                                                                                     \
-    X(LayoutError)                                                                               \
-    X(DtypeError)                                                                                \
-    X(DeviceError) X(ReadOnlyError) X(CudaError) X(UnsupportedError) X(torch) X(tensor_type)     \
-        X(cupy) X(cupy_cuda) X(cupy_type) X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) \
-            X(numpy_type) X(cv2_cuda) X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides)      \
-                X(kw_stream_version) X(kw_version) X(kw_stream) X(dlpack_version)
+#define EACH_OBJECT(X)                                                                         \
+    X(image_type)                                                                              \
+    X(plan_type)                                                                               \
+    X(Error)                                                                                   \
+    X(LayoutError)                                                                             \
+    X(DtypeError)                                                                              \
+    X(DeviceError)                                                                             \
+    X(ReadOnlyError)                                                                           \
+    X(CudaError) X(UnsupportedError) X(torch) X(tensor_type) X(cupy) X(cupy_cuda) X(cupy_type) \
+        X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) X(numpy_type) X(cv2_cuda)       \
+            X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) X(kw_stream_version)         \
+                X(kw_version) X(kw_stream) X(dlpack_version)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

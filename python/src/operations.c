@@ -120,7 +120,9 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
         image.flags |= PIXVIEW_READ_ONLY;
     if (a.owner && a.owner != Py_None && !(image.owner = pv_hold_object(a.owner)))
         return NULL;
-    PyObject *out = pv_image_new(st, &image, layout);
+    bool keep = a.stream && !PyLong_Check(a.stream) &&
+                a.stream != Py_None; // an int is the caller's to keep
+    PyObject *out = pv_image_with_stream(pv_image_new(st, &image, layout), keep ? a.stream : NULL);
     pixview_owner_unref(image.owner);
     return out;
 }

@@ -14,10 +14,9 @@ static pixview_stream normal(pixview_stream stream)
 
 static bool same(pixview_stream a, pixview_stream b) { return normal(a) == normal(b); }
 
-static int add_use(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
-                   pixview_stream back, PyObject *keep)
+static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixview_stream back,
+                   PyObject *keep)
 {
-    (void)st;
     if (same(stream, back))
         return 0;
     Py_XINCREF(keep);
@@ -101,10 +100,10 @@ static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer)
     // An exporter that ordered its data itself keeps its stream to itself: the legacy one stands in.
     int rc = 0;
     if (producer != PIXVIEW_STREAM_NONE)
-        rc = add_use(st, owner, device, consumer->handle, producer, keep);
+        rc = add_use(owner, device, consumer->handle, producer, keep);
     // CuPy gives memory back to the stream of its allocation, most likely this one.
     if (rc == 0 && (src->kind == PV_CUPY || producer == PIXVIEW_STREAM_NONE))
-        rc = add_use(st, owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, keep);
+        rc = add_use(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -129,11 +128,17 @@ int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
     return rc;
 }
 
-int pv_note_use(pv_state *st, const pixview_image *image, pixview_stream consumer, PyObject *keep)
+int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,
+                PyObject *consumer_stream)
 {
+    PyObject *keep;
     if (pixview_image_on_host(image) || !image->owner || consumer == PIXVIEW_STREAM_NONE ||
-        image->stream == PIXVIEW_STREAM_NONE) {
+        image->stream == PIXVIEW_STREAM_NONE || same(consumer, image->stream)) {
         return 0;
     }
-    return add_use(st, image->owner, image->device.id, consumer, image->stream, keep);
+    if (keep_both(memory_stream, consumer_stream, &keep))
+        return -1;
+    int rc = add_use(image->owner, image->device.id, consumer, image->stream, keep);
+    Py_XDECREF(keep);
+    return rc;
 }

@@ -178,8 +178,10 @@ int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
 // Orders a view's consumer after the source's stream and notes what the release has to undo: the
 // view's owner then makes the source's stream wait for the consumer's. Makes image.owner.
 int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
-// A result whose memory belongs to image->stream is used on `consumer`.
-int pv_note_use(pv_state *st, const pixview_image *image, pixview_stream consumer, PyObject *keep);
+// A result whose memory belongs to image->stream is used on `consumer`. The objects, which may be NULL,
+// keep the two streams alive.
+int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,
+                PyObject *consumer_stream);
 
 // ---- hold.c: keeping Python objects alive from memory that dies on any thread --------------------
 
@@ -240,10 +242,13 @@ typedef struct {
     PyObject_HEAD
     pixview_image image; // owner counted
     pixview_layout layout;
+    PyObject *stream_object; // owned; keeps image.stream alive; may be NULL
 } pv_image;
 
 PyTypeObject *pv_image_type_new(PyObject *module);
 PyObject *pv_image_new(pv_state *st, const pixview_image *image, pixview_layout layout);
+PyObject *pv_image_with_stream(PyObject *image,
+                               PyObject *stream_object); // returns image, which may be NULL
 PyObject *pv_image_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
                            bool versioned);
 

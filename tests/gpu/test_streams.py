@@ -35,6 +35,11 @@ class Cv2Stream:
         }[form]
 
 
+def unfilled():
+    """Made beforehand: an allocation in the middle would wait, and hide what is to be seen."""
+    return cv2.cuda.GpuMat(SHAPE[0], SHAPE[1], cv2.CV_8UC3)
+
+
 def ones():
     mat = cv2.cuda.GpuMat(SHAPE[0], SHAPE[1], cv2.CV_8UC3)
     mat.setTo((1, 1, 1, 1))
@@ -60,12 +65,13 @@ def test_without_ordering_it_shows():
     image, add = image_below(), ones()
     for _ in range(TRIES):
         tensor, side, consumer = tensor_of(image), torch.cuda.Stream(), Cv2Stream()
+        result = unfilled()
         torch.cuda.synchronize()
         with torch.cuda.stream(side):
             busy(side)
             tensor += 1
             mat = pixview.as_gpumat(tensor, stream=-1)
-        result = cv2.cuda.add(mat, add, None, None, -1, consumer.cv2)
+        cv2.cuda.add(mat, add, result, None, -1, consumer.cv2)
         consumer.cv2.waitForCompletion()
         assert not np.array_equal(result.download(), image + 2)
         torch.cuda.synchronize()
@@ -79,12 +85,13 @@ def test_torch_to_gpumat_on_a_stream(form, contiguous):
         tensor, side, consumer = tensor_of(image), torch.cuda.Stream(), Cv2Stream()
         if contiguous:
             tensor = tensor.contiguous()
+        result = unfilled()
         torch.cuda.synchronize()
         with torch.cuda.stream(side):
             busy(side)
             tensor += 1
             mat = pixview.as_gpumat(tensor, stream=consumer.argument(form))
-        result = cv2.cuda.add(mat, add, None, None, -1, consumer.cv2)
+        cv2.cuda.add(mat, add, result, None, -1, consumer.cv2)
         consumer.cv2.waitForCompletion()
         np.testing.assert_array_equal(result.download(), image + 2)
 
@@ -97,12 +104,14 @@ def test_torch_to_gpumat_on_the_default_stream(legacy, contiguous):
         tensor, side = tensor_of(image), torch.cuda.Stream()
         if contiguous:
             tensor = tensor.contiguous()
+        result = unfilled()
         torch.cuda.synchronize()
         with torch.cuda.stream(side):
             busy(side)
             tensor += 1
             mat = pixview.as_gpumat(tensor, **legacy)
-        np.testing.assert_array_equal(cv2.cuda.add(mat, add).download(), image + 2)
+        cv2.cuda.add(mat, add, result)
+        np.testing.assert_array_equal(result.download(), image + 2)
 
 
 @each_way
@@ -113,6 +122,7 @@ def test_cupy_to_gpumat(form, contiguous):
         array, consumer = cp.array(image), Cv2Stream()
         source = cp.ascontiguousarray(array.transpose(2, 0, 1)) if contiguous else array
         side = cp.cuda.Stream(non_blocking=True)
+        result = unfilled()
         torch.cuda.synchronize()
         with side:
             busy(torch.cuda.ExternalStream(side.ptr))
@@ -121,10 +131,10 @@ def test_cupy_to_gpumat(form, contiguous):
             layout = "CHW" if contiguous else "HWC"
             mat = pixview.as_gpumat(source, src_layout=layout, stream=stream)
         if form:
-            result = cv2.cuda.add(mat, add, None, None, -1, consumer.cv2)
+            cv2.cuda.add(mat, add, result, None, -1, consumer.cv2)
             consumer.cv2.waitForCompletion()
         else:
-            result = cv2.cuda.add(mat, add)
+            cv2.cuda.add(mat, add, result)
         np.testing.assert_array_equal(result.download(), image + 2)
 
 
