@@ -9,14 +9,16 @@
 
 // ---- Rows -------------------------------------------------------------------------------------
 
-// A pitch that the copy engine takes: at least the width, and rows apart.
+// Is the plan something for the copy engine: dense rows, a pitch of at least the width? Many calls
+// or many narrow rows are left to a kernel, if there is one.
 static bool is_rows(const pixviewi_copy_plan *plan)
 {
-    int64_t width = plan->shape[3] * plan->itemsize;
-    bool one = plan->shape[2] == 1;
-    return (plan->shape[3] == 1 ||
-            (plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize)) &&
-           (one || (plan->src_strides[2] >= width && plan->dst_strides[2] >= width));
+    int64_t width = plan->shape[3] * plan->itemsize, rows = plan->shape[2];
+    bool dense = plan->shape[3] == 1 ||
+                 (plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize);
+    bool apart = rows == 1 || (plan->src_strides[2] >= width && plan->dst_strides[2] >= width);
+    bool quick = plan->shape[0] * plan->shape[1] <= 64 && (width >= 64 || rows <= 1024);
+    return dense && apart && (quick || !pixviewi_cuda_has_kernels());
 }
 
 static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool to_host,
