@@ -1,0 +1,77 @@
+// A CUDA driver without a GPU: device memory is host memory that it knows, kernels run on the CPU.
+//
+// Built as a library that pixview loads like the real driver (PIXVIEW_LIBCUDA names it), so tests
+// go through dlopen and dlsym too. It exports the driver's entry points under their current names,
+// and the old ABI's names, which end the test: whoever calls those is wrong. Python tests use the
+// functions below through ctypes; load the same file, and it is the same driver.
+#ifndef FAKE_DRIVER_H
+#define FAKE_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Exported also where everything else is hidden.
+#pragma GCC visibility push(default)
+
+// ---- the log ----
+
+// Names of all calls since the last reset, separated by spaces ("cuCtxGetCurrent cuLaunchKernel").
+// Valid until the next call of the driver.
+const char *fake_calls(void);
+// The same without look-ups and housekeeping, in short: launch, copy, alloc, free, record, wait,
+// sync, load.
+const char *fake_work(void);
+int fake_call_count(void);
+// Forgets the log, failures, captures and waits. Memory, streams and contexts stay.
+void fake_reset(void);
+
+// ---- failures ----
+
+void fake_fail_at(int n, int code); // the nth call from now on, counted from 1; 0: none
+void fake_fail_call(const char *name, int code); // every call of that entry point; NULL: none
+void fake_set_driver_version(int version);       // 13000 unless told
+
+// ---- devices, contexts ----
+
+// Before pixview's first driver call: pixview asks once. The environment's FAKE_CUDA_DEVICES does
+// the same. 1 unless told.
+void fake_set_device_count(int count);
+int fake_current_device(void);            // of this thread's context; -1: none
+void fake_set_current_device(int device); // what a framework did before; -1: no context
+int fake_context_depth(void);             // contexts that this thread has on its stack
+int fake_contexts_made(void);             // bits: primary contexts that somebody retained
+int fake_capture_mode(void);              // of this thread: 0 global, 1 thread-local, 2 relaxed
+
+// ---- memory ----
+
+void *fake_malloc(int device, size_t size);
+void fake_free(void *ptr);
+// Foreign memory as device memory; device -1: pinned host memory.
+void fake_register(void *ptr, size_t size, int device);
+void fake_unregister(void *ptr);
+int fake_live_blocks(void); // from cuMemAllocAsync and not yet freed
+int fake_live_events(void);
+uint64_t fake_freed_on(void); // the stream of the last cuMemFreeAsync
+
+// ---- streams ----
+
+uint64_t fake_stream(int device); // a new, blocking stream; never destroyed
+// Was `consumer` made to wait for work that `producer` had recorded, since the reset?
+int fake_waited(uint64_t consumer, uint64_t producer);
+int fake_wait_count(void);
+// status: 0 none, 1 active, 2 broken. A blocking stream that captures makes the legacy stream
+// answer 906, and a free outside of relaxed mode breaks it, as the real driver does.
+void fake_set_capture(uint64_t stream, int status, uint64_t id);
+int fake_capture_status(uint64_t stream);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,4 @@
+// Compiles if pixview.h needs nothing before it, beside it, or in the including program.
+#include <pixview/pixview.h>
+
+extern "C" pixview_layout (*const header_alone)(const char *name) = pixview_layout_parse;

@@ -1,0 +1,97 @@
+// Two GPUs: the pointer says which, the work goes there, and the caller's context is put back.
+#include "fake.h"
+
+#include "cuda/cuda.h"
+
+static void test_pointer(void)
+{
+    int device = 7;
+    char local[8], pinned[8], foreign[64];
+    void *a = fake_malloc(0, 64), *b = fake_malloc(1, 64);
+    fake_register(pinned, sizeof pinned, -1);
+    fake_register(foreign, sizeof foreign, 1);
+    REQUIRE_OK(pixviewi_cuda_pointer_device(a, &device, err));
+    REQUIRE_INT(device, 0);
+    REQUIRE_OK(pixviewi_cuda_pointer_device((char *)b + 63, &device, err));
+    REQUIRE_INT(device, 1);
+    REQUIRE_OK(pixviewi_cuda_pointer_device(foreign + 10, &device, err));
+    REQUIRE_INT(device, 1);
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "not GPU memory",
+                  pixviewi_cuda_pointer_device(local, &device, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "not GPU memory",
+                  pixviewi_cuda_pointer_device(pinned, &device, err));
+    fake_fail_call("cuPointerGetAttribute", 4);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(4)", pixviewi_cuda_pointer_device(a, &device, err));
+    fake_reset();
+    REQUIRE_INT(fake_contexts_made(), 0);
+    fake_unregister(pinned);
+    fake_unregister(foreign);
+    fake_free(a);
+    fake_free(b);
+}
+
+static void test_work(void)
+{
+    uint8_t *far = fake_malloc(1, 256), near[24] = {1, 2, 3};
+    uint64_t a = fake_stream(1), b = fake_stream(1);
+    pixview_image host = make_image(near, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, CPU);
+    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
+    pixview_image dst = make_image(far + 128, PIXVIEW_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
+    pixview_copy_params params = {sizeof params, a};
+    fake_set_current_device(0);
+    REQUIRE_OK(pixview_copy(&host, &src, &params, err));
+    REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+    REQUIRE_OK(pixviewi_cuda_order(1, a, b, err));
+    REQUIRE_INT(far[128 + 8], 2); // G of the first pixel
+    REQUIRE_INT(fake_current_device(), 0);
+    REQUIRE_INT(fake_context_depth(), 1);
+    REQUIRE_INT(fake_contexts_made(), 2); // none on GPU 0, which holds none of the data
+    fake_set_current_device(-1);
+    fake_free(far);
+}
+
+// A driver that lacks an entry point, or is not there, is an error that says so.
+static void test_without_driver(void)
+{
+    int count = 7;
+    REQUIRE(setenv("PIXVIEW_LIBCUDA", "/nonexistent/libcuda.so.1", 1) == 0);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "install the NVIDIA driver",
+                  pixviewi_cuda_device_count(&count, err));
+    REQUIRE_INT(count, 0);
+}
+
+static void test_old_driver(void)
+{
+    int count = 7;
+    REQUIRE(setenv("PIXVIEW_LIBCUDA", "libm.so.6", 1) == 0);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "no cuInit; pixview needs R525",
+                  pixviewi_cuda_device_count(&count, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "no cuInit", pixviewi_cuda_order(0, 16, 32, err));
+    pixviewi_cuda_with_device(0, free, malloc(1)); // called all the same
+}
+
+static void test_no_device(void)
+{
+    int count = 7;
+    use_fake_driver(0);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(100)", pixviewi_cuda_device_count(&count, err));
+    REQUIRE_INT(count, 0);
+}
+
+// The table is loaded once, so each of these is a process.
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "without") == 0) {
+        test_without_driver();
+    } else if (strcmp(what, "old") == 0) {
+        test_old_driver();
+    } else if (strcmp(what, "none") == 0) {
+        test_no_device();
+    } else {
+        use_fake_driver(2);
+        test_pointer();
+        test_work();
+    }
+    return 0;
+}

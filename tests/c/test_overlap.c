@@ -1,0 +1,135 @@
+// Overlap: exact for crops and slices of one buffer, compared with a slow count of every byte.
+#include "harness.h"
+
+static uint8_t memory[1 << 14] __attribute__((aligned(64)));
+
+static void mark(const pixview_image *image, uint8_t *seen, uint8_t bit)
+{
+    const int64_t *shape = image->shape, *strides = image->strides;
+    int64_t size = pixview_dtype_size(image->dtype);
+    for (int64_t n = 0; n < shape[0]; n++)
+        for (int64_t h = 0; h < shape[1]; h++)
+            for (int64_t w = 0; w < shape[2]; w++)
+                for (int64_t c = 0; c < shape[3]; c++)
+                    for (int64_t b = 0; b < size; b++)
+                        seen[(uint8_t *)image->data - memory + n * strides[0] + h * strides[1] +
+                             w * strides[2] + c * strides[3] + b] |= bit;
+}
+
+static bool share_slowly(const pixview_image *a, const pixview_image *b)
+{
+    static uint8_t seen[sizeof memory];
+    memset(seen, 0, sizeof seen);
+    mark(a, seen, 1);
+    mark(b, seen, 2);
+    return memchr(seen, 3, sizeof seen) != NULL;
+}
+
+static void check(const pixview_image *a, const pixview_image *b)
+{
+    REQUIRE_INT(pixview_image_overlaps(a, b), share_slowly(a, b));
+    REQUIRE_INT(pixview_image_overlaps(b, a), share_slowly(a, b));
+}
+
+// Crops, single channels, single images and steps of one buffer of any layout: exact.
+static pixview_image random_part(const pixview_image *whole, uint64_t *seed)
+{
+    pixview_image part = *whole;
+    for (int axis = 0; axis < 4; axis++) {
+        int64_t extent = whole->shape[axis];
+        int64_t first = next_random(seed) % extent;
+        int64_t count = 1 + next_random(seed) % (extent - first);
+        int64_t step = next_random(seed) % 4 ? 1 : 2;
+        part.data = (char *)part.data + first * part.strides[axis];
+        part.shape[axis] = (count + step - 1) / step;
+        part.strides[axis] *= step;
+        if (next_random(seed) % 4 == 0) { // backwards
+            part.data = (char *)part.data + (part.shape[axis] - 1) * part.strides[axis];
+            part.strides[axis] = -part.strides[axis];
+        }
+    }
+    return part;
+}
+
+static void test_parts(void)
+{
+    pixview_image whole[] = {
+        make_image(memory, PIXVIEW_NHWC, LIST(3, 6, 7, 3), LIST(6 * 64, 64, 3, 1), U8, CPU),
+        make_image(memory, PIXVIEW_NCHW, LIST(3, 3, 6, 7), NULL, U8, CPU),
+        make_image(memory, PIXVIEW_NCHW, LIST(2, 3, 6, 7), LIST(2000, 400, 64, 4), F32, CPU),
+    };
+    uint64_t seed = 7;
+    int shared = 0;
+    for (int round = 0; round < 60000; round++) {
+        const pixview_image *from = &whole[round % 3];
+        pixview_image a = random_part(from, &seed), b = random_part(from, &seed);
+        bool got = pixview_image_overlaps(&a, &b), wanted = share_slowly(&a, &b);
+        if (got != wanted)
+            FAIL("round %d: %d, not %d", round, got, wanted);
+        shared += wanted;
+    }
+    REQUIRE(shared > 5000 && shared < 55000);
+}
+
+// Unrelated strides: never a wrong "no".
+static void test_any(void)
+{
+    uint64_t seed = 3;
+    int exact = 0, rounds = 40000;
+    for (int round = 0; round < rounds; round++) {
+        pixview_image image[2];
+        for (int k = 0; k < 2; k++) {
+            int64_t shape[4], strides[4];
+            for (int i = 0; i < 4; i++) {
+                shape[i] = 1 + next_random(&seed) % 4;
+                strides[i] = (int64_t)(next_random(&seed) % 121) - 60;
+            }
+            image[k] = make_image(memory + 2000 + next_random(&seed) % 500, PIXVIEW_NHWC, shape,
+                                  strides, U8, CPU);
+        }
+        bool got = pixview_image_overlaps(&image[0], &image[1]);
+        bool wanted = share_slowly(&image[0], &image[1]);
+        REQUIRE(got || !wanted);
+        exact += got == wanted;
+    }
+    REQUIRE(exact > rounds * 9 / 10);
+}
+
+static void test_halves(void)
+{
+    pixview_image mat = make_image(memory, PIXVIEW_HWC, LIST(8, 10, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image left, right, middle;
+    REQUIRE_OK(pixview_image_crop(&mat, 0, 0, 8, 5, &left, err));
+    REQUIRE_OK(pixview_image_crop(&mat, 0, 5, 8, 5, &right, err));
+    REQUIRE_OK(pixview_image_crop(&mat, 3, 4, 1, 2, &middle, err));
+    check(&left, &right);
+    check(&left, &middle);
+    check(&right, &middle);
+    REQUIRE(!pixview_image_overlaps(&left, &right));
+    REQUIRE(pixview_image_overlaps(&left, &middle));
+}
+
+static void test_devices(void)
+{
+    pixview_image a = make_image(memory, PIXVIEW_HW, LIST(8, 8), NULL, U8, GPU0), b = a;
+    REQUIRE(pixview_image_overlaps(&a, &b));
+    b.device = GPU1;
+    REQUIRE(!pixview_image_overlaps(&a, &b));
+    b.device = CPU;
+    REQUIRE(!pixview_image_overlaps(&a, &b));
+    b.device.type = PIXVIEW_CUDA_MANAGED; // may be described as either
+    REQUIRE(pixview_image_overlaps(&a, &b));
+    a.device = CPU, b.device.type = PIXVIEW_CUDA_HOST;
+    REQUIRE(pixview_image_overlaps(&a, &b));
+    b.shape[PIXVIEW_W] = 0;
+    REQUIRE(!pixview_image_overlaps(&a, &b));
+}
+
+int main(void)
+{
+    test_halves();
+    test_parts();
+    test_any();
+    test_devices();
+    return 0;
+}

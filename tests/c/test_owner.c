@@ -1,0 +1,67 @@
+// Owners: one release, at the last unref, whichever thread it is on.
+#include "harness.h"
+
+#include <pthread.h>
+
+static atomic_int released;
+
+static void release(void *ctx) { atomic_fetch_add((atomic_int *)ctx, 1); }
+
+static void test_count(void)
+{
+    pixview_owner *owner = NULL;
+    atomic_store(&released, 0);
+    REQUIRE_OK(pixview_owner_create(&released, release, &owner, err));
+    REQUIRE(owner != NULL);
+    pixview_owner_ref(owner);
+    pixview_owner_unref(owner);
+    REQUIRE_INT(released, 0);
+    pixview_owner_unref(owner);
+    REQUIRE_INT(released, 1);
+    pixview_owner_ref(NULL);
+    pixview_owner_unref(NULL);
+}
+
+static void test_refused(void)
+{
+    pixview_owner anything, *owner = &anything;
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "release", pixview_owner_create(NULL, NULL, &owner, err));
+    REQUIRE(owner == NULL);
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "out", pixview_owner_create(NULL, release, NULL, err));
+}
+
+enum { THREADS = 4, ROUNDS = 2000 };
+
+static void *drop(void *arg)
+{
+    pixview_owner *owner = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        pixview_owner_ref(owner);
+        pixview_owner_unref(owner);
+    }
+    pixview_owner_unref(owner);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pixview_owner *owner = NULL;
+    pthread_t threads[THREADS];
+    atomic_store(&released, 0);
+    REQUIRE_OK(pixview_owner_create(&released, release, &owner, err));
+    for (int i = 1; i < THREADS; i++)
+        pixview_owner_ref(owner);
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE_INT(pthread_create(&threads[i], NULL, drop, owner), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    REQUIRE_INT(released, 1);
+}
+
+int main(void)
+{
+    test_count();
+    test_refused();
+    test_threads();
+    return 0;
+}
