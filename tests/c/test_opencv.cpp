@@ -1,0 +1,50 @@
+// include/pixview/opencv.hpp against the OpenCV that is installed: headers there and back.
+#include <cstdio>
+#include <cstdlib>
+
+#include <pixview/opencv.hpp>
+#include <pixview/pixview.h>
+
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            std::fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, err.message); \
+            std::abort();                                                                          \
+        }                                                                                          \
+    } while (0)
+
+int main()
+{
+    static unsigned char memory[4096];
+    pixview_error err = pixview_error();
+    pixview_image image;
+    cv::cuda::GpuMat mat(4, 5, CV_8UC3, memory, 64), back, empty;
+
+    REQUIRE(pixview::from_gpumat(mat, 1, &image, &err) == PIXVIEW_OK);
+    REQUIRE(image.data == memory && image.device.id == 1 && image.owner);
+    REQUIRE(image.shape[PIXVIEW_H] == 4 && image.shape[PIXVIEW_W] == 5);
+    REQUIRE(image.shape[PIXVIEW_C] == 3 && image.strides[PIXVIEW_H] == 64);
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_OK);
+    REQUIRE(back.data == memory && back.step == 64 && back.type() == CV_8UC3);
+    REQUIRE(back.rows == 4 && back.cols == 5);
+    pixview_owner_unref(image.owner);
+
+    image.owner = nullptr;
+    image.flags = PIXVIEW_READ_ONLY;
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_READONLY);
+    image.flags = 0;
+    image.device.type = PIXVIEW_CPU;
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_DEVICE);
+    image.device.type = PIXVIEW_CUDA;
+    image.dtype.code = PIXVIEW_COMPLEX;
+    image.dtype.bits = 64;
+    image.shape[PIXVIEW_C] = 1;
+    image.strides[PIXVIEW_W] = image.strides[PIXVIEW_C] = 8;
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_DTYPE);
+
+    REQUIRE(pixview::from_gpumat(empty, 0, &image, &err) == PIXVIEW_OK);
+    REQUIRE(pixview_image_is_empty(&image));
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_OK && back.empty());
+    pixview_owner_unref(image.owner);
+    return 0;
+}
