@@ -3,25 +3,10 @@
 #include "fake.h"
 
 #include "cuda/cuda.h"
+#include "images.h"
 #include "kernels/copy_args.h"
 
 enum { SIZE = 1 << 16 };
-
-// ---- the slow way -----------------------------------------------------------------------------
-
-static char *element(const pixview_image *image, const int64_t *at)
-{
-    char *address = image->data;
-    for (int axis = 0; axis < 4; axis++)
-        address += at[axis] * image->strides[axis];
-    return address;
-}
-
-#define FOR_EACH(at, image)                                           \
-    for ((at)[0] = 0; (at)[0] < (image)->shape[0]; (at)[0]++)         \
-        for ((at)[1] = 0; (at)[1] < (image)->shape[1]; (at)[1]++)     \
-            for ((at)[2] = 0; (at)[2] < (image)->shape[2]; (at)[2]++) \
-                for ((at)[3] = 0; (at)[3] < (image)->shape[3]; (at)[3]++)
 
 // `block` is the memory of dst as it was before.
 static void require_copied(const pixview_image *src, const pixview_image *dst, char *block,
@@ -37,52 +22,18 @@ static void require_copied(const pixview_image *src, const pixview_image *dst, c
 
 // ---- random images ----------------------------------------------------------------------------
 
-// Some layout, packed or with gaps between rows, images and elements; perhaps backwards; as a
-// source perhaps repeated.
-static pixview_image random_image(char *memory, const int64_t *shape, pixview_dtype dtype,
-                                  pixview_device device, bool source, uint64_t *seed)
-{
-    static const uint8_t orders[5][4] = {
-        {0, 3, 1, 2}, {0, 1, 2, 3}, {3, 0, 1, 2}, {1, 2, 3, 0}, {2, 1, 3, 0}};
-    const uint8_t *order = orders[next_random(seed) % 5];
-    int64_t itemsize = pixview_dtype_size(dtype), align = itemsize > 8 ? 8 : itemsize;
-    int64_t step = itemsize, low = 0, strides[4];
-    bool gaps = next_random(seed) % 2;
-    for (int i = 3; i >= 0; i--) {
-        int axis = order[i];
-        if (gaps && next_random(seed) % 3 == 0)
-            step += align * (int64_t)(next_random(seed) % 5);
-        strides[axis] = step;
-        step *= shape[axis] > 1 ? shape[axis] : 1;
-        if (gaps && next_random(seed) % 8 == 0 && shape[axis] > 1) {
-            low += (shape[axis] - 1) * strides[axis];
-            strides[axis] = -strides[axis];
-        }
-        if (source && next_random(seed) % 16 == 0)
-            strides[axis] = 0;
-    }
-    REQUIRE(step < SIZE - 64);
-    char *data = memory + low + align * (int64_t)(next_random(seed) % 3);
-    return make_image(data, PIXVIEW_NHWC, shape, strides, dtype, device);
-}
-
 static void random_copies(pixview_device from, pixview_device to, int rounds, uint64_t seed)
 {
-    static const int64_t extents[4][6] = {
-        {1, 1, 1, 2, 3, 0}, {1, 2, 5, 6, 4, 3}, {1, 2, 5, 7, 8, 16}, {1, 3, 3, 4, 2, 5}};
-    static const pixview_dtype dtypes[] = {
-        {1, 8, 1}, {2, 16, 1}, {2, 32, 1}, {2, 64, 1}, {5, 128, 1}};
     char *src = from.type == PIXVIEW_CUDA ? fake_malloc(from.id, SIZE) : malloc(SIZE);
     char *dst = to.type == PIXVIEW_CUDA ? fake_malloc(to.id, SIZE) : malloc(SIZE);
     char *before = malloc(SIZE);
     fill_random(src, SIZE, seed);
     for (int round = 0; round < rounds; round++) {
         int64_t shape[4];
-        for (int axis = 0; axis < 4; axis++)
-            shape[axis] = extents[axis][next_random(&seed) % 6];
-        pixview_dtype dtype = dtypes[next_random(&seed) % 5];
-        pixview_image a = random_image(src, shape, dtype, from, true, &seed);
-        pixview_image b = random_image(dst, shape, dtype, to, false, &seed);
+        random_shape(shape, &seed);
+        pixview_dtype dtype = random_dtypes[next_random(&seed) % 5];
+        pixview_image a = random_image(src, SIZE, shape, dtype, from, true, &seed);
+        pixview_image b = random_image(dst, SIZE, shape, dtype, to, false, &seed);
         fill_random(dst, SIZE, (uint64_t)round);
         memcpy(before, dst, SIZE);
         REQUIRE_OK(pixview_copy(&a, &b, NULL, err));
@@ -98,18 +49,18 @@ static void random_copies(pixview_device from, pixview_device to, int rounds, ui
 // The channel loops, at widths around the vector sizes.
 static void test_channels(void)
 {
-    static const pixview_dtype dtypes[] = {
-        {1, 8, 1}, {2, 16, 1}, {2, 32, 1}, {2, 64, 1}, {5, 128, 1}};
     char *src = malloc(SIZE), *dst = malloc(SIZE), *before = malloc(SIZE);
     fill_random(src, SIZE, 1);
     for (int64_t width = 1; width <= 130; width += width < 40 ? 1 : 13)
         for (int64_t channels = 1; channels <= 5; channels++)
             for (int k = 0; k < 20; k++) {
                 const int64_t planar[] = {channels, 3, width}, mixed[] = {3, width, channels};
-                pixview_image a = make_image(src, k & 1 ? PIXVIEW_CHW : PIXVIEW_HWC,
-                                             k & 1 ? planar : mixed, NULL, dtypes[k % 5], CPU);
-                pixview_image b = make_image(dst, k & 2 ? PIXVIEW_CHW : PIXVIEW_HWC,
-                                             k & 2 ? planar : mixed, NULL, dtypes[k % 5], CPU);
+                pixview_image a =
+                    make_image(src, k & 1 ? PIXVIEW_CHW : PIXVIEW_HWC, k & 1 ? planar : mixed, NULL,
+                               random_dtypes[k % 5], CPU);
+                pixview_image b =
+                    make_image(dst, k & 2 ? PIXVIEW_CHW : PIXVIEW_HWC, k & 2 ? planar : mixed, NULL,
+                               random_dtypes[k % 5], CPU);
                 fill_random(dst, SIZE, (uint64_t)k);
                 memcpy(before, dst, SIZE);
                 REQUIRE_OK(pixview_copy(&a, &b, NULL, err));
@@ -151,7 +102,7 @@ static void test_refused(void)
     other = src, other.device.type = 77;
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "77", pixview_copy(&other, &dst, NULL, err));
     src.device = GPU0, dst.device = GPU1;
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 1", pixview_copy(&src, &dst, NULL, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "through host memory", pixview_copy(&src, &dst, NULL, err));
 }
 
 // One half of a pitched buffer into the other.
