@@ -26,12 +26,13 @@ typedef struct pixview_copy_params {
 // Async:    between two images of one GPU: queues one kernel and neither waits nor allocates. To the
 //           host: returns when the data is there. From the host: returns when src may be reused.
 // Returns:  PIXVIEW_OK
-//           PIXVIEW_E_INVALID      NULL, or struct_size of another library
+//           PIXVIEW_E_INVALID      NULL, struct_size of another library, or PIXVIEW_STREAM_NONE
 //           PIXVIEW_E_LAYOUT       extents differ, overlap, or a destination that overlaps itself
 //           PIXVIEW_E_DTYPE        the dtypes differ
 //           PIXVIEW_E_READONLY     dst is read-only
 //           PIXVIEW_E_DEVICE       two different GPUs
 //           PIXVIEW_E_UNSUPPORTED  pixview was built without kernels; a host-only build has none
+//           PIXVIEW_E_MEMORY       no host memory to stage a copy between host and GPU
 //           PIXVIEW_E_CUDA         the driver refused; dst is unspecified. Otherwise nothing was queued
 // Thread-safety: safe, if no other thread writes dst or src.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_copy(const pixview_image *src,
