@@ -30,6 +30,7 @@ import cupy
 import cv2
 import numpy
 import torch
+from typing_extensions import NotRequired
 
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
@@ -119,14 +120,14 @@ class Image:
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 @final
-class Plan:
-    """What a conversion would do."""
+class Plan(tuple[Literal["view", "copy"], str]):
+    """What a conversion would do: ``kind, reason = plan(...)``."""
 
     @property
     def kind(self) -> Literal["view", "copy"]: ...
     @property
     def reason(self) -> str:
-        """Why it is a copy, in words."""
+        """Why it is a copy, in words; "" for a view."""
 
 def as_torch(
     x: Any,
@@ -222,8 +223,9 @@ def from_pointer(
     """An ``Image`` over memory that you describe.
 
     ptr: address of the first element. shape: extents, rank 2 to 4. strides: bytes; None: packed.
-    dtype: a NumPy, torch or CuPy dtype or a string. device: None asks the driver where ptr lies.
-    owner: kept alive as long as the Image and its views; None means that you see to it.
+    dtype: a NumPy, torch or CuPy dtype or a string. device: None asks the driver which GPU ptr is
+    on; an int ordinal, "cpu", "cuda", "cuda:1" or ("cuda", 1) says it. owner: kept alive as long as
+    the Image and its views; None: you see to it.
     """
 
 def copy_into(
@@ -241,14 +243,14 @@ def copy_into(
 
 class _DoctorDevice(TypedDict):
     name: str
-    compute_capability: tuple[int, int]
-    kernels: Literal[True] | str
+    compute_capability: tuple[int, int] | None
+    kernels: NotRequired[Literal[True] | str]
 
 class _DoctorGpuMat(TypedDict):
     cuda: bool
-    cn_shift: int
-    read: Literal["struct", "public"]
-    own: Literal["native", "subtype"]
+    cn_shift: int | None
+    read: Literal["struct", "public", "none"]
+    own: Literal["native", "subtype", "none"]
     reason: str
 
 class _DoctorDriver(TypedDict, total=False):

@@ -34,28 +34,24 @@ def run() -> int:
     return 0
 
 
-def verdict(facts: dict[str, Any], found: dict[str, ModuleType | str]) -> str:
+def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
     """One line: what will work here.
 
     facts: what ``_core._doctor()`` returned. found: per library its module, or why there is none.
     """
-    here = {name for name, module in found.items() if not isinstance(module, str)}
-    host = [name for name in ("numpy", "torch") if name in here]
-    if not host:
-        return "Here: no NumPy and no torch yet; install them to convert images in host memory."
-    parts = [" <-> ".join(["host memory", *host])]
+    names = {"numpy": "NumPy", "torch": "torch"}
+    host = [text for name, text in names.items() if not isinstance(found[name], str)]
+    parts = ["in host memory " + " <-> ".join([*host, "DLPack"])]
     devices = facts["driver"].get("devices", [])
     if devices:
-        gpumat = facts["gpumat"]
-        gpu = ["GpuMat"] if gpumat and gpumat["cuda"] else []
-        gpu += ["torch"] if not no_gpu_for("torch", found["torch"]) else []
-        gpu += ["CuPy"] if not no_gpu_for("cupy", found["cupy"]) else []
-        parts.append("on the GPU " + (" <-> ".join(gpu) or "nothing: no library that uses it"))
-        if not any(device["kernels"] is True for device in devices):
-            parts.append("views only on the GPU (no kernels: see above)")
+        names = {"cv2": "GpuMat", "torch": "torch", "cupy": "CuPy"}
+        gpu = [text for name, text in names.items() if not no_gpu_for(name, found[name])]
+        parts.append("on the GPU " + " <-> ".join([*gpu, "DLPack"]))
+        if not any(device.get("kernels") is True for device in devices):
+            parts.append("views only on the GPU, no kernels")
     else:
         parts.append("no GPU")
-    return "Here: " + "; ".join(parts) + "."
+    return f"Here: {'; '.join(parts)}."
 
 
 def _describe(name: str, module: ModuleType | str) -> str:
@@ -88,7 +84,7 @@ def _cv2_facts(cv2: Any) -> str:
     return f"sees {max(cv2.cuda.getCudaEnabledDeviceCount(), 0)} GPU(s)"
 
 
-def _pixview_rows(facts: dict[str, Any]) -> list[Row]:
+def _pixview_rows(facts: _core._Doctor) -> list[Row]:
     kernels = "built in" if facts["kernels"] else "none, host memory only (make CUDA=1 builds them)"
     return [
         ("version", facts["version"]),
@@ -97,11 +93,12 @@ def _pixview_rows(facts: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _gpumat_rows(facts: dict[str, Any], cv2: ModuleType | str) -> list[Row]:
+def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
     gpumat = facts["gpumat"]
     if gpumat is None:
-        why = "cv2 cannot be imported" if isinstance(cv2, str) else "this cv2 has no cuda.GpuMat"
-        return [("none", why)]
+        return [("none", cv2 if isinstance(cv2, str) else "this cv2 has no cuda.GpuMat")]
+    if gpumat["read"] == "none":
+        return [("unusable", gpumat["reason"])]
     built = "built with CUDA" if gpumat["cuda"] else "built without CUDA: a header type only"
     paths = {
         "struct": "verified struct, the fast path",
@@ -118,15 +115,21 @@ def _gpumat_rows(facts: dict[str, Any], cv2: ModuleType | str) -> list[Row]:
     return rows + ([("because", gpumat["reason"])] if gpumat["reason"] else [])
 
 
-def _gpu_rows(facts: dict[str, Any]) -> list[Row]:
+def _gpu_rows(facts: _core._Doctor) -> list[Row]:
     driver = facts["driver"]
     if "error" in driver:
         return [("driver", f"none ({driver['error']})")]
     major, minor = driver["version"] // 1000, driver["version"] % 1000 // 10
     rows = [("driver", f"up to CUDA {major}.{minor}")]
     for index, device in enumerate(driver["devices"]):
-        capability = ".".join(str(part) for part in device["compute_capability"])
-        kernels = "load" if device["kernels"] is True else f"do not load: {device['kernels']}"
-        text = f"{device['name']}, compute capability {capability}, kernels {kernels}"
-        rows.append((f"GPU {index}", text))
+        rows.append((f"GPU {index}", _device(device)))
     return rows if driver["devices"] else [*rows, ("GPUs", "none")]
+
+
+def _device(device: _core._DoctorDevice) -> str:
+    if device["compute_capability"] is None:
+        return f"unusable: {device['name']}"
+    capability = ".".join(str(part) for part in device["compute_capability"])
+    loaded = device.get("kernels")
+    kernels = "load" if loaded is True else f"do not load: {loaded}"
+    return f"{device['name']}, compute capability {capability}, kernels {kernels}"

@@ -17,8 +17,10 @@ from .steps import DemoError, Record, check_pixels
 def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
     """photo: H,W,C of uint8. here: those of torch, cupy and cv2 that can use a GPU, one or more."""
     torch, cupy, cv2 = here.get("torch"), here.get("cupy"), here.get("cv2")
-    if torch or cupy:
-        record.wait = torch.cuda.synchronize if torch else cupy.cuda.runtime.deviceSynchronize
+    if torch:
+        record.wait = torch.cuda.synchronize
+    elif cupy:
+        record.wait = cupy.cuda.runtime.deviceSynchronize
     kernels = _core._doctor()["driver"]["devices"][0]["kernels"]
     if kernels is not True:
         record.skipped.append(f"copies on the GPU: no kernels ({kernels})")

@@ -40,7 +40,7 @@ class Record:
     panels: list[tuple[np.ndarray, str]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
-    def convert(self, name: str, source: Any, to: str, pixels: np.ndarray, **options: Any) -> Any:
+    def convert(self, name: str, source: Any, to: Any, pixels: np.ndarray, **options: Any) -> Any:
         """Convert ``source`` by ``pixview.as_<to>`` (or ``view``), check it, time it, return it.
 
         pixels: what must come out, as a host array H,W,C or H,W. Raises DemoError if a view is not
@@ -119,7 +119,7 @@ def layout_of(x: Any, rank: int) -> str:
 def to_host(x: Any, layout: str) -> np.ndarray:
     """The pixels as a host array H,W,C or H,W, by the framework's own means."""
     if hasattr(x, "download"):
-        pixels = x.download()
+        pixels: np.ndarray = x.download()
     elif hasattr(x, "data_ptr"):
         pixels = x.detach().cpu().numpy()
     elif hasattr(x, "get"):
