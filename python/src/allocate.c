@@ -48,9 +48,7 @@ static int torch_managed(pv_state *st, int ndim, const int64_t *shape, pixview_d
 static int torch_empty(pv_state *st, int ndim, const int64_t *shape, pixview_dtype dtype,
                        pixview_device device, PyObject **object, void **data)
 {
-    PyObject *size = PyTuple_New(ndim);
-    for (int i = 0; size && i < ndim; i++)
-        PyTuple_SET_ITEM(size, i, PyLong_FromLongLong(shape[i]));
+    PyObject *size = pv_dims(ndim, shape);
     PyObject *type = PyObject_GetAttrString(st->torch, pixview_dtype_name(dtype));
     PyObject *where = device.type == PIXVIEW_CPU ? PyUnicode_FromString("cpu")
                                                  : PyUnicode_FromFormat("cuda:%d", device.id);
@@ -108,9 +106,7 @@ static PyObject *empty_array(pv_state *st, PyObject *module, int ndim, const int
                              pixview_dtype dtype)
 {
     PyObject *type = pv_numpy_dtype(st, dtype);
-    PyObject *size = type ? PyTuple_New(ndim) : NULL;
-    for (int i = 0; size && i < ndim; i++)
-        PyTuple_SET_ITEM(size, i, PyLong_FromLongLong(shape[i]));
+    PyObject *size = type ? pv_dims(ndim, shape) : NULL;
     PyObject *args[] = {module, size, type};
     PyObject *array = size ? PyObject_VectorcallMethod(st->s_empty, args, 3, NULL) : NULL;
     Py_XDECREF(size);

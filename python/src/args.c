@@ -122,3 +122,16 @@ int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int 
     Py_DECREF(items);
     return rc;
 }
+
+PyObject *pv_dims(int ndim, const int64_t *values)
+{
+    PyObject *tuple = PyTuple_New(ndim);
+    for (int i = 0; tuple && i < ndim; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (!value)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, i, value);
+    }
+    return tuple;
+}

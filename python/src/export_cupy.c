@@ -18,35 +18,52 @@ static void extent(const pixview_image *image, int64_t *offset, int64_t *size)
         *offset = *size = 0;
 }
 
-static PyObject *dims(int ndim, const int64_t *values)
-{
-    PyObject *tuple = PyTuple_New(ndim);
-    for (int i = 0; tuple && i < ndim; i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (!value)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SET_ITEM(tuple, i, value);
-    }
-    return tuple;
-}
-
+// UnownedMemory(address, bytes, keeper, device) and MemoryPointer(memory, offset).
 static PyObject *memory_pointer(pv_state *st, const pixview_image *image, pixview_layout layout)
 {
     int64_t offset, size;
     extent(image, &offset, &size);
+    PyObject *out = NULL, *memory = NULL;
+    PyObject *start = PyLong_FromUnsignedLongLong((uintptr_t)image->data - (uintptr_t)offset);
+    PyObject *bytes = PyLong_FromLongLong(size), *first = PyLong_FromLongLong(offset);
+    PyObject *device = PyLong_FromLong(image->device.id);
     PyObject *keeper = pv_image_new(st, image, layout);
-    PyObject *memory = keeper ? PyObject_CallFunction(st->cupy_unowned_memory, "KLOi",
-                                                      (unsigned long long)((uintptr_t)image->data -
-                                                                           (uintptr_t)offset),
-                                                      (long long)size, keeper, image->device.id)
-                              : NULL;
-    PyObject *pointer =
-        memory ? PyObject_CallFunction(st->cupy_memory_pointer, "OL", memory, (long long)offset)
-               : NULL;
+    if (start && bytes && first && device && keeper) {
+        PyObject *args[] = {start, bytes, keeper, device};
+        memory = PyObject_Vectorcall(st->cupy_unowned_memory, args, 4, NULL);
+        PyObject *rest[] = {memory, first};
+        out = memory ? PyObject_Vectorcall(st->cupy_memory_pointer, rest, 2, NULL) : NULL;
+    }
     Py_XDECREF(memory);
     Py_XDECREF(keeper);
-    return pointer;
+    Py_XDECREF(device);
+    Py_XDECREF(first);
+    Py_XDECREF(bytes);
+    Py_XDECREF(start);
+    return out;
+}
+
+// cupy.ndarray's constructor is Python code around this: __new__ of its base, then _init. Where CuPy
+// has it otherwise, the constructor itself is called.
+static PyObject *construct(pv_state *st, PyObject *shape, PyObject *dtype, PyObject *memory,
+                           PyObject *strides)
+{
+    PyTypeObject *type = st->cupy_type;
+    if (PIXVIEWI_LIKELY(st->cupy_init && !st->cupy_shortcuts_off)) {
+        PyObject *array = type->tp_base->tp_new(type, st->empty_tuple, NULL);
+        PyObject *args[] = {array, shape, dtype, memory, strides};
+        PyObject *done = array ? PyObject_Vectorcall(st->cupy_init, args, 5, NULL) : NULL;
+        Py_XDECREF(done);
+        if (done)
+            return array;
+        Py_XDECREF(array);
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) // another signature
+            return NULL;
+        PyErr_Clear();
+        Py_CLEAR(st->cupy_init);
+    }
+    PyObject *args[] = {shape, dtype, memory, strides};
+    return PyObject_Vectorcall((PyObject *)type, args, 2, st->kw_memptr_strides);
 }
 
 PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layout layout)
@@ -59,14 +76,12 @@ PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layou
         return NULL;
     if (pixview_image_axes(image, layout, &ndim, shape, strides, &err))
         return pv_raise(st, &err);
-    PyObject *args[4] = {dims(ndim, shape), dtype, memory_pointer(st, image, layout),
-                         dims(ndim, strides)};
+    PyObject *extents = pv_dims(ndim, shape), *steps = pv_dims(ndim, strides);
+    PyObject *memory = memory_pointer(st, image, layout);
     PyObject *array =
-        args[0] && args[2] && args[3]
-            ? PyObject_Vectorcall((PyObject *)st->cupy_type, args, 2, st->kw_memptr_strides)
-            : NULL;
-    Py_XDECREF(args[0]);
-    Py_XDECREF(args[2]);
-    Py_XDECREF(args[3]);
+        extents && steps && memory ? construct(st, extents, dtype, memory, steps) : NULL;
+    Py_XDECREF(extents);
+    Py_XDECREF(steps);
+    Py_XDECREF(memory);
     return array;
 }

@@ -6,6 +6,7 @@
 // subtype by cv2's own copy constructor.
 
 #include "convert.h"
+#include "gpumat_object.h"
 
 static int type_of(pv_state *st, const pixview_image *image, int *out)
 {
@@ -74,7 +75,7 @@ static void count_up(pv_gpumat *g, pixview_owner *owner)
 
 static PyObject *make_counted(pv_state *st, const pixview_image *image, int type)
 {
-    PyObject *object = PyObject_CallNoArgs((PyObject *)st->gpumat_type);
+    PyObject *object = pv_gpumat_object_new(&st->gpumat, st->gpumat_type);
     if (!object)
         return NULL;
     pv_gpumat *g = pv_gpumat_header(object);
@@ -100,7 +101,7 @@ static PyObject *make_subtype(pv_state *st, const pixview_image *image, int type
         return NULL;
     PyObject *object;
     if (pv_gpumat_in_place(&st->gpumat)) {
-        object = PyObject_CallNoArgs((PyObject *)subtype);
+        object = pv_gpumat_object_new(&st->gpumat, subtype);
         if (!object)
             return NULL;
         fill(pv_gpumat_header(object), image, type);

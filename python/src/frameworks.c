@@ -59,6 +59,22 @@ static void find_torch(pv_state *st)
     st->tensor_type = type;
 }
 
+// CuPy's Cython API: the capsule's name is the C signature. NULL where CuPy has it otherwise.
+static intptr_t (*find_cupy_stream(void))(int)
+{
+    PyObject *module = find_module("cupy_backends.cuda.stream");
+    PyObject *api = module ? PyObject_GetAttrString(module, "__pyx_capi__") : NULL;
+    PyObject *capsule =
+        api && PyDict_Check(api) ? PyDict_GetItemString(api, "get_stream_ptr") : NULL; // borrowed
+    void *function = NULL;
+    if (capsule && PyCapsule_IsValid(capsule, "intptr_t (int)"))
+        function = PyCapsule_GetPointer(capsule, "intptr_t (int)");
+    Py_XDECREF(api);
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return (intptr_t (*)(int))function;
+}
+
 static void find_cupy(pv_state *st)
 {
     PyObject *module = find_module("cupy");
@@ -71,6 +87,9 @@ static void find_cupy(pv_state *st)
         st->cupy_cuda = cuda;
         st->cupy_unowned_memory = memory;
         st->cupy_memory_pointer = pointer;
+        st->cupy_stream_handle = find_cupy_stream();
+        st->cupy_init = PyObject_GetAttr((PyObject *)type->tp_base, st->s__init);
+        PyErr_Clear();
         st->cupy_type = type;
         return;
     }

@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "state.h"
+#include "gpumat_object.h"
 
 // Made-up values for the test header; the address is never followed.
 enum { ROWS = 7, COLS = 5, STEP = 4096, CHANNELS = 3 };
@@ -154,6 +154,10 @@ static void run_checks(pv_state *st, PyObject *known)
     if (abi->read_struct && abi->cuda) {
         failed = check_count(st, known);
         abi->own_native = failed == NULL;
+    }
+    if (!failed) {
+        failed = pv_gpumat_object_check(st->gpumat_type, read_safely);
+        abi->make_object = failed == NULL;
     }
     if (failed)
         PyOS_snprintf(abi->reason, sizeof abi->reason, "self-check: %s", failed);

@@ -39,6 +39,7 @@ typedef struct pv_gpumat_abi {
     bool cuda;          // this cv2 was built with CUDA: a fresh header names an allocator
     bool read_struct;   // fields may be read and written
     bool own_native;    // OpenCV's own count and our allocator hold the source
+    bool make_object;   // objects may be made without calling cv2 (gpumat_object.c)
     bool forced_public; // test hook
     int cn_shift;       // 3 in OpenCV 4, 5 in OpenCV 5
     int cn_max;         // CV_CN_MAX

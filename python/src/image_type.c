@@ -58,31 +58,18 @@ static int axes(PyObject *self, int64_t *shape, int64_t *strides)
     return status ? 0 : ndim;
 }
 
-static PyObject *tuple_of(int ndim, const int64_t *values)
-{
-    PyObject *tuple = PyTuple_New(ndim);
-    for (int i = 0; tuple && i < ndim; i++) {
-        PyObject *value = PyLong_FromLongLong(values[i]);
-        if (!value)
-            Py_CLEAR(tuple);
-        else
-            PyTuple_SET_ITEM(tuple, i, value);
-    }
-    return tuple;
-}
-
 static PyObject *get_shape(PyObject *self, void *closure)
 {
     (void)closure;
     int64_t shape[4], strides[4];
-    return tuple_of(axes(self, shape, strides), shape);
+    return pv_dims(axes(self, shape, strides), shape);
 }
 
 static PyObject *get_strides(PyObject *self, void *closure)
 {
     (void)closure;
     int64_t shape[4], strides[4];
-    return tuple_of(axes(self, shape, strides), strides);
+    return pv_dims(axes(self, shape, strides), strides);
 }
 
 static PyObject *get_layout(PyObject *self, void *closure)

@@ -25,6 +25,17 @@ static int read_dims(pv_state *st, PyObject *x, PyObject *name, int *ndim, int64
     return rc;
 }
 
+// A flag of CuPy's own that says that the strides need not be asked for.
+static bool is_packed(pv_state *st, PyObject *x)
+{
+    PyObject *flag = PyObject_GetAttr(x, st->s__c_contiguous);
+    bool packed = flag == Py_True;
+    Py_XDECREF(flag);
+    if (!flag)
+        PyErr_Clear(); // another CuPy
+    return packed;
+}
+
 int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     void *data = NULL;
@@ -35,10 +46,12 @@ int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *
     PyObject *type = PyObject_GetAttr(x, st->s_dtype);
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
-    if (rc || read_pointer(st, x, &data, &device.id) ||
-        read_dims(st, x, st->s_shape, &ndim, shape) ||
-        read_dims(st, x, st->s_strides, &same, strides) ||
-        pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device)) {
+    if (rc || read_pointer(st, x, &data, &device.id) || read_dims(st, x, st->s_shape, &ndim, shape))
+        return -1;
+    bool packed = is_packed(st, x);
+    if ((!packed && read_dims(st, x, st->s_strides, &same, strides)) ||
+        pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, packed ? NULL : strides, dtype,
+                       device)) {
         return -1;
     }
     pv_stream stream = {0, NULL};

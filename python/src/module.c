@@ -120,16 +120,19 @@ static PyObject *nop(PyObject *module, PyObject *ignored)
 // Forces the slower paths that other builds of cv2 and torch would take.
 static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gpumat", "torch_table", NULL};
+    static char *names[] = {"gpumat", "torch_table", "cupy_shortcuts", NULL};
     const char *gpumat = NULL;
-    int table = -1;
+    int table = -1, shortcuts = -1;
     pv_state *st = pv_get_state(module);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zp:_force", names, &gpumat, &table))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zpp:_force", names, &gpumat, &table,
+                                     &shortcuts))
         return NULL;
     if (gpumat)
         st->gpumat.forced_public = strcmp(gpumat, "public") == 0;
     if (table >= 0)
         st->torch_table_off = !table;
+    if (shortcuts >= 0)
+        st->cupy_shortcuts_off = !shortcuts;
     Py_RETURN_NONE;
 }
 
@@ -260,6 +263,7 @@ static int intern_names(pv_state *st)
         return -1;
     PV_NAMES(X)
 #undef X
+    st->empty_tuple = PyTuple_New(0);
     st->kw_memptr_strides = PyTuple_Pack(2, st->s_memptr, st->s_strides);
     st->kw_stream_version = PyTuple_Pack(2, st->s_stream, st->s_max_version);
     st->kw_version = PyTuple_Pack(1, st->s_max_version);
@@ -292,18 +296,21 @@ static int exec(PyObject *module)
 }
 
 // Every PyObject pointer of the state, for traverse and clear.
-#define EACH_OBJECT(X)                                                                         \
-    X(image_type)                                                                              \
-    X(plan_type)                                                                               \
-    X(Error)                                                                                   \
-    X(LayoutError)                                                                             \
-    X(DtypeError)                                                                              \
-    X(DeviceError)                                                                             \
-    X(ReadOnlyError)                                                                           \
-    X(CudaError) X(UnsupportedError) X(torch) X(tensor_type) X(cupy) X(cupy_cuda) X(cupy_type) \
-        X(cupy_unowned_memory) X(cupy_memory_pointer) X(numpy) X(numpy_type) X(cv2_cuda)       \
-            X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) X(kw_stream_version)         \
-                X(kw_version) X(kw_stream) X(dlpack_version)
+#define EACH_OBJECT(X)                                                                           \
+    X(image_type)                                                                                \
+    X(plan_type)                                                                                 \
+    X(Error)                                                                                     \
+    X(LayoutError)                                                                               \
+    X(DtypeError)                                                                                \
+    X(DeviceError)                                                                               \
+    X(ReadOnlyError)                                                                             \
+    X(CudaError)                                                                                 \
+    X(UnsupportedError)                                                                          \
+    X(torch)                                                                                     \
+    X(tensor_type)                                                                               \
+    X(cupy) X(cupy_cuda) X(cupy_type) X(cupy_unowned_memory) X(cupy_init) X(cupy_memory_pointer) \
+        X(numpy) X(numpy_type) X(cv2_cuda) X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) \
+            X(kw_stream_version) X(kw_version) X(kw_stream) X(dlpack_version) X(empty_tuple)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {

@@ -15,6 +15,8 @@ typedef enum { PV_TORCH, PV_CUPY, PV_NUMPY, PV_GPUMAT, PV_IMAGE, PV_OTHER } pv_k
 enum { PV_DTYPE_COUNT = 15 }; // rows of the table in dtypes.c
 
 #define PV_NAMES(X)              \
+    X(_c_contiguous)             \
+    X(_init)                     \
     X(__array_interface__)       \
     X(__cuda_array_interface__)  \
     X(__cuda_stream__)           \
@@ -80,6 +82,11 @@ typedef struct pv_state {
     PyObject *cupy, *cupy_cuda;
     PyTypeObject *cupy_type;
     PyObject *cupy_unowned_memory, *cupy_memory_pointer;
+    PyObject
+        *cupy_init; // ndarray's base's _init, a shorter way than its constructor; NULL: not there
+    intptr_t (*cupy_stream_handle)(
+        int device);         // CuPy's C function behind get_current_stream, or NULL
+    bool cupy_shortcuts_off; // test hook
 
     PyObject *numpy;
     PyTypeObject *numpy_type;
@@ -155,6 +162,7 @@ int pv_parse_copy(PyObject *value, int *out);
 int pv_parse_bool(const char *what, PyObject *value, bool *out);
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                   int64_t *out);
+PyObject *pv_dims(int ndim, const int64_t *values); // a tuple
 int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
 
 // All return NULL. Formats are PyErr_Format's.

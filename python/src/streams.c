@@ -112,8 +112,17 @@ int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
     return rc;
 }
 
+// The object is only needed to keep a stream other than the default one alive, and costs far more.
 int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
 {
+    if (PIXVIEWI_LIKELY(st->cupy_stream_handle && !st->cupy_shortcuts_off)) {
+        intptr_t handle = st->cupy_stream_handle(device);
+        if (PIXVIEWI_LIKELY(handle == 0 && !PyErr_Occurred())) {
+            *out = (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+            return 0;
+        }
+        PyErr_Clear(); // get_current_stream says it in better words
+    }
     PyObject *id = PyLong_FromLong(device);
     if (!id)
         return -1;
