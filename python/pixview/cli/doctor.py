@@ -118,7 +118,7 @@ def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
 def _gpu_rows(facts: _core._Doctor) -> list[Row]:
     driver = facts["driver"]
     if "error" in driver:
-        return [("driver", f"none ({driver['error']})")]
+        return [("driver", f"none: {driver['error']}")]
     major, minor = driver["version"] // 1000, driver["version"] % 1000 // 10
     rows = [("driver", f"up to CUDA {major}.{minor}")]
     for index, device in enumerate(driver["devices"]):
