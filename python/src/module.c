@@ -295,29 +295,46 @@ static int exec(PyObject *module)
                : 0;
 }
 
-// Every PyObject pointer of the state, for traverse and clear.
-#define EACH_OBJECT(X)                                                                           \
-    X(image_type)                                                                                \
-    X(plan_type)                                                                                 \
-    X(Error)                                                                                     \
-    X(LayoutError)                                                                               \
-    X(DtypeError)                                                                                \
-    X(DeviceError)                                                                               \
-    X(ReadOnlyError)                                                                             \
-    X(CudaError)                                                                                 \
-    X(UnsupportedError)                                                                          \
-    X(torch)                                                                                     \
-    X(tensor_type)                                                                               \
-    X(cupy) X(cupy_cuda) X(cupy_type) X(cupy_unowned_memory) X(cupy_init) X(cupy_memory_pointer) \
-        X(numpy) X(numpy_type) X(cv2_cuda) X(gpumat_type) X(gpumat.subtype) X(kw_memptr_strides) \
-            X(kw_stream_version) X(kw_version) X(kw_stream) X(dlpack_version) X(empty_tuple)
+// Every object that the state owns, but for the interned names.
+#define FIELD(name) offsetof(pv_state, name)
+static const size_t owned[] = {
+    FIELD(image_type),
+    FIELD(plan_type),
+    FIELD(Error),
+    FIELD(LayoutError),
+    FIELD(DtypeError),
+    FIELD(DeviceError),
+    FIELD(ReadOnlyError),
+    FIELD(CudaError),
+    FIELD(UnsupportedError),
+    FIELD(torch),
+    FIELD(tensor_type),
+    FIELD(cupy),
+    FIELD(cupy_cuda),
+    FIELD(cupy_type),
+    FIELD(cupy_unowned_memory),
+    FIELD(cupy_memory_pointer),
+    FIELD(cupy_init),
+    FIELD(numpy),
+    FIELD(numpy_type),
+    FIELD(cv2_cuda),
+    FIELD(gpumat_type),
+    FIELD(gpumat.subtype),
+    FIELD(kw_memptr_strides),
+    FIELD(kw_stream_version),
+    FIELD(kw_version),
+    FIELD(kw_stream),
+    FIELD(dlpack_version),
+    FIELD(empty_tuple),
+};
+
+static PyObject **owned_at(pv_state *st, size_t i) { return (PyObject **)((char *)st + owned[i]); }
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {
     pv_state *st = pv_get_state(module);
-#define X(field) Py_VISIT(st->field);
-    EACH_OBJECT(X)
-#undef X
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        Py_VISIT(*owned_at(st, i));
     for (int i = 0; i < PV_DTYPE_COUNT; i++)
         Py_VISIT(st->numpy_dtypes[i]);
     return 0;
@@ -326,14 +343,13 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
 static int clear(PyObject *module)
 {
     pv_state *st = pv_get_state(module);
-#define X(field) Py_CLEAR(st->field);
-    EACH_OBJECT(X)
-#undef X
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        Py_CLEAR(*owned_at(st, i));
+    for (int i = 0; i < PV_DTYPE_COUNT; i++)
+        Py_CLEAR(st->numpy_dtypes[i]);
 #define X(n) Py_CLEAR(st->s_##n);
     PV_NAMES(X)
 #undef X
-    for (int i = 0; i < PV_DTYPE_COUNT; i++)
-        Py_CLEAR(st->numpy_dtypes[i]);
     return 0;
 }
 
