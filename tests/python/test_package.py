@@ -1,0 +1,190 @@
+"""The package itself: what importing it does, its errors, the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pixview
+import pytest
+from support import check_python, image, run_python
+
+
+def test_import_brings_nothing_along() -> None:
+    check_python(
+        "import sys, pixview\n"
+        "loaded = {'numpy', 'torch', 'cupy', 'cv2'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+        "v = pixview.view(memoryview(bytearray(20)).cast('B', (4, 5)))\n"
+        "pixview.plan(v, 'image'), repr(v), v.crop(0, 0, 1, 1), pixview.view(v, copy=True)\n"
+        "pixview._core._doctor()\n"
+        "loaded = {'numpy', 'torch', 'cupy', 'cv2'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+
+
+def test_import_makes_no_driver_call() -> None:
+    check_python(
+        "import ctypes, os\n"
+        "path = os.environ.get('PIXVIEW_FAKE_DRIVER')\n"
+        "if path:\n"
+        "    lib = ctypes.CDLL(path); lib.fake_calls.restype = ctypes.c_char_p; lib.fake_reset()\n"
+        "    import pixview\n"
+        "    pixview.view(memoryview(bytearray(20)).cast('B', (4, 5)), copy=True)\n"
+        "    assert lib.fake_calls() == b'', lib.fake_calls()\n"
+    )
+
+
+def test_everything_works_without_a_driver(torch: Any) -> None:
+    """Host memory never asks for one; device memory gives a typed error."""
+    check_python(
+        "import numpy as np, torch, pixview\n"
+        "a = np.zeros((4, 5, 3), 'u1')\n"
+        "pixview.as_torch(a), pixview.as_torch(a, copy=True), pixview.as_numpy(pixview.as_torch(a))\n"
+        "facts = pixview._core._doctor()\n"
+        "assert facts['driver']['error'], facts\n"
+        "for device in (None, 0, 'cuda'):\n"
+        "    try:\n"
+        "        v = pixview.from_pointer(a.ctypes.data, a.shape, 'u1', owner=a, device=device)\n"
+        "        pixview.as_numpy(v, copy=True)\n"
+        "    except pixview.Error as error:\n"
+        "        assert str(error)\n"
+        "    else:\n"
+        "        raise AssertionError(device)\n",
+        PIXVIEW_LIBCUDA="/nonexistent/libcuda.so.1",
+    )
+
+
+def test_names() -> None:
+    for name in pixview.__all__:
+        assert hasattr(pixview, name)
+    for name in (
+        "as_torch as_cupy as_numpy as_gpumat view plan from_pointer copy_into Image Plan Error LayoutError "
+        "DtypeError DeviceError ReadOnlyError CudaError UnsupportedError"
+    ).split():
+        assert name in pixview.__all__
+    assert pixview.__version__.count(".") >= 1
+
+
+def test_errors_are_also_built_in_errors() -> None:
+    for error, bases in (
+        (pixview.LayoutError, (ValueError, BufferError)),
+        (pixview.DtypeError, (TypeError,)),
+        (pixview.DeviceError, (RuntimeError,)),
+        (pixview.ReadOnlyError, (BufferError,)),
+        (pixview.CudaError, (RuntimeError,)),
+        (pixview.UnsupportedError, (TypeError,)),
+    ):
+        assert issubclass(error, (pixview.Error,)) and all(
+            issubclass(error, base) for base in bases
+        )
+        assert error.__module__ == "pixview" and error.__doc__
+    assert pixview.Error.__bases__ == (Exception,)
+
+
+def test_functions_have_docstrings() -> None:
+    for name in (
+        "as_torch",
+        "as_cupy",
+        "as_numpy",
+        "as_gpumat",
+        "view",
+        "plan",
+        "from_pointer",
+        "copy_into",
+    ):
+        assert getattr(pixview, name).__doc__, name
+
+
+@pytest.mark.parametrize(
+    "call", [pixview.as_torch, pixview.as_numpy, pixview.view], ids=lambda f: f.__name__
+)
+def test_arguments(torch: Any, call: Any) -> None:
+    a = image(4, 5)
+    name = call.__name__
+    for arguments, keywords in (
+        ((), {}),
+        ((a, "HW"), {}),
+        ((a,), {"layot": "HW"}),
+        ((a,), {"x": a}),
+    ):
+        with pytest.raises(TypeError, match=name):
+            call(*arguments, **keywords)
+    for keywords in (
+        {"copy": 1},
+        {"copy": "no"},
+        {"stream": "x"},
+        {"stream": 1.5},
+        {"stream": True},
+    ):
+        with pytest.raises(TypeError, match=next(iter(keywords))):
+            call(a, **keywords)
+    assert call(x=a) is not None
+
+
+def test_doctor_facts() -> None:
+    facts = pixview._core._doctor()
+    assert facts["version"] == pixview.__version__
+    assert isinstance(facts["kernels"], bool)
+    driver = facts["driver"]
+    if "error" in driver:
+        assert driver["error"]
+    else:
+        assert driver["version"] >= 1000
+        for device in driver["devices"]:
+            assert device["name"] and len(device["compute_capability"]) == 2
+            assert device["kernels"] is True or device["kernels"]
+    gpumat = facts["gpumat"]
+    if gpumat is not None:
+        assert gpumat["cn_shift"] in (3, 5) and gpumat["read"] in ("struct", "public")
+        assert gpumat["own"] in ("native", "subtype")
+        assert gpumat["reason"] or gpumat["read"] == "struct"
+
+
+@pytest.mark.parametrize("driver", [None, "/nonexistent/libcuda.so.1"])
+def test_doctor_command(driver: str | None) -> None:
+    env = {} if driver is None else {"PIXVIEW_LIBCUDA": driver}
+    done = run_python("from pixview.cli import main; raise SystemExit(main(['doctor']))", **env)
+    assert done.returncode == 0, done.stderr
+    assert pixview.__version__ in done.stdout and "Here:" in done.stdout
+
+
+def test_command_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pixview", "doctor"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "pixview", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout.strip().endswith(pixview.__version__)
+    done = subprocess.run(
+        [sys.executable, "-m", "pixview", "nonsense"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+def test_without_numpy_and_torch() -> None:
+    """A machine that has none of the frameworks: typed or import errors, never a crash."""
+    check_python(
+        "import sys\n"
+        "for name in ('numpy', 'torch', 'cupy', 'cv2'):\n"
+        "    sys.modules[name] = None\n"
+        "import pixview\n"
+        "from pixview.cli import main\n"
+        "v = pixview.view(memoryview(bytearray(60)).cast('B', (4, 5, 3)), copy=True)\n"
+        "assert str(v.dtype) == 'uint8' and 'uint8' in repr(v)\n"
+        "for call in (pixview.as_torch, pixview.as_numpy, pixview.as_cupy, pixview.as_gpumat):\n"
+        "    try:\n"
+        "        call(v)\n"
+        "    except (ImportError, pixview.Error) as error:\n"
+        "        assert str(error)\n"
+        "    else:\n"
+        "        raise AssertionError(call)\n"
+        "try:\n"
+        "    pixview.view(None)\n"
+        "except pixview.UnsupportedError:\n"
+        "    pass\n"
+        "assert main(['doctor']) == 0\n"
+    )
