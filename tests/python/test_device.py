@@ -1,0 +1,600 @@
+"""Device memory without a GPU: the fake driver, CPU torch's exchange table, CuPy over any pointer."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+import pixview
+import pytest
+from support import (
+    CUDA,
+    MANAGED,
+    READ_ONLY,
+    Dlpack,
+    StreamDlpack,
+    address,
+    byte_strides,
+    call_deleter,
+    check_flat,
+    check_python,
+    consume,
+    cuda_array_interface,
+    dead,
+    eventually,
+    image,
+    in_thread,
+    pitched,
+)
+
+
+def cupy_array(cupy: Any, a: np.ndarray[Any, Any], device: int = 0) -> Any:
+    """A CuPy array over the memory of a."""
+    memory = cupy.cuda.UnownedMemory(a.ctypes.data, a.nbytes, a, device)
+    return cupy.ndarray(a.shape, a.dtype, cupy.cuda.MemoryPointer(memory, 0), strides=a.strides)
+
+
+# ---- from_pointer and where memory is ----
+
+
+@pytest.mark.parametrize("device", [None, 0, "cuda", "cuda:0", ("cuda", 0)])
+def test_devices_by_every_name(fake: Any, device: Any) -> None:
+    v = fake.image(image(4, 5, 3), device=device)
+    assert v.device == ("cuda", 0)
+    assert v.__dlpack_device__() == (CUDA, 0)
+    assert "cuda" in repr(v)
+
+
+@pytest.mark.parametrize("device", [7, "cuda:7", ("cuda", 7)])
+def test_a_gpu_that_is_not_there(fake: Any, device: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    with pytest.raises((pixview.DeviceError, pixview.CudaError), match="7"):
+        v = pixview.from_pointer(address(a), a.shape, "uint8", device=device, owner=a)
+        pixview.as_numpy(v, copy=True)
+
+
+# ---- views ----
+
+
+def test_as_torch_makes_a_cuda_tensor(fake: Any, torch: Any) -> None:
+    a = image(4, 5, 3, dtype="float32")
+    v = fake.image(a)
+    t = pixview.as_torch(v)
+    assert t.device == torch.device("cuda", 0) and t.dtype == torch.float32
+    assert tuple(t.shape) == (3, 4, 5) and byte_strides(t) == (4, 60, 12)
+    assert t.data_ptr() == address(a)
+    back = pixview.view(t)
+    assert back.device == ("cuda", 0) and back.layout == "CHW" and address(back) == address(a)
+    assert pixview.as_torch(t) is t
+
+
+def test_as_cupy_makes_a_cupy_array(fake: Any, cupy: Any) -> None:
+    a = pitched(4, 5, dtype="int16")
+    c = pixview.as_cupy(fake.image(a))
+    assert type(c) is cupy.ndarray
+    assert c.shape == a.shape and c.strides == a.strides and c.dtype == a.dtype
+    assert c.data.ptr == address(a) and c.data.device_id == 0
+    assert pixview.as_cupy(c) is c
+    back = pixview.view(c)
+    assert (back.layout, back.strides, address(back)) == ("HWC", a.strides, address(a))
+
+
+def test_cupy_and_torch(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    t = pixview.as_torch(cupy_array(cupy, a))
+    assert tuple(t.shape) == (3, 4, 5) and t.data_ptr() == address(a)
+    c = pixview.as_cupy(t)
+    assert c.shape == (4, 5, 3) and c.strides == a.strides and c.data.ptr == address(a)
+
+
+def test_cupy_slices_transposes_and_flips(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(10, 20, 3))
+    c = cupy_array(cupy, a)
+    for index in (np.s_[2:7, 3:9], np.s_[::2], np.s_[:, ::-1]):
+        v = pixview.view(c[index])
+        assert v.shape == a[index].shape and v.strides == a[index].strides
+        assert address(v) == address(a[index])
+    assert pixview.as_torch(c[2:7, 3:9]).data_ptr() == address(a[2:7, 3:9])
+    assert pixview.view(c.transpose(2, 0, 1), src_layout="CHW").strides == (1, 60, 3)
+    assert pixview.plan(c[:, ::-1], "torch").kind == "copy"
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int8", "uint16", "float16", "float64", "int64", "complex64"]
+)
+def test_dtypes(fake: Any, cupy: Any, torch: Any, dtype: str) -> None:
+    v = fake.image(image(4, 5, 3, dtype=dtype))
+    t, c = pixview.as_torch(v), pixview.as_cupy(v)
+    assert t.dtype == getattr(torch, dtype) and c.dtype == np.dtype(dtype)
+    assert pixview.view(t).dtype == pixview.view(c).dtype == np.dtype(dtype)
+
+
+def test_bfloat16(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(4, 5, 3, dtype="uint16"))
+    v = pixview.from_pointer(address(a), a.shape, "bfloat16", device=0, owner=a)
+    t = pixview.as_torch(v)
+    assert t.dtype == torch.bfloat16 and pixview.view(t).dtype == "bfloat16"
+
+
+def test_empty_images(fake: Any, cupy: Any, torch: Any) -> None:
+    v = pixview.from_pointer(0, (0, 5, 3), "uint8", device=0)
+    assert pixview.as_cupy(v).shape == (0, 5, 3)
+    assert pixview.as_numpy(v, copy=True).shape == (0, 5, 3)
+
+
+def test_dlpack_producers_on_the_gpu(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    for device in ((CUDA, 0), (MANAGED, 0)):
+        p = Dlpack(a, device=device)
+        t = pixview.as_torch(p)
+        assert t.is_cuda and t.data_ptr() == address(a)
+        assert p.asked[-1]["stream"] == 1
+        del t
+        assert p.settled()
+    old = StreamDlpack(a, device=(CUDA, 0), versioned=False)
+    cupy.streams.ptr = fake.stream
+    c = pixview.as_cupy(old)
+    assert old.asked == [{"stream": fake.stream}] and c.data.ptr == address(a)
+    readonly = Dlpack(a, device=(CUDA, 0), flags=READ_ONLY)
+    with pytest.raises(pixview.ReadOnlyError):
+        pixview.as_cupy(readonly, copy=False)
+    del c
+    assert old.settled() and readonly.settled()
+
+
+# ---- no driver call for a view, one launch for a copy ----
+
+
+def test_views_make_no_driver_call(fake: Any, cupy: Any, torch: Any) -> None:
+    a = image(4, 5, 3)
+    v = fake.image(a)
+    t, c = pixview.as_torch(v), pixview.as_cupy(v)
+    x = cuda_array_interface(a)
+    fake.reset()
+    for source in (v, t, c, x):
+        for call in (pixview.as_torch, pixview.as_cupy, pixview.view):
+            made = call(source)
+            assert fake.calls() == "", (type(source), call)
+            del made
+            assert fake.calls() == "", (type(source), call)
+        assert pixview.plan(source, "torch").kind == "view"
+    pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a)
+    assert fake.calls() == ""
+
+
+def test_different_streams_are_ordered_by_one_record_and_one_wait(
+    fake: Any, cupy: Any, torch: Any
+) -> None:
+    v = fake.image(image(4, 5, 3), stream=fake.stream)
+    pixview.as_cupy(v)
+    eventually(lambda: True)
+    fake.reset()
+    c = pixview.as_cupy(v)
+    assert fake.work() == ["record", "wait"]
+    del c
+    fake.reset()
+    cupy.streams.ptr = fake.stream
+    made = pixview.as_cupy(v)
+    assert fake.calls() == ""
+    del made
+    assert fake.calls() == ""
+
+
+def test_minus_one_means_no_ordering(fake: Any, cupy: Any, torch: Any) -> None:
+    v = fake.image(image(4, 5, 3), stream=-1)
+    cupy.streams.ptr = fake.stream
+    pixview.as_cupy(v)
+    fake.reset()
+    made = pixview.as_cupy(v)
+    assert fake.calls() == ""
+    del made
+
+
+def test_stream_where_both_ends_have_one_is_an_error(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    c = cupy_array(cupy, a)
+    t = pixview.as_torch(c)
+    for call, x in ((pixview.as_torch, c), (pixview.as_cupy, t), (pixview.as_torch, t.detach())):
+        with pytest.raises(ValueError, match="stream"):
+            call(x, stream=0)
+
+
+class Handle:
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, self.handle)
+
+
+class Attribute:
+    """As a stream of torch or of CuPy."""
+
+    def __init__(self, name: str, handle: Any) -> None:
+        setattr(self, name, handle)
+
+
+def test_streams_of_every_kind(fake: Any, cupy: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    cupy.streams.ptr = handle = fake.stream
+    for stream in (
+        handle,
+        np.int64(handle),
+        Handle(handle),
+        Attribute("ptr", handle),
+        Attribute("cuda_stream", handle),
+    ):
+        v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a, stream=stream)
+        pixview.as_cupy(v)
+        fake.reset()
+        made = pixview.as_cupy(v)
+        assert fake.calls() == "", stream
+        del made
+    for bad in ("x", 1.5, object(), [], Attribute("ptr", "x")):
+        with pytest.raises(TypeError):
+            pixview.from_pointer(address(a), a.shape, "uint8", device=0, stream=bad)
+    for bad in (-2, -(2**70), 2**64):
+        with pytest.raises((ValueError, OverflowError)):
+            pixview.from_pointer(address(a), a.shape, "uint8", device=0, stream=bad)
+
+
+# ---- host and device do not mix by themselves ----
+
+
+def test_the_error_names_the_call_to_use(fake: Any, cupy: Any, torch: Any) -> None:
+    a = image(4, 5, 3)
+    v = fake.image(image(4, 5, 3))
+    t = pixview.as_torch(v)
+    for x in (v, t, pixview.as_cupy(v), cuda_array_interface(np.asarray(v.owner))):
+        for copy in (None, False):
+            with pytest.raises(pixview.DeviceError, match="copy=True"):
+                pixview.as_numpy(x, copy=copy)
+    for x in (a, torch.zeros(3, 4, 5), pixview.view(a)):
+        for copy in (None, False):
+            with pytest.raises(pixview.DeviceError, match="copy=True"):
+                pixview.as_cupy(x, copy=copy)
+    assert pixview.as_torch(a).device.type == "cpu"
+
+
+def test_numpy_does_not_look_at_device_memory(fake: Any) -> None:
+    v = fake.image(image(4, 5, 3))
+    for call in (np.asarray, np.array, lambda x: x.__array__()):
+        with pytest.raises(pixview.DeviceError, match="as_numpy"):
+            call(v)
+    with pytest.raises(BufferError):
+        memoryview(v)
+    with pytest.raises((BufferError, RuntimeError, ValueError)):
+        np.from_dlpack(v)
+    assert not hasattr(v, "__array_interface__")
+
+
+def test_cuda_array_interface_of_an_image(fake: Any) -> None:
+    a = pitched(4, 5)
+    v = fake.image(a)
+    interface = v.__cuda_array_interface__
+    assert interface["version"] == 3 and interface["shape"] == a.shape
+    assert interface["strides"] == a.strides and interface["typestr"] == "|u1"
+    assert interface["data"] == (address(a), False) and interface["stream"] == 1
+    assert fake.image(a, readonly=True).__cuda_array_interface__["data"][1] is True
+    assert fake.image(a, stream=fake.stream).__cuda_array_interface__["stream"] == fake.stream
+    empty = pixview.from_pointer(0, (0, 5, 3), "uint8", device=0)
+    assert empty.__cuda_array_interface__["data"][0] == 0
+
+
+def test_dlpack_of_an_image(fake: Any) -> None:
+    a = pitched(4, 5)
+    v = fake.image(a)
+    for keywords in (
+        {},
+        {"stream": 1},
+        {"stream": -1},
+        {"stream": None},
+        {"max_version": (1, 0), "stream": 1},
+    ):
+        managed = consume(v.__dlpack__(**keywords))
+        t = managed.tensor
+        assert (t.device_type, t.device_id, t.data) == (CUDA, 0, address(a))
+        assert t.strides[: t.ndim] == list(a.strides)
+        call_deleter(managed)
+    consumed = consume(v.__dlpack__(1))
+    call_deleter(consumed)
+    with pytest.raises((ValueError, BufferError)):
+        v.__dlpack__(stream=0)
+    with pytest.raises(BufferError):
+        v.__dlpack__(dl_device=(CUDA, 5))
+
+
+def test_dlpack_of_an_image_makes_the_stream_wait(fake: Any) -> None:
+    v = fake.image(image(4, 5, 3))
+    v.__dlpack__(stream=fake.stream)
+    fake.reset()
+    v.__dlpack__(stream=1)
+    assert fake.calls() == ""
+    v.__dlpack__(stream=-1)
+    assert fake.calls() == ""
+    capsule = v.__dlpack__(stream=fake.stream)
+    assert fake.work() == ["record", "wait"]
+    del capsule
+
+
+# ---- copies ----
+
+
+def test_download(fake: Any, torch: Any, cupy: Any) -> None:
+    for a in (image(4, 5, 3), pitched(7, 9, dtype="float32"), image(1, 67, 4), image(6, 5)):
+        v = fake.image(a)
+        for x in (v, pixview.as_torch(v), pixview.as_cupy(v)):
+            fake.reset()
+            n = pixview.as_numpy(x, copy=True)
+            assert not np.shares_memory(n, a) and n.flags.c_contiguous
+            np.testing.assert_array_equal(n, a)
+
+
+def test_download_of_planes(fake: Any, torch: Any) -> None:
+    a = image(3, 4, 5)
+    v = fake.image(a, layout="CHW")
+    np.testing.assert_array_equal(pixview.as_numpy(v, copy=True), a.transpose(1, 2, 0))
+    np.testing.assert_array_equal(pixview.as_numpy(v, copy=True, layout="CHW"), a)
+
+
+def test_upload(fake: Any, torch: Any, cupy: Any) -> None:
+    for a in (image(4, 5, 3), pitched(7, 9, dtype="float32"), image(6, 5)):
+        c = pixview.as_cupy(a, copy=True)
+        assert c.shape == a.shape and c.flags.c_contiguous
+        np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), a)
+    t = torch.arange(60, dtype=torch.int32).reshape(3, 4, 5)
+    c = pixview.as_cupy(t, copy=True)
+    np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), t.numpy().transpose(1, 2, 0))
+
+
+def test_copy_on_the_device_is_one_launch(fake: Any, cupy: Any, torch: Any, kernels: None) -> None:
+    a = image(3, 40, 50)
+    v = fake.image(a, layout="CHW")
+    pixview.as_cupy(v, copy=True)
+    fake.reset()
+    c = pixview.as_cupy(v, copy=True)
+    assert fake.work() == ["launch"] or fake.work() == ["alloc", "launch"]
+    assert c.shape == (40, 50, 3) and c.flags.c_contiguous
+    np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), a.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128"])
+def test_copy_into_on_the_device(
+    fake: Any, cupy: Any, torch: Any, kernels: None, dtype: str
+) -> None:
+    a, b = image(3, 17, 19, dtype=dtype), pitched(17, 19, dtype=dtype)
+    src, dst = fake.image(a, layout="CHW"), fake.image(b)
+    pixview.copy_into(dst, src)
+    np.testing.assert_array_equal(b, a.transpose(1, 2, 0))
+    fake.reset()
+    assert pixview.copy_into(dst, src) is dst
+    assert fake.work() == ["launch"] or fake.work() == ["alloc", "launch"]
+
+
+def test_copy_into_between_host_and_device(fake: Any, cupy: Any) -> None:
+    a, b = image(17, 19, 3), np.zeros((17, 19, 3), np.uint8)
+    device = fake.image(a)
+    pixview.copy_into(b, device)
+    np.testing.assert_array_equal(b, a)
+    b[:] = 9
+    pixview.copy_into(device, b)
+    assert (a == 9).all()
+
+
+def test_contiguous_copies_only_what_is_not(
+    fake: Any, cupy: Any, torch: Any, kernels: None
+) -> None:
+    v = fake.image(image(4, 5, 3))
+    assert address(pixview.as_cupy(v, contiguous=True)) == address(v)
+    c = pixview.as_cupy(v, layout="CHW", contiguous=True)
+    assert c.flags.c_contiguous and address(c) != address(v)
+    w = fake.image(pitched(4, 5))
+    assert pixview.as_cupy(w, contiguous=True).flags.c_contiguous
+
+
+def test_read_only_device_memory_to_cupy(fake: Any, cupy: Any, kernels: None) -> None:
+    v = fake.image(image(4, 5, 3), readonly=True)
+    assert address(pixview.as_cupy(v)) != address(v)
+    assert address(pixview.as_cupy(v, allow_readonly=True)) == address(v)
+    with pytest.raises(pixview.ReadOnlyError):
+        pixview.as_cupy(v, copy=False)
+
+
+def test_copies_without_kernels_name_the_cure(fake: Any, cupy: Any) -> None:
+    if pixview._core._doctor()["kernels"]:
+        pytest.skip("built with kernels")
+    with pytest.raises(pixview.UnsupportedError, match="kernels"):
+        pixview.as_cupy(fake.image(image(3, 4, 5), layout="CHW"), copy=True)
+
+
+# ---- the driver refuses ----
+
+
+def test_driver_errors_are_typed_and_leave_nothing(fake: Any, cupy: Any, torch: Any) -> None:
+    """Every driver call of a download, an upload and an ordering, made to fail in turn."""
+    a = image(4, 5, 3)
+    v = fake.image(a, stream=fake.stream)
+    count = sys.getrefcount(a)
+    for call in (
+        lambda: pixview.as_numpy(v, copy=True),
+        lambda: pixview.as_cupy(a, copy=True),
+        lambda: pixview.as_cupy(v),
+    ):
+        call()
+        for n in range(1, 40):
+            fake.reset()
+            fake.fail_at(n, 700)
+            try:
+                call()
+            except pixview.CudaError as error:
+                assert error.code == 700 and error.name and str(error)
+                assert sys.exc_info()[1].__traceback__ is not None
+            except pixview.Error as error:
+                assert str(error)
+            else:
+                if fake.calls().count(" ") + 1 < n:
+                    break
+        fake.reset()
+        gc.collect()
+        call()
+    assert eventually(lambda: sys.getrefcount(a) == count)
+
+
+# ---- ownership ----
+
+
+def test_device_views_hold_and_drop_the_source(fake: Any, cupy: Any, torch: Any) -> None:
+    class Array(np.ndarray):
+        pass
+
+    for call in (
+        pixview.as_torch,
+        pixview.as_cupy,
+        pixview.view,
+        lambda x: pixview.as_cupy(pixview.as_torch(x)),
+    ):
+        for elsewhere in (False, True):
+            a = image(4, 5, 3).view(Array)
+            fake.register(np.asarray(a))
+            x = cuda_array_interface(a)
+            ref = weakref.ref(a)
+            box = [call(x)]
+            del a, x
+            fake.held.clear()
+            gc.collect()
+            assert ref() is not None
+            in_thread(box.clear) if elsewhere else box.clear()
+            assert dead(ref)
+
+
+def test_a_stream_ordered_release_still_drops_the_source(fake: Any, cupy: Any) -> None:
+    a = image(4, 5, 3)
+    fake.register(a)
+    count = sys.getrefcount(a)
+    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a, stream=fake.stream)
+    box = [pixview.as_cupy(v)]
+    del v
+    in_thread(box.clear)
+    assert eventually(lambda: sys.getrefcount(a) == count)
+
+
+def test_leaves_nothing_behind(fake: Any, cupy: Any, torch: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a)
+    t, c = pixview.as_torch(v), pixview.as_cupy(v)
+    check_flat(lambda: pixview.as_torch(v))
+    check_flat(lambda: pixview.as_cupy(v))
+    check_flat(lambda: pixview.as_torch(c))
+    check_flat(lambda: pixview.as_cupy(t))
+    check_flat(lambda: pixview.view(t))
+    check_flat(lambda: pixview.view(c))
+
+
+def test_torch_that_refuses_the_device_leaves_nothing_behind(fake: Any, torch: Any) -> None:
+    """torch.from_dlpack of device memory fails in a build without CUDA, with an exception pending."""
+    a = fake.register(image(4, 5, 3))
+    count = sys.getrefcount(a)
+    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a)
+    for _ in range(5):
+        with pytest.raises((AssertionError, RuntimeError)):
+            torch.from_dlpack(v)
+        with pytest.raises((AssertionError, RuntimeError)):
+            torch.utils.dlpack.from_dlpack(v.__dlpack__())
+    del v
+    assert eventually(lambda: sys.getrefcount(a) == count)
+
+
+def test_exit_with_live_device_views(fake: Any, torch: Any) -> None:
+    check_python(
+        """
+import builtins, ctypes, os, numpy as np, torch, cupy, pixview
+from support import image
+lib = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
+class Stream: ptr = lib.fake_stream(0)
+cupy.cuda.get_current_stream = lambda device=None: Stream
+a = image(4, 5, 3)
+lib.fake_register(ctypes.c_void_p(a.ctypes.data), ctypes.c_size_t(a.nbytes), 0)
+v = pixview.from_pointer(a.ctypes.data, a.shape, "uint8", device=0, owner=a)
+builtins.kept = [v, pixview.as_torch(v), pixview.as_cupy(v), pixview.as_torch(v), v.__dlpack__()]
+"""
+    )
+
+
+TWO_GPUS = """
+import ctypes, os, numpy as np, torch, cupy, pixview
+from support import address, cuda_array_interface, image
+lib = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
+lib.fake_register.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+asked = []
+class Stream: ptr = 0
+def current(device=None):
+    asked.append(device)
+    return Stream
+cupy.cuda.get_current_stream = current
+arrays = [image(4, 5, 3), image(4, 5, 3)]
+for device, a in enumerate(arrays):
+    lib.fake_register(a.ctypes.data, a.nbytes, device)
+    v = pixview.from_pointer(address(a), a.shape, "uint8", owner=a)
+    assert v.device == ("cuda", device)
+    assert pixview.view(cuda_array_interface(a)).device == ("cuda", device)
+    t, c = pixview.as_torch(v), pixview.as_cupy(v)
+    assert t.device == torch.device("cuda", device) and pixview.view(t).device == ("cuda", device)
+    assert c.data.device_id == device and pixview.view(c).device == ("cuda", device)
+    assert set(asked) == {device}
+    asked.clear()
+    np.testing.assert_array_equal(pixview.as_numpy(t, copy=True), a)
+    # No context was made on a GPU that holds none of the data, and none stays current.
+    assert lib.fake_contexts_made() == (1, 3)[device] and lib.fake_context_depth() == 0
+for device in (1, "cuda:1", ("cuda", 1)):
+    assert pixview.from_pointer(address(a), a.shape, "uint8", device=device, owner=a).device == ("cuda", 1)
+lib.fake_set_current_device(0)
+pixview.as_numpy(t, copy=True), pixview.copy_into(t, a)
+assert lib.fake_current_device() == 0 and lib.fake_context_depth() == 1
+host = image(4, 5, 3)
+for call in (
+    lambda: pixview.view(cuda_array_interface(host)),
+    lambda: pixview.from_pointer(address(host), host.shape, "uint8", owner=host),
+):
+    try:
+        call()
+    except pixview.DeviceError as error:
+        assert str(error)
+    else:
+        raise AssertionError("host memory was taken for a GPU's")
+v, w = [pixview.from_pointer(address(x), x.shape, "uint8", owner=x) for x in arrays]
+for call in (lambda: pixview.copy_into(v, w), lambda: pixview.copy_into(w, v)):
+    try:
+        call()
+    except pixview.DeviceError as error:
+        assert str(error)
+    else:
+        raise AssertionError("copied between two GPUs")
+"""
+
+
+def test_two_gpus(fake: Any, cupy: Any, torch: Any) -> None:
+    """pixview asks once a process how many there are, so this is one of its own."""
+    check_python(TWO_GPUS, FAKE_CUDA_DEVICES="2")
+
+
+def test_no_gpu(fake: Any) -> None:
+    check_python(
+        """
+import numpy as np, pixview
+a = np.zeros((4, 5), "u1")
+assert pixview._core._doctor()["driver"].get("devices", []) == []
+for device in (None, 0):
+    try:
+        v = pixview.from_pointer(a.ctypes.data, a.shape, "u1", owner=a, device=device)
+        pixview.as_numpy(v, copy=True)
+    except pixview.Error as error:
+        assert str(error)
+    else:
+        raise AssertionError(device)
+pixview.as_numpy(pixview.view(a))
+""",
+        FAKE_CUDA_DEVICES="0",
+    )
