@@ -1,6 +1,7 @@
 // From a status and its message to a typed Python exception.
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "state.h"
 
@@ -28,15 +29,16 @@ static PyObject *class_of(pv_state *st, pixview_status code)
 
 static PyObject *raise_cuda(pv_state *st, const pixview_error *err)
 {
-    // Messages of the driver begin with the name of the code, such as CUDA_ERROR_OUT_OF_MEMORY.
+    // The message holds the code's name, such as CUDA_ERROR_OUT_OF_MEMORY, if the driver gave one.
     PyObject *error = PyObject_CallFunction(st->CudaError, "s", err->message);
     if (!error)
         return NULL;
-    const char *end = err->message;
+    const char *start = strstr(err->message, "CUDA_");
+    const char *end = start ? start : (start = err->message);
     while ((*end >= 'A' && *end <= 'Z') || (*end >= '0' && *end <= '9') || *end == '_')
         end++;
     PyObject *code = PyLong_FromLong(err->driver_code);
-    PyObject *name = PyUnicode_FromStringAndSize(err->message, end - err->message);
+    PyObject *name = PyUnicode_FromStringAndSize(start, end - start);
     if (code && name && PyObject_SetAttrString(error, "code", code) == 0 &&
         PyObject_SetAttrString(error, "name", name) == 0) {
         PyErr_SetObject(st->CudaError, error);

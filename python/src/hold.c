@@ -97,6 +97,39 @@ pixview_owner *pv_hold_object(PyObject *object)
     return owner;
 }
 
+// Another exporter's deleter may run Python, or assume that no exception is set.
+static void call_deleter(void *managed, bool legacy)
+{
+    DlManaged *m = managed;
+    DlManagedLegacy *l = managed;
+    if (legacy && l->deleter)
+        l->deleter(l);
+    else if (!legacy && m->deleter)
+        m->deleter(m);
+}
+
+static void release_managed(pixview_owner *owner, bool legacy)
+{
+    PyObject *type, *value, *traceback;
+    if (pixviewi_exiting()) // it may be Python, which is gone
+        return;
+    bool guard = pv_have_gil();
+    if (guard)
+        PyErr_Fetch(&type, &value, &traceback);
+    call_deleter(owner->held.pointers[0], legacy);
+    if (guard)
+        PyErr_Restore(type, value, traceback);
+}
+
+static void release_versioned(pixview_owner *owner) { release_managed(owner, false); }
+
+static void release_legacy(pixview_owner *owner) { release_managed(owner, true); }
+
+void pv_guard_deleter(pixview_owner *owner, bool legacy)
+{
+    owner->release = legacy ? release_legacy : release_versioned;
+}
+
 PyObject *pv_held_object(const pixview_owner *owner)
 {
     return owner && owner->release == release_object ? owner->held.pointers[0] : NULL;

@@ -240,6 +240,21 @@ typedef struct {
     Py_ssize_t shape[4], strides[4];
 } buffer_dims;
 
+static bool meets_order(const Py_buffer *view, int flags)
+{
+    static const struct {
+        int flag;
+        char order;
+    } orders[] = {
+        {PyBUF_C_CONTIGUOUS, 'C'}, {PyBUF_F_CONTIGUOUS, 'F'}, {PyBUF_ANY_CONTIGUOUS, 'A'}};
+    for (int i = 0; i < 3; i++) {
+        if ((flags & orders[i].flag) == orders[i].flag &&
+            !PyBuffer_IsContiguous(view, orders[i].order))
+            return false;
+    }
+    return true;
+}
+
 static int getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
     const pixview_image *image = &image_of(self)->image;
@@ -275,15 +290,29 @@ static int getbuffer(PyObject *self, Py_buffer *view, int flags)
         dims->strides[i] = strides[i];
     }
     *view = (Py_buffer){.buf = image->data,
-                        .obj = Py_NewRef(self),
+                        .obj = NULL,
                         .len = pixview_image_nbytes(image),
                         .itemsize = pixview_dtype_size(image->dtype),
                         .readonly = readonly,
                         .ndim = ndim,
-                        .format = (flags & PyBUF_FORMAT) == PyBUF_FORMAT ? (char *)format : NULL,
-                        .shape = (flags & PyBUF_ND) == PyBUF_ND ? dims->shape : NULL,
-                        .strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? dims->strides : NULL,
+                        .format = (char *)format,
+                        .shape = dims->shape,
+                        .strides = dims->strides,
                         .internal = dims};
+    if (!meets_order(view, flags)) {
+        PyMem_Free(dims);
+        PyErr_SetString(PyExc_BufferError, "the Image is not contiguous in the order asked for");
+        return -1;
+    }
+    if ((flags & PyBUF_FORMAT) != PyBUF_FORMAT)
+        view->format = NULL;
+    if ((flags & PyBUF_ND) != PyBUF_ND) { // plain bytes, one after the other
+        view->shape = NULL;
+        view->ndim = 1;
+    }
+    if ((flags & PyBUF_STRIDES) != PyBUF_STRIDES)
+        view->strides = NULL;
+    view->obj = Py_NewRef(self);
     return 0;
 }
 

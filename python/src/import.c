@@ -9,9 +9,14 @@ static pixview_layout default_layout(pv_kind kind, int ndim)
     return (kind == PV_TORCH ? planar : interleaved)[ndim - 2];
 }
 
+static const char *src_name(const pv_request *req)
+{
+    return req->src_name ? req->src_name : "src_layout";
+}
+
 // The usual mistake: an H,W,C array passed where C,H,W is assumed, or the reverse. Only without an
 // explicit src_layout, which is always obeyed.
-static int guard(pv_state *st, pixview_layout assumed, const int64_t *shape)
+static int guard(pv_state *st, const pv_request *req, pixview_layout assumed, const int64_t *shape)
 {
     int c = assumed == PIXVIEW_CHW ? 0 : 2, other = 2 - c;
     if (PIXVIEWI_LIKELY(shape[c] <= 4 || shape[other] > 4))
@@ -19,10 +24,10 @@ static int guard(pv_state *st, pixview_layout assumed, const int64_t *shape)
     const char *wanted = assumed == PIXVIEW_CHW ? "HWC" : "CHW";
     pv_raisef(st, PIXVIEW_E_LAYOUT,
               "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
-              "src_layout='%s', or src_layout='%s' if it really is meant",
+              "%s='%s', or %s='%s' if it really is meant",
               (long long)shape[0], (long long)shape[1], (long long)shape[2],
               pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
-              wanted, pixview_layout_name(assumed));
+              src_name(req), wanted, src_name(req), pixview_layout_name(assumed));
     return -1;
 }
 
@@ -33,8 +38,8 @@ static int resolve_layout(pv_state *st, pv_kind kind, const pv_request *req, int
         *out = req->src_layout;
         if (PIXVIEWI_LIKELY(pixview_layout_rank(*out) == ndim))
             return 0;
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s' names %d axes, but the source has %d",
-                  pixview_layout_name(*out), pixview_layout_rank(*out), ndim);
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "%s='%s' names %d axes, but the object has %d",
+                  src_name(req), pixview_layout_name(*out), pixview_layout_rank(*out), ndim);
         return -1;
     }
     if (PIXVIEWI_UNLIKELY(ndim < 2 || ndim > 4)) {
@@ -43,7 +48,7 @@ static int resolve_layout(pv_state *st, pv_kind kind, const pv_request *req, int
         return -1;
     }
     *out = default_layout(kind, ndim);
-    return ndim == 3 ? guard(st, *out, shape) : 0;
+    return ndim == 3 ? guard(st, req, *out, shape) : 0;
 }
 
 int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request *req, void *data,

@@ -14,7 +14,8 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
     int64_t strides[4] = {0};
     pixview_dtype dtype = {t->dtype.code, t->dtype.bits, t->dtype.lanes};
     for (int i = 0; i < t->ndim && i < 4 && t->strides; i++) {
-        if (__builtin_mul_overflow(t->strides[i], pixview_dtype_size(dtype), &strides[i])) {
+        int64_t stride = t->shape[i] > 1 ? t->strides[i] : 0; // of such an axis it means nothing
+        if (__builtin_mul_overflow(stride, pixview_dtype_size(dtype), &strides[i])) {
             pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
                       i, (long long)t->strides[i]);
             return -1;
@@ -26,14 +27,15 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
                           (pixview_device){t->device.type, t->device.id});
 }
 
-static int taken(pv_state *st, PyObject *capsule, const char *used, pixview_status status,
+static int taken(pv_state *st, PyObject *capsule, bool legacy, pixview_status status,
                  const pixview_error *err, pv_source *src)
 {
     if (status) {
         pv_raise(st, err);
         return -1;
     }
-    if (PyCapsule_SetName(capsule, used))
+    pv_guard_deleter(src->image.owner, legacy);
+    if (PyCapsule_SetName(capsule, legacy ? "used_dltensor" : "used_dltensor_versioned"))
         return -1;                           // from here on the owner calls the deleter
     src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
     return 0;
@@ -52,7 +54,7 @@ static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const p
     if (peek(st, &m->tensor, req, src))
         return -1;
     pixview_status status = pixview_image_from_dlpack_take(m, src->layout, &src->image, &err);
-    return taken(st, capsule, "used_dltensor_versioned", status, &err, src);
+    return taken(st, capsule, false, status, &err, src);
 }
 
 static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, const pv_request *req,
@@ -63,7 +65,7 @@ static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, cons
         return -1;
     pixview_status status =
         pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err);
-    return taken(st, capsule, "used_dltensor", status, &err, src);
+    return taken(st, capsule, true, status, &err, src);
 }
 
 int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src)
@@ -90,10 +92,10 @@ static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
     *out = (pixview_device){PIXVIEW_CPU, 0};
     PyObject *pair = PyObject_CallMethodNoArgs(x, st->s___dlpack_device__);
     int ok = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
-    if (ok) {
-        out->type = (int32_t)PyLong_AsLong(PyTuple_GET_ITEM(pair, 0));
-        out->id = (int32_t)PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
-    }
+    long type = ok ? PyLong_AsLong(PyTuple_GET_ITEM(pair, 0)) : 0;
+    long id = ok ? PyLong_AsLong(PyTuple_GET_ITEM(pair, 1)) : 0;
+    *out = (pixview_device){(int32_t)type, (int32_t)id};
+    ok = ok && type == out->type && id == out->id;
     Py_XDECREF(pair);
     if (ok && !PyErr_Occurred())
         return 0;
@@ -102,18 +104,25 @@ static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
     return -1;
 }
 
+// Did the producer not know a keyword? An error of ours, from further down, is another matter: asking
+// again for each would take three times as long at every level.
+static bool unknown_keyword(pv_state *st)
+{
+    return PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(st->Error);
+}
+
 // Keywords that an older producer does not know make it raise TypeError: ask again with fewer.
 static PyObject *ask_capsule(pv_state *st, PyObject *x, PyObject *stream)
 {
     PyObject *args[] = {x, stream ? stream : st->dlpack_version, st->dlpack_version};
     PyObject *capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1,
                                                   stream ? st->kw_stream_version : st->kw_version);
-    if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError))
+    if (capsule || !unknown_keyword(st))
         return capsule;
     if (stream) {
         PyErr_Clear();
         capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1, st->kw_stream);
-        if (capsule || !PyErr_ExceptionMatches(PyExc_TypeError))
+        if (capsule || !unknown_keyword(st))
             return capsule;
     }
     PyErr_Clear();

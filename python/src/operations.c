@@ -69,8 +69,13 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
         PyErr_Format(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
         return -1;
     }
-    void *data = PyLong_AsVoidPtr(a->ptr);
-    if (PyErr_Occurred() || pv_parse_layout(st, "layout", a->layout, layout) ||
+    void *data = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(a->ptr);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError, "ptr=%R is not an address of 64 bits", a->ptr);
+        return -1;
+    }
+    if (pv_parse_layout(st, "layout", a->layout, layout) ||
         pv_parse_dims(st, "shape", a->shape, 4, &ndim, shape) ||
         pv_parse_dtype(st, a->dtype, &dtype) ||
         (has_strides && pv_parse_dims(st, "strides", a->strides, 4, &same, strides))) {
@@ -151,7 +156,8 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
                                    {"dst_layout", &dst_layout},
                                    {"src_layout", &src_layout},
                                    {"stream", &stream}};
-    pv_request to = {.to = PV_IMAGE, .copy = -1}, from = {.to = PV_IMAGE, .copy = -1};
+    pv_request to = {.to = PV_IMAGE, .copy = -1, .src_name = "dst_layout"},
+               from = {.to = PV_IMAGE, .copy = -1};
     pv_source a = {.image.owner = NULL}, b = {.image.owner = NULL};
     if (pv_parse_args("copy_into", args, nargs, kwnames, 2, keywords, 5) ||
         pv_parse_layout(st, "dst_layout", dst_layout, &to.src_layout) ||

@@ -138,7 +138,8 @@ typedef struct pv_source {
 typedef struct pv_request {
     pv_kind to;
     pixview_layout layout, src_layout;
-    int copy; // -1 None, 0 False, 1 True
+    const char *src_name; // of the argument src_layout, for messages; NULL: that
+    int copy;             // -1 None, 0 False, 1 True
     bool contiguous;
     bool allow_readonly;
     bool has_stream;         // stream= was given
@@ -195,6 +196,9 @@ int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *m
 
 pixview_owner *pv_hold_object(PyObject *object);      // NULL with MemoryError set
 PyObject *pv_held_object(const pixview_owner *owner); // borrowed; NULL if it holds none
+// For an owner made by pixview_image_from_dlpack_take (or legacy): an exception that is being raised is
+// put aside while the exporter's deleter runs.
+void pv_guard_deleter(pixview_owner *owner, bool legacy);
 void pv_drop_object(void *object); // Py_DECREF from any thread, with or without the GIL
 void pv_drain_deferred(void);
 bool pv_have_gil(void); // does this thread hold it? Needs no GIL itself
