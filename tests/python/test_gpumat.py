@@ -358,6 +358,19 @@ def test_making_of_pitched_rows_and_regions(cv2: Any, fake: Any, torch: Any, gpu
         np.testing.assert_array_equal(pixview.as_numpy(g, copy=True), part)
 
 
+@pytest.mark.parametrize("stride", [0, 1, -64, 4096])
+def test_the_stride_of_one_row_does_not_matter(
+    cv2: Any, fake: Any, gpumat: Any, stride: int
+) -> None:
+    a = fake.register(image(1, 7, 3))
+    g = pixview.as_gpumat(
+        pixview.from_pointer(
+            address(a), a.shape, "uint8", strides=(stride, 3, 1), device=0, owner=a
+        )
+    )
+    check_header(cv2, g, a)
+
+
 def test_regions_of_ours_cannot_walk_out(cv2: Any, fake: Any, gpumat: Any) -> None:
     a = fake.register(pitched(10, 20))
     for part in (a[2:6, 3:8], a[2:3, 3:8]):
