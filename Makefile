@@ -36,6 +36,7 @@ help:
 	@echo
 	@echo "CUDA=auto|0|1   kernels: if there is an nvcc or a driver, never, always"
 	@echo "PYTHON=python3  the Python to build with      TORCH=$(TORCH)  the torch to install"
+	@echo "BENCH=--save    arguments of the bench; --save puts the table into bench/results"
 	@echo "VENV=none       use PYTHON's own packages and the meson on the PATH; fetch nothing"
 
 # ---- steps, each with its stamp ----

@@ -3,10 +3,13 @@
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
-# gpu      tests/gpu once for each CUDA-enabled OpenCV
-# bench    bench/overhead.py likewise
+# gpu      the kernels in C, then tests/gpu once for each CUDA-enabled OpenCV
+# bench    bench/overhead.py likewise, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
+
+# Everything is run even when something fails; the status says it at the end.
+failed=0
 
 setup() { # FOLDER, options of meson setup
     [ -f "$1/build.ninja" ] && return
@@ -27,8 +30,17 @@ test_c() {
     meson test -C build/asan --no-rebuild --print-errorlogs
 }
 
-# Everything is run even when something fails; the status says it at the end.
-failed=0
+# The kernel against plain C, through the real driver; the other C tests have a driver of their own.
+test_c_gpu() {
+    nvcc=$("$PY" tools/find_nvcc.py)
+    [ -n "$nvcc" ] || { say "no nvcc: the C test of the kernels is SKIPPED, not passed"; return; }
+    say "C test of the kernels"
+    [ -f build/gpu/build.ninja ] || meson setup build/gpu -Dbuildtype=release -Dlibrary=false \
+        -Dcuda=enabled -Dnvcc="$nvcc" >build/gpu.log 2>&1 || { cat build/gpu.log >&2; exit 1; }
+    ninja -C build/gpu --quiet tests/c/test_gpu
+    build/gpu/tests/c/test_gpu || [ $? = 77 ] || failed=1 # 77: no GPU, as it says itself
+}
+
 run_with() { # FOLDER or "", command
     name=${1##*/}
     say "with OpenCV: ${name:-none}"
@@ -58,8 +70,11 @@ each_cuda_opencv() { # command
 case $1 in
 c) test_c ;;
 python) test_python ;;
-gpu) each_cuda_opencv "$PY" -m pytest tests/gpu ;;
-bench) each_cuda_opencv "$PY" bench/overhead.py ;;
+gpu)
+    test_c_gpu
+    each_cuda_opencv "$PY" -m pytest tests/gpu
+    ;;
+bench) each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-} ;;
 *)
     say "test.sh $1: must be c, python, gpu or bench"
     exit 1

@@ -105,14 +105,19 @@ static inline void *pixviewi_stream_handle(pixview_stream stream)
     return (void *)pixviewi_stream_normal(stream);
 }
 
-// The primary context of a device made current, and capture mode RELAXED, until left.
+// The primary context of a device made current, until left.
 typedef struct pixviewi_scope {
     const pixviewi_driver *driver;
     bool pushed;
-    int mode; // of the caller
+    bool relaxed;
+    int mode; // of the caller, while relaxed
 } pixviewi_scope;
 
 pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err);
 void pixviewi_scope_leave(pixviewi_scope *scope);
+
+// Before a call that CUDA forbids during somebody's graph capture (memory, modules, new events):
+// RELAXED capture mode until the scope is left. Launches, records and waits do not need it.
+pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err);
 
 #endif

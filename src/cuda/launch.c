@@ -58,7 +58,7 @@ static pixview_status load(const pixviewi_driver *driver, kernels *into, pixview
 }
 
 // A module is never unloaded: launches of it may still be queued.
-static pixview_status kernels_of(const pixviewi_driver *driver, int device, const kernels **out,
+static pixview_status kernels_of(pixviewi_scope *scope, int device, const kernels **out,
                                  pixview_error *err)
 {
     static kernels loaded[PIXVIEWI_MAX_DEVICES];
@@ -71,7 +71,9 @@ static pixview_status kernels_of(const pixviewi_driver *driver, int device, cons
         return PIXVIEW_OK;
     pthread_mutex_lock(&lock);
     if (!atomic_load_explicit(&mine->ready, memory_order_relaxed)) {
-        status = load(driver, mine, err);
+        status = pixviewi_scope_relax(scope, err);
+        if (status == PIXVIEW_OK)
+            status = load(scope->driver, mine, err);
         if (status == PIXVIEW_OK)
             atomic_store_explicit(&mine->ready, true, memory_order_release);
     }
@@ -97,7 +99,7 @@ pixview_status pixviewi_cuda_load_kernels(int device, pixview_error *err)
         status = pixviewi_scope_enter(&scope, device, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = kernels_of(scope.driver, device, &table, err);
+    status = kernels_of(&scope, device, &table, err);
     pixviewi_scope_leave(&scope);
     return status;
 }
@@ -144,7 +146,7 @@ pixview_status pixviewi_cuda_launch_copy(int device, const pixviewi_copy_plan *p
         status = pixviewi_scope_enter(&scope, device, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = kernels_of(scope.driver, device, &table, err);
+    status = kernels_of(&scope, device, &table, err);
     if (status == PIXVIEW_OK) {
         pixviewi_copy_args args = make_args(plan);
         void *params[] = {&args};

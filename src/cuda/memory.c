@@ -43,6 +43,7 @@ static void free_block(pixview_owner *self)
         stream = PIXVIEW_STREAM_LEGACY;
     if (pixviewi_scope_enter(&scope, (int)self->held.words[2], NULL) != PIXVIEW_OK)
         return;
+    (void)!pixviewi_scope_relax(&scope, NULL);
     scope.driver->mem_free_async(self->held.words[0], pixviewi_stream_handle(stream));
     pixviewi_scope_leave(&scope);
 }
@@ -64,6 +65,9 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
     pixview_owner *block = pixviewi_owner_new(free_nothing);
     uint64_t pointer = 0;
     int code = CU_SUCCESS;
+    status = pixviewi_scope_relax(&scope, err);
+    if (status != PIXVIEW_OK)
+        goto end;
     if (!block) {
         status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
                                sizeof *block);
@@ -140,6 +144,11 @@ pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch,
     if (status != PIXVIEW_OK)
         return status;
     void *queue = pixviewi_stream_handle(stream);
+    status = pixviewi_scope_relax(&scope, err);
+    if (status != PIXVIEW_OK) {
+        pixviewi_scope_leave(&scope);
+        return status;
+    }
     int code =
         queue_pieces(scope.driver, dst, dst_pitch, src, src_pitch, width, rows, to_host, queue);
     // Even after a failure: earlier pieces may be on their way from or to the caller's memory.

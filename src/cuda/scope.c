@@ -36,18 +36,15 @@ static pixview_status primary_context(const pixviewi_driver *driver, int device,
 
 pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err)
 {
-    *scope = (pixviewi_scope){.mode = CU_MODE_RELAXED};
+    *scope = (pixviewi_scope){.driver = NULL};
     const pixviewi_driver *driver = pixviewi_driver_get(err);
     if (!driver)
         return PIXVIEW_E_CUDA;
-    int code = driver->exchange_capture_mode(&scope->mode);
-    if (code != CU_SUCCESS)
-        return pixviewi_driver_fail(err, driver, code, "cannot enter relaxed capture mode");
     scope->driver = driver;
     void *context = NULL, *current = NULL;
     pixview_status status = primary_context(driver, device, &context, err);
     if (status == PIXVIEW_OK) {
-        code = driver->context_current(&current);
+        int code = driver->context_current(&current);
         if (code == CU_SUCCESS && current != context) {
             code = driver->context_push(context);
             scope->pushed = code == CU_SUCCESS;
@@ -60,6 +57,18 @@ pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_e
     return status;
 }
 
+pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)
+{
+    if (scope->relaxed)
+        return PIXVIEW_OK;
+    scope->mode = CU_MODE_RELAXED;
+    int code = scope->driver->exchange_capture_mode(&scope->mode);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, scope->driver, code, "cannot enter relaxed capture mode");
+    scope->relaxed = true;
+    return PIXVIEW_OK;
+}
+
 // Errors are left alone: there is nothing better to do, and the work is done.
 void pixviewi_scope_leave(pixviewi_scope *scope)
 {
@@ -68,7 +77,8 @@ void pixviewi_scope_leave(pixviewi_scope *scope)
         return;
     if (scope->pushed)
         scope->driver->context_pop(&context);
-    scope->driver->exchange_capture_mode(&scope->mode);
+    if (scope->relaxed)
+        scope->driver->exchange_capture_mode(&scope->mode);
     scope->driver = NULL;
 }
 
@@ -76,6 +86,8 @@ void pixviewi_cuda_with_device(int device, void (*call)(void *arg), void *arg)
 {
     pixviewi_scope scope;
     bool entered = pixviewi_scope_enter(&scope, device, NULL) == PIXVIEW_OK;
+    if (entered)
+        (void)!pixviewi_scope_relax(&scope, NULL);
     call(arg);
     if (entered)
         pixviewi_scope_leave(&scope);

@@ -23,6 +23,7 @@ static void drop_events(void *value)
          device++) {
         pixviewi_scope scope;
         if (mine->events[device] && pixviewi_scope_enter(&scope, device, NULL) == PIXVIEW_OK) {
+            (void)!pixviewi_scope_relax(&scope, NULL);
             driver->event_destroy(mine->events[device]);
             pixviewi_scope_leave(&scope);
         }
@@ -33,7 +34,7 @@ static void drop_events(void *value)
 static void make_key(void) { key_failed = pthread_key_create(&key, drop_events); }
 
 // This thread's event for `device`, whose context is current.
-static pixview_status thread_event(const pixviewi_driver *driver, int device, void **event,
+static pixview_status thread_event(pixviewi_scope *scope, int device, void **event,
                                    pixview_error *err)
 {
     pthread_once(&key_once, make_key);
@@ -48,6 +49,10 @@ static pixview_status thread_event(const pixviewi_driver *driver, int device, vo
     if (!mine)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for this thread's events");
     if (!mine->events[device]) {
+        pixview_status status = pixviewi_scope_relax(scope, err);
+        if (status != PIXVIEW_OK)
+            return status;
+        const pixviewi_driver *driver = scope->driver;
         int code = driver->event_create(&mine->events[device], CU_EVENT_WITHOUT_TIMING);
         if (code != CU_SUCCESS) {
             mine->events[device] = NULL;
@@ -106,7 +111,7 @@ pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_
     status = may_order(driver, from, to, &may, err);
     if (status != PIXVIEW_OK || !may)
         goto end;
-    status = thread_event(driver, device, &event, err);
+    status = thread_event(&scope, device, &event, err);
     if (status != PIXVIEW_OK)
         goto end;
     int code = driver->event_record(event, from);

@@ -261,7 +261,7 @@ static void test_scope(void)
     fake_set_current_device(0); // as torch leaves it: nothing to push
     fake_reset();
     pixviewi_cuda_with_device(0, look, NULL);
-    REQUIRE_CALLS("cuThreadExchangeStreamCaptureMode cuCtxGetCurrent "
+    REQUIRE_CALLS("cuCtxGetCurrent cuThreadExchangeStreamCaptureMode "
                   "cuThreadExchangeStreamCaptureMode");
     fake_set_current_device(-1);
     seen_device = 5;
