@@ -140,7 +140,7 @@ static PyObject *dtype_name(pv_state *st, PyObject *value)
 }
 
 // NumPy's own dtypes are singletons, so those met before are known by their address.
-static bool known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
+bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
     for (int i = 0; i < PV_DTYPE_COUNT; i++) {
         if (st->numpy_dtypes[i] != value)
@@ -153,7 +153,7 @@ static bool known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
-    if (known_dtype(st, value, out))
+    if (pv_known_dtype(st, value, out))
         return 0;
     PyObject *name = dtype_name(st, value);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL;

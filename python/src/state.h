@@ -174,6 +174,7 @@ PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
 
 int pv_dtype_row(pixview_dtype dtype); // row in the table, -1 if unknown
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out);
+bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out); // by identity
 int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, pixview_dtype *out);
 const char *pv_dtype_format(pixview_dtype dtype);             // NULL for bfloat16
 PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype);  // borrowed
@@ -224,6 +225,8 @@ int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req
 int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_numpy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const pv_request *req,
+                          pv_source *src);
 int pv_import_buffer(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src);
