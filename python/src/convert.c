@@ -134,7 +134,9 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
         pv_raise(st, &plan->why);
         return -1;
     }
-    bool same = src->kind == req->to && plan->layout == src->layout && !src->keep;
+    bool same = src->kind == req->to && plan->layout == src->layout;
+    if (req->to == PV_IMAGE && req->has_stream) // another Image, ordered for that stream
+        same = false;
     plan->kind = same ? PV_SELF : PV_VIEW;
     return 0;
 }

@@ -112,15 +112,16 @@ static PyObject *get_owner(PyObject *self, void *closure)
 
 // ---- array interfaces ---------------------------------------------------------------------------------
 
+// AttributeError, so that hasattr says no and consumers go on to DLPack.
 static PyObject *typestr_of(PyObject *self)
 {
     pixview_dtype dtype = image_of(self)->image.dtype;
     const char *typestr = pixview_typestr(dtype);
     if (typestr)
         return PyUnicode_FromString(typestr);
-    return pv_raisef(state_of(self), PIXVIEW_E_DTYPE,
-                     "%s has no typestr in the array interface; use DLPack",
-                     pixview_dtype_name(dtype));
+    PyErr_Format(PyExc_AttributeError, "%s has no typestr in the array interface; use DLPack",
+                 pixview_dtype_name(dtype));
+    return NULL;
 }
 
 static PyObject *interface_of(PyObject *self)
@@ -169,35 +170,34 @@ static PyObject *get_cuda_array_interface(PyObject *self, void *closure)
 // NumPy would otherwise make a 0-d object array of an Image on a GPU.
 static PyObject *array(PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"dtype", "copy", NULL};
     pv_state *st = state_of(self);
+    PyObject *dtype = Py_None, *copy = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:__array__", names, &dtype, &copy))
+        return NULL;
     if (!on_host(self)) {
         return pv_raisef(
             st, PIXVIEW_E_DEVICE,
             "the Image is in device memory: pixview.as_numpy(image, copy=True) downloads it");
     }
-    PyObject *interface = interface_of(self); // an error of it is clearer than NumPy's
-    Py_XDECREF(interface);
-    if (!interface || pv_need_numpy(st))
-        return NULL;
     pv_request req = {.to = PV_NUMPY, .copy = -1};
+    if (pv_need_numpy(st))
+        return NULL;
     PyObject *view = pv_convert(st, self, &req);
-    PyObject *method = view ? PyObject_GetAttrString(st->numpy, "array") : NULL;
-    PyObject *dtype = kwargs ? PyDict_GetItemString(kwargs, "dtype") : NULL;
-    PyObject *copy = kwargs ? PyDict_GetItemString(kwargs, "copy") : NULL;
-    if (args && PyTuple_GET_SIZE(args) > 0)
-        dtype = PyTuple_GET_ITEM(args, 0);
-    bool plain = (!dtype || dtype == Py_None) && (!copy || copy != Py_True);
-    PyObject *out = plain ? Py_XNewRef(view) : NULL;
-    if (!plain && method) {
-        PyObject *kw = Py_BuildValue("{sOsO}", "dtype", dtype ? dtype : Py_None, "copy",
-                                     copy ? copy : Py_None);
-        PyObject *positional = PyTuple_Pack(1, view);
-        out = kw && positional ? PyObject_Call(method, positional, kw) : NULL;
-        Py_XDECREF(positional);
-        Py_XDECREF(kw);
-    }
-    Py_XDECREF(method);
-    Py_XDECREF(view);
+    if (!view || (dtype == Py_None && copy != Py_True))
+        return view;
+    // Without copy=True a change of dtype is the only reason to copy, and astype knows it.
+    PyObject *type = dtype == Py_None ? PyObject_GetAttr(view, st->s_dtype) : Py_NewRef(dtype);
+    PyObject *astype = type ? PyObject_GetAttrString(view, "astype") : NULL;
+    PyObject *positional = astype ? PyTuple_Pack(1, type) : NULL;
+    PyObject *keywords =
+        positional ? Py_BuildValue("{sO}", "copy", copy == Py_True ? Py_True : Py_False) : NULL;
+    PyObject *out = keywords ? PyObject_Call(astype, positional, keywords) : NULL;
+    Py_XDECREF(keywords);
+    Py_XDECREF(positional);
+    Py_XDECREF(astype);
+    Py_XDECREF(type);
+    Py_DECREF(view);
     return out;
 }
 
