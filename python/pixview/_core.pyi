@@ -263,6 +263,8 @@ class _Doctor(TypedDict):
     kernels: bool
     driver: _DoctorDriver
     gpumat: _DoctorGpuMat | None
+    torch: Literal["table", "attributes"] | None
+    cupy: Literal["struct", "attributes"] | None
 
 def _doctor() -> _Doctor:
     """The facts behind ``pixview doctor``. Imports nothing."""

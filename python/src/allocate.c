@@ -86,7 +86,7 @@ static int allocate_torch(pv_state *st, const pixview_image *like, pixview_layou
         pv_raise(st, &err);
         return -1;
     }
-    if (st->torch_table && !st->torch_table_off) {
+    if (pv_torch_by_table(st)) {
         if (torch_managed(st, ndim, shape, like->dtype, device, &out->managed))
             return -1;
         data = out->managed->tensor.data;
@@ -235,7 +235,7 @@ static int framework_bytes(pv_state *st, const pv_source *src, int64_t nbytes, p
     pixview_device device = src->image.device;
     pixview_dtype byte = {PIXVIEW_UINT, 8, 1};
     pixview_error err;
-    if (src->kind == PV_TORCH && st->torch_table && !st->torch_table_off) {
+    if (src->kind == PV_TORCH && pv_torch_by_table(st)) {
         DlManaged *managed;
         pixview_image bytes;
         if (torch_managed(st, 2, shape, byte, device, &managed))

@@ -61,15 +61,18 @@ static PyObject *gpumat_row(pv_state *st)
 PyObject *pv_doctor(PyObject *module, PyObject *ignored)
 {
     (void)ignored;
+    pv_state *st = pv_get_state(module);
     PyObject *version = PyObject_GetAttrString(module, "__version__");
     PyObject *driver = driver_row();
-    PyObject *gpumat = driver ? gpumat_row(pv_get_state(module)) : NULL;
+    PyObject *gpumat = driver ? gpumat_row(st) : NULL;
     if (!version || !gpumat) {
         Py_XDECREF(version);
         Py_XDECREF(driver);
         return NULL;
     }
-    return Py_BuildValue("{sNsOsNsN}", "version", version, "kernels",
+    const char *torch = !st->tensor_type ? NULL : pv_torch_by_table(st) ? "table" : "attributes";
+    const char *cupy = !st->cupy_type ? NULL : pv_cupy_in_place(st) ? "struct" : "attributes";
+    return Py_BuildValue("{sNsOsNsNszsz}", "version", version, "kernels",
                          pixviewi_cuda_has_kernels() ? Py_True : Py_False, "driver", driver,
-                         "gpumat", gpumat);
+                         "gpumat", gpumat, "torch", torch, "cupy", cupy);
 }

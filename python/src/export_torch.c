@@ -56,7 +56,7 @@ PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layo
 {
     if (PIXVIEWI_UNLIKELY(!st->torch_cuda_ready && image->device.type != PIXVIEW_CPU))
         init_cuda(st);
-    if (PIXVIEWI_UNLIKELY(!st->torch_table || st->torch_table_off)) {
+    if (PIXVIEWI_UNLIKELY(!pv_torch_by_table(st))) {
         return through_capsule(st, image, layout);
     }
     pixview_error err;

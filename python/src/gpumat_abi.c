@@ -5,10 +5,7 @@
 // OpenCV's own count is seen to go up with a header copy, and one release to call our allocator.
 // Nothing here makes a CUDA call: the memory behind the headers is made up.
 
-#define _GNU_SOURCE
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "gpumat_object.h"
 
@@ -16,27 +13,11 @@
 enum { ROWS = 7, COLS = 5, STEP = 4096, CHANNELS = 3 };
 #define FAKE_DATA ((uint8_t *)0x40000000)
 
-// Reads our own memory so that a bad address is an error, not a crash. Where process_vm_readv is
-// forbidden (some containers), a pipe does the same: write() answers EFAULT.
-static bool read_safely(const void *from, void *to, size_t n)
-{
-    struct iovec local = {to, n}, remote = {(void *)(uintptr_t)from, n};
-    if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)n)
-        return true;
-    int fd[2];
-    if (pipe(fd) != 0)
-        return false;
-    bool ok = write(fd[1], from, n) == (ssize_t)n && read(fd[0], to, n) == (ssize_t)n;
-    close(fd[0]);
-    close(fd[1]);
-    return ok;
-}
-
 static bool read_header(PyObject *object, pv_gpumat *out)
 {
     pv_gpumat *header;
-    return read_safely((char *)object + sizeof(PyObject), &header, sizeof header) && header &&
-           read_safely(header, out, sizeof *out);
+    return pv_read_safely((char *)object + sizeof(PyObject), &header, sizeof header) && header &&
+           pv_read_safely(header, out, sizeof *out);
 }
 
 static int type_code(const pv_gpumat_abi *abi, int depth, int channels)
@@ -156,7 +137,7 @@ static void run_checks(pv_state *st, PyObject *known)
         abi->own_native = failed == NULL;
     }
     if (!failed) {
-        failed = pv_gpumat_object_check(st->gpumat_type, read_safely);
+        failed = pv_gpumat_object_check(st->gpumat_type, pv_read_safely);
         abi->make_object = failed == NULL;
     }
     if (failed)

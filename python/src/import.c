@@ -122,7 +122,7 @@ static int import_protocols(pv_state *st, PyObject *x, const pv_request *req, pv
 
 static int import_tensor(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
-    if (PIXVIEWI_LIKELY(st->torch_table && !st->torch_table_off)) {
+    if (PIXVIEWI_LIKELY(pv_torch_by_table(st))) {
         return pv_import_table(st, x, st->torch_table, PV_TORCH, req, src);
     }
     return pv_import_tensor_attributes(st, x, req, src);

@@ -1,4 +1,5 @@
-// CuPy arrays: by their attributes (there is no C API and no exchange table, CuPy 13 to 15).
+// CuPy arrays: in place after a check, by their attributes otherwise (there is no C API and no exchange
+// table in CuPy 13 to 15).
 
 #include "state.h"
 
@@ -36,7 +37,7 @@ static bool is_packed(pv_state *st, PyObject *x)
     return packed;
 }
 
-int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int init_by_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     void *data = NULL;
     int ndim, same;
@@ -49,13 +50,32 @@ int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *
     if (rc || read_pointer(st, x, &data, &device.id) || read_dims(st, x, st->s_shape, &ndim, shape))
         return -1;
     bool packed = is_packed(st, x);
-    if ((!packed && read_dims(st, x, st->s_strides, &same, strides)) ||
-        pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, packed ? NULL : strides, dtype,
-                       device)) {
+    if (!packed && read_dims(st, x, st->s_strides, &same, strides))
         return -1;
-    }
+    if (pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, packed ? NULL : strides, dtype,
+                       device))
+        return -1;
+    return pv_numpy_dtype(st, dtype) ? 0 : -1; // known from now on
+}
+
+static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    void *data;
+    int ndim;
+    const int64_t *shape, *strides;
+    pixview_dtype dtype;
+    pixview_device device = {PIXVIEW_CUDA, 0};
+    if (!pv_cupy_fields(st, x, &data, &device.id, &ndim, &shape, &strides, &dtype))
+        return init_by_attributes(st, x, req, src);
+    return pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device);
+}
+
+int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
     pv_stream stream = {0, NULL};
-    rc = pv_cupy_stream(st, device.id, &stream);
+    if (init(st, x, req, src))
+        return -1;
+    int rc = pv_cupy_stream(st, src->image.device.id, &stream);
     src->image.stream = stream.handle;
     src->stream_object = stream.object;
     return rc;

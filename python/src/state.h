@@ -85,8 +85,9 @@ typedef struct pv_state {
     PyObject
         *cupy_init; // ndarray's base's _init, a shorter way than its constructor; NULL: not there
     intptr_t (*cupy_stream_handle)(
-        int device);         // CuPy's C function behind get_current_stream, or NULL
-    bool cupy_shortcuts_off; // test hook
+        int device);                  // CuPy's C function behind get_current_stream, or NULL
+    bool cupy_checked, cupy_in_place; // may fields be read in place? (cupy_abi.c)
+    bool cupy_shortcuts_off;          // test hook
 
     PyObject *numpy;
     PyTypeObject *numpy_type;
@@ -193,6 +194,9 @@ int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
 int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,
                 PyObject *consumer_stream);
 
+// read_safely.c: copies n bytes of our own memory; false instead of a crash for a bad address.
+bool pv_read_safely(const void *from, void *to, size_t n);
+
 // ---- hold.c: keeping Python objects alive from memory that dies on any thread --------------------
 
 pixview_owner *pv_hold_object(PyObject *object);      // NULL with MemoryError set
@@ -224,6 +228,16 @@ int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind 
 int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+// Is torch reached through its exchange table, and not turned off by a test?
+static inline bool pv_torch_by_table(const pv_state *st)
+{
+    return st->torch_table && !st->torch_table_off;
+}
+
+bool pv_cupy_in_place(pv_state *st); // cupy_abi.c: may plain arrays be read in place?
+// cupy_abi.c: the fields of a plain cupy.ndarray, read in place. False: ask for its attributes.
+bool pv_cupy_fields(pv_state *st, PyObject *x, void **data, int *device, int *ndim,
+                    const int64_t **shape, const int64_t **strides, pixview_dtype *dtype);
 int pv_import_numpy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const pv_request *req,
                           pv_source *src);

@@ -95,7 +95,7 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
 
 int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
 {
-    if (st->torch_table && !st->torch_table_off) {
+    if (pv_torch_by_table(st)) {
         void *handle = NULL;
         if (st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle))
             return -1;

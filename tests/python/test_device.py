@@ -598,3 +598,34 @@ pixview.as_numpy(pixview.view(a))
 """,
         FAKE_CUDA_DEVICES="0",
     )
+
+
+def test_cupy_in_place_and_by_attributes(cupy: Any, fake: Any) -> None:
+    """The two ways to read an array see the same, whatever its strides."""
+    from pixview import _core
+
+    assert _core._doctor()["cupy"] == "struct"
+    a = image(64, 65, 3)
+    fake.register(a)
+    whole = pixview.as_cupy(pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a))
+    arrays = [
+        whole,
+        whole[3:, 5:],
+        whole[::-1],
+        whole[:, ::2],
+        whole.T,
+        whole[..., 0],
+        whole[:1],
+        whole[:0],
+    ]
+    for array in arrays:
+        seen = []
+        for shortcuts in (True, False):
+            _core._force(cupy_shortcuts=shortcuts)
+            try:
+                v = pixview.view(array, src_layout="HW" if array.ndim == 2 else "HWC")
+                seen.append((v.shape, v.strides, v.dtype, v.device, pixview.as_cupy(v).data.ptr))
+            finally:
+                _core._force(cupy_shortcuts=True)
+        assert seen[0] == seen[1]
+        assert seen[0][0] == array.shape and (array.size == 0 or seen[0][4] == array.data.ptr)

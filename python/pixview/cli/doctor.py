@@ -21,7 +21,9 @@ def run() -> int:
     facts = _core._doctor()
     sections = {
         "pixview": _pixview_rows(facts),
-        "libraries": [(name, _describe(name, module)) for name, module in found.items()],
+        "libraries": [
+            (name, _describe(name, module) + _path(facts, name)) for name, module in found.items()
+        ],
         "cv2.cuda.GpuMat": _gpumat_rows(facts, found["cv2"]),
         "GPU": _gpu_rows(facts),
     }
@@ -54,6 +56,20 @@ def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
     return f"Here: {'; '.join(parts)}."
 
 
+def _path(facts: _core._Doctor, name: str) -> str:
+    """How pixview reads this library's objects: "; ..." or nothing."""
+    texts = {
+        ("torch", "table"): "; through its DLPack exchange table, the fast path",
+        (
+            "torch",
+            "attributes",
+        ): "; by attributes and capsules: no exchange table (torch 2.10 has it)",
+        ("cupy", "struct"): "; verified struct, the fast path",
+        ("cupy", "attributes"): "; by attributes, slower and still right",
+    }
+    return texts.get((name, facts.get(name) or ""), "")
+
+
 def _describe(name: str, module: ModuleType | str) -> str:
     if isinstance(module, str):
         return module
@@ -70,8 +86,7 @@ def _describe(name: str, module: ModuleType | str) -> str:
 def _torch_facts(torch: Any) -> str:
     built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
     sees = "sees a GPU" if torch.cuda.is_available() else "sees no GPU"
-    table = hasattr(torch.Tensor, "__dlpack_c_exchange_api__")
-    return f"{built}, {sees}, exchange table: {'yes' if table else 'no (slower, still right)'}"
+    return f"{built}, {sees}"
 
 
 def _cupy_facts(cupy: Any) -> str:
