@@ -172,6 +172,8 @@ def gpu_namespace():
         "hwc": interleaved,
         "chw": interleaved.permute(2, 0, 1),
         "planes": interleaved.permute(2, 0, 1).contiguous(),
+        "size": image.size,
+        "byte": {"dtype": torch.uint8, "device": "cuda"},
         # from_dlpack of OpenCV keeps what it is given for ever: a small one, and few calls
         "small": torch.zeros(4, 4, 3, dtype=torch.uint8, device="cuda"),
         "kind": cv2.CV_8UC3,
@@ -225,6 +227,7 @@ def gpu_groups(ns):
         return [Statement(name, code)] if "memory_repr" in ns else []
 
     few = {"most": 20, "checked": False}
+    unchecked = {"most": 100, "checked": False}
     queued = {"most": 100}  # kernels: the launch queue must not fill up
     bare = Statement(BARE, "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, tensor_ptr)")
     groups = [
@@ -332,6 +335,10 @@ def gpu_groups(ns):
             [
                 Statement("pixview.as_gpumat", "pixview.as_gpumat(planes)", **queued),
                 Statement("usual: permute, contiguous", "usual.mat_of_planes(planes)", **queued),
+                Statement(
+                    "copy_into: no allocation", "pixview.copy_into(mat, planes)", **unchecked
+                ),
+                Statement("torch.empty of its bytes", "torch.empty(size, **byte)", **unchecked),
                 *[
                     Statement(s.name, s.code, **queued)
                     for s in savant(

@@ -151,14 +151,24 @@ static pixview_status write_tensor(const pixview_image *image, pixview_layout la
 
 static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
 
+// The usual owner is new and known to nobody else: then no locked instruction is needed.
+static bool take_embedded(pixview_owner *owner)
+{
+    if (PIXVIEWI_LIKELY(atomic_load_explicit(&owner->count, memory_order_acquire) == 1)) {
+        bool taken = atomic_load_explicit(&owner->slot_taken, memory_order_relaxed);
+        atomic_store_explicit(&owner->slot_taken, true, memory_order_relaxed);
+        return !taken;
+    }
+    return !atomic_exchange_explicit(&owner->slot_taken, true, memory_order_acquire);
+}
+
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
                                  pixviewi_slot **out, pixview_error *err)
 {
     pixview_owner *owner = image->owner;
     pixviewi_slot *slot = NULL;
     *out = NULL;
-    bool embedded =
-        owner && !atomic_exchange_explicit(&owner->slot_taken, true, memory_order_acquire);
+    bool embedded = owner && take_embedded(owner);
     slot = embedded ? &owner->slot : malloc(sizeof *slot);
     if (PIXVIEWI_UNLIKELY(!slot))
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",

@@ -142,7 +142,8 @@ static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, p
     static const pixview_layout by_rank[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
     pv_request as_is = {
         .to = PV_IMAGE, .copy = -1, .src_layout = by_rank[ndim - 2]}; // no guard here
-    pv_source made = {.object = array};
+    pv_source made;
+    pv_source_begin(&made, array);
     int rc = kind == PV_CUPY ? pv_import_cupy(st, array, &as_is, &made)
                              : pv_import_numpy(st, array, &as_is, &made);
     *out = made.image;
@@ -297,7 +298,8 @@ static int allocate_by_opencv(pv_state *st, const pv_source *src, int type, pixv
         return -1;
     }
     pv_request as_is = {.to = PV_IMAGE, .copy = -1, .stream = stream};
-    pv_source made = {.object = out->object};
+    pv_source made;
+    pv_source_begin(&made, out->object);
     if (pv_import_gpumat(st, out->object, &as_is, &made))
         return -1;
     out->image = made.image;

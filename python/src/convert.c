@@ -48,7 +48,7 @@ static pixview_status refuse_torch(const pixview_image *image, pixview_error *er
 {
     int64_t size = pixview_dtype_size(image->dtype);
     for (int i = 0; i < 4; i++) {
-        if (PIXVIEWI_LIKELY(image->strides[i] >= 0 && image->strides[i] % size == 0))
+        if (PIXVIEWI_LIKELY(image->strides[i] >= 0 && (image->strides[i] & (size - 1)) == 0))
             continue;
         return pixviewi_fail(
             err, PIXVIEW_E_LAYOUT,
@@ -93,9 +93,10 @@ static int check_describable(pv_state *st, const pv_source *src, const pv_reques
     pixview_error err;
     if (req->to == PV_GPUMAT)
         return pv_gpumat_accepts(st, &src->image);
-    if (layout == src->layout)
+    // No axis is dropped: HW is part of CHW and HWC, and they of NCHW and NHWC.
+    if (PIXVIEWI_LIKELY(pixview_layout_rank(layout) >= pixview_layout_rank(src->layout)))
         return 0;
-    if (PIXVIEWI_LIKELY(!pixview_image_axes(&src->image, layout, &ndim, shape, strides, &err)))
+    if (!pixview_image_axes(&src->image, layout, &ndim, shape, strides, &err))
         return 0;
     pv_raise(st, &err);
     return -1;
@@ -247,9 +248,10 @@ static int need(pv_state *st, pv_kind kind)
 
 PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
 {
-    pv_source src = {.image.owner = NULL};
+    pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
+    pv_source_begin(&src, x);
     if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
         pv_make_plan(st, &src, req, &plan) == 0) {
         switch (plan.kind) {
@@ -270,9 +272,10 @@ PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
 
 PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req)
 {
-    pv_source src = {.image.owner = NULL};
+    pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
+    pv_source_begin(&src, x);
     if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
         pv_make_plan(st, &src, req, &plan) == 0) {
         out = PyStructSequence_New(st->plan_type);

@@ -42,14 +42,15 @@ static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
     void *tensor = NULL;
     atomic_store_explicit(&slot->count, 2, memory_order_relaxed);
     int rc = st->torch_table->to_py(&slot->managed, &tensor);
-    if (PIXVIEWI_UNLIKELY(rc != 0 || !tensor)) {
-        if (atomic_load_explicit(&slot->count, memory_order_acquire) == 2)
-            pixviewi_slot_unref(slot);
-        tensor = NULL;
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
+    if (PIXVIEWI_LIKELY(rc == 0 && tensor)) {
+        // Nobody else has the tensor yet.
+        atomic_store_explicit(&slot->count, 1, memory_order_relaxed);
+        return tensor;
     }
+    if (atomic_load_explicit(&slot->count, memory_order_acquire) == 2)
+        pixviewi_slot_unref(slot);
     pixviewi_slot_unref(slot);
-    return tensor;
+    return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
 }
 
 PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layout layout)

@@ -131,7 +131,6 @@ static int import_tensor(pv_state *st, PyObject *x, const pv_request *req, pv_so
 int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pv_drain_deferred();
-    src->object = x;
     switch (pv_kind_of(st, x)) {
     case PV_TORCH:
         return import_tensor(st, x, req, src);

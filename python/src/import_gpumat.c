@@ -55,44 +55,58 @@ static int read_public(pv_state *st, PyObject *x, fields *out)
     return 0;
 }
 
-static int fill(pv_state *st, const fields *f, const pv_request *req, pv_source *src)
+// A GpuMat cannot be mistaken: it is H,W,C, or H,W with one channel.
+static int check_layout(pv_state *st, const pv_request *req, int channels, pixview_layout *out)
 {
-    const pv_gpumat_abi *abi = &st->gpumat;
-    pixview_dtype dtype;
-    int depth = f->type & ((1 << abi->cn_shift) - 1);
-    if (!pv_gpumat_dtype(abi, depth, &dtype)) {
-        pv_raisef(st, PIXVIEW_E_DTYPE,
-                  "the GpuMat's type %d has depth %d, which pixview does not know", f->type, depth);
-        return -1;
-    }
-    if (f->rows == 0 && f->cols == 0 && !f->data) {
+    *out = req->src_layout;
+    if (PIXVIEWI_LIKELY(*out == PIXVIEW_LAYOUT_NONE))
+        *out = channels == 1 ? PIXVIEW_HW : PIXVIEW_HWC;
+    if (PIXVIEWI_LIKELY(*out == PIXVIEW_HWC || (*out == PIXVIEW_HW && channels == 1)))
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s', but a GpuMat of %d channels is HWC%s",
+              pixview_layout_name(*out), channels, channels == 1 ? " or HW" : "");
+    return -1;
+}
+
+static int find_device(pv_state *st, const fields *f, int *out)
+{
+    pixview_error err;
+    bool empty = f->rows == 0 || f->cols == 0;
+    if (PIXVIEWI_UNLIKELY(empty && !f->data && f->rows == f->cols)) {
         pv_raisef(
             st, PIXVIEW_E_LAYOUT,
             "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in yet");
         return -1;
     }
-    pixview_error err;
+    if (PIXVIEWI_LIKELY(empty || !pixviewi_cuda_pointer_device(f->data, out, &err)))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+static int describe(pv_state *st, const fields *f, const pv_request *req, pv_source *src)
+{
+    const pv_gpumat_abi *abi = &st->gpumat;
+    pixview_dtype dtype;
     pixview_device device = {PIXVIEW_CUDA, 0};
-    bool empty = f->rows == 0 || f->cols == 0;
-    if (!empty && pixviewi_cuda_pointer_device(f->data, &device.id, &err)) {
-        pv_raise(st, &err);
+    pixview_error err;
+    int depth = f->type & ((1 << abi->cn_shift) - 1), channels = (f->type >> abi->cn_shift) + 1;
+    if (PIXVIEWI_UNLIKELY(!pv_gpumat_dtype(abi, depth, &dtype))) {
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "the GpuMat's type %d has depth %d, which pixview does not know", f->type, depth);
         return -1;
     }
-    int channels = (f->type >> abi->cn_shift) + 1;
+    if (find_device(st, f, &device.id) || check_layout(st, req, channels, &src->layout))
+        return -1;
     int64_t size = pixview_dtype_size(dtype);
     int64_t shape[3] = {f->rows, f->cols, channels};
     int64_t strides[3] = {f->step, channels * size, size};
-    pv_request as_is = *req; // a GpuMat cannot be mistaken: H,W or H,W,C
-    if (as_is.src_layout == PIXVIEW_LAYOUT_NONE)
-        as_is.src_layout = channels == 1 ? PIXVIEW_HW : PIXVIEW_HWC;
-    int ndim = as_is.src_layout == PIXVIEW_HW && channels == 1 ? 2 : 3;
-    if (as_is.src_layout != PIXVIEW_HW && as_is.src_layout != PIXVIEW_HWC) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "src_layout='%s', but a GpuMat is always HWC (HW with one channel)",
-                  pixview_layout_name(as_is.src_layout));
-        return -1;
-    }
-    return pv_source_init(st, src, PV_GPUMAT, &as_is, f->data, ndim, shape, strides, dtype, device);
+    src->kind = PV_GPUMAT;
+    if (PIXVIEWI_LIKELY(!pixview_image_init(&src->image, f->data, pixview_layout_rank(src->layout),
+                                            shape, strides, dtype, device, src->layout, &err)))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
 }
 
 int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
@@ -102,7 +116,7 @@ int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source
         return -1;
     if (pv_gpumat_in_place(&st->gpumat) ? read_struct(st, x, &f, src) : read_public(st, x, &f))
         return -1;
-    if (fill(st, &f, req, src))
+    if (describe(st, &f, req, src))
         return -1;
     src->image.stream = req->stream;
     src->stream_object = Py_XNewRef(req->stream_object);

@@ -158,7 +158,7 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
                                    {"stream", &stream}};
     pv_request to = {.to = PV_IMAGE, .copy = -1, .src_name = "dst_layout"},
                from = {.to = PV_IMAGE, .copy = -1};
-    pv_source a = {.image.owner = NULL}, b = {.image.owner = NULL};
+    pv_source a, b;
     if (pv_parse_args("copy_into", args, nargs, kwnames, 2, keywords, 5) ||
         pv_parse_layout(st, "dst_layout", dst_layout, &to.src_layout) ||
         pv_parse_layout(st, "src_layout", src_layout, &from.src_layout) ||
@@ -166,6 +166,8 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
         return NULL;
     }
     from.stream = to.stream;
+    pv_source_begin(&a, dst);
+    pv_source_begin(&b, src);
     PyObject *out = NULL;
     if (pv_import(st, dst, &to, &a) == 0 && check_grad(st, dst, &a) == 0 &&
         pv_import(st, src, &from, &b) == 0 &&

@@ -135,6 +135,16 @@ typedef struct pv_source {
         foreign_stream; // image.stream is what the caller said, the object has no stream of its own
 } pv_source;
 
+// Only what an adapter may leave alone: clearing all of it costs as much as reading a GpuMat.
+static inline void pv_source_begin(pv_source *src, PyObject *object)
+{
+    src->image.owner = NULL;
+    src->object = object;
+    src->stream_object = src->keep = NULL;
+    src->must_copy = src->foreign_stream = false;
+    src->why = NULL;
+}
+
 // What the caller asked for.
 typedef struct pv_request {
     pv_kind to;
