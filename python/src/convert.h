@@ -10,7 +10,7 @@ typedef struct {
     pixview_error why;     // of a copy
 } pv_plan;
 
-// Memory for a copy, from the framework that the result belongs to (DESIGN.md section 4).
+// Memory for a copy, from the framework that the result belongs to.
 typedef struct {
     pixview_image image;     // writable; image.stream is the stream that the memory belongs to
     PyObject *stream_object; // owned; keeps image.stream alive

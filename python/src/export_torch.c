@@ -35,7 +35,7 @@ static PyObject *through_capsule(pv_state *st, const pixview_image *image, pixvi
     return tensor;
 }
 
-// torch may fail after it has adopted the struct, and then its deleter may have run (CORNERS.md 16).
+// torch may fail after it has adopted the struct, and then its deleter may have run.
 // During the call the slot has two counts, torch's and ours: what is left tells.
 static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
 {

@@ -9,7 +9,7 @@
 static void destroy(void *self) { (void)self; } // static objects
 
 // After create() or upload() on our GpuMat OpenCV asks its header's allocator, us, for new memory.
-// Declining makes it take its default allocator (CORNERS.md 10).
+// Declining makes it take its default allocator.
 static bool allocate(void *self, pv_gpumat *mat, int rows, int cols, size_t elem_size)
 {
     (void)self, (void)mat, (void)rows, (void)cols, (void)elem_size;

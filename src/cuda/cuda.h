@@ -36,7 +36,7 @@ pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch,
                                        pixview_stream stream, pixview_error *err);
 
 // Runs `call(arg)` with the primary context of `device` current and capture mode RELAXED: for the
-// deleters that free device memory through somebody else's allocator (CORNERS: a bare cudaFree on a
+// deleters that free device memory through somebody else's allocator (a bare cudaFree on a
 // fresh thread would make a context on GPU 0). Never fails: without a driver it just calls.
 void pixviewi_cuda_with_device(int device, void (*call)(void *arg), void *arg);
 

@@ -225,7 +225,7 @@ def test_gpumat_memory_goes_back_to_the_driver(result):
 
 
 def opencv_count(mat):
-    """OpenCV's own reference count, read from the header (FACTS of the struct: GIL builds, LP64)."""
+    """OpenCV's own reference count, read from the header (a GIL build, LP64)."""
     header = ctypes.cast(id(mat) + 16, ctypes.POINTER(ctypes.c_void_p))[0]
     count = ctypes.cast(header + 32, ctypes.POINTER(ctypes.c_void_p))[0]
     return ctypes.cast(count, ctypes.POINTER(ctypes.c_int))[0]

@@ -316,7 +316,7 @@ def test_cv2_streams(cv2: Any, fake: Any, cupy: Any, gpumat: Any) -> None:
 
 
 def check_header(cv2: Any, g: Any, a: np.ndarray[Any, Any]) -> None:
-    """Fields as CORNERS and OpenCV want them: exactly the view."""
+    """Fields as OpenCV wants them: exactly the view."""
     rows, cols = a.shape[:2]
     channels = a.shape[2] if a.ndim == 3 else 1
     size = cols * channels * a.itemsize
