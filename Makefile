@@ -24,8 +24,11 @@ SOURCES := $(shell find include src python compat -type f ! -name '*.pyc' 2>/dev
 	meson.build meson.options pyproject.toml tools/install.sh tools/embed.sh tools/version.sh
 PIP := @$(PY) -m pip install -q --disable-pip-version-check
 
+.DEFAULT_GOAL := build
+
 .PHONY: help
 help:
+	@echo "make            build and install into $(VENV)"
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
@@ -92,10 +95,13 @@ endif
 
 # ---- commands ----
 
-.PHONY: demo test test-c test-python test-gpu bench lint format wheel clean
+.PHONY: build demo test test-c test-python test-gpu bench lint format wheel clean
+
+build: $(STAMPS)/.pixview
+	@echo "pixview: installed for $(PY); make help lists what else there is"
 
 demo: $(STAMPS)/.torch $(STAMPS)/.demo $(STAMPS)/.pixview
-	@tools/demo.sh $(IMAGE)
+	@tools/demo.sh $(if $(IMAGE),'$(IMAGE)')
 
 # Last the Python tests, so that their closing line is the last one.
 test: lint test-c $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview

@@ -5,7 +5,7 @@
     python bench/overhead.py --save       also write bench/results/overhead-<gpu>-cv<version>-<date>.md
 
 Outputs are checked before anything is timed. How the times are taken: rounds.py. What "usual" is:
-usual.py. The goals are those of the design, as ratios within one run.
+usual.py. The goals are ratios within one run: bench/README.md.
 """
 
 import argparse

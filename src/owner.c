@@ -55,7 +55,7 @@ bool pixviewi_owner_add_use(pixview_owner *owner, int device, pixview_stream str
 // There is nobody to tell of an error, and nothing better to do than to go on.
 static void end_uses(pixview_owner *owner)
 {
-    for (pixviewi_use *use = owner->uses; use && !pixviewi_exiting(); use = use->next)
+    for (pixviewi_use *use = owner->uses; use && !pixviewi_cuda_gone(); use = use->next)
         (void)!pixviewi_cuda_order(use->device, use->stream, use->back, NULL);
 }
 

@@ -21,7 +21,7 @@ auto | 1)
             nvcc=$("$PY" tools/find_nvcc.py)
         fi
     elif [ -z "$nvcc" ]; then
-        say "no NVIDIA driver and no nvcc: host memory only, no kernels (make CUDA=1 builds them)"
+        say "no NVIDIA driver and no nvcc: host memory only, no kernels (make demo CUDA=1 builds them)"
     fi
     [ -z "$nvcc" ] || say "kernels with $nvcc"
     ;;

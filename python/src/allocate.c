@@ -148,7 +148,7 @@ static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, p
                              : pv_import_numpy(st, array, &as_is, &made);
     *out = made.image;
     Py_CLEAR(made.keep);
-    *stream = made.stream_object;
+    Py_XSETREF(*stream, made.stream_object);
     return rc;
 }
 
@@ -197,6 +197,8 @@ static int allocate_bytes(pv_state *st, int64_t nbytes, pixview_device device,
 {
     if (device.type == PIXVIEW_CPU)
         return allocate_host(nbytes, owner, data);
+    if (stream == PIXVIEW_STREAM_NONE) // the source is ordered already, but memory needs a stream
+        stream = PIXVIEW_STREAM_LEGACY;
     pixview_error err;
     if (!pixviewi_cuda_alloc(device.id, nbytes, stream, data, owner, &err))
         return 0;
@@ -205,7 +207,8 @@ static int allocate_bytes(pv_state *st, int64_t nbytes, pixview_device device,
 }
 
 int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,
-                      pixview_device device, pixview_stream stream, pixview_image *out)
+                      pixview_device device, pixview_stream stream, PyObject *keep,
+                      pixview_image *out)
 {
     int ndim;
     int64_t shape[4], strides[4];
@@ -223,6 +226,16 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
         return -1;
     }
     result.image.stream = stream;
+    // The memory goes back to this stream, so the owner keeps it alive: a use that waits for itself.
+    if (keep && result.image.owner && device.type != PIXVIEW_CPU) {
+        if (!pixviewi_owner_add_use(result.image.owner, device.id, stream, stream, Py_NewRef(keep),
+                                    pv_drop_object)) {
+            Py_DECREF(keep);
+            pixview_owner_unref(result.image.owner);
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
     *out = result.image;
     return 0;
 }
@@ -307,11 +320,19 @@ static int allocate_by_opencv(pv_state *st, const pv_source *src, int type, pixv
 }
 
 // Rows padded to the pitch that textures want: 32 bytes (measured on OpenCV 5, docs/guide.md).
-static int64_t texture_pitch(const pixview_image *image)
+static int texture_pitch(pv_state *st, const pixview_image *image, int64_t *pitch, int64_t *total)
 {
-    int64_t row =
-        image->shape[PIXVIEW_W] * image->shape[PIXVIEW_C] * pixview_dtype_size(image->dtype);
-    return image->shape[PIXVIEW_H] > 1 ? (row + 31) / 32 * 32 : row;
+    const int64_t *n = image->shape;
+    int64_t row;
+    bool large = __builtin_mul_overflow(n[PIXVIEW_W],
+                                        n[PIXVIEW_C] * pixview_dtype_size(image->dtype), &row) ||
+                 row > INT64_MAX - 31;
+    *pitch = n[PIXVIEW_H] > 1 ? (row + 31) / 32 * 32 : row;
+    if (!large && !__builtin_mul_overflow(*pitch, n[PIXVIEW_H], total))
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "a copy of %lld x %lld pixels does not fit 64 bits of bytes",
+              (long long)n[PIXVIEW_H], (long long)n[PIXVIEW_W]);
+    return -1;
 }
 
 static int allocate_gpumat(pv_state *st, const pv_source *src, pixview_stream stream,
@@ -319,13 +340,14 @@ static int allocate_gpumat(pv_state *st, const pv_source *src, pixview_stream st
 {
     const pixview_image *like = &src->image;
     const int64_t *n = like->shape;
-    int64_t pitch = texture_pitch(like), size = pixview_dtype_size(like->dtype);
+    int64_t pitch, total, size = pixview_dtype_size(like->dtype);
+    if (texture_pitch(st, like, &pitch, &total))
+        return -1;
     pixview_device device = {PIXVIEW_CUDA, pixview_image_on_host(like) ? 0 : like->device.id};
     void *data = NULL;
     out->image.stream = stream;
     bool empty = pixview_image_is_empty(like);
-    if (!empty && !pixview_image_on_host(like) &&
-        framework_bytes(st, src, pitch * n[PIXVIEW_H], out, &data)) {
+    if (!empty && !pixview_image_on_host(like) && framework_bytes(st, src, total, out, &data)) {
         return -1;
     }
     if (!empty && !data && st->gpumat.cuda) {
@@ -333,8 +355,7 @@ static int allocate_gpumat(pv_state *st, const pv_source *src, pixview_stream st
                    (int)((n[PIXVIEW_C] - 1) << st->gpumat.cn_shift);
         return allocate_by_opencv(st, src, type, stream, out);
     }
-    if (!empty && !data &&
-        allocate_bytes(st, pitch * n[PIXVIEW_H], device, stream, &out->image.owner, &data)) {
+    if (!empty && !data && allocate_bytes(st, total, device, stream, &out->image.owner, &data)) {
         return -1;
     }
     pixview_stream memory_stream = out->image.stream;
@@ -359,7 +380,7 @@ static int allocate_image(pv_state *st, const pv_source *src, pixview_layout lay
         return -1;
     }
     if (!data)
-        return pv_allocate_plain(st, like, layout, device, stream, &out->image);
+        return pv_allocate_plain(st, like, layout, device, stream, out->stream_object, &out->image);
     int ndim;
     int64_t shape[4], strides[4];
     pixview_stream memory_stream = out->image.stream;
@@ -391,6 +412,7 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
         rc = allocate_gpumat(st, src, req->stream, out);
         break;
     default:
+        out->stream_object = Py_XNewRef(req->has_stream ? req->stream_object : src->stream_object);
         rc = allocate_image(st, src, layout, req->has_stream ? req->stream : like->stream, out);
         break;
     }

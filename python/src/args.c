@@ -52,8 +52,9 @@ int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_lay
     *out = PIXVIEW_LAYOUT_NONE;
     if (!value || value == Py_None)
         return 0;
-    const char *name = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value) : NULL;
-    if (name)
+    Py_ssize_t length;
+    const char *name = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &length) : NULL;
+    if (name && strlen(name) == (size_t)length)
         *out = pixview_layout_parse(name);
     if (*out != PIXVIEW_LAYOUT_NONE)
         return 0;

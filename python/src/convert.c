@@ -128,6 +128,11 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
         pixviewi_fail(&plan->why, PIXVIEW_OK, moves ? "between host and device" : "copy=True");
         return 0;
     }
+    if (PIXVIEWI_UNLIKELY(src->copied && req->copy == 0)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the producer's __dlpack__ gave a copy, which copy=False forbids");
+        return -1;
+    }
     if (refuse_view(src, req, plan->layout, &plan->why)) {
         plan->kind = PV_COPY;
         if (req->copy != 0)

@@ -32,7 +32,8 @@ void pv_result_clear(pv_result *result);
 // Dense memory of nobody's framework: host (64-byte aligned) or stream-ordered device memory. The
 // image gets shape and dtype of `like`, packed in `layout`, and an owner.
 int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,
-                      pixview_device device, pixview_stream stream, pixview_image *out);
+                      pixview_device device, pixview_stream stream, PyObject *keep,
+                      pixview_image *out);
 
 // May a GpuMat of the cv2 at hand describe the image, interleaved or after a copy? -1 with the error.
 int pv_gpumat_accepts(pv_state *st, const pixview_image *image);

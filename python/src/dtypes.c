@@ -151,6 +151,16 @@ bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
     return false;
 }
 
+// The name of a NumPy dtype does not tell its byte order.
+static bool big_endian(PyObject *value)
+{
+    PyObject *order = PyUnicode_Check(value) ? NULL : PyObject_GetAttrString(value, "byteorder");
+    bool big = order && PyUnicode_Check(order) && PyUnicode_CompareWithASCIIString(order, ">") == 0;
+    Py_XDECREF(order);
+    PyErr_Clear();
+    return big;
+}
+
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
     if (pv_known_dtype(st, value, out))
@@ -158,7 +168,7 @@ int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
     PyObject *name = dtype_name(st, value);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL;
     bool found = false;
-    if (text) {
+    if (text && !big_endian(value)) {
         const char *dot = strrchr(text, '.');
         found = pixview_dtype_parse(dot ? dot + 1 : text, out) ||
                 pixview_typestr_parse(text, out, NULL) == PIXVIEW_OK;

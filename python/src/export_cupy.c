@@ -77,7 +77,7 @@ PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layou
     if (pixview_image_axes(image, layout, &ndim, shape, strides, &err))
         return pv_raise(st, &err);
     PyObject *extents = pv_dims(ndim, shape), *steps = pv_dims(ndim, strides);
-    PyObject *memory = memory_pointer(st, image, layout);
+    PyObject *memory = extents && steps ? memory_pointer(st, image, layout) : NULL;
     PyObject *array =
         extents && steps && memory ? construct(st, extents, dtype, memory, steps) : NULL;
     Py_XDECREF(extents);

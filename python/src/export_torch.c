@@ -26,7 +26,11 @@ static DlDevice torch_device(pixview_device device)
 
 static PyObject *through_capsule(pv_state *st, const pixview_image *image, pixview_layout layout)
 {
-    PyObject *capsule = pv_image_capsule(st, image, layout, false);
+    pixview_image shown = *image; // torch has no const, and plain CPU and CUDA memory only
+    DlDevice device = torch_device(image->device);
+    shown.flags = 0;
+    shown.device = (pixview_device){device.type, device.id};
+    PyObject *capsule = pv_image_capsule(st, &shown, layout, false);
     if (!capsule)
         return NULL;
     PyObject *args[] = {st->torch, capsule};

@@ -163,11 +163,9 @@ static int read_cn_shift(pv_state *st)
     return 0;
 }
 
-int pv_gpumat_check(pv_state *st)
+static int check_once(pv_state *st)
 {
     pv_gpumat_abi *abi = &st->gpumat;
-    if (abi->checked)
-        return 0;
     if (read_cn_shift(st))
         return -1;
     PyObject *known = make_known(st);
@@ -181,6 +179,19 @@ int pv_gpumat_check(pv_state *st)
     Py_DECREF(known);
     abi->checked = true;
     return 0;
+}
+
+// cv2 gives the GIL away in its calls, so a second thread could come in and count along.
+int pv_gpumat_check(pv_state *st)
+{
+    if (PIXVIEWI_LIKELY(st->gpumat.checked))
+        return 0;
+    Py_BEGIN_ALLOW_THREADS;
+    PyThread_acquire_lock(st->gpumat_lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS;
+    int rc = st->gpumat.checked ? 0 : check_once(st);
+    PyThread_release_lock(st->gpumat_lock);
+    return rc;
 }
 
 // Depth codes in OpenCV's order; those from 8 on exist in OpenCV 5 only.

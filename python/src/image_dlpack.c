@@ -152,7 +152,6 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
     const pixview_image *image = &((pv_image *)self)->image;
     pixview_layout layout = ((pv_image *)self)->layout;
-    pixview_error err;
     asked ask;
     if (parse(st, image, args, nargs, kwnames, &ask))
         return NULL;
@@ -162,20 +161,24 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
         return NULL;
     }
     if (ask.copy != 1 && !ask.to_host) {
-        bool host = pixview_image_on_host(image);
-        if (!host && pixviewi_cuda_order(image->device.id, image->stream, ask.stream, &err))
-            return pv_raise(st, &err);
-        return ask.versioned ? versioned_capsule(st, image, layout, 0)
-                             : legacy_capsule(st, image, layout);
+        pixview_image shown = *image;
+        if (pv_order_image(st, &shown, ((pv_image *)self)->stream_object, ask.stream))
+            return NULL;
+        PyObject *out = ask.versioned ? versioned_capsule(st, &shown, layout, 0)
+                                      : legacy_capsule(st, &shown, layout);
+        pixview_owner_unref(shown.owner);
+        return out;
     }
     pixview_image made;
     pixview_device device = ask.to_host ? (pixview_device){PIXVIEW_CPU, 0} : image->device;
     if (pixview_image_on_host(image))
         device = (pixview_device){PIXVIEW_CPU, 0};
-    if (pv_allocate_plain(st, image, layout, device, image->stream, &made))
+    PyObject *keep = ((pv_image *)self)->stream_object;
+    if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
         return NULL;
     PyObject *capsule = NULL;
-    if (pv_copy_ordered(st, image, &made, ask.stream) == 0) {
+    if (pv_copy_ordered(st, image, &made, ask.stream) == 0 &&
+        pv_note_use(&made, ask.stream, keep, NULL) == 0) {
         capsule = ask.versioned ? versioned_capsule(st, &made, layout, DL_FLAG_IS_COPIED)
                                 : legacy_capsule(st, &made, layout);
     }

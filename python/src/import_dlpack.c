@@ -11,6 +11,15 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
         pv_raisef(st, PIXVIEW_E_LAYOUT, "the DLPack tensor has %d axes but no shape", t->ndim);
         return -1;
     }
+    int32_t type = t->device.type;
+    if (type != PIXVIEW_CPU && type != PIXVIEW_CUDA && type != PIXVIEW_CUDA_HOST &&
+        type != PIXVIEW_CUDA_MANAGED) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "DLPack device type %d; pixview knows CPU (1), CUDA (2), pinned (3) and managed "
+                  "(13) memory",
+                  type);
+        return -1;
+    }
     int64_t strides[4] = {0};
     pixview_dtype dtype = {t->dtype.code, t->dtype.bits, t->dtype.lanes};
     for (int i = 0; i < t->ndim && i < 4 && t->strides; i++) {
@@ -53,6 +62,11 @@ static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const p
     }
     if (peek(st, &m->tensor, req, src))
         return -1;
+    src->copied = m->flags & DL_FLAG_IS_COPIED;
+    if (m->flags & DL_FLAG_READ_ONLY)
+        src->image.flags |= PIXVIEW_READ_ONLY;
+    if (req->planning)
+        return 0;
     pixview_status status = pixview_image_from_dlpack_take(m, src->layout, &src->image, &err);
     return taken(st, capsule, false, status, &err, src);
 }
@@ -63,6 +77,8 @@ static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, cons
     pixview_error err;
     if (peek(st, &m->tensor, req, src))
         return -1;
+    if (req->planning)
+        return 0;
     pixview_status status =
         pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err);
     return taken(st, capsule, true, status, &err, src);

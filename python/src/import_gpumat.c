@@ -133,7 +133,7 @@ static void free_memory(void *header) { pv_gpumat_free(header); }
 static void release_header(pixview_owner *owner)
 {
     pv_gpumat *header = (pv_gpumat *)owner->held.words;
-    if (pixviewi_exiting())
+    if (pixviewi_cuda_gone())
         return; // OpenCV's static allocator may be gone
     if (!pv_gpumat_drop(header))
         return;

@@ -6,7 +6,7 @@
 #include "state.h"
 
 typedef struct {
-    PyObject *shape, *typestr, *data, *strides, *stream, *mask; // borrowed; None counts as absent
+    PyObject *shape, *typestr, *data, *strides, *stream, *mask, *offset; // borrowed; None: absent
 } entries;
 
 static PyObject *entry(PyObject *dict, PyObject *key)
@@ -24,7 +24,8 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
     }
     *out = (entries){entry(interface, st->s_shape),  entry(interface, st->s_typestr),
                      entry(interface, st->s_data),   entry(interface, st->s_strides),
-                     entry(interface, st->s_stream), entry(interface, st->s_mask)};
+                     entry(interface, st->s_stream), entry(interface, st->s_mask),
+                     entry(interface, st->s_offset)};
     if (PyErr_Occurred())
         return -1;
     if (out->mask) {
@@ -64,8 +65,54 @@ static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_d
 
 // data is (pointer, read-only); in __array_interface__ it may be a buffer instead, whose memory a
 // memoryview then keeps.
-static int parse_data(pv_state *st, PyObject *data, pv_source *src, void **pointer, bool *readonly)
+static int parse_buffer(pv_state *st, const entries *e, pv_source *src, void **pointer,
+                        bool *readonly)
 {
+    src->keep = PyMemoryView_FromObject(e->data);
+    if (!src->keep) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R, whose buffer cannot be read",
+                      e->data);
+        return -1;
+    }
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(src->keep);
+    long long offset = e->offset ? PyLong_AsLongLong(e->offset) : 0;
+    if (PyErr_Occurred() || offset < 0 || offset > buffer->len ||
+        !PyBuffer_IsContiguous(buffer, 'C')) {
+        PyErr_Clear();
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "offset %lld into a buffer of %zd bytes%s", offset,
+                  buffer->len,
+                  PyBuffer_IsContiguous(buffer, 'C') ? "" : ", which is not contiguous");
+        return -1;
+    }
+    *pointer = (char *)buffer->buf + offset;
+    *readonly = buffer->readonly;
+    return 0;
+}
+
+// The elements of an interface over a buffer have to lie in it.
+static int check_inside(pv_state *st, const pv_source *src)
+{
+    const pixview_image *image = &src->image;
+    if (!src->keep || pixview_image_is_empty(image))
+        return 0;
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(src->keep);
+    intptr_t low = (char *)image->data - (char *)buffer->buf,
+             high = low + pixview_dtype_size(image->dtype);
+    for (int i = 0; i < 4; i++) { // no overflow: the image was checked to fit the address space
+        int64_t reach = (image->shape[i] - 1) * image->strides[i];
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    if (low >= 0 && high <= buffer->len)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "shape and strides reach bytes %zd to %zd of a buffer of %zd",
+              (Py_ssize_t)low, (Py_ssize_t)high, buffer->len);
+    return -1;
+}
+
+static int parse_data(pv_state *st, const entries *e, bool cuda, pv_source *src, void **pointer,
+                      bool *readonly)
+{
+    PyObject *data = e->data;
     if (PyTuple_Check(data) && PyTuple_GET_SIZE(data) == 2) {
         PyObject *address = PyTuple_GET_ITEM(data, 0);
         *pointer = PyLong_Check(address) ? PyLong_AsVoidPtr(address) : NULL;
@@ -73,13 +120,8 @@ static int parse_data(pv_state *st, PyObject *data, pv_source *src, void **point
         *readonly = flag > 0;
         if (PyLong_Check(address) && flag >= 0 && !PyErr_Occurred())
             return 0;
-    } else if (PyObject_CheckBuffer(data)) {
-        src->keep = PyMemoryView_FromObject(data);
-        if (src->keep) {
-            *pointer = PyMemoryView_GET_BUFFER(src->keep)->buf;
-            *readonly = PyMemoryView_GET_BUFFER(src->keep)->readonly;
-            return 0;
-        }
+    } else if (!cuda && PyObject_CheckBuffer(data)) {
+        return parse_buffer(st, e, src, pointer, readonly);
     }
     pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R instead of (address, read-only flag)",
                   data);
@@ -93,7 +135,7 @@ static int parse_stream(pv_state *st, PyObject *stream, pixview_stream *out)
     if (!stream)
         return 0;
     unsigned long long handle = PyLong_Check(stream) ? PyLong_AsUnsignedLongLong(stream) : 0;
-    if (handle && !PyErr_Occurred()) {
+    if (handle && (pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
         *out = (pixview_stream)handle;
         return 0;
     }
@@ -116,8 +158,8 @@ static int find_device(pv_state *st, bool cuda, void *data, const int64_t *shape
     return -1;
 }
 
-int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
-                        const pv_request *req, pv_source *src)
+static int import_copy(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                       const pv_request *req, pv_source *src)
 {
     const char *what = cuda ? "__cuda_array_interface__" : "__array_interface__";
     entries e;
@@ -131,7 +173,7 @@ int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cud
     if (read_entries(st, interface, what, &e) || parse_typestr(st, x, e.typestr, &dtype) ||
         pv_parse_dims(st, "shape", e.shape, 4, &ndim, shape) ||
         (e.strides && pv_parse_dims(st, "strides", e.strides, 4, &same, strides)) ||
-        parse_data(st, e.data, src, &data, &readonly) ||
+        parse_data(st, &e, cuda, src, &data, &readonly) ||
         parse_stream(st, cuda ? e.stream : NULL, &stream) ||
         find_device(st, cuda, data, shape, ndim, &device)) {
         return -1;
@@ -147,5 +189,17 @@ int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cud
     src->image.stream = stream;
     if (readonly)
         src->image.flags |= PIXVIEW_READ_ONLY;
-    return 0;
+    return check_inside(st, src);
+}
+
+// Of a copy: its entries must not go away when reading one of them runs code of the object's.
+int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                        const pv_request *req, pv_source *src)
+{
+    PyObject *copy = PyDict_Check(interface) ? PyDict_Copy(interface) : Py_NewRef(interface);
+    if (!copy)
+        return -1;
+    int rc = import_copy(st, x, copy, cuda, req, src);
+    Py_DECREF(copy);
+    return rc;
 }

@@ -51,8 +51,20 @@ int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind 
     }
     pixview_dtype dtype = {t.dtype.code, t.dtype.bits, t.dtype.lanes};
     int64_t size = pixview_dtype_size(dtype), strides[4];
-    for (int i = 0; i < t.ndim && t.strides; i++)
-        strides[i] = t.strides[i] * size;
+    for (int i = 0; i < t.ndim && t.strides; i++) {
+        int64_t stride = t.shape[i] > 1 ? t.strides[i] : 0; // of such an axis it means nothing
+        if (PIXVIEWI_UNLIKELY(__builtin_mul_overflow(stride, size, &strides[i]))) {
+            pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
+                      i, (long long)stride);
+            return -1;
+        }
+    }
+    if (PIXVIEWI_UNLIKELY(t.device.type != PIXVIEW_CPU && t.device.type != PIXVIEW_CUDA)) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "the tensor is on a device of DLPack type %d; pixview knows CPU and CUDA",
+                  (int)t.device.type);
+        return -1;
+    }
     pixview_device device = {t.device.type, t.device.id};
     if (pv_source_init(st, src, kind, req, (char *)t.data + t.byte_offset, t.ndim, t.shape,
                        t.strides ? strides : NULL, dtype, device) ||
@@ -134,8 +146,14 @@ int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req
         tensor_pointer(st, x, &data)) {
         return -1;
     }
-    for (int i = 0; i < ndim; i++)
-        strides[i] *= pixview_dtype_size(dtype);
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] <= 1)
+            strides[i] = 0;
+        if (__builtin_mul_overflow(strides[i], pixview_dtype_size(dtype), &strides[i])) {
+            pv_raisef(st, PIXVIEW_E_LAYOUT, "a stride of axis %d does not fit 64 bits in bytes", i);
+            return -1;
+        }
+    }
     if (pv_source_init(st, src, PV_TORCH, req, data, ndim, shape, strides, dtype, device) ||
         check_bits(st, x, dtype)) {
         return -1;

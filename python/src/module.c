@@ -93,8 +93,7 @@ static int parse_kind(PyObject *value, pv_kind *out)
 static PyObject *plan(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     pv_state *st = pv_get_state(module);
-    // A producer asked to show itself for a plan alone orders nothing.
-    pv_request req = {.copy = -1};
+    pv_request req = {.copy = -1, .planning = true};
     arguments a = {NULL};
     const pv_keyword keywords[] = {{"x", &a.x},
                                    {"to", &a.to},
@@ -281,6 +280,11 @@ static int exec(PyObject *module)
     char version[32];
     PyOS_snprintf(version, sizeof version, "%d.%d.%d", PIXVIEW_VERSION_MAJOR, PIXVIEW_VERSION_MINOR,
                   PIXVIEW_VERSION_PATCH);
+    st->gpumat_lock = PyThread_allocate_lock();
+    if (!st->gpumat_lock) {
+        PyErr_NoMemory();
+        return -1;
+    }
     if (intern_names(st) || add_errors(module, st) || pv_hold_init(module) ||
         PyModule_AddStringConstant(module, "__version__", version)) {
         return -1;
@@ -353,7 +357,13 @@ static int clear(PyObject *module)
     return 0;
 }
 
-static void module_free(void *module) { clear(module); }
+static void module_free(void *module)
+{
+    clear(module);
+    PyThread_type_lock lock = pv_get_state(module)->gpumat_lock;
+    if (lock)
+        PyThread_free_lock(lock);
+}
 
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, exec},

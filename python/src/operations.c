@@ -4,6 +4,14 @@
 
 #include "convert.h"
 
+// The N of 'cuda:N': digits alone. -1 if it is none.
+static long ordinal(const char *text)
+{
+    char *end;
+    long value = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+    return value >= 0 && *end == '\0' && value <= INT32_MAX ? value : -1;
+}
+
 // 'cpu', 'cuda', 'cuda:1', ('cuda', 1) or an ordinal.
 static int parse_device(PyObject *value, pixview_device *out)
 {
@@ -11,21 +19,26 @@ static int parse_device(PyObject *value, pixview_device *out)
     if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
         name = PyTuple_GET_ITEM(value, 0);
         index = PyTuple_GET_ITEM(value, 1);
-    } else if (PyLong_Check(value) && !PyBool_Check(value)) {
+    } else if (PyLong_Check(value)) {
         name = NULL;
         index = value;
     }
-    *out = (pixview_device){PIXVIEW_CUDA, index ? (int32_t)PyLong_AsLong(index) : 0};
-    const char *text =
-        name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : (name ? "" : "cuda");
-    char *end = NULL;
-    if (text && strncmp(text, "cuda:", 5) == 0 && !index)
-        out->id = (int32_t)strtol(text + 5, &end, 10);
-    bool cuda = text && (strcmp(text, "cuda") == 0 || (end && end != text + 5 && *end == '\0'));
-    bool cpu = text && strcmp(text, "cpu") == 0;
-    if (cpu)
-        *out = (pixview_device){PIXVIEW_CPU, 0};
-    if (!PyErr_Occurred() && (cpu || (cuda && out->id >= 0)))
+    Py_ssize_t length = 4;
+    const char *text = !name                   ? "cuda"
+                       : PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length)
+                                               : NULL;
+    long id = 0;
+    if (index)
+        id = PyLong_Check(index) && !PyBool_Check(index) ? PyLong_AsLong(index) : -1;
+    bool whole = text && strlen(text) == (size_t)length;
+    if (whole && !index && strncmp(text, "cuda:", 5) == 0) {
+        id = ordinal(text + 5);
+        text = "cuda";
+    }
+    bool cpu = whole && strcmp(text, "cpu") == 0 && id == 0,
+         cuda = whole && strcmp(text, "cuda") == 0;
+    *out = (pixview_device){cpu ? PIXVIEW_CPU : PIXVIEW_CUDA, (int32_t)id};
+    if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
         return 0;
     PyErr_Clear();
     PyErr_Format(PyExc_ValueError,
@@ -132,9 +145,27 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
     return out;
 }
 
-// Writing under autograd's back would make gradients wrong without a word.
-static int check_grad(pv_state *st, PyObject *dst, const pv_source *src)
+static bool takes_stream(const pv_source *src)
 {
+    return src->foreign_stream || src->kind == PV_IMAGE;
+}
+
+static int check_stream(const pv_source *a, const pv_source *b, PyObject *stream)
+{
+    if (!stream || stream == Py_None || takes_stream(a) || takes_stream(b))
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "stream= speaks of a GpuMat or Image; neither end is one");
+    return -1;
+}
+
+// Writing under autograd's back would make gradients wrong without a word.
+static int check_dst(pv_state *st, PyObject *dst, const pv_source *src)
+{
+    if (src->copied) {
+        pv_raisef(st, PIXVIEW_E_READONLY,
+                  "dst's __dlpack__ gave a copy: what is written there is lost");
+        return -1;
+    }
     if (src->kind != PV_TORCH)
         return 0;
     PyObject *grad = PyObject_GetAttr(dst, st->s_requires_grad);
@@ -169,8 +200,8 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     pv_source_begin(&a, dst);
     pv_source_begin(&b, src);
     PyObject *out = NULL;
-    if (pv_import(st, dst, &to, &a) == 0 && check_grad(st, dst, &a) == 0 &&
-        pv_import(st, src, &from, &b) == 0 &&
+    if (pv_import(st, dst, &to, &a) == 0 && check_dst(st, dst, &a) == 0 &&
+        pv_import(st, src, &from, &b) == 0 && check_stream(&a, &b, stream) == 0 &&
         pv_copy_ordered(st, &b.image, &a.image, a.image.stream) == 0) {
         out = Py_NewRef(dst);
     }

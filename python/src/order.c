@@ -142,3 +142,30 @@ int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *m
     Py_XDECREF(keep);
     return rc;
 }
+
+int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
+{
+    pixview_error err;
+    pixview_stream producer = image->stream;
+    pixview_owner_ref(image->owner);
+    if (pixview_image_on_host(image) || consumer == PIXVIEW_STREAM_NONE ||
+        producer == PIXVIEW_STREAM_NONE || same(producer, consumer)) {
+        return 0;
+    }
+    if (pixviewi_cuda_order(image->device.id, producer, consumer, &err)) {
+        pixview_owner_unref(image->owner);
+        pv_raise(st, &err);
+        return -1;
+    }
+    if (!image->owner)
+        return 0;
+    pixview_owner *alone = pixviewi_owner_wrap(image->owner);
+    pixview_owner_unref(image->owner);
+    image->owner = alone;
+    if (alone && add_use(alone, image->device.id, consumer, producer, keep) == 0)
+        return 0;
+    if (!alone)
+        PyErr_NoMemory();
+    pixview_owner_unref(alone);
+    return -1;
+}

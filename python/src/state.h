@@ -50,6 +50,7 @@ enum { PV_DTYPE_COUNT = 15 }; // rows of the table in dtypes.c
     X(mask)                      \
     X(max_version)               \
     X(memptr)                    \
+    X(offset)                    \
     X(name)                      \
     X(ndarray)                   \
     X(ptr)                       \
@@ -96,6 +97,7 @@ typedef struct pv_state {
     PyObject *cv2_cuda;
     PyTypeObject *gpumat_type;
     pv_gpumat_abi gpumat;
+    PyThread_type_lock gpumat_lock; // while the self-check runs
 
     PyObject *kw_memptr_strides; // ("memptr", "strides") for cupy.ndarray
     PyObject *kw_stream_version, *kw_version, *kw_stream;
@@ -129,6 +131,7 @@ typedef struct pv_source {
     PyObject *object;        // borrowed; what pv_source_hold keeps alive
     PyObject *keep;          // owned; held instead of `object` if set (a memoryview)
     PyObject *stream_object; // owned; keeps image.stream alive
+    bool copied;             // the producer gave a copy of its own
     bool must_copy;          // a view of it would not be safe; `why` tells
     const char *why;
     bool
@@ -141,7 +144,7 @@ static inline void pv_source_begin(pv_source *src, PyObject *object)
     src->image.owner = NULL;
     src->object = object;
     src->stream_object = src->keep = NULL;
-    src->must_copy = src->foreign_stream = false;
+    src->copied = src->must_copy = src->foreign_stream = false;
     src->why = NULL;
 }
 
@@ -153,6 +156,7 @@ typedef struct pv_request {
     int copy;             // -1 None, 0 False, 1 True
     bool contiguous;
     bool allow_readonly;
+    bool planning;           // nothing is converted: a producer orders and hands over nothing
     bool has_stream;         // stream= was given
     pixview_stream stream;   // PIXVIEW_STREAM_LEGACY when not
     PyObject *stream_object; // borrowed; what was passed as stream=
@@ -199,6 +203,9 @@ int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
 // Orders a view's consumer after the source's stream and notes what the release has to undo: the
 // view's owner then makes the source's stream wait for the consumer's. Makes image.owner.
 int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
+// The same for an Image that shows itself: orders `consumer` after it and gives *image an owner of its
+// own (counted), whose release makes the Image's stream wait. `keep` keeps that stream alive.
+int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer);
 // A result whose memory belongs to image->stream is used on `consumer`. The objects, which may be NULL,
 // keep the two streams alive.
 int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,

@@ -18,6 +18,8 @@ static int handle_from_int(PyObject *value, pixview_stream *out)
                      value);
     } else {
         *out = (pixview_stream)PyLong_AsUnsignedLongLong(index);
+        if (*out == PIXVIEW_STREAM_NONE && !PyErr_Occurred())
+            PyErr_Format(PyExc_ValueError, "stream=%R is no handle", value);
     }
     Py_DECREF(index);
     return PyErr_Occurred() ? -1 : 0;
@@ -55,34 +57,46 @@ static int handle_from_cv2(pv_state *st, PyObject *value, PyObject *method, pixv
     return rc;
 }
 
+// An attribute that is not there is no error; a Ctrl-C while it is looked up is.
+static PyObject *optional(PyObject *value, PyObject *name)
+{
+    PyObject *found = PyObject_GetAttr(value, name);
+    if (!found && PyErr_ExceptionMatches(PyExc_AttributeError))
+        PyErr_Clear();
+    return found;
+}
+
 int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
 {
     if (PyLong_CheckExact(value))
         return handle_from_int(value, out);
-    PyObject *found = PyObject_GetAttr(value, st->s___cuda_stream__);
+    PyObject *found = optional(value, st->s___cuda_stream__);
     if (found) {
         int rc = handle_from_protocol(found, out);
         Py_DECREF(found);
         return rc;
     }
-    PyErr_Clear();
+    if (PyErr_Occurred())
+        return -1;
     PyObject *names[] = {st->s_cuda_stream, st->s_ptr}; // torch's and CuPy's streams
     for (int i = 0; i < 2; i++) {
-        found = PyObject_GetAttr(value, names[i]);
+        found = optional(value, names[i]);
         if (found) {
             int rc = handle_from_int(found, out);
             Py_DECREF(found);
             return rc;
         }
-        PyErr_Clear();
+        if (PyErr_Occurred())
+            return -1;
     }
-    found = PyObject_GetAttr(value, st->s_cudaPtr);
+    found = optional(value, st->s_cudaPtr);
     if (found) {
         int rc = handle_from_cv2(st, value, found, out);
         Py_DECREF(found);
         return rc;
     }
-    PyErr_Clear();
+    if (PyErr_Occurred())
+        return -1;
     if (PyIndex_Check(value) && !PyBool_Check(value))
         return handle_from_int(value, out);
     PyErr_Format(
@@ -138,7 +152,7 @@ int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
 int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out)
 {
     *out = (pv_stream){PIXVIEW_STREAM_NONE, NULL};
-    if (device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED)
+    if ((device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED) || req->planning)
         return 0;
     if (req->to == PV_TORCH)
         return pv_torch_stream(st, device.id, &out->handle);

@@ -48,9 +48,11 @@ pixview_status pixviewi_cuda_load_kernels(int device, pixview_error *err);
 // Was the library built with kernels?
 bool pixviewi_cuda_has_kernels(void);
 
-// After this, releases free plain memory only: the interpreter, or the process, is going down, or
-// this is the child of a fork. Set from atexit and pthread_atfork.
+// The interpreter, or the process, is going down: releases free plain memory only. Set from atexit.
 void pixviewi_set_exiting(void);
 bool pixviewi_exiting(void);
+
+// That, or this is the child of a fork: nothing of the driver's, or of OpenCV's allocator, may be freed.
+bool pixviewi_cuda_gone(void);
 
 #endif

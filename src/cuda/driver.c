@@ -9,11 +9,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static atomic_bool exiting;
+static atomic_bool exiting, forked;
 
 void pixviewi_set_exiting(void) { atomic_store_explicit(&exiting, true, memory_order_relaxed); }
 
 bool pixviewi_exiting(void) { return atomic_load_explicit(&exiting, memory_order_relaxed); }
+
+static void set_forked(void) { atomic_store_explicit(&forked, true, memory_order_relaxed); }
+
+bool pixviewi_cuda_gone(void)
+{
+    return pixviewi_exiting() || atomic_load_explicit(&forked, memory_order_relaxed);
+}
 
 pixview_status pixviewi_driver_fail(pixview_error *err, const pixviewi_driver *driver, int code,
                                     const char *what)
@@ -72,7 +79,7 @@ static pixview_status load(pixviewi_driver *driver, pixview_error *err)
         code = CU_NO_DEVICE;
     if (code != CU_SUCCESS)
         return pixviewi_driver_fail(err, driver, code, "cannot start the CUDA driver");
-    pthread_atfork(NULL, NULL, pixviewi_set_exiting); // a child cannot use the parent's contexts
+    pthread_atfork(NULL, NULL, set_forked); // a child cannot use the parent's contexts
     atexit(pixviewi_set_exiting);
     return PIXVIEW_OK;
 }
@@ -85,6 +92,12 @@ const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static bool tried;
 
+    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&forked, memory_order_relaxed))) {
+        pixviewi_fail(err, PIXVIEW_E_CUDA,
+                      "CUDA was used before this process was forked, and a child cannot go on with "
+                      "it; start workers with the 'spawn' or 'forkserver' method");
+        return NULL;
+    }
     const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
     if (PIXVIEWI_LIKELY(driver))
         return driver;

@@ -35,7 +35,7 @@ static void free_block(pixview_owner *self)
 {
     pixview_stream stream = (pixview_stream)self->held.words[1];
     pixviewi_scope scope;
-    if (pixviewi_exiting())
+    if (pixviewi_cuda_gone())
         return;
     // Handle 2 is another stream on every thread, and this may be another thread. The legacy
     // stream waits for all of them.

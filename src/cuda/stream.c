@@ -18,7 +18,7 @@ static int key_failed;
 static void drop_events(void *value)
 {
     thread_events *mine = value;
-    const pixviewi_driver *driver = pixviewi_exiting() ? NULL : pixviewi_driver_get(NULL);
+    const pixviewi_driver *driver = pixviewi_cuda_gone() ? NULL : pixviewi_driver_get(NULL);
     for (int device = 0; driver && device < driver->count && device < PIXVIEWI_MAX_DEVICES;
          device++) {
         pixviewi_scope scope;

@@ -354,3 +354,49 @@ def test_a_buffer_s_object_is_held_and_dropped() -> None:
     assert np.asarray(v).sum() == 0
     del v
     assert dead(ref)
+
+
+def test_an_offset_into_a_buffer() -> None:
+    data = bytearray(range(64))
+    holder = Shown({"data": data, "shape": (4, 4), "typestr": "|u1", "offset": 16, "version": 3})
+    assert pixview.as_numpy(holder)[0, 0] == 16
+    for wrong in (
+        {"offset": 49},
+        {"offset": -1},
+        {"offset": 0, "shape": (9, 9)},
+        {"data": memoryview(data)[::2]},
+    ):
+        entries = {
+            "data": data,
+            "shape": (4, 4),
+            "typestr": "|u1",
+            "offset": 16,
+            "version": 3,
+        } | wrong
+        with pytest.raises(pixview.LayoutError):
+            pixview.view(Shown(entries))
+
+
+def test_an_interface_that_goes_away_while_it_is_read() -> None:
+    class Flag:
+        def __bool__(self) -> bool:
+            entries.clear()
+            return False
+
+    a = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    entries = {"data": (a.ctypes.data, Flag()), "shape": [4, 4], "typestr": "|u1", "version": 3}
+    np.testing.assert_array_equal(pixview.as_numpy(Shown(entries)), a)
+
+
+class Shown:
+    def __init__(self, entries: dict[str, Any]) -> None:
+        self.__array_interface__ = entries
+
+
+def test_masks_and_byte_order_are_not_lost() -> None:
+    a = np.ma.masked_array(np.zeros((4, 5)), mask=True)
+    with pytest.raises(pixview.UnsupportedError, match="filled"):
+        pixview.view(a)
+    b = np.arange(16, dtype=">u2").reshape(4, 4)
+    with pytest.raises(pixview.DtypeError):
+        pixview.from_pointer(b.ctypes.data, b.shape, b.dtype, device="cpu", owner=b)

@@ -142,8 +142,11 @@ def test_dlpack_orders_before_the_stream_it_is_given(fake: Any, other: int) -> N
     v = source(fake, stream=other)
     for stream, consumer in ((None, 0), (1, 0), (other, other)):
         fake.reset()
-        v.__dlpack__(stream=stream)
+        capsule = v.__dlpack__(stream=stream)
         assert fake.work() == ([] if consumer == other else ["record", "wait"])
+        del capsule  # and the other way round
+        assert fake.work() == ([] if consumer == other else ["record", "wait"] * 2)
+        assert consumer == other or waited(fake, other, consumer)
     fake.reset()
     v.__dlpack__(stream=-1)
     assert fake.calls() == ""

@@ -349,3 +349,25 @@ assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 assert np.asarray(kept[0]).sum() == a.sum()
 """
     )
+
+
+def test_a_forked_child_drops_what_it_holds(fake: Any) -> None:
+    """The driver was used before the fork: the child frees host memory all the same."""
+    check_python(
+        """if True:
+        import os, resource, numpy as np, torch, pixview
+        pixview._core._doctor()  # loads the driver
+        pid = os.fork()
+        if pid == 0:
+            def rss():
+                with open("/proc/self/statm") as f:
+                    return int(f.read().split()[1]) * resource.getpagesize()
+            for _ in range(20):
+                pixview.as_torch(np.ones((1024, 1024), np.uint8))
+            before = rss()
+            for _ in range(200):
+                pixview.as_torch(np.ones((1024, 1024), np.uint8))
+            os._exit(0 if rss() - before < 50e6 else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        """
+    )

@@ -89,3 +89,9 @@ def test_what_cannot_be_converted_cannot_be_planned(torch: Any) -> None:
         pixview.plan(np.zeros((4, 5), "O"), "torch")
     with pytest.raises(pixview.DeviceError, match="copy=True"):
         pixview.plan(image(4, 5, 3), "cupy")
+
+
+def test_a_plan_takes_nothing() -> None:
+    capsule = pixview.view(np.zeros((4, 5), np.uint8)).__dlpack__(max_version=(1, 0))
+    assert pixview.plan(capsule, "numpy").kind == "view"
+    assert pixview.as_numpy(capsule).shape == (4, 5)

@@ -100,7 +100,9 @@ def _cv2_facts(cv2: Any) -> str:
 
 
 def _pixview_rows(facts: _core._Doctor) -> list[Row]:
-    kernels = "built in" if facts["kernels"] else "none, host memory only (make CUDA=1 builds them)"
+    kernels = (
+        "built in" if facts["kernels"] else "none, host memory only (make demo CUDA=1 builds them)"
+    )
     return [
         ("version", facts["version"]),
         ("kernels", kernels),
