@@ -43,9 +43,11 @@ if offline; then
         -Dpython=true -Dlibrary=false -Dtests=false \
         -Dpython.platlibdir="$PWD/$build/site" -Dpython.purelibdir="$PWD/$build/site" >$build.log ||
         { cat $build.log >&2; exit 1; }
-    meson configure $build -Dcuda=$feature -Dnvcc="$nvcc"
-    ninja -C $build --quiet
-    meson install -C $build --quiet --no-rebuild
+    {
+        meson configure $build -Dcuda=$feature -Dnvcc="$nvcc" &&
+            ninja -C $build &&
+            meson install -C $build --no-rebuild
+    } >>$build.log 2>&1 || { tail -40 $build.log >&2; exit 1; }
 else
     pip_install --no-build-isolation --no-deps -Cbuild-dir=build/wheel \
         -Csetup-args=-Dcuda=$feature -Csetup-args=-Dnvcc="$nvcc" .
