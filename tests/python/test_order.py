@@ -152,6 +152,30 @@ def test_dlpack_orders_before_the_stream_it_is_given(fake: Any, other: int) -> N
     assert fake.calls() == ""
 
 
+def test_memory_of_a_copy_never_comes_from_stream_minus_one(fake: Any, kernels: None) -> None:
+    a = image(*SHAPE)
+    v = fake.image(a, stream=-1)
+    for keywords in ({}, {"stream": -1}):
+        w = pixview.view(v, copy=True, **keywords)
+        np.testing.assert_array_equal(pixview.as_numpy(w, copy=True), a)
+    v.__dlpack__(copy=True)
+
+
+def test_a_copy_keeps_the_stream_of_its_memory(
+    fake: Any, other: int, torch: Any, kernels: None
+) -> None:
+    stream = Stream(other)
+    count = sys.getrefcount(stream)
+    w = pixview.view(source(fake), copy=True, stream=stream)
+    t = pixview.as_torch(w)
+    del w
+    assert sys.getrefcount(stream) > count
+    fake.reset()
+    del t
+    drain()
+    assert "free" in fake.work() and sys.getrefcount(stream) == count
+
+
 @pytest.mark.cv2
 def test_a_gpumat_on_another_stream(fake: Any, other: int, torch: Any, gpumat: Any) -> None:
     t = pixview.as_torch(source(fake))
