@@ -28,16 +28,12 @@ enum { PV_DTYPE_COUNT = 15 }; // rows of the table in dtypes.c
     X(Tensor)                    \
     X(UnownedMemory)             \
     X(__enter__)                 \
-    X(__exit__)                  \
     X(asarray)                   \
-    X(Device)                    \
     X(cuda)                      \
     X(cudaPtr)                   \
     X(cuda_stream)               \
     X(data)                      \
     X(data_ptr)                  \
-    X(descr)                     \
-    X(detach)                    \
     X(device)                    \
     X(device_id)                 \
     X(dtype)                     \
