@@ -108,9 +108,8 @@ static int check_stream(const pv_source *src, const pv_request *req)
                         req->to == PV_IMAGE)) {
         return 0;
     }
-    PyErr_SetString(
-        PyExc_ValueError,
-        "stream= speaks of a GpuMat (or Image) end; here both ends have streams of their own");
+    PyErr_SetString(PyExc_ValueError,
+                    "stream= speaks of a GpuMat or Image end, and neither end is one");
     return -1;
 }
 
@@ -251,14 +250,20 @@ static int need(pv_state *st, pv_kind kind)
     }
 }
 
+static int import_and_plan(pv_state *st, PyObject *x, const pv_request *req, pv_source *src,
+                           pv_plan *plan)
+{
+    pv_source_begin(src, x);
+    return need(st, req->to) || pv_import(st, x, req, src) || pv_make_plan(st, src, req, plan) ? -1
+                                                                                               : 0;
+}
+
 PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
 {
     pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
-    pv_source_begin(&src, x);
-    if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
-        pv_make_plan(st, &src, req, &plan) == 0) {
+    if (import_and_plan(st, x, req, &src, &plan) == 0) {
         switch (plan.kind) {
         case PV_SELF:
             out = Py_NewRef(x);
@@ -280,9 +285,7 @@ PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req)
     pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
-    pv_source_begin(&src, x);
-    if (need(st, req->to) == 0 && pv_import(st, x, req, &src) == 0 &&
-        pv_make_plan(st, &src, req, &plan) == 0) {
+    if (import_and_plan(st, x, req, &src, &plan) == 0) {
         out = PyStructSequence_New(st->plan_type);
         PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
         PyObject *reason =

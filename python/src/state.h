@@ -79,10 +79,10 @@ typedef struct pv_state {
     PyObject *cupy, *cupy_cuda;
     PyTypeObject *cupy_type;
     PyObject *cupy_unowned_memory, *cupy_memory_pointer;
-    PyObject
-        *cupy_init; // ndarray's base's _init, a shorter way than its constructor; NULL: not there
-    intptr_t (*cupy_stream_handle)(
-        int device);                  // CuPy's C function behind get_current_stream, or NULL
+    // ndarray's base's _init, a shorter way than its constructor, and CuPy's C function behind
+    // get_current_stream. NULL: not there.
+    PyObject *cupy_init;
+    intptr_t (*cupy_stream_handle)(int device);
     bool cupy_checked, cupy_in_place; // may fields be read in place? (cupy_abi.c)
     bool cupy_shortcuts_off;          // test hook
 
@@ -120,8 +120,7 @@ typedef struct pv_stream {
 
 // An imported object: its descriptor, still borrowed, and how to hold it.
 typedef struct pv_source {
-    pixview_image
-        image; // image.owner is NULL until pv_source_hold, unless the import had to take one
+    pixview_image image;   // no owner before pv_source_hold, unless the import had to take one
     pixview_layout layout; // axis order of the object
     pv_kind kind;
     PyObject *object;        // borrowed; what pv_source_hold keeps alive
@@ -130,8 +129,7 @@ typedef struct pv_source {
     bool copied;             // the producer gave a copy of its own
     bool must_copy;          // a view of it would not be safe; `why` tells
     const char *why;
-    bool
-        foreign_stream; // image.stream is what the caller said, the object has no stream of its own
+    bool foreign_stream; // image.stream is the caller's: the object has none of its own
 } pv_source;
 
 // Only what an adapter may leave alone: clearing all of it costs as much as reading a GpuMat.
