@@ -1,0 +1,48 @@
+// A move: pixels from some images to others, with any change of layout, element type and value on the
+// way. Every copy is one. The plan of a move is made without CUDA (move.c); it is carried out by the
+// kernels, or by the plain C of kernels/reference.c, which is their specification.
+#ifndef PIXVIEWI_MOVE_H
+#define PIXVIEWI_MOVE_H
+
+#include "internal.h"
+
+enum { PIXVIEWI_MAX_CHANNELS = 32 }; // with values of their own
+
+// One end of a move: a regular batch, or a list of separate images.
+typedef struct pixviewi_end {
+    pixview_dtype dtype;
+    char *data;                  // of element (0,0,0,0); regular batch only
+    int64_t strides[4];          // BYTES, N,H,W,C; regular batch only
+    const pixview_image *images; // shape[0] images of N = 1; NULL: a regular batch
+} pixviewi_end;
+
+// out = float(in) * a[c] + b[c], one fused multiply-add in float32, then rounded to the destination's
+// type: to nearest even, uint8 saturated, NaN to 0 there. c counts channels of the destination.
+// a = 1 and b = -0.0 is exactly the identity.
+typedef struct pixviewi_values {
+    bool changed; // false: bits move, the dtypes are equal, a and b mean nothing
+    bool swap_rb; // channel 0 of the destination is 2 of the source and the reverse; C is 3 or 4
+    int32_t channels; // entries of a and b: 1 (for every channel) or C
+    float a[PIXVIEWI_MAX_CHANNELS];
+    float b[PIXVIEWI_MAX_CHANNELS];
+    float pad;            // where a source ends before the destination: this stands for `in`,
+    uint8_t pad_bits[16]; // or these bits, when bits move
+} pixviewi_values;
+
+typedef struct pixviewi_move {
+    int64_t
+        shape[4]; // N,H,W,C of the destination. A listed source may have fewer rows and columns:
+                  // it lies at the top left, the rest is padded
+    pixviewi_end src, dst; // at most one of them is a list
+    pixviewi_values values;
+} pixviewi_move;
+
+// The plain C of every kernel. Host memory only.
+void pixviewi_move_reference(const pixviewi_move *move);
+
+// Queues the move on `device`: one launch, or several when a list does not fit the parameters of one.
+// Checked before: extents, types, overlap, devices. Nothing is queued when it fails at once.
+pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
+                                         pixview_stream stream, pixview_error *err);
+
+#endif
