@@ -1,0 +1,156 @@
+// A move in plain C, one element at a time: what every kernel and every fast host loop has to equal,
+// bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
+#include <math.h>
+#include <string.h>
+
+#include "move.h"
+
+// ---- half types, exact in integers ------------------------------------------------------------
+
+static float from_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint32_t to_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static float float_of_f16(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31,
+             mantissa = half & 0x3ff;
+    if (exponent == 31)
+        return from_bits(sign | 0x7f800000 | mantissa << 13);
+    if (exponent == 0) // subnormal: a multiple of 2^-24
+        return copysignf((float)mantissa * 0x1p-24f, from_bits(sign));
+    return from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+// `bits` without its lowest `drop` bits, to nearest even. A carry into the exponent is right.
+static uint32_t drop_to_even(uint32_t bits, int drop)
+{
+    uint32_t kept = bits >> drop, rest = bits & ((1u << drop) - 1), half = 1u << (drop - 1);
+    return kept + (rest > half || (rest == half && (kept & 1)));
+}
+
+static uint16_t f16_of_float(float value)
+{
+    uint32_t bits = to_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000)
+        return (uint16_t)(sign | 0x7e00);
+    if (magnitude >= 0x47800000) // 65536 and more; what rounds up to it carries into infinity below
+        return (uint16_t)(sign | 0x7c00);
+    if (magnitude >= 0x38800000) // 2^-14: normal
+        return (uint16_t)(sign | drop_to_even(magnitude - (112u << 23), 13));
+    // A multiple of 2^-24: scaling by a power of two is exact, and lrintf rounds to nearest even.
+    return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24f));
+}
+
+static uint16_t bf16_of_float(float value)
+{
+    uint32_t bits = to_bits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)drop_to_even(bits, 16);
+}
+
+static uint8_t u8_of_float(float value)
+{
+    if (isnan(value) || value <= 0)
+        return 0;
+    return value >= 255 ? 255 : (uint8_t)lrintf(value);
+}
+
+// ---- one element ------------------------------------------------------------------------------
+
+#define LOAD(T)                             \
+    {                                       \
+        T value;                            \
+        memcpy(&value, from, sizeof value); \
+        return (float)value;                \
+    }
+
+static float load(pixview_dtype dtype, const char *from)
+{
+    uint16_t half;
+    switch (dtype.code << 8 | dtype.bits) {
+    case PIXVIEW_UINT << 8 | 8:
+        LOAD(uint8_t)
+    case PIXVIEW_INT << 8 | 8:
+        LOAD(int8_t)
+    case PIXVIEW_UINT << 8 | 16:
+        LOAD(uint16_t)
+    case PIXVIEW_INT << 8 | 16:
+        LOAD(int16_t)
+    case PIXVIEW_INT << 8 | 32:
+        LOAD(int32_t)
+    case PIXVIEW_FLOAT << 8 | 16:
+        memcpy(&half, from, sizeof half);
+        return float_of_f16(half);
+    case PIXVIEW_BFLOAT << 8 | 16:
+        memcpy(&half, from, sizeof half);
+        return from_bits((uint32_t)half << 16);
+    default:
+        LOAD(float)
+    }
+}
+
+static void store(pixview_dtype dtype, char *to, float value)
+{
+    uint16_t half;
+    if (dtype.bits == 8) {
+        *(uint8_t *)to = u8_of_float(value);
+    } else if (dtype.bits == 16) {
+        half = dtype.code == PIXVIEW_BFLOAT ? bf16_of_float(value) : f16_of_float(value);
+        memcpy(to, &half, sizeof half);
+    } else {
+        memcpy(to, &value, sizeof value);
+    }
+}
+
+// Where element (at[0], at[1], at[2], channel) of an end lies; NULL beyond a listed image.
+static char *locate(const pixviewi_end *end, const int64_t at[4], int64_t channel)
+{
+    if (!end->images)
+        return end->data + at[0] * end->strides[0] + at[1] * end->strides[1] +
+               at[2] * end->strides[2] + channel * end->strides[3];
+    const pixview_image *image = &end->images[at[0]];
+    if (at[1] >= image->shape[PIXVIEW_H] || at[2] >= image->shape[PIXVIEW_W])
+        return NULL;
+    return (char *)image->data + at[1] * image->strides[PIXVIEW_H] +
+           at[2] * image->strides[PIXVIEW_W] + channel * image->strides[PIXVIEW_C];
+}
+
+static void move_element(const pixviewi_move *move, const int64_t at[4])
+{
+    const pixviewi_values *values = &move->values;
+    int64_t channel = at[3], partner = channel;
+    if (values->swap_rb && (channel == 0 || channel == 2))
+        partner = 2 - channel;
+    const char *from = locate(&move->src, at, partner);
+    char *to = locate(&move->dst, at, channel);
+    if (!values->changed) {
+        memcpy(to, from ? from : (const char *)values->pad_bits,
+               (size_t)pixview_dtype_size(move->dst.dtype));
+        return;
+    }
+    int64_t entry = values->channels == 1 ? 0 : channel;
+    float in = from ? load(move->src.dtype, from) : values->pad;
+    store(move->dst.dtype, to, fmaf(in, values->a[entry], values->b[entry]));
+}
+
+void pixviewi_move_reference(const pixviewi_move *move)
+{
+    int64_t at[4];
+    for (at[0] = 0; at[0] < move->shape[0]; at[0]++)
+        for (at[1] = 0; at[1] < move->shape[1]; at[1]++)
+            for (at[2] = 0; at[2] < move->shape[2]; at[2]++)
+                for (at[3] = 0; at[3] < move->shape[3]; at[3]++)
+                    move_element(move, at);
+}
