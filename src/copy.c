@@ -179,6 +179,7 @@ static pixview_status check_params(const pixview_image *src, const pixview_image
 pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                             const pixview_copy_params *params, pixview_error *err)
 {
+    pixviewi_release_postponed();
     pixview_status status = check_params(src, dst, params, err);
     if (status != PIXVIEW_OK)
         return status;

@@ -30,12 +30,18 @@ typedef struct pixviewi_slot {
     pixview_owner *owner;
 } pixviewi_slot;
 
-// A stream, other than the one the memory belongs to, that works on the memory: before the owner lets
-// go, `back` waits for it. So the memory does not return to its pool, and the source is not written
-// again, before that work is done.
+// What has to be seen to before the owner lets go, so that the memory does not return to its pool, and
+// the source is not written again, too early:
+//   event         the GPU still reads the memory until it has passed; nobody waits for that
+//   stream, back  a stream that works on the memory, and the one that waits for it
+//   stream = back the memory is given back to that stream, which may not be capturing then
+//   NONE          nothing; only `keep`
 typedef struct pixviewi_use {
     pixview_stream stream, back;
+    struct pixviewi_event *event;
+    uint64_t capture; // the capture that both streams were in when this was noted; 0: none
     int device;
+    bool ended;
     void *keep; // what keeps the two streams alive, given to drop_keep; may be NULL
     void (*drop_keep)(void *keep);
     struct pixviewi_use *next;
@@ -43,10 +49,13 @@ typedef struct pixviewi_use {
 
 struct pixview_owner {
     atomic_llong count;
-    int gpumat_count;       // OpenCV's own counter of headers over this memory (GpuMat::refcount)
-    int32_t device;         // CUDA ordinal whose context release needs; -1 (from owner_new): none
-    pixviewi_use *uses;     // added before others see the owner, or with the lock of the caller
-    atomic_bool slot_taken; // the embedded slot is in use
+    int gpumat_count;   // OpenCV's own counter of headers over this memory (GpuMat::refcount)
+    int32_t device;     // CUDA ordinal whose context release needs; -1 (from owner_new): none
+    pixviewi_use *uses; // added by whoever holds a count
+    pixview_stream
+        home; // the stream that the memory belongs to; legacy (from owner_new) if unknown
+    pixview_owner *next;                  // in the queue of those that could not let go yet
+    atomic_bool slot_taken;               // the embedded slot is in use
     void (*release)(pixview_owner *self); // drops what is held; frees nothing of the block itself
     union {
         void *pointers[8];
@@ -61,10 +70,20 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
 // An owner that holds `parent` (counted up), for a use that ends with one view of it.
 pixview_owner *pixviewi_owner_wrap(pixview_owner *parent);
 
-// Takes `keep` on success. Handle 2, the per-thread stream, is another one on the thread that lets go:
-// the legacy stream, which waits for it, stands in. False: out of memory.
-bool pixviewi_owner_add_use(pixview_owner *owner, int device, pixview_stream stream,
-                            pixview_stream back, void *keep, void (*drop_keep)(void *keep));
+// Copies `use`, and takes its `keep` on success. Handle 2, the per-thread stream, is another one on the
+// thread that lets go: the legacy stream, which waits for it, stands in. False: out of memory.
+bool pixviewi_owner_add_use(pixview_owner *owner, const pixviewi_use *use);
+
+// An owner whose release would disturb a graph capture, or whose memory an upload still reads, waits in
+// a queue. This tries again; every conversion and every pixview_copy begins with it. `all`: each of
+// them once, instead of giving up after a few.
+void pixviewi_release_postponed_now(bool all);
+extern atomic_int pixviewi_postponed; // how many there are
+static inline void pixviewi_release_postponed(void)
+{
+    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&pixviewi_postponed, memory_order_relaxed) > 0))
+        pixviewi_release_postponed_now(false);
+}
 
 // A DLPack struct for `image` (which may have no owner) that counts the owner up. Fails as pixview_image_to_dlpack does.
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,

@@ -1,7 +1,9 @@
 // Counted owners: one block per source, freed by whichever thread drops the last count.
 //
 // The last drop is acquire-release, so that everything other threads did with the memory happens
-// before the release callback. The block holds no lock and the callback may run anywhere.
+// before the release callback. The block holds no lock and the callback may run anywhere. What cannot
+// be released now, because it would disturb a graph capture, is queued and tried again later.
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
     owner->gpumat_count = 0;
     owner->device = -1;
     owner->uses = NULL;
+    owner->home = PIXVIEW_STREAM_LEGACY;
     atomic_init(&owner->slot_taken, false);
     owner->release = release;
     memset(&owner->held, 0, sizeof owner->held);
@@ -37,26 +40,35 @@ pixview_owner *pixviewi_owner_wrap(pixview_owner *parent)
 
 // ---- Uses on other streams ----------------------------------------------------------------------
 
-bool pixviewi_owner_add_use(pixview_owner *owner, int device, pixview_stream stream,
-                            pixview_stream back, void *keep, void (*drop_keep)(void *keep))
+static pixview_stream on_any_thread(pixview_stream stream)
 {
-    pixviewi_use *use = malloc(sizeof *use);
-    if (!use)
+    return stream == 2 ? PIXVIEW_STREAM_LEGACY : stream;
+}
+
+bool pixviewi_owner_add_use(pixview_owner *owner, const pixviewi_use *use)
+{
+    pixviewi_use *copy = malloc(sizeof *copy);
+    if (!copy)
         return false;
-    if (stream == 2)
-        stream = PIXVIEW_STREAM_LEGACY;
-    if (back == 2)
-        back = PIXVIEW_STREAM_LEGACY;
-    *use = (pixviewi_use){stream, back, device, keep, drop_keep, owner->uses};
-    owner->uses = use;
+    *copy = *use;
+    copy->stream = on_any_thread(use->stream);
+    copy->back = on_any_thread(use->back);
+    copy->next = __atomic_load_n(&owner->uses, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&owner->uses, &copy->next, copy, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+        ;
     return true;
 }
 
-// There is nobody to tell of an error, and nothing better to do than to go on.
-static void end_uses(pixview_owner *owner)
+// False: one of them cannot be ended now.
+static bool end_uses(pixview_owner *owner)
 {
-    for (pixviewi_use *use = owner->uses; use && !pixviewi_cuda_gone(); use = use->next)
-        (void)!pixviewi_cuda_order(use->device, use->stream, use->back, NULL);
+    bool all = true;
+    for (pixviewi_use *use = owner->uses; use; use = use->next) {
+        use->ended = use->ended || pixviewi_cuda_gone() || pixviewi_cuda_end_use(use);
+        all = all && use->ended;
+    }
+    return all;
 }
 
 static void free_uses(pixviewi_use *use)
@@ -103,13 +115,82 @@ void pixview_owner_ref(pixview_owner *owner)
         atomic_fetch_add_explicit(&owner->count, 1, memory_order_relaxed);
 }
 
+static void finish(pixview_owner *owner)
+{
+    owner->release(owner);
+    free_uses(owner->uses);
+    free(owner);
+}
+
+// ---- What cannot be released now ------------------------------------------------------------------
+//
+// A stack without a lock, since deleters run anywhere; whoever tries again moves it into a queue, so
+// that those that have to go on waiting do not keep the others from their turn.
+
+atomic_int pixviewi_postponed;
+static _Atomic(pixview_owner *) incoming;
+static pixview_owner *first, *last; // under the lock
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void postpone(pixview_owner *owner)
+{
+    atomic_fetch_add_explicit(&pixviewi_postponed, 1, memory_order_relaxed);
+    owner->next = atomic_load_explicit(&incoming, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&incoming, &owner->next, owner,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+static void enqueue(pixview_owner *owner)
+{
+    owner->next = NULL;
+    if (last)
+        last->next = owner;
+    else
+        first = owner;
+    last = owner;
+}
+
+static pixview_owner *dequeue(void)
+{
+    pixview_owner *owner = first;
+    first = owner->next;
+    if (!first)
+        last = NULL;
+    return owner;
+}
+
+void pixviewi_release_postponed_now(bool all)
+{
+    enum { TRIES = 8 }; // a long queue must not slow every conversion down
+    if (pthread_mutex_trylock(&lock) != 0)
+        return; // somebody is at it, perhaps this thread: a release may end in a conversion
+    pixview_owner *more = atomic_exchange_explicit(&incoming, NULL, memory_order_acquire);
+    while (more) {
+        pixview_owner *next = more->next;
+        enqueue(more);
+        more = next;
+    }
+    int count = atomic_load_explicit(&pixviewi_postponed, memory_order_relaxed);
+    for (int failed = 0; first && count > 0 && (all || failed < TRIES); count--) {
+        pixview_owner *owner = dequeue();
+        if (end_uses(owner)) {
+            atomic_fetch_sub_explicit(&pixviewi_postponed, 1, memory_order_relaxed);
+            finish(owner);
+        } else {
+            enqueue(owner);
+            failed++;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 void pixview_owner_unref(pixview_owner *owner)
 {
     if (!owner || atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) != 1)
         return;
-    if (PIXVIEWI_UNLIKELY(owner->uses != NULL))
-        end_uses(owner);
-    owner->release(owner);
-    free_uses(owner->uses);
-    free(owner);
+    if (PIXVIEWI_UNLIKELY(owner->uses != NULL) && !end_uses(owner))
+        postpone(owner);
+    else
+        finish(owner);
 }

@@ -226,10 +226,13 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
         return -1;
     }
     result.image.stream = stream;
-    // The memory goes back to this stream, so the owner keeps it alive: a use that waits for itself.
+    // The memory goes back to this stream, so the owner keeps it alive.
     if (keep && result.image.owner && device.type != PIXVIEW_CPU) {
-        if (!pixviewi_owner_add_use(result.image.owner, device.id, stream, stream, Py_NewRef(keep),
-                                    pv_drop_object)) {
+        pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
+                             .back = PIXVIEW_STREAM_NONE,
+                             .keep = Py_NewRef(keep),
+                             .drop_keep = pv_drop_object};
+        if (!pixviewi_owner_add_use(result.image.owner, &kept)) {
             Py_DECREF(keep);
             pixview_owner_unref(result.image.owner);
             PyErr_NoMemory();

@@ -146,14 +146,28 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
     return 0;
 }
 
-static int order(pv_state *st, pixview_device device, pixview_stream producer,
-                 pixview_stream consumer)
+// May the two streams be ordered? Asked before anything is queued.
+static int ask(pv_state *st, pixview_device device, pixview_stream producer,
+               pixview_stream consumer, bool given, pixviewi_joint *joint)
 {
+    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
     if (PIXVIEWI_LIKELY(producer == consumer))
         return 0;
     pixview_error err;
-    if (!pixviewi_cuda_order(device.id, producer, consumer, &err))
+    if (!pixviewi_cuda_ask(device.id, producer, consumer, joint, &err))
+        return pv_check_join(st, joint, given, producer, consumer);
+    pv_raise(st, &err);
+    return -1;
+}
+
+static int order(pv_state *st, pixview_device device, pixview_stream producer,
+                 pixview_stream consumer, const pixviewi_joint *joint)
+{
+    pixview_error err;
+    if (PIXVIEWI_LIKELY(joint->join != PIXVIEWI_JOIN_YES) ||
+        !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
         return 0;
+    }
     pv_raise(st, &err);
     return -1;
 }
@@ -161,11 +175,16 @@ static int order(pv_state *st, pixview_device device, pixview_stream producer,
 static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
     bool keeps_stream = req->to == PV_IMAGE && !req->has_stream;
-    bool ordered = pixview_image_on_host(&src->image) || keeps_stream;
-    if (!ordered && pv_order_view(st, src, req))
+    bool host = pixview_image_on_host(&src->image);
+    pixview_stream home = src->image.stream;
+    if (!host && !keeps_stream && pv_order_view(st, src, req))
         return NULL;
     if (pv_source_hold(st, src))
         return NULL;
+    if (PIXVIEWI_UNLIKELY(home != PIXVIEW_STREAM_LEGACY) && !host && src->kind != PV_IMAGE &&
+        src->image.owner && pv_set_home(src->image.owner, home, src->stream_object)) {
+        return NULL;
+    }
     PyObject *out = pv_export(st, req->to, &src->image, plan->layout);
     if (req->to != PV_IMAGE)
         return out;
@@ -175,16 +194,24 @@ static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
 // for it (the source may be written next), and so does the consumer.
 int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
-                    pixview_stream consumer)
+                    pixview_stream consumer, bool given, pixviewi_joint *joint)
 {
     bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
     pixview_device device = to_host ? from->device : to->device;
     pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
+    pixviewi_joint before, after;
     if (params.stream == PIXVIEW_STREAM_NONE)
         params.stream = PIXVIEW_STREAM_LEGACY;
-    bool gpu = !from_host || !to_host;
-    if (gpu && !from_host && order(st, device, from->stream, params.stream))
+    pixview_stream work = params.stream, producer = from_host ? work : from->stream;
+    if (to_host)
+        consumer = work;
+    if (ask(st, device, producer, work, given, &before) ||
+        ask(st, device, work, consumer, given, &after) ||
+        order(st, device, producer, work, &before)) {
         return -1;
+    }
+    if (joint)
+        *joint = after;
     pixview_error err;
     pixview_status status;
     Py_BEGIN_ALLOW_THREADS;
@@ -194,21 +221,21 @@ int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image
         pv_raise(st, &err);
         return -1;
     }
-    if (gpu && !from_host && order(st, device, params.stream, from->stream))
-        return -1;
-    if (gpu && !to_host && order(st, device, params.stream, consumer))
-        return -1;
-    return 0;
+    return order(st, device, work, producer, &before) || order(st, device, work, consumer, &after)
+               ? -1
+               : 0;
 }
 
 static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
     pv_result result = {0};
+    pixviewi_joint joint;
     PyObject *out = NULL;
     if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
-        pv_copy_ordered(st, &src->image, &result.image, result.consumer) == 0 &&
-        pv_note_use(&result.image, result.consumer, result.stream_object, req->stream_object) ==
-            0) {
+        pv_copy_ordered(st, &src->image, &result.image, result.consumer, req->has_stream, &joint) ==
+            0 &&
+        pv_note_use(&result.image, result.consumer, &joint, result.stream_object,
+                    req->stream_object) == 0) {
         out = pv_result_finish(st, req, plan->layout, &result);
         if (req->to == PV_IMAGE)
             pv_image_with_stream(out, result.stream_object);

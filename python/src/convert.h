@@ -20,8 +20,10 @@ typedef struct {
 } pv_result;
 
 int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan);
+// `given`: the user passed a stream (pv_check_join). *joint, which may be NULL: was the consumer made to
+// wait for the stream of the result's memory?
 int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
-                    pixview_stream consumer);
+                    pixview_stream consumer, bool given, pixviewi_joint *joint);
 
 int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixview_layout layout,
                 pv_result *out);

@@ -39,6 +39,7 @@ static void drop_now(PyObject *object)
 
 void pv_drain_deferred(void)
 {
+    pixviewi_release_postponed();
     if (PIXVIEWI_LIKELY(!atomic_load_explicit(&deferred, memory_order_relaxed)))
         return;
     node *list = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
@@ -138,6 +139,7 @@ PyObject *pv_held_object(const pixview_owner *owner)
 static PyObject *at_exit(PyObject *self, PyObject *ignored)
 {
     (void)self, (void)ignored;
+    pixviewi_release_postponed_now(true);
     pv_drain_deferred();
     pixviewi_set_exiting();
     Py_RETURN_NONE;

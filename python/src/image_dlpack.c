@@ -177,8 +177,9 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
         return NULL;
     PyObject *capsule = NULL;
-    if (pv_copy_ordered(st, image, &made, ask.stream) == 0 &&
-        pv_note_use(&made, ask.stream, keep, NULL) == 0) {
+    pixviewi_joint joint;
+    if (pv_copy_ordered(st, image, &made, ask.stream, false, &joint) == 0 &&
+        pv_note_use(&made, ask.stream, &joint, keep, NULL) == 0) {
         capsule = ask.versioned ? versioned_capsule(st, &made, layout, DL_FLAG_IS_COPIED)
                                 : legacy_capsule(st, &made, layout);
     }

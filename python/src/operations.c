@@ -202,7 +202,8 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     PyObject *out = NULL;
     if (pv_import(st, dst, &to, &a) == 0 && check_dst(st, dst, &a) == 0 &&
         pv_import(st, src, &from, &b) == 0 && check_stream(&a, &b, stream) == 0 &&
-        pv_copy_ordered(st, &b.image, &a.image, a.image.stream) == 0) {
+        pv_copy_ordered(st, &b.image, &a.image, a.image.stream, stream && stream != Py_None,
+                        NULL) == 0) {
         out = Py_NewRef(dst);
     }
     pv_source_clear(&a);

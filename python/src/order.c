@@ -3,7 +3,8 @@
 // At the conversion the consumer's stream waits for the producer's. When the view dies, the producer's
 // stream waits for the consumer's, so that the memory does not go back to a pool, and the source is
 // not written again, before the consumer's work is done. Nothing at all is done when the two are the
-// same, as they are when everything runs on the legacy default stream.
+// same, as they are when everything runs on the legacy default stream, and nothing is ordered across
+// the border of a graph capture: what a graph reads has to be ready before it is replayed.
 
 #include "state.h"
 
@@ -14,16 +15,49 @@ static pixview_stream normal(pixview_stream stream)
 
 static bool same(pixview_stream a, pixview_stream b) { return normal(a) == normal(b); }
 
-static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixview_stream back,
-                   PyObject *keep)
+static int add(pixview_owner *owner, const pixviewi_use *use)
 {
-    if (same(stream, back))
+    Py_XINCREF((PyObject *)use->keep);
+    if (pixviewi_owner_add_use(owner, use))
         return 0;
-    Py_XINCREF(keep);
-    if (pixviewi_owner_add_use(owner, device, stream, back, keep, pv_drop_object))
-        return 0;
-    Py_XDECREF(keep);
+    Py_XDECREF((PyObject *)use->keep);
     PyErr_NoMemory();
+    return -1;
+}
+
+static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixview_stream back,
+                   uint64_t capture, PyObject *keep)
+{
+    pixviewi_use use = {.stream = stream,
+                        .back = back,
+                        .capture = capture,
+                        .device = device,
+                        .keep = keep,
+                        .drop_keep = pv_drop_object};
+    return same(stream, back) ? 0 : add(owner, &use);
+}
+
+int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep)
+{
+    pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
+                         .back = PIXVIEW_STREAM_NONE,
+                         .keep = keep,
+                         .drop_keep = pv_drop_object};
+    if (home != PIXVIEW_STREAM_NONE)
+        owner->home = home;
+    return keep && !owner->uses ? add(owner, &kept) : 0;
+}
+
+int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview_stream producer,
+                  pixview_stream consumer)
+{
+    pixview_error err;
+    if (PIXVIEWI_LIKELY(joint->join <= PIXVIEWI_JOIN_YES ||
+                        (joint->join == PIXVIEWI_JOIN_APART && !given))) {
+        return 0;
+    }
+    (void)!pixviewi_cuda_fail_join(joint->join, producer, consumer, &err);
+    pv_raise(st, &err);
     return -1;
 }
 
@@ -83,7 +117,7 @@ static int own_alone(pv_state *st, pv_source *src)
     return 0;
 }
 
-static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer)
+static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer, uint64_t capture)
 {
     int device = src->image.device.id;
     pixview_stream producer = src->image.stream;
@@ -100,69 +134,78 @@ static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer)
     // An exporter that ordered its data itself keeps its stream to itself: the legacy one stands in.
     int rc = 0;
     if (producer != PIXVIEW_STREAM_NONE)
-        rc = add_use(owner, device, consumer->handle, producer, keep);
+        rc = add_use(owner, device, consumer->handle, producer, capture, keep);
     // CuPy gives memory back to the stream of its allocation, most likely this one.
     if (rc == 0 && (src->kind == PV_CUPY || producer == PIXVIEW_STREAM_NONE))
-        rc = add_use(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, keep);
+        rc = add_use(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, capture, keep);
     Py_XDECREF(keep);
     return rc;
+}
+
+static int order_apart(pv_state *st, pv_source *src, const pv_request *req,
+                       const pv_stream *consumer)
+{
+    const pixview_image *image = &src->image;
+    pixviewi_joint joint;
+    pixview_error err;
+    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &joint, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    if (pv_check_join(st, &joint, req->has_stream, image->stream, consumer->handle))
+        return -1;
+    return joint.join == PIXVIEWI_JOIN_APART ? 0 : note_uses(st, src, consumer, joint.capture);
 }
 
 int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
 {
     pixview_image *image = &src->image;
     pv_stream consumer = {0, NULL};
-    pixview_error err;
     int rc = pv_consumer_stream(st, req, image->device, &consumer);
     if (rc == 0 && PIXVIEWI_UNLIKELY(!same(image->stream, consumer.handle)) &&
         consumer.handle != PIXVIEW_STREAM_NONE) {
-        if (pixviewi_cuda_order(image->device.id, image->stream, consumer.handle, &err)) {
-            pv_raise(st, &err);
-            rc = -1;
-        } else {
-            rc = note_uses(st, src, &consumer);
-        }
+        rc = order_apart(st, src, req, &consumer);
     }
     image->stream = consumer.handle;
     Py_XDECREF(consumer.object);
     return rc;
 }
 
-int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,
-                PyObject *consumer_stream)
+int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixviewi_joint *joint,
+                PyObject *memory_stream, PyObject *consumer_stream)
 {
     PyObject *keep;
-    if (pixview_image_on_host(image) || !image->owner || consumer == PIXVIEW_STREAM_NONE ||
-        image->stream == PIXVIEW_STREAM_NONE || same(consumer, image->stream)) {
+    if (pixview_image_on_host(image) || !image->owner || joint->join != PIXVIEWI_JOIN_YES)
         return 0;
-    }
     if (keep_both(memory_stream, consumer_stream, &keep))
         return -1;
-    int rc = add_use(image->owner, image->device.id, consumer, image->stream, keep);
+    int rc = add_use(image->owner, image->device.id, consumer, image->stream, joint->capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
 
+// The stream of __dlpack__ is the consumer library's, which passes its current one unasked. It is
+// only wrong if it is outside of the capture that the Image was made in.
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
 {
+    pixviewi_joint joint = {.join = PIXVIEWI_JOIN_NOTHING};
     pixview_error err;
     pixview_stream producer = image->stream;
-    pixview_owner_ref(image->owner);
-    if (pixview_image_on_host(image) || consumer == PIXVIEW_STREAM_NONE ||
-        producer == PIXVIEW_STREAM_NONE || same(producer, consumer)) {
-        return 0;
-    }
-    if (pixviewi_cuda_order(image->device.id, producer, consumer, &err)) {
-        pixview_owner_unref(image->owner);
+    if (!pixview_image_on_host(image) &&
+        pixviewi_cuda_order(image->device.id, producer, consumer, &joint, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    if (!image->owner)
+    bool given = !same(consumer, PIXVIEW_STREAM_LEGACY) && !joint.consumer_captures;
+    if (pv_check_join(st, &joint, given, producer, consumer))
+        return -1;
+    pixview_owner_ref(image->owner);
+    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES)
         return 0;
     pixview_owner *alone = pixviewi_owner_wrap(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
-    if (alone && add_use(alone, image->device.id, consumer, producer, keep) == 0)
+    if (alone && add_use(alone, image->device.id, consumer, producer, joint.capture, keep) == 0)
         return 0;
     if (!alone)
         PyErr_NoMemory();

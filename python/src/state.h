@@ -200,10 +200,16 @@ int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
 // The same for an Image that shows itself: orders `consumer` after it and gives *image an owner of its
 // own (counted), whose release makes the Image's stream wait. `keep` keeps that stream alive.
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer);
-// A result whose memory belongs to image->stream is used on `consumer`. The objects, which may be NULL,
-// keep the two streams alive.
-int pv_note_use(const pixview_image *image, pixview_stream consumer, PyObject *memory_stream,
-                PyObject *consumer_stream);
+// A result whose memory belongs to image->stream is used on `consumer`, as `joint` allowed. The
+// objects, which may be NULL, keep the two streams alive.
+int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixviewi_joint *joint,
+                PyObject *memory_stream, PyObject *consumer_stream);
+// Across the border of a graph capture nothing is ordered. That is an error where the user passed a
+// stream (`given`), and where only the legacy stream is in the way. 0, or -1 with the error.
+int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview_stream producer,
+                  pixview_stream consumer);
+// The owner, which the caller has made, is of memory that belongs to `home`; `keep` keeps that alive.
+int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep);
 
 // read_safely.c: copies n bytes of our own memory; false instead of a crash for a bad address.
 bool pv_read_safely(const void *from, void *to, size_t n);

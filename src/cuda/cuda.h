@@ -16,11 +16,47 @@ pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
 // PIXVIEW_E_DEVICE for host memory or an unknown pointer, PIXVIEW_E_CUDA without a driver.
 pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixview_error *err);
 
+// May an event join two streams now? Outside of any capture, and inside one that both belong to, yes.
+typedef enum pixviewi_join {
+    PIXVIEWI_JOIN_NOTHING, // the same stream (0 and 1 both mean legacy), or PIXVIEW_STREAM_NONE
+    PIXVIEWI_JOIN_YES,
+    PIXVIEWI_JOIN_APART, // exactly one captures, or each in its own: an event would break a capture
+    PIXVIEWI_JOIN_BLOCKED // neither captures, but one is the legacy stream, and touching that breaks
+                          // the capture of the blocking stream that somebody else captures
+} pixviewi_join;
+
+typedef struct pixviewi_joint {
+    pixviewi_join join;
+    uint64_t capture;       // that both are in; 0: none
+    bool consumer_captures; // of JOIN_APART: the consumer does
+} pixviewi_joint;
+
+pixview_status pixviewi_cuda_ask(int device, pixview_stream producer, pixview_stream consumer,
+                                 pixviewi_joint *joint, pixview_error *err);
+
 // Work queued on `consumer` from now on waits for what `producer` has queued so far: one record, one
-// wait, no host wait. Nothing is done when both are the same (0 and 1 both mean legacy) or either is
-// PIXVIEW_STREAM_NONE.
+// wait, no host wait. Only after JOIN_YES.
+pixview_status pixviewi_cuda_wait(int device, pixview_stream producer, pixview_stream consumer,
+                                  pixview_error *err);
+
+// Both: asks, and waits if the answer is JOIN_YES. `joint` may be NULL.
 pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_stream consumer,
-                                   pixview_error *err);
+                                   pixviewi_joint *joint, pixview_error *err);
+
+// PIXVIEW_E_CUDA with the error that the driver would have given: CUDA_ERROR_STREAM_CAPTURE_ISOLATION
+// (905) or _IMPLICIT (906).
+__attribute__((cold)) pixview_status pixviewi_cuda_fail_join(pixviewi_join join,
+                                                             pixview_stream producer,
+                                                             pixview_stream consumer,
+                                                             pixview_error *err);
+
+// Does it belong to a capture, or, the legacy stream, block one? True without a driver error only.
+pixview_status pixviewi_cuda_captures(int device, pixview_stream stream, bool *captures,
+                                      pixview_error *err);
+
+// Sees to one use of an owner that lets go. False: not now, a capture is in the way, or the event has
+// not passed. A driver that fails is no reason to keep the memory: there is nobody to tell.
+bool pixviewi_cuda_end_use(pixviewi_use *use);
 
 // Queues the general copy kernel. Both ends of the plan are on `device`.
 pixview_status pixviewi_cuda_launch_copy(int device, const pixviewi_copy_plan *plan,

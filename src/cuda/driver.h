@@ -42,6 +42,7 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(event_create, cuEventCreate, (void **event, unsigned flags))                              \
     X(event_record, cuEventRecord, (void *event, void *stream))                                 \
     X(event_destroy, cuEventDestroy_v2, (void *event))                                          \
+    X(event_query, cuEventQuery, (void *event))                                                 \
     X(stream_wait, cuStreamWaitEvent, (void *stream, void *event, unsigned flags))              \
     X(stream_synchronize, cuStreamSynchronize, (void *stream))                                  \
     X(stream_is_capturing, cuStreamIsCapturing, (void *stream, int *status))                    \
@@ -58,6 +59,7 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
 
 // Entry points that a supported driver may lack; NULL then.
 #define PIXVIEWI_DRIVER_OPTIONAL(X)                                                       \
+    X(context_id, cuCtxGetId, (void *context, unsigned long long *id))                    \
     X(capture_info, cuStreamGetCaptureInfo_v2,                                            \
       (void *stream, int *status, uint64_t *id, void **graph, const void ***dependencies, \
        size_t *count))
@@ -78,6 +80,9 @@ enum {
     CU_INVALID_IMAGE = 200,
     CU_NO_BINARY_FOR_GPU = 209,
     CU_UNSUPPORTED_PTX_VERSION = 222,
+    CU_NOT_READY = 600,
+    CU_CAPTURE_UNSUPPORTED = 900,
+    CU_CAPTURE_ISOLATION = 905,
     CU_CAPTURE_IMPLICIT = 906
 };
 enum { CU_EVENT_WITHOUT_TIMING = 2, CU_MODE_RELAXED = 2, CU_CAPTURE_ACTIVE = 1 };
@@ -108,6 +113,7 @@ static inline void *pixviewi_stream_handle(pixview_stream stream)
 // The primary context of a device made current, until left.
 typedef struct pixviewi_scope {
     const pixviewi_driver *driver;
+    void *context;
     bool pushed;
     bool relaxed;
     int mode; // of the caller, while relaxed
@@ -115,6 +121,10 @@ typedef struct pixviewi_scope {
 
 pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err);
 void pixviewi_scope_leave(pixviewi_scope *scope);
+
+// A number that no other context of this process has or gets, even where a reset made a new one at the
+// same address. 0 where the driver has no such thing (before CUDA 12).
+uint64_t pixviewi_scope_context(const pixviewi_scope *scope);
 
 // Before a call that CUDA forbids during somebody's graph capture (memory, modules, new events):
 // RELAXED capture mode until the scope is left. Launches, records and waits do not need it.

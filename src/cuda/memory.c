@@ -63,12 +63,14 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
     if (status != PIXVIEW_OK)
         return status;
     pixview_owner *block = pixviewi_owner_new(free_nothing);
+    // The memory goes back to this stream, which therefore may not be capturing then.
+    pixviewi_use back = {.stream = stream, .back = stream, .device = device};
     uint64_t pointer = 0;
     int code = CU_SUCCESS;
     status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (!block) {
+    if (!block || !pixviewi_owner_add_use(block, &back)) {
         status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
                                sizeof *block);
         goto end;
@@ -79,6 +81,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
         goto end;
     }
     block->release = free_block;
+    block->home = stream;
     block->held.words[0] = pointer;
     block->held.words[1] = (uint64_t)stream;
     block->held.words[2] = (uint64_t)device;

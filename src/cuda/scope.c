@@ -43,6 +43,7 @@ pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_e
     scope->driver = driver;
     void *context = NULL, *current = NULL;
     pixview_status status = primary_context(driver, device, &context, err);
+    scope->context = context;
     if (status == PIXVIEW_OK) {
         int code = driver->context_current(&current);
         if (code == CU_SUCCESS && current != context) {
@@ -55,6 +56,14 @@ pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_e
     if (status != PIXVIEW_OK)
         pixviewi_scope_leave(scope);
     return status;
+}
+
+uint64_t pixviewi_scope_context(const pixviewi_scope *scope)
+{
+    unsigned long long id = 0;
+    if (!scope->driver->context_id || scope->driver->context_id(scope->context, &id) != CU_SUCCESS)
+        return 0;
+    return id;
 }
 
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)

@@ -1,128 +1,199 @@
-// One stream waits for another, without the host.
+// One stream waits for another, without the host, and without disturbing a graph capture.
 //
-// Events are kept per thread and device: recording one again is right as soon as the wait for it
-// was queued, and no lock is needed. A thread's events go when it ends.
-#include <pthread.h>
-#include <stdlib.h>
+// Where exactly one of two streams captures, an event would pull the other into the graph or break
+// the capture; and an event on the legacy stream breaks the capture of every blocking stream (the
+// driver answers 906 when asked about it, which harms nothing). So the streams are asked first.
+#include "event.h"
 
-#include "driver.h"
+// ---- Asking -------------------------------------------------------------------------------------
 
-typedef struct thread_events {
-    void *events[PIXVIEWI_MAX_DEVICES];
-} thread_events;
+typedef struct answer {
+    bool blocked; // the legacy stream, and somebody captures a blocking one
+    bool active;  // captures itself
+    uint64_t id;  // of the capture; 0 if unknown
+} answer;
 
-static pthread_key_t key;
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static int key_failed;
-
-static void drop_events(void *value)
+static pixview_status ask_stream(const pixviewi_driver *driver, pixview_stream stream, answer *out,
+                                 pixview_error *err)
 {
-    thread_events *mine = value;
-    const pixviewi_driver *driver = pixviewi_cuda_gone() ? NULL : pixviewi_driver_get(NULL);
-    for (int device = 0; driver && device < driver->count && device < PIXVIEWI_MAX_DEVICES;
-         device++) {
-        pixviewi_scope scope;
-        if (mine->events[device] && pixviewi_scope_enter(&scope, device, NULL) == PIXVIEW_OK) {
-            (void)!pixviewi_scope_relax(&scope, NULL);
-            driver->event_destroy(mine->events[device]);
-            pixviewi_scope_leave(&scope);
-        }
-    }
-    free(mine);
-}
-
-static void make_key(void) { key_failed = pthread_key_create(&key, drop_events); }
-
-// This thread's event for `device`, whose context is current.
-static pixview_status thread_event(pixviewi_scope *scope, int device, void **event,
-                                   pixview_error *err)
-{
-    pthread_once(&key_once, make_key);
-    thread_events *mine = key_failed ? NULL : pthread_getspecific(key);
-    if (!mine && !key_failed) {
-        mine = calloc(1, sizeof *mine);
-        if (mine && pthread_setspecific(key, mine) != 0) {
-            free(mine);
-            mine = NULL;
-        }
-    }
-    if (!mine)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for this thread's events");
-    if (!mine->events[device]) {
-        pixview_status status = pixviewi_scope_relax(scope, err);
-        if (status != PIXVIEW_OK)
-            return status;
-        const pixviewi_driver *driver = scope->driver;
-        int code = driver->event_create(&mine->events[device], CU_EVENT_WITHOUT_TIMING);
-        if (code != CU_SUCCESS) {
-            mine->events[device] = NULL;
-            return pixviewi_driver_fail(err, driver, code, "cannot create an event");
-        }
-    }
-    *event = mine->events[device];
+    int status = 0;
+    void *handle = pixviewi_stream_handle(stream);
+    *out = (answer){.id = 0};
+    int code = driver->stream_is_capturing(handle, &status);
+    out->blocked = code == CU_CAPTURE_IMPLICIT;
+    if (code != CU_SUCCESS && !out->blocked)
+        return pixviewi_driver_fail(err, driver, code, "cannot ask a stream for its capture");
+    out->active = status != 0; // also one that was broken and not yet ended
+    if (status == CU_CAPTURE_ACTIVE && driver->capture_info &&
+        driver->capture_info(handle, &status, &out->id, NULL, NULL, NULL) != CU_SUCCESS)
+        out->id = 0;
     return PIXVIEW_OK;
 }
 
-// May an event join the two streams now? Outside of any capture, and inside one that both belong
-// to, yes. Where exactly one of the two captures, an event would pull the other stream into the
-// graph or break the capture; and an event on the legacy stream breaks the capture of every
-// blocking stream (the driver answers 906 when asked about it, which harms nothing). There nothing
-// is ordered: what a graph reads has to be ready before it is replayed.
-static pixview_status may_order(const pixviewi_driver *driver, void *producer, void *consumer,
-                                bool *may, pixview_error *err)
+static pixviewi_joint combine(const answer *a, const answer *b)
 {
-    void *streams[2] = {producer, consumer};
-    int status[2] = {0, 0};
-    *may = false;
-    for (int i = 0; i < 2; i++) {
-        int code = driver->stream_is_capturing(streams[i], &status[i]);
-        if (code == CU_CAPTURE_IMPLICIT)
-            return PIXVIEW_OK;
-        if (code != CU_SUCCESS)
-            return pixviewi_driver_fail(err, driver, code,
-                                        i ? "cannot ask the consumer's stream for its capture"
-                                          : "cannot ask the producer's stream for its capture");
-    }
-    *may = status[0] == 0 && status[1] == 0;
-    if (status[0] != CU_CAPTURE_ACTIVE || status[1] != CU_CAPTURE_ACTIVE || !driver->capture_info)
+    if (a->active && b->active && a->id && a->id == b->id)
+        return (pixviewi_joint){PIXVIEWI_JOIN_YES, a->id, true};
+    if (a->active || b->active)
+        return (pixviewi_joint){PIXVIEWI_JOIN_APART, 0, b->active};
+    return (pixviewi_joint){a->blocked || b->blocked ? PIXVIEWI_JOIN_BLOCKED : PIXVIEWI_JOIN_YES, 0,
+                            false};
+}
+
+static pixview_status ask(const pixviewi_driver *driver, pixview_stream producer,
+                          pixview_stream consumer, pixviewi_joint *joint, pixview_error *err)
+{
+    answer a, b;
+    pixview_status status = ask_stream(driver, producer, &a, err);
+    if (status == PIXVIEW_OK)
+        status = ask_stream(driver, consumer, &b, err);
+    if (status == PIXVIEW_OK)
+        *joint = combine(&a, &b);
+    return status;
+}
+
+static bool nothing_to_order(pixview_stream a, pixview_stream b)
+{
+    return a == PIXVIEW_STREAM_NONE || b == PIXVIEW_STREAM_NONE ||
+           pixviewi_stream_normal(a) == pixviewi_stream_normal(b);
+}
+
+pixview_status pixviewi_cuda_ask(int device, pixview_stream producer, pixview_stream consumer,
+                                 pixviewi_joint *joint, pixview_error *err)
+{
+    pixviewi_scope scope;
+    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    if (nothing_to_order(producer, consumer))
         return PIXVIEW_OK;
-    uint64_t ids[2] = {0, 0};
-    for (int i = 0; i < 2; i++)
-        if (driver->capture_info(streams[i], &status[i], &ids[i], NULL, NULL, NULL) != CU_SUCCESS)
-            return PIXVIEW_OK;
-    *may = ids[0] == ids[1];
-    return PIXVIEW_OK;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = ask(scope.driver, producer, consumer, joint, err);
+    pixviewi_scope_leave(&scope);
+    return status;
+}
+
+pixview_status pixviewi_cuda_captures(int device, pixview_stream stream, bool *captures,
+                                      pixview_error *err)
+{
+    pixviewi_scope scope;
+    answer found = {.id = 0};
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = ask_stream(scope.driver, stream, &found, err);
+    pixviewi_scope_leave(&scope);
+    *captures = found.active || found.blocked;
+    return status;
+}
+
+pixview_status pixviewi_cuda_fail_join(pixviewi_join join, pixview_stream producer,
+                                       pixview_stream consumer, pixview_error *err)
+{
+    bool apart = join == PIXVIEWI_JOIN_APART;
+    if (apart)
+        pixviewi_fail(err, PIXVIEW_E_CUDA,
+                      "CUDA_ERROR_STREAM_CAPTURE_ISOLATION (905): one of the streams %#llx and "
+                      "%#llx is in a graph capture and the other is not; pass stream= of that "
+                      "capture, or none: then nothing is ordered",
+                      (unsigned long long)producer, (unsigned long long)consumer);
+    else
+        pixviewi_fail(err, PIXVIEW_E_CUDA,
+                      "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT (906): the legacy stream cannot be "
+                      "ordered while a blocking stream is captured; wait for the capture's end, "
+                      "pass stream= of another stream, or -1 for no ordering");
+    if (err)
+        err->driver_code = apart ? CU_CAPTURE_ISOLATION : CU_CAPTURE_IMPLICIT;
+    return PIXVIEW_E_CUDA;
+}
+
+// ---- Waiting ------------------------------------------------------------------------------------
+
+static pixview_status wait_for(pixviewi_scope *scope, int device, pixview_stream producer,
+                               pixview_stream consumer, pixview_error *err)
+{
+    const pixviewi_driver *driver = scope->driver;
+    pixviewi_event *event;
+    pixview_status status = pixviewi_event_take(scope, device, &event, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    int code = driver->event_record(event->handle, pixviewi_stream_handle(producer));
+    if (code != CU_SUCCESS) {
+        status = pixviewi_driver_fail(err, driver, code, "cannot record an event");
+    } else {
+        code = driver->stream_wait(pixviewi_stream_handle(consumer), event->handle, 0);
+        if (code != CU_SUCCESS)
+            status = pixviewi_driver_fail(err, driver, code, "cannot make a stream wait");
+    }
+    pixviewi_event_give(scope, device, event);
+    return status;
+}
+
+pixview_status pixviewi_cuda_wait(int device, pixview_stream producer, pixview_stream consumer,
+                                  pixview_error *err)
+{
+    pixviewi_scope scope;
+    if (nothing_to_order(producer, consumer))
+        return PIXVIEW_OK;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = wait_for(&scope, device, producer, consumer, err);
+    pixviewi_scope_leave(&scope);
+    return status;
 }
 
 pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_stream consumer,
-                                   pixview_error *err)
+                                   pixviewi_joint *joint, pixview_error *err)
 {
-    if (producer == PIXVIEW_STREAM_NONE || consumer == PIXVIEW_STREAM_NONE ||
-        pixviewi_stream_normal(producer) == pixviewi_stream_normal(consumer))
-        return PIXVIEW_OK;
     pixviewi_scope scope;
+    pixviewi_joint unused;
+    if (!joint)
+        joint = &unused;
+    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    if (nothing_to_order(producer, consumer))
+        return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    const pixviewi_driver *driver = scope.driver;
-    void *from = pixviewi_stream_handle(producer), *to = pixviewi_stream_handle(consumer);
-    void *event = NULL;
-    bool may;
-    status = may_order(driver, from, to, &may, err);
-    if (status != PIXVIEW_OK || !may)
-        goto end;
-    status = thread_event(&scope, device, &event, err);
-    if (status != PIXVIEW_OK)
-        goto end;
-    int code = driver->event_record(event, from);
-    if (code != CU_SUCCESS) {
-        status = pixviewi_driver_fail(err, driver, code, "cannot record an event");
-        goto end;
-    }
-    code = driver->stream_wait(to, event, 0);
-    if (code != CU_SUCCESS)
-        status = pixviewi_driver_fail(err, driver, code, "cannot make the consumer's stream wait");
-end:
+    if (status == PIXVIEW_OK)
+        status = ask(scope.driver, producer, consumer, joint, err);
+    if (status == PIXVIEW_OK && joint->join == PIXVIEWI_JOIN_YES)
+        status = wait_for(&scope, device, producer, consumer, err);
     pixviewi_scope_leave(&scope);
     return status;
+}
+
+// ---- Letting go ---------------------------------------------------------------------------------
+
+static bool event_passed(pixviewi_scope *scope, pixviewi_use *use)
+{
+    bool ours = use->event->context == pixviewi_scope_context(scope);
+    (void)!pixviewi_scope_relax(scope, NULL); // a query breaks a capture, too
+    if (ours && scope->driver->event_query(use->event->handle) == CU_NOT_READY)
+        return false;
+    pixviewi_event_give(scope, use->device, use->event);
+    use->event = NULL;
+    return true;
+}
+
+// The order is that of the capture in which the use was noted, or of none. In another capture it
+// would miss the work that was queued before.
+static bool end_order(pixviewi_scope *scope, const pixviewi_use *use)
+{
+    pixviewi_joint joint;
+    if (ask(scope->driver, use->stream, use->back, &joint, NULL) != PIXVIEW_OK)
+        return true;
+    if (joint.join != PIXVIEWI_JOIN_YES || (joint.capture && joint.capture != use->capture))
+        return false;
+    if (use->stream != use->back)
+        (void)!wait_for(scope, use->device, use->stream, use->back, NULL);
+    return true;
+}
+
+bool pixviewi_cuda_end_use(pixviewi_use *use)
+{
+    pixviewi_scope scope;
+    if (!use->event && (use->stream == PIXVIEW_STREAM_NONE || use->back == PIXVIEW_STREAM_NONE))
+        return true;
+    if (pixviewi_scope_enter(&scope, use->device, NULL) != PIXVIEW_OK)
+        return true;
+    bool ended = use->event ? event_passed(&scope, use) : end_order(&scope, use);
+    pixviewi_scope_leave(&scope);
+    return ended;
 }

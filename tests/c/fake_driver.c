@@ -26,6 +26,7 @@ enum {
     INVALID_CONTEXT = 201,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
+    NOT_READY = 600,
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
     CAPTURE_ISOLATION = 905,
@@ -56,8 +57,9 @@ static struct {
         uint64_t consumer, producer;
     } waits[MAX_WAITS];
     int wait_count;
-    int live_events;
+    int live_events, pending_queries;
     uint64_t freed_on;
+    int resets[MAX_DEVICES];
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .version = 13000, .devices = -1};
 
 static _Thread_local struct {
@@ -66,8 +68,8 @@ static _Thread_local struct {
 } thread;
 
 typedef struct fake_event {
-    int device;
-    uint64_t recorded, id; // stream, and its capture
+    int used, device, resets; // it dies with a reset
+    uint64_t recorded, id;    // stream, and its capture
 } fake_event;
 
 static int contexts[MAX_DEVICES]; // a context is the address of its entry
@@ -118,7 +120,7 @@ void fake_reset(void)
 {
     pthread_mutex_lock(&fake.lock);
     fake.calls[0] = fake.work[0] = fake.fail_name[0] = 0;
-    fake.call_count = fake.fail_in = fake.wait_count = 0;
+    fake.call_count = fake.fail_in = fake.wait_count = fake.pending_queries = 0;
     for (int i = 0; i < fake.stream_count; i++)
         fake.streams[i].capture = 0;
     pthread_mutex_unlock(&fake.lock);
@@ -239,6 +241,16 @@ API cuCtxPopCurrent_v2(void **context)
     return OK;
 }
 
+// A reset makes another context at the same address.
+API cuCtxGetId(void *context, unsigned long long *id)
+{
+    ENTER(NULL);
+    int device = (int)((int *)context - contexts);
+    *id = 1 + (unsigned long long)device + MAX_DEVICES * (unsigned long long)fake.resets[device];
+    return OK;
+}
+void fake_reset_device(int device) { fake.resets[device]++; }
+
 // ---- streams and events -----------------------------------------------------------------------
 
 enum { FIRST_STREAM = 0x1000, STREAM_STEP = 0x100 };
@@ -316,6 +328,7 @@ int fake_waited(uint64_t consumer, uint64_t producer)
 }
 int fake_wait_count(void) { return fake.wait_count; }
 int fake_live_events(void) { return fake.live_events; }
+void fake_set_pending(int queries) { fake.pending_queries = queries; }
 
 API cuThreadExchangeStreamCaptureMode(int *mode)
 {
@@ -355,6 +368,14 @@ API cuStreamSynchronize(void *handle)
     int code = check_stream((uintptr_t)handle);
     return code ? code : touch_legacy((uintptr_t)handle);
 }
+static fake_event *new_event(void)
+{
+    static fake_event events[1024];
+    for (int i = 0; i < 1024; i++)
+        if (!__atomic_exchange_n(&events[i].used, 1, __ATOMIC_SEQ_CST))
+            return &events[i];
+    give_up("too many events");
+}
 API cuEventCreate(void **event, unsigned flags)
 {
     ENTER(NULL);
@@ -362,23 +383,44 @@ API cuEventCreate(void **event, unsigned flags)
         return INVALID_CONTEXT;
     if (flags != 2)
         give_up("an event with timing: it costs time on the GPU");
-    fake_event *made = calloc(1, sizeof *made);
+    fake_event *made = new_event();
     made->device = fake_current_device();
+    made->resets = fake.resets[made->device];
     __atomic_add_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
     *event = made;
     return OK;
 }
+static void check_event(const fake_event *event)
+{
+    if (event->resets != fake.resets[event->device])
+        give_up("an event of a context that was reset");
+}
 API cuEventDestroy_v2(void *event)
 {
     ENTER(NULL);
-    free(event);
+    check_event(event);
+    memset(event, 0, sizeof(fake_event));
     __atomic_sub_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
     return OK;
+}
+API cuEventQuery(void *event)
+{
+    ENTER("query");
+    check_event(event);
+    if (thread.mode != RELAXED && capturing()) {
+        break_captures();
+        return CAPTURE_UNSUPPORTED;
+    }
+    if (fake.pending_queries == 0)
+        return OK;
+    fake.pending_queries--;
+    return NOT_READY;
 }
 API cuEventRecord(void *handle, void *on)
 {
     ENTER("record");
     fake_event *event = handle;
+    check_event(event);
     int code = check_stream((uintptr_t)on);
     if (code)
         return code;

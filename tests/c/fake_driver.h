@@ -55,6 +55,9 @@ void fake_register(void *ptr, size_t size, int device);
 void fake_unregister(void *ptr);
 int fake_live_blocks(void); // from cuMemAllocAsync and not yet freed
 int fake_live_events(void);
+void fake_set_pending(int queries); // so many event queries answer "not yet"
+void fake_reset_device(
+    int device);              // its events and memory are dead; a new context, the same address
 uint64_t fake_freed_on(void); // the stream of the last cuMemFreeAsync
 
 // ---- streams ----

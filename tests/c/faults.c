@@ -146,7 +146,7 @@ static pixview_status order(pixview_error *err)
     static uint64_t a, b;
     if (!a)
         a = fake_stream(0), b = fake_stream(0);
-    return pixviewi_cuda_order(0, a, b, err);
+    return pixviewi_cuda_order(0, a, b, NULL, err);
 }
 
 static pixview_status device_block(pixview_error *err)
@@ -169,7 +169,7 @@ static pixview_status use(pixview_error *err)
         return status;
     parent->release = (void (*)(pixview_owner *))(void (*)(void))count_deleter;
     child = pixviewi_owner_wrap(parent);
-    if (child && pixviewi_owner_add_use(child, 0, 0, 16, NULL, NULL))
+    if (child && pixviewi_owner_add_use(child, &(pixviewi_use){.stream = 0, .back = 16}))
         status = PIXVIEW_OK;
     REQUIRE_INT(atomic_load(&parent->count), child ? 2 : 1);
     pixview_owner_unref(child);
@@ -255,8 +255,15 @@ static bool lost_block(const char *name)
 // A release, or what puts things back, has nobody to tell: such calls may fail in silence.
 static bool may_be_silent(int i, const char *name)
 {
-    return cases[i].run == use || lost_block(name) || strcmp(name, "cuCtxPopCurrent_v2") == 0 ||
-           strcmp(name, "cuThreadExchangeStreamCaptureMode") == 0;
+    static const char *const silent[] = {"cuCtxPopCurrent_v2", "cuThreadExchangeStreamCaptureMode",
+                                         "cuCtxGetId"}; // the last: older drivers lack it
+    for (int k = 0; k < 3; k++)
+        if (strcmp(name, silent[k]) == 0)
+            return true;
+    // After an allocation it may be the release that asks.
+    bool asks = strncmp(name, "cuCtx", 5) == 0 || strcmp(name, "cuStreamIsCapturing") == 0;
+    bool releasing = asks && strstr(fake_work(), "alloc");
+    return cases[i].run == use || releasing || lost_block(name);
 }
 
 static void sweep_driver(int i)
@@ -279,7 +286,9 @@ static void sweep_driver(int i)
         } else if (!may_be_silent(i, name)) {
             FAIL("%s: call %d (%s) failed, and nobody noticed", cases[i].name, n, name);
         }
-        if (live != blocks)
+        bool pools = cases[i].run == order ||
+                     cases[i].run == use; // an event is put into the pool, or was forgotten there
+        if (pools ? live > blocks + 1 : live != blocks)
             FAIL("%s, call %d: %d blocks leaked", cases[i].name, n, live - blocks);
         if (strcmp(name, "cuMemAllocAsync") == 0 || !lost_block(name))
             REQUIRE_INT(fake_live_blocks(), device_blocks);

@@ -40,23 +40,30 @@ static void test_order(void)
 {
     uint64_t a = fake_stream(0), b = fake_stream(0);
     fake_reset();
-    REQUIRE_OK(pixviewi_cuda_order(0, 0, LEGACY, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, a, a, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, PIXVIEW_STREAM_NONE, a, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, a, PIXVIEW_STREAM_NONE, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, 0, LEGACY, NULL, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, a, a, NULL, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, PIXVIEW_STREAM_NONE, a, NULL, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, a, PIXVIEW_STREAM_NONE, NULL, err));
     REQUIRE_CALLS("");
-    REQUIRE_OK(pixviewi_cuda_order(0, a, b, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, a, b, NULL, err));
     REQUIRE_WORK("record wait");
     REQUIRE(fake_waited(b, a) && !fake_waited(a, b));
     REQUIRE_INT(fake_live_events(), 1);
     fake_reset();
-    REQUIRE_OK(pixviewi_cuda_order(0, b, 0, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, PER_THREAD, a, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, b, 0, NULL, err));
+    REQUIRE_OK(pixviewi_cuda_order(0, PER_THREAD, a, NULL, err));
     REQUIRE_WORK("record wait record wait");
     REQUIRE(fake_waited(LEGACY, b) && fake_waited(a, PER_THREAD));
     REQUIRE_INT(fake_live_events(), 1); // the same again
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 1 of 1", pixviewi_cuda_order(1, a, b, err));
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU -1", pixviewi_cuda_order(-1, a, b, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 1 of 1", pixviewi_cuda_order(1, a, b, NULL, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU -1", pixviewi_cuda_order(-1, a, b, NULL, err));
+}
+
+static pixviewi_join join_of(pixview_stream a, pixview_stream b)
+{
+    pixviewi_joint joint;
+    REQUIRE_OK(pixviewi_cuda_order(0, a, b, &joint, err));
+    return joint.join;
 }
 
 static void test_order_in_capture(void)
@@ -65,50 +72,288 @@ static void test_order_in_capture(void)
     fake_reset();
     fake_set_capture(a, 1, 10);
     // One of the two captures: the graph is left alone.
-    REQUIRE_OK(pixviewi_cuda_order(0, a, b, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, b, a, err));
+    REQUIRE_INT(join_of(a, b), PIXVIEWI_JOIN_APART);
+    REQUIRE_INT(join_of(b, a), PIXVIEWI_JOIN_APART);
+    REQUIRE_INT(join_of(0, a), PIXVIEWI_JOIN_APART);
     REQUIRE_WORK("");
     // A legacy event would break it, whoever asks.
-    REQUIRE_OK(pixviewi_cuda_order(0, 0, b, err));
-    REQUIRE_OK(pixviewi_cuda_order(0, b, 0, err));
+    REQUIRE_INT(join_of(0, b), PIXVIEWI_JOIN_BLOCKED);
+    REQUIRE_INT(join_of(b, 0), PIXVIEWI_JOIN_BLOCKED);
     REQUIRE_WORK("");
     REQUIRE_INT(fake_capture_status(a), 1);
     // Both outside: as usual.
-    REQUIRE_OK(pixviewi_cuda_order(0, b, other, err));
+    REQUIRE_INT(join_of(b, other), PIXVIEWI_JOIN_YES);
     REQUIRE_WORK("record wait");
     // Both in the same one: as usual, too. In two: nothing.
     fake_reset();
     fake_set_capture(a, 1, 10);
     fake_set_capture(b, 1, 10);
     fake_set_capture(other, 1, 11);
-    REQUIRE_OK(pixviewi_cuda_order(0, a, b, err));
+    REQUIRE_INT(join_of(a, b), PIXVIEWI_JOIN_YES);
     REQUIRE_WORK("record wait");
-    REQUIRE_OK(pixviewi_cuda_order(0, a, other, err));
+    REQUIRE_INT(join_of(a, other), PIXVIEWI_JOIN_APART);
     REQUIRE_WORK("record wait");
     REQUIRE_INT(fake_capture_status(a), 1);
     REQUIRE_INT(fake_capture_status(other), 1);
     fake_reset();
 }
 
+static void test_ask(void)
+{
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    pixviewi_joint joint;
+    bool captures;
+    fake_reset();
+    REQUIRE_OK(pixviewi_cuda_ask(0, 0, LEGACY, &joint, err));
+    REQUIRE_INT(joint.join, PIXVIEWI_JOIN_NOTHING);
+    REQUIRE_OK(pixviewi_cuda_ask(0, a, b, &joint, err));
+    REQUIRE_INT(joint.join, PIXVIEWI_JOIN_YES);
+    REQUIRE_INT(joint.capture, 0);
+    fake_set_capture(a, 1, 10);
+    REQUIRE_OK(pixviewi_cuda_ask(0, a, b, &joint, err));
+    REQUIRE(joint.join == PIXVIEWI_JOIN_APART && !joint.consumer_captures);
+    REQUIRE_OK(pixviewi_cuda_ask(0, b, a, &joint, err));
+    REQUIRE(joint.join == PIXVIEWI_JOIN_APART && joint.consumer_captures);
+    REQUIRE_WORK("");
+    REQUIRE_OK(pixviewi_cuda_captures(0, a, &captures, err));
+    REQUIRE(captures);
+    REQUIRE_OK(pixviewi_cuda_captures(0, 0, &captures, err)); // it would break the other's
+    REQUIRE(captures);
+    REQUIRE_OK(pixviewi_cuda_captures(0, b, &captures, err));
+    REQUIRE(!captures);
+    fake_reset();
+    pixview_error error;
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "ISOLATION (905)",
+                  pixviewi_cuda_fail_join(PIXVIEWI_JOIN_APART, a, b, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "IMPLICIT (906)",
+                  pixviewi_cuda_fail_join(PIXVIEWI_JOIN_BLOCKED, a, 0, err));
+    (void)!pixviewi_cuda_fail_join(PIXVIEWI_JOIN_APART, a, b, &error);
+    REQUIRE_INT(error.driver_code, 905);
+    fake_fail_call("cuStreamIsCapturing", 400);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_ask(0, a, b, &joint, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_captures(0, a, &captures, err));
+    fake_reset();
+}
+
+// ---- owners that cannot let go yet -------------------------------------------------------------
+
+static int released;
+
+static void count_release(pixview_owner *self)
+{
+    (void)self;
+    released++;
+}
+
+static pixview_owner *used(const pixviewi_use *use)
+{
+    pixview_owner *owner = pixviewi_owner_new(count_release);
+    REQUIRE(owner && pixviewi_owner_add_use(owner, use));
+    released = 0;
+    return owner;
+}
+
+static void test_release_waits_for_the_capture(void)
+{
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    const pixviewi_use ways[] = {
+        {.stream = a, .back = b}, // one of them captures
+        {.stream = b, .back = a}, //
+        {.stream = b, .back = 0}, // the legacy stream is blocked
+        {.stream = 0, .back = b}, //
+        {.stream = a, .back = a}, // the memory goes back into the capture
+        {
+            .stream = b,
+            .back = b,
+        }, // and where nothing is in the way
+    };
+    for (int i = 0; i < 6; i++) {
+        pixview_owner *owner = used(&ways[i]);
+        fake_reset();
+        fake_set_capture(a, 1, 10);
+        pixview_owner_unref(owner);
+        if (i == 5) {
+            REQUIRE_INT(released, 1);
+            continue;
+        }
+        for (int k = 0; k < 3; k++) {
+            REQUIRE_INT(released, 0);
+            REQUIRE_INT(pixviewi_postponed, 1);
+            pixviewi_release_postponed();
+        }
+        REQUIRE_WORK("");
+        REQUIRE_INT(fake_capture_status(a), 1);
+        fake_set_capture(a, 0, 0);
+        pixviewi_release_postponed();
+        REQUIRE_INT(released, 1);
+        REQUIRE_INT(pixviewi_postponed, 0);
+        REQUIRE_WORK(ways[i].stream == ways[i].back ? "" : "record wait"); // before it let go
+    }
+    fake_reset();
+    pixviewi_release_postponed();
+    REQUIRE_CALLS("");
+}
+
+// A use of this very capture ends inside it; one from before would miss the work it is about.
+static void test_release_inside_the_capture(void)
+{
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    for (int inside = 0; inside < 2; inside++) {
+        pixview_owner *owner =
+            used(&(pixviewi_use){.stream = a, .back = b, .capture = inside ? 10 : 0});
+        fake_reset();
+        fake_set_capture(a, 1, 10);
+        fake_set_capture(b, 1, 10);
+        pixview_owner_unref(owner);
+        REQUIRE_INT(released, inside);
+        REQUIRE_WORK(inside ? "record wait" : "");
+        fake_reset();
+        pixviewi_release_postponed();
+        REQUIRE_INT(released, 1);
+    }
+}
+
+// pixview_copy drains too, for those who use the library from C.
+static void test_a_copy_tries_again(void)
+{
+    uint64_t a = fake_stream(0);
+    uint8_t near[2] = {1, 2};
+    pixview_image src = make_image(near, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_image dst = make_image(near + 1, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_owner *owner = used(&(pixviewi_use){.stream = a, .back = 0});
+    fake_reset();
+    fake_set_capture(a, 1, 10);
+    pixview_owner_unref(owner);
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    REQUIRE_INT(released, 0);
+    fake_reset();
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    REQUIRE_INT(released, 1);
+}
+
+// Many that wait are not all asked each time, and each gets its turn.
+static void test_long_queue(void)
+{
+    enum { COUNT = 100 };
+    uint64_t a = fake_stream(0), b = fake_stream(0), c = fake_stream(0);
+    released = 0;
+    fake_reset();
+    fake_set_capture(a, 1, 10);
+    fake_set_capture(c, 1, 11);
+    for (int i = 0; i < COUNT; i++) {
+        pixview_owner *owner = pixviewi_owner_new(count_release);
+        pixviewi_use use = {.stream = i % 2 ? a : c, .back = b};
+        REQUIRE(owner && pixviewi_owner_add_use(owner, &use));
+        pixview_owner_unref(owner);
+    }
+    fake_reset();
+    fake_set_capture(c, 1, 11);
+    pixviewi_release_postponed();
+    REQUIRE(fake_call_count() < 200);
+    for (int i = 0; i < 2 * COUNT; i++)
+        pixviewi_release_postponed();
+    REQUIRE_INT(released, COUNT / 2);
+    REQUIRE_INT(pixviewi_postponed, COUNT / 2);
+    fake_set_capture(c, 0, 0);
+    pixviewi_release_postponed_now(true);
+    REQUIRE_INT(released, COUNT);
+    REQUIRE_INT(pixviewi_postponed, 0);
+    fake_reset();
+}
+
+static void *drop_and_try(void *arg)
+{
+    pixview_owner **owners = arg;
+    for (int i = 0; i < 200; i++) {
+        pixview_owner_unref(owners[i]);
+        pixviewi_release_postponed();
+    }
+    return NULL;
+}
+
+static atomic_int released_anywhere;
+
+static void count_anywhere(pixview_owner *self)
+{
+    (void)self;
+    atomic_fetch_add(&released_anywhere, 1);
+}
+
+static void test_postponed_by_threads(void)
+{
+    enum { THREADS = 4, EACH = 200 };
+    static pixview_owner *owners[THREADS][EACH];
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    pthread_t threads[THREADS];
+    fake_reset();
+    fake_set_capture(a, 1, 10);
+    for (int i = 0; i < THREADS * EACH; i++) {
+        pixview_owner *owner = pixviewi_owner_new(count_anywhere);
+        pixviewi_use use = {.stream = i % 3 ? a : b, .back = b};
+        REQUIRE(owner && pixviewi_owner_add_use(owner, &use));
+        owners[i / EACH][i % EACH] = owner;
+    }
+    for (int i = 0; i < THREADS; i++)
+        REQUIRE_INT(pthread_create(&threads[i], NULL, drop_and_try, owners[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    fake_reset();
+    pixviewi_release_postponed_now(true);
+    REQUIRE_INT(released_anywhere, THREADS * EACH);
+    REQUIRE_INT(pixviewi_postponed, 0);
+}
+
+// The use of a stream that its framework destroyed must not keep the memory for ever.
+static void test_release_with_a_dead_stream(void)
+{
+    pixview_owner *owner = used(&(pixviewi_use){.stream = 0xdead00, .back = 0});
+    fake_reset();
+    fake_fail_call("cuStreamIsCapturing", 400);
+    pixview_owner_unref(owner);
+    REQUIRE_INT(released, 1);
+    fake_reset();
+}
+
+// ---- events -------------------------------------------------------------------------------------
+
+static void test_reset_forgets_events(void)
+{
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    fake_reset();
+    REQUIRE_OK(pixviewi_cuda_order(0, a, b, NULL, err));
+    REQUIRE_CALLS("cuCtxGetCurrent cuCtxPushCurrent_v2 cuStreamIsCapturing cuStreamIsCapturing "
+                  "cuCtxGetId cuEventRecord cuStreamWaitEvent cuCtxPopCurrent_v2");
+    int before = fake_live_events();
+    fake_reset_device(0); // the fake driver ends the test at the first use of a dead event
+    REQUIRE_OK(pixviewi_cuda_order(0, a, b, NULL, err));
+    REQUIRE_INT(fake_live_events(), before + 1);
+    fake_fail_call("cuCtxGetId", 1); // as where the driver has no such function
+    REQUIRE_OK(pixviewi_cuda_order(0, a, b, NULL, err));
+    fake_reset();
+}
+
 static void *order_once(void *streams)
 {
     const uint64_t *pair = streams;
-    REQUIRE_OK(pixviewi_cuda_order(0, pair[0], pair[1], err));
+    REQUIRE_OK(pixviewi_cuda_order(0, pair[0], pair[1], NULL, err));
     REQUIRE_INT(fake_context_depth(), 0);
     return NULL;
 }
 
-// A thread's events go with it.
+// A few events serve all threads, also those that are gone.
 static void test_threads(void)
 {
     pthread_t threads[4];
     uint64_t pair[2] = {fake_stream(0), fake_stream(0)};
-    int before = fake_live_events();
     for (int i = 0; i < 4; i++)
         REQUIRE_INT(pthread_create(&threads[i], NULL, order_once, pair), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    REQUIRE_INT(fake_live_events(), before);
+    int after = fake_live_events();
+    REQUIRE(after <= 8);
+    for (int i = 0; i < 100; i++)
+        order_once(pair);
+    REQUIRE_INT(fake_live_events(), after);
 }
 
 // ---- memory -----------------------------------------------------------------------------------
@@ -300,7 +545,15 @@ int main(void)
     test_first();
     test_order();
     test_order_in_capture();
+    test_ask();
     test_threads();
+    test_release_waits_for_the_capture();
+    test_release_inside_the_capture();
+    test_a_copy_tries_again();
+    test_long_queue();
+    test_postponed_by_threads();
+    test_release_with_a_dead_stream();
+    test_reset_forgets_events();
     test_memory();
     test_memory_in_capture();
     test_rows();

@@ -41,7 +41,7 @@ static void test_work(void)
     fake_set_current_device(0);
     REQUIRE_OK(pixview_copy(&host, &src, &params, err));
     REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
-    REQUIRE_OK(pixviewi_cuda_order(1, a, b, err));
+    REQUIRE_OK(pixviewi_cuda_order(1, a, b, NULL, err));
     REQUIRE_INT(far[128 + 8], 2); // G of the first pixel
     REQUIRE_INT(fake_current_device(), 0);
     REQUIRE_INT(fake_context_depth(), 1);
@@ -66,7 +66,7 @@ static void test_old_driver(void)
     REQUIRE(setenv("PIXVIEW_LIBCUDA", "libm.so.6", 1) == 0);
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "no cuInit; pixview needs R525",
                   pixviewi_cuda_device_count(&count, err));
-    REQUIRE_FAILS(PIXVIEW_E_CUDA, "no cuInit", pixviewi_cuda_order(0, 16, 32, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "no cuInit", pixviewi_cuda_order(0, 16, 32, NULL, err));
     pixviewi_cuda_with_device(0, free, malloc(1)); // called all the same
 }
 
