@@ -1,0 +1,268 @@
+// Bits from one box to another of the same element type: the axes are sorted by the destination and
+// merged, what is dense on both ends becomes one wider element, and the innermost axes choose a loop.
+#include <string.h>
+
+#include "host.h"
+
+typedef struct axis {
+    int64_t extent, src, dst; // dst > 0
+} axis;
+
+typedef struct bits_job {
+    const pixviewi_loops *loops;
+    char *dst;
+    const char *src;
+    int64_t size; // of what moves as one
+    int count;
+    axis axes[4]; // the last one moves fastest in dst
+} bits_job;
+
+// ---- axes -------------------------------------------------------------------------------------
+
+// Axes longer than 1, dst strides made positive (both ends walk the other way then).
+static void sort_axes(bits_job *job, const pixviewi_box *box)
+{
+    for (int k = 0; k < 4; k++) {
+        axis next = {box->shape[k], box->src_strides[k], box->dst_strides[k]};
+        if (next.extent == 1)
+            continue;
+        if (next.dst < 0) {
+            job->src += (next.extent - 1) * next.src;
+            job->dst += (next.extent - 1) * next.dst;
+            next.src = -next.src;
+            next.dst = -next.dst;
+        }
+        int at = job->count++;
+        for (; at > 0 && job->axes[at - 1].dst < next.dst; at--)
+            job->axes[at] = job->axes[at - 1];
+        job->axes[at] = next;
+    }
+}
+
+static void merge_axes(bits_job *job)
+{
+    int kept = 0;
+    for (int i = 0; i < job->count; i++) {
+        axis inner = job->axes[i], *outer = kept > 0 ? &job->axes[kept - 1] : NULL;
+        if (outer && outer->dst == inner.dst * inner.extent &&
+            outer->src == inner.src * inner.extent)
+            *outer = (axis){outer->extent * inner.extent, inner.src, inner.dst};
+        else
+            job->axes[kept++] = inner;
+    }
+    job->count = kept;
+    axis *last = &job->axes[kept - 1];
+    if (kept > 0 && last->src == job->size && last->dst == job->size) {
+        job->size *= last->extent;
+        job->count--;
+    }
+}
+
+// ---- loops ------------------------------------------------------------------------------------
+
+// Index of an element size among the loops: -1, memcpy.
+static int unit_of(int64_t size)
+{
+    static const int8_t units[17] = {-1, 0, 1, 5, 2, -1, 6, -1, 3, -1, -1, -1, 7, -1, -1, -1, 4};
+    return size <= 16 ? units[size] : -1;
+}
+
+static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
+
+// Whole elements, each dense, with any steps.
+static void steps(const bits_job *job, const axis *along, char *dst, const char *src)
+{
+    int unit = unit_of(job->size);
+    if (unit >= 0) {
+        job->loops->strided[unit](dst, along->dst, src, along->src, along->extent);
+        return;
+    }
+    for (int64_t i = 0; i < along->extent; i++)
+        memcpy(dst + i * along->dst, src + i * along->src, (size_t)job->size);
+}
+
+// The innermost axis of each end: `x` in the source, `y` in the destination.
+typedef struct bits_plane {
+    enum { STEPS, SWAP, INTERLEAVE, SPLIT, TRANSPOSE, BLOCKS } loop;
+    axis x, y;
+    int size; // log2 of the element's
+} bits_plane;
+
+static void interleave(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    const char *planes[4];
+    for (int64_t k = 0; k < plane->y.extent; k++)
+        planes[k] = src + k * plane->y.src;
+    job->loops->interleave[plane->y.extent - 2][plane->size](dst, planes, plane->x.extent);
+}
+
+static void split(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    char *planes[4];
+    int64_t count = plane->x.extent;
+    bool backwards = plane->x.src < 0; // B,G,R to planes
+    for (int64_t k = 0; k < count; k++)
+        planes[backwards ? count - 1 - k : k] = dst + k * plane->x.dst;
+    src += backwards ? (count - 1) * plane->x.src : 0;
+    job->loops->split[count - 2][plane->size](planes, src, plane->y.extent);
+}
+
+// Neither end is dense: blocks that fit the cache.
+static void blocks(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    enum { BLOCK = 64 };
+    const axis *x = &plane->x, *y = &plane->y;
+    for (int64_t i = 0; i < x->extent; i += BLOCK)
+        for (int64_t j = 0; j < y->extent; j += BLOCK) {
+            axis part = *y;
+            part.extent = y->extent - j < BLOCK ? y->extent - j : BLOCK;
+            for (int64_t k = i; k < x->extent && k < i + BLOCK; k++)
+                steps(job, &part, dst + k * x->dst + j * y->dst, src + k * x->src + j * y->src);
+        }
+}
+
+static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    switch (plane->loop) {
+    case STEPS:
+        steps(job, &plane->y, dst, src);
+        break;
+    case SWAP: // the source's pixel begins at its last channel
+        job->loops->swap[0][plane->size](dst, src - 2 * job->size, plane->x.extent);
+        break;
+    case INTERLEAVE:
+        interleave(job, plane, dst, src);
+        break;
+    case SPLIT:
+        split(job, plane, dst, src);
+        break;
+    case TRANSPOSE:
+        job->loops->transpose[plane->size](dst, plane->x.dst, src, plane->y.src, plane->x.extent,
+                                           plane->y.extent);
+        break;
+    case BLOCKS:
+        blocks(job, plane, dst, src);
+        break;
+    }
+}
+
+static bool few(int64_t extent) { return extent >= 2 && extent <= 4; }
+
+// Takes the axes of the loop off the job; the rest is walked outside.
+static bits_plane choose(bits_job *job)
+{
+    const int64_t size = job->size;
+    bits_plane plane = {.loop = STEPS, .y = job->axes[--job->count]};
+    const axis *y = &plane.y, *x = &plane.x;
+    int unit = unit_of(size), at = job->count;
+    bool typed = unit >= 0 && unit < PIXVIEWI_SIZES;
+    plane.size = unit;
+    const axis *pixels = at > 0 ? &job->axes[at - 1] : NULL;
+    if (typed && pixels && y->extent == 3 && y->dst == size && y->src == -size &&
+        pixels->dst == 3 * size && pixels->src == 3 * size) {
+        plane.loop = SWAP;
+        plane.x = job->axes[--job->count];
+        return plane;
+    }
+    int64_t best = y->src == 0 ? INT64_MAX : magnitude(y->src);
+    for (int k = 0; k < job->count; k++)
+        if (job->axes[k].src != 0 && magnitude(job->axes[k].src) < best) {
+            best = magnitude(job->axes[k].src);
+            at = k;
+        }
+    if (at == job->count)
+        return plane;
+    plane.x = job->axes[at];
+    job->count--;
+    for (int k = at; k < job->count; k++)
+        job->axes[k] = job->axes[k + 1];
+    bool dense = typed && y->dst == size && magnitude(x->src) == size;
+    plane.loop = BLOCKS;
+    if (dense && few(y->extent) && x->src > 0 && x->dst == y->extent * size)
+        plane.loop = INTERLEAVE;
+    else if (dense && few(x->extent) && y->src == x->extent * size)
+        plane.loop = SPLIT;
+    else if (dense && x->src > 0)
+        plane.loop = TRANSPOSE;
+    return plane;
+}
+
+// At most three axes are left.
+static void walk(const bits_job *job, const bits_plane *plane)
+{
+    axis outer[3] = {{1, 0, 0}, {1, 0, 0}, {1, 0, 0}};
+    for (int k = 0; k < job->count; k++)
+        outer[k] = job->axes[k];
+    for (int64_t i = 0; i < outer[0].extent; i++)
+        for (int64_t j = 0; j < outer[1].extent; j++)
+            for (int64_t k = 0; k < outer[2].extent; k++)
+                move_plane(job, plane,
+                           job->dst + i * outer[0].dst + j * outer[1].dst + k * outer[2].dst,
+                           job->src + i * outer[0].src + j * outer[1].src + k * outer[2].src);
+}
+
+// ---- four channels of which two exchange ------------------------------------------------------
+
+// No stride says 2,1,0,3. Between interleaved and planar the planes are permuted.
+static bool swap_four(const pixviewi_loops *loops, const pixviewi_box *box, int unit, int64_t size)
+{
+    const int64_t *src = box->src_strides, *dst = box->dst_strides;
+    bool from = src[3] == size && src[2] == 4 * size, to = dst[3] == size && dst[2] == 4 * size;
+    if (unit < 0 || unit >= PIXVIEWI_SIZES ||
+        !((from && (to || dst[2] == size)) || (to && src[2] == size)))
+        return false;
+    for (int64_t n = 0; n < box->shape[0]; n++)
+        for (int64_t h = 0; h < box->shape[1]; h++) {
+            char *out = box->dst + n * dst[0] + h * dst[1];
+            const char *in = box->src + n * src[0] + h * src[1];
+            char *outs[4] = {out + 2 * dst[3], out + dst[3], out, out + 3 * dst[3]};
+            const char *ins[4] = {in + 2 * src[3], in + src[3], in, in + 3 * src[3]};
+            if (from && to)
+                loops->swap[1][unit](out, in, box->shape[2]);
+            else if (from)
+                loops->split[2][unit](outs, in, box->shape[2]);
+            else
+                loops->interleave[2][unit](out, ins, box->shape[2]);
+        }
+    return true;
+}
+
+static void swap_channels(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize)
+{
+    if (box->shape[3] == 4 && swap_four(loops, box, unit_of(itemsize), itemsize))
+        return;
+    pixviewi_box part = *box;
+    if (box->shape[3] == 3) { // 2,1,0 is a stride
+        part.src += 2 * part.src_strides[3];
+        part.src_strides[3] = -part.src_strides[3];
+        pixviewi_host_bits(loops, &part, itemsize, false);
+        return;
+    }
+    for (int64_t c = 0; c < box->shape[3]; c++) {
+        part.shape[3] = 1;
+        part.dst = box->dst + c * box->dst_strides[3];
+        part.src = box->src + (c == 0 || c == 2 ? 2 - c : c) * box->src_strides[3];
+        pixviewi_host_bits(loops, &part, itemsize, false);
+    }
+}
+
+void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
+                        bool swap)
+{
+    for (int k = 0; k < 4; k++)
+        if (box->shape[k] <= 0)
+            return;
+    if (swap) {
+        swap_channels(loops, box, itemsize);
+        return;
+    }
+    bits_job job = {loops, box->dst, box->src, itemsize, 0, {{0}}};
+    sort_axes(&job, box);
+    merge_axes(&job);
+    if (job.count == 0) {
+        memcpy(job.dst, job.src, (size_t)job.size);
+        return;
+    }
+    bits_plane plane = choose(&job);
+    walk(&job, &plane);
+}

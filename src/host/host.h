@@ -1,0 +1,86 @@
+// Moves in host memory: the parts and what passes between them. Everything here works on memory that
+// the caller has checked: extents, types, overlap.
+//
+//     move.c      a move -> pieces for threads -> boxes: one image, or a whole batch
+//     bits.c      a box of equal types: axes sorted and merged, the loop chosen
+//     convert.c   a box of unequal types: runs of pixels through small buffers
+//     loops.c     the loops; compiled once for every instruction set, chosen in cpu.c
+//     threads.c   the threads
+#ifndef PIXVIEWI_HOST_H
+#define PIXVIEWI_HOST_H
+
+#include "move.h"
+
+// ---- Loops (loops.c) --------------------------------------------------------------------------
+
+// Sizes of an element that the loops know: 1, 2, 4, 8, 16; and whole pixels of 3 elements.
+enum { PIXVIEWI_SIZES = 5, PIXVIEWI_UNITS = 8 };
+
+typedef struct pixviewi_loops {
+    const char *name; // of the instruction set
+    // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
+    void (*interleave[3][PIXVIEWI_SIZES])(char *dst, const char *const *src, int64_t count);
+    void (*split[3][PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
+    // Interleaved pixels of 3 or 4 elements, the first and the third exchanged.
+    void (*swap[2][PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
+    // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes.
+    void (*transpose[PIXVIEWI_SIZES])(char *dst, int64_t dst_step, const char *src,
+                                      int64_t src_step, int64_t xs, int64_t ys);
+    // dst[i * dst_step] = src[i * src_step]. Sizes 1, 2, 4, 8, 16, 3, 6, 12.
+    void (*strided[PIXVIEWI_UNITS])(char *dst, int64_t dst_step, const char *src, int64_t src_step,
+                                    int64_t count);
+    // out = fma(float(in), a, b), and float to another type; NULL for a pair that does not exist.
+    void (*to_float[8])(float *out, const char *in, float a, float b, int64_t count);
+    void (*from_float[3])(char *out, const float *in, int64_t count);
+} pixviewi_loops;
+
+extern const pixviewi_loops pixviewi_loops_base;
+extern const pixviewi_loops pixviewi_loops_avx2;
+extern const pixviewi_loops pixviewi_loops_avx512;
+
+// The widest that this processor and operating system run.
+const pixviewi_loops *pixviewi_host_loops(void);
+
+// For tests: these; NULL: the widest again.
+void pixviewi_host_set_loops(const pixviewi_loops *loops);
+
+// Index into to_float: u8, i8, u16, i16, i32, f16, bf16, f32. Into from_float: u8, f16, bf16; -1: f32.
+int pixviewi_host_to_float(pixview_dtype dtype);
+int pixviewi_host_from_float(pixview_dtype dtype);
+
+// ---- Boxes ------------------------------------------------------------------------------------
+
+// Up to four axes of one image or batch, in any order.
+typedef struct pixviewi_box {
+    char *dst;
+    const char *src;
+    int64_t shape[4]; // N,H,W,C
+    int64_t dst_strides[4], src_strides[4];
+} pixviewi_box;
+
+// Bits move. `swap`: channels 0 and 2 of axis 3 exchange.
+void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
+                        bool swap);
+
+// Values change. a and b by the channel of the box.
+void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
+                           const pixviewi_move *move);
+
+// ---- Threads (threads.c) ----------------------------------------------------------------------
+
+// How many threads a large move may use, this one included: PIXVIEW_NUM_THREADS, else
+// OMP_NUM_THREADS, else the cores that this process may use.
+int pixviewi_host_threads(void);
+
+// The least that is worth a piece of its own, in bytes read and written.
+int64_t pixviewi_host_piece(void);
+
+// For tests and benches: these instead; 0: as usual again.
+void pixviewi_host_set_threads(int count, int64_t piece);
+
+// Calls work(context, i) for i = 0 .. pieces - 1, each once, on up to `threads` threads; returns when
+// all are done. Also in the child of a fork.
+void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, int64_t),
+                            void *context);
+
+#endif

@@ -1,0 +1,417 @@
+// The loops of host moves, in plain C that compilers vectorise. Compiled once for every instruction
+// set: meson.build names it in LOOPS and gives the flags.
+//
+// Elements move by size, not by type, and need no alignment: a pixel of two uint8 may move as one
+// uint16. A loop reads and writes its elements and nothing beside them.
+#include <math.h>
+#include <string.h>
+
+#include "host.h"
+
+typedef uint8_t __attribute__((may_alias)) unit_1;
+typedef uint16_t __attribute__((may_alias, aligned(1))) unit_2;
+typedef uint32_t __attribute__((may_alias, aligned(1))) unit_4;
+typedef uint64_t __attribute__((may_alias, aligned(1))) unit_8;
+typedef struct __attribute__((may_alias, packed)) {
+    uint64_t parts[2];
+} unit_16;
+typedef struct __attribute__((may_alias, packed)) {
+    uint8_t parts[3];
+} unit_3;
+typedef struct __attribute__((may_alias, packed)) {
+    uint16_t parts[3];
+} unit_6;
+typedef struct __attribute__((may_alias, packed)) {
+    uint32_t parts[3];
+} unit_12;
+
+// ---- planar and interleaved -------------------------------------------------------------------
+
+// The inner functions are there for `restrict`, which compilers honour on parameters only.
+#define DEFINE_CHANNELS(T)                                                                       \
+    static void weave2_##T(T *restrict out, const T *restrict a, const T *restrict b, int64_t n) \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[2 * i] = a[i];                                                                   \
+            out[2 * i + 1] = b[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void weave3_##T(T *restrict out, const T *restrict a, const T *restrict b,            \
+                           const T *restrict c, int64_t n)                                       \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[3 * i] = a[i];                                                                   \
+            out[3 * i + 1] = b[i];                                                               \
+            out[3 * i + 2] = c[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void weave4_##T(T *restrict out, const T *restrict a, const T *restrict b,            \
+                           const T *restrict c, const T *restrict d, int64_t n)                  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[4 * i] = a[i];                                                                   \
+            out[4 * i + 1] = b[i];                                                               \
+            out[4 * i + 2] = c[i];                                                               \
+            out[4 * i + 3] = d[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void unweave2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)      \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[2 * i];                                                                    \
+            b[i] = in[2 * i + 1];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void unweave3_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in,  \
+                             int64_t n)                                                          \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[3 * i];                                                                    \
+            b[i] = in[3 * i + 1];                                                                \
+            c[i] = in[3 * i + 2];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void unweave4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,         \
+                             const T *restrict in, int64_t n)                                    \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[4 * i];                                                                    \
+            b[i] = in[4 * i + 1];                                                                \
+            c[i] = in[4 * i + 2];                                                                \
+            d[i] = in[4 * i + 3];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[3 * i] = in[3 * i + 2];                                                          \
+            out[3 * i + 1] = in[3 * i + 1];                                                      \
+            out[3 * i + 2] = in[3 * i];                                                          \
+        }                                                                                        \
+    }                                                                                            \
+    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[4 * i] = in[4 * i + 2];                                                          \
+            out[4 * i + 1] = in[4 * i + 1];                                                      \
+            out[4 * i + 2] = in[4 * i];                                                          \
+            out[4 * i + 3] = in[4 * i + 3];                                                      \
+        }                                                                                        \
+    }                                                                                            \
+    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        weave2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                           \
+    }                                                                                            \
+    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        weave3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], n);        \
+    }                                                                                            \
+    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        weave4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2],            \
+                   (const T *)src[3], n);                                                        \
+    }                                                                                            \
+    static void split2_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        unweave2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                               \
+    }                                                                                            \
+    static void split3_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        unweave3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                  \
+    }                                                                                            \
+    static void split4_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        unweave4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n);     \
+    }                                                                                            \
+    static void swap3_##T(char *dst, const char *src, int64_t n)                                 \
+    {                                                                                            \
+        exchange3_##T((T *)dst, (const T *)src, n);                                              \
+    }                                                                                            \
+    static void swap4_##T(char *dst, const char *src, int64_t n)                                 \
+    {                                                                                            \
+        exchange4_##T((T *)dst, (const T *)src, n);                                              \
+    }
+
+DEFINE_CHANNELS(unit_1)
+DEFINE_CHANNELS(unit_2)
+DEFINE_CHANNELS(unit_4)
+DEFINE_CHANNELS(unit_8)
+DEFINE_CHANNELS(unit_16)
+
+// ---- any steps --------------------------------------------------------------------------------
+
+// Steps that are known while compiling make other loops: a fill, a mirror, every other element.
+#define DEFINE_STRIDED(T)                                                                   \
+    static void step_##T(T *restrict out, const T *restrict in, int64_t step, int64_t n)    \
+    {                                                                                       \
+        if (step == 0) {                                                                    \
+            for (int64_t i = 0; i < n; i++)                                                 \
+                out[i] = in[0];                                                             \
+        } else if (step == -1) {                                                            \
+            for (int64_t i = 0; i < n; i++)                                                 \
+                out[i] = in[-i];                                                            \
+        } else if (step == 2) {                                                             \
+            for (int64_t i = 0; i < n; i++)                                                 \
+                out[i] = in[2 * i];                                                         \
+        } else {                                                                            \
+            for (int64_t i = 0; i < n; i++)                                                 \
+                out[i] = in[step * i];                                                      \
+        }                                                                                   \
+    }                                                                                       \
+    static void strided_##T(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
+                            int64_t n)                                                      \
+    {                                                                                       \
+        const int64_t size = sizeof(T);                                                     \
+        if (dst_step == size && src_step % size == 0) {                                     \
+            step_##T((T *)dst, (const T *)src, src_step / size, n);                         \
+            return;                                                                         \
+        }                                                                                   \
+        for (int64_t i = 0; i < n; i++)                                                     \
+            *(T *)(dst + i * dst_step) = *(const T *)(src + i * src_step);                  \
+    }
+
+DEFINE_STRIDED(unit_1)
+DEFINE_STRIDED(unit_2)
+DEFINE_STRIDED(unit_4)
+DEFINE_STRIDED(unit_8)
+DEFINE_STRIDED(unit_16)
+DEFINE_STRIDED(unit_3)
+DEFINE_STRIDED(unit_6)
+DEFINE_STRIDED(unit_12)
+
+// ---- transpose --------------------------------------------------------------------------------
+
+// Tiles of N x N in registers: log2(N) rounds that zip the first half of the rows with the second.
+#ifdef __clang__
+#define SHUFFLE(V, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(V, a, b, ...) __builtin_shuffle(a, b, (V){__VA_ARGS__})
+#endif
+#define LOW_2   0, 2
+#define HIGH_2  1, 3
+#define LOW_4   0, 4, 1, 5
+#define HIGH_4  2, 6, 3, 7
+#define LOW_8   0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_8  4, 12, 5, 13, 6, 14, 7, 15
+#define LOW_16  0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+
+#define DEFINE_TILE(T, N)                                                                      \
+    typedef T lanes_##T##_##N __attribute__((vector_size(sizeof(T) * (N))));                   \
+    static inline __attribute__((always_inline)) void tile_##T##_##N(                          \
+        char *dst, int64_t dst_step, const char *src, int64_t src_step)                        \
+    {                                                                                          \
+        lanes_##T##_##N rows[N], zipped[N];                                                    \
+        for (int i = 0; i < (N); i++)                                                          \
+            memcpy(&rows[i], src + i * src_step, sizeof rows[i]);                              \
+        for (int round = 1; round < (N); round *= 2) {                                         \
+            for (int i = 0; i < (N) / 2; i++) {                                                \
+                zipped[2 * i] = SHUFFLE(lanes_##T##_##N, rows[i], rows[i + (N) / 2], LOW_##N); \
+                zipped[2 * i + 1] =                                                            \
+                    SHUFFLE(lanes_##T##_##N, rows[i], rows[i + (N) / 2], HIGH_##N);            \
+            }                                                                                  \
+            for (int i = 0; i < (N); i++)                                                      \
+                rows[i] = zipped[i];                                                           \
+        }                                                                                      \
+        for (int i = 0; i < (N); i++)                                                          \
+            memcpy(dst + i * dst_step, &rows[i], sizeof rows[i]);                              \
+    }
+
+DEFINE_TILE(uint8_t, 8)
+DEFINE_TILE(uint8_t, 16)
+DEFINE_TILE(uint16_t, 4)
+DEFINE_TILE(uint16_t, 8)
+DEFINE_TILE(uint32_t, 4)
+DEFINE_TILE(uint64_t, 2)
+
+// A strip of `width` columns, one cache line of the source, goes down all rows before the next.
+#define DEFINE_TRANSPOSE(T, UNIT, N)                                                             \
+    static void corner_##T##_##N(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
+                                 int64_t xs, int64_t ys)                                         \
+    {                                                                                            \
+        for (int64_t x = 0; x < xs; x++)                                                         \
+            for (int64_t y = 0; y < ys; y++)                                                     \
+                ((UNIT *)(dst + x * dst_step))[y] = ((const UNIT *)(src + y * src_step))[x];     \
+    }                                                                                            \
+    static void strip_##T##_##N(char *dst, int64_t dst_step, const char *src, int64_t src_step,  \
+                                int64_t xs, int64_t ys)                                          \
+    {                                                                                            \
+        const int64_t size = sizeof(T), whole = xs - xs % (N);                                   \
+        int64_t y = 0;                                                                           \
+        for (; y + (N) <= ys; y += (N)) {                                                        \
+            for (int64_t x = 0; x < whole; x += (N))                                             \
+                tile_##T##_##N(dst + x * dst_step + y * size, dst_step,                          \
+                               src + y * src_step + x * size, src_step);                         \
+            corner_##T##_##N(dst + whole * dst_step + y * size, dst_step,                        \
+                             src + y * src_step + whole * size, src_step, xs - whole, N);        \
+        }                                                                                        \
+        corner_##T##_##N(dst + y * size, dst_step, src + y * src_step, src_step, xs, ys - y);    \
+    }                                                                                            \
+    static void transpose_##T##_##N(char *dst, int64_t dst_step, const char *src,                \
+                                    int64_t src_step, int64_t xs, int64_t ys)                    \
+    {                                                                                            \
+        const int64_t size = sizeof(T), width = 64 / size;                                       \
+        for (int64_t x = 0; x < xs; x += width)                                                  \
+            strip_##T##_##N(dst + x * dst_step, dst_step, src + x * size, src_step,              \
+                            xs - x < width ? xs - x : width, ys);                                \
+    }
+
+DEFINE_TRANSPOSE(uint8_t, unit_1, 8)
+DEFINE_TRANSPOSE(uint8_t, unit_1, 16)
+DEFINE_TRANSPOSE(uint16_t, unit_2, 4)
+DEFINE_TRANSPOSE(uint16_t, unit_2, 8)
+DEFINE_TRANSPOSE(uint32_t, unit_4, 4)
+DEFINE_TRANSPOSE(uint64_t, unit_8, 2)
+
+static void transpose_1(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
+                        int64_t ys)
+{
+    if (xs < 16 || ys < 16)
+        transpose_uint8_t_8(dst, dst_step, src, src_step, xs, ys);
+    else
+        transpose_uint8_t_16(dst, dst_step, src, src_step, xs, ys);
+}
+
+static void transpose_2(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
+                        int64_t ys)
+{
+    if (xs < 8 || ys < 8)
+        transpose_uint16_t_4(dst, dst_step, src, src_step, xs, ys);
+    else
+        transpose_uint16_t_8(dst, dst_step, src, src_step, xs, ys);
+}
+
+static void transpose_16(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
+                         int64_t ys)
+{
+    for (int64_t x = 0; x < xs; x += 4)
+        for (int64_t y = 0; y < ys; y++)
+            for (int64_t i = x; i < xs && i < x + 4; i++)
+                ((unit_16 *)(dst + i * dst_step))[y] = ((const unit_16 *)(src + y * src_step))[i];
+}
+
+// ---- values -----------------------------------------------------------------------------------
+
+static inline float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+// x * a + b, rounded once. Without the instruction: the product is exact in double, and the sum is
+// rounded to odd (the last bit says that something was lost), which the rounding to float needs.
+static inline float fused(float x, float a, float b)
+{
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fmaf(x, a, b);
+#else
+    double product = (double)x * (double)a, sum = product + (double)b, part = sum - product;
+    double lost = (product - (sum - part)) + ((double)b - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if ((lost > 0 || lost < 0) && !(bits & 1))
+        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
+    memcpy(&sum, &bits, sizeof sum);
+    return (float)sum;
+#endif
+}
+
+static inline float from_f16(uint16_t half)
+{
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13, exponent = bits & 0x0f800000;
+    bits += 112u << 23;
+    bits += exponent == 0x0f800000 ? 112u << 23 : 0; // infinite, NaN
+    // Subnormal: a 1 in front of the mantissa, taken off again.
+    float small = float_of(bits + (1u << 23)) - 0x1p-14f;
+    bits = exponent == 0 ? bits_of(small) : bits;
+    return float_of(bits | (uint32_t)(half & 0x8000) << 16);
+}
+
+static inline uint16_t to_f16(float value)
+{
+    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
+    // Below 2^-14 the sum with 0.5 has 2^-24 as its last bit: the processor rounds.
+    uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
+    uint32_t large = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00;
+    uint32_t half = magnitude < 0x38800000 ? small : normal;
+    return (uint16_t)(sign | (magnitude >= 0x47800000 ? large : half));
+}
+
+static inline float from_bf16(uint16_t half) { return float_of((uint32_t)half << 16); }
+
+static inline uint16_t to_bf16(float value)
+{
+    uint32_t bits = bits_of(value), rounded = bits + 0x7fff + (bits >> 16 & 1);
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded >> 16);
+}
+
+// Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
+static inline uint8_t to_u8(float value)
+{
+    float low = value > 0 ? value : 0; // NaN: 0
+    return (uint8_t)bits_of((low < 255 ? low : 255) + 0x1.8p23f);
+}
+
+static inline float as_is(float value) { return value; }
+
+#define DEFINE_TO_FLOAT(name, T, load)                                                   \
+    static void name##_loop(float *restrict out, const T *restrict in, float a, float b, \
+                            int64_t n)                                                   \
+    {                                                                                    \
+        for (int64_t i = 0; i < n; i++)                                                  \
+            out[i] = fused(load(in[i]), a, b);                                           \
+    }                                                                                    \
+    static void name(float *out, const char *in, float a, float b, int64_t n)            \
+    {                                                                                    \
+        name##_loop(out, (const T *)in, a, b, n);                                        \
+    }
+#define DEFINE_FROM_FLOAT(name, T, store)                                         \
+    static void name##_loop(T *restrict out, const float *restrict in, int64_t n) \
+    {                                                                             \
+        for (int64_t i = 0; i < n; i++)                                           \
+            out[i] = store(in[i]);                                                \
+    }                                                                             \
+    static void name(char *out, const float *in, int64_t n) { name##_loop((T *)out, in, n); }
+
+typedef int8_t __attribute__((may_alias)) alias_i8;
+typedef int16_t __attribute__((may_alias)) alias_i16;
+typedef int32_t __attribute__((may_alias)) alias_i32;
+typedef float __attribute__((may_alias)) alias_f32;
+DEFINE_TO_FLOAT(u8_to_float, unit_1, (float))
+DEFINE_TO_FLOAT(i8_to_float, alias_i8, (float))
+DEFINE_TO_FLOAT(u16_to_float, unit_2, (float))
+DEFINE_TO_FLOAT(i16_to_float, alias_i16, (float))
+DEFINE_TO_FLOAT(i32_to_float, alias_i32, (float))
+DEFINE_TO_FLOAT(f16_to_float, unit_2, from_f16)
+DEFINE_TO_FLOAT(bf16_to_float, unit_2, from_bf16)
+DEFINE_TO_FLOAT(f32_to_float, alias_f32, as_is)
+DEFINE_FROM_FLOAT(float_to_u8, unit_1, to_u8)
+DEFINE_FROM_FLOAT(float_to_f16, unit_2, to_f16)
+DEFINE_FROM_FLOAT(float_to_bf16, unit_2, to_bf16)
+
+// ---- table ------------------------------------------------------------------------------------
+
+#define FIVE(name) {name##_unit_1, name##_unit_2, name##_unit_4, name##_unit_8, name##_unit_16}
+
+const pixviewi_loops LOOPS = {
+    .name = LOOPS_NAME,
+    .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
+    .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
+    .swap = {FIVE(swap3), FIVE(swap4)},
+    .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2,
+                  transpose_16},
+    .strided = {strided_unit_1, strided_unit_2, strided_unit_4, strided_unit_8, strided_unit_16,
+                strided_unit_3, strided_unit_6, strided_unit_12},
+    .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
+                 bf16_to_float, f32_to_float},
+    .from_float = {float_to_u8, float_to_f16, float_to_bf16},
+};

@@ -1,0 +1,215 @@
+// Threads for large host moves: a pool that is made by the first one, none at load.
+//
+// The caller takes pieces like everybody else and waits only for workers that have begun: one that is
+// slow to wake finds nothing left. Two moves at once: the second runs on its caller alone. A forked
+// child has no workers and makes its own. At exit they simply end with the process: nothing is joined,
+// so nothing can hang.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "host.h"
+
+enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 1 << 20, PIECE = 1 << 18 };
+
+// ---- how many ---------------------------------------------------------------------------------
+
+static int from_environment(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    long value = text ? strtol(text, &end, 10) : 0; // OMP_NUM_THREADS may be a list
+    return value < 1 ? 0 : value < MOST_THREADS ? (int)value : MOST_THREADS;
+}
+
+static int affinity(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
+}
+
+// Cores' worth of time that the container may use, rounded up; 0: no limit. "200000 100000" is 2.
+static int quota(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    long long most, period;
+    int cores = 0;
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lld %lld", &most, &period) == 2 && most > 0 && period > 0)
+        cores = (int)((most + period - 1) / period);
+    fclose(file);
+    return cores;
+}
+
+static int count_threads(void)
+{
+    int count = from_environment("PIXVIEW_NUM_THREADS");
+    if (count == 0)
+        count = from_environment("OMP_NUM_THREADS");
+    if (count > 0)
+        return count;
+    int cores = affinity(), limit = quota();
+    cores = limit > 0 && limit < cores ? limit : cores;
+    return cores < DEFAULT_MOST ? cores : DEFAULT_MOST;
+}
+
+static atomic_int asked, counted;
+static atomic_llong asked_piece;
+
+void pixviewi_host_set_threads(int count, int64_t piece)
+{
+    atomic_store(&asked, count < MOST_THREADS ? count : MOST_THREADS);
+    atomic_store(&asked_piece, piece);
+}
+
+int64_t pixviewi_host_piece(void)
+{
+    int64_t piece = atomic_load_explicit(&asked_piece, memory_order_relaxed);
+    return piece > 0 ? piece : PIECE;
+}
+
+int pixviewi_host_threads(void)
+{
+    int count = atomic_load_explicit(&asked, memory_order_relaxed);
+    if (count > 0)
+        return count;
+    count = atomic_load_explicit(&counted, memory_order_relaxed);
+    if (count == 0) {
+        count = count_threads();
+        atomic_store_explicit(&counted, count, memory_order_relaxed);
+    }
+    return count;
+}
+
+// ---- the pool ---------------------------------------------------------------------------------
+
+typedef struct pool_job {
+    void (*work)(void *, int64_t);
+    void *context;
+    int64_t pieces;
+    atomic_llong next;
+} pool_job;
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    int workers;
+    pool_job *job; // NULL: none
+    int open;      // workers that may still join it
+    int running;   // workers that have joined and not left
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
+
+static void take_pieces(pool_job *job)
+{
+    for (;;) {
+        int64_t piece = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
+        if (piece >= job->pieces)
+            return;
+        job->work(job->context, piece);
+    }
+}
+
+static void *serve(void *unused)
+{
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        while (pool.open == 0)
+            pthread_cond_wait(&pool.wake, &pool.lock);
+        pool_job *job = pool.job;
+        pool.open--;
+        pool.running++;
+        pthread_mutex_unlock(&pool.lock);
+        take_pieces(job);
+        pthread_mutex_lock(&pool.lock);
+        if (--pool.running == 0)
+            pthread_cond_signal(&pool.done);
+    }
+    return unused;
+}
+
+// The child has this thread alone, and the lock as whoever held it left it.
+static void forget_pool(void)
+{
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    pool.workers = pool.open = pool.running = 0;
+    pool.job = NULL;
+}
+
+// Threads run this library's code for good, so it must not be unloaded.
+static void stay(void)
+{
+    Dl_info info;
+    if (dladdr(&pool, &info) && info.dli_fname)
+        dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static void prepare(void)
+{
+    pthread_atfork(NULL, NULL, forget_pool);
+    stay();
+}
+
+// With the lock. Fewer than asked for is no error.
+static void start_workers(int count)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pool.workers >= count || pthread_attr_init(&attributes) != 0)
+        return;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK);
+    sigfillset(&all); // signals are the program's own threads' business
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    while (pool.workers < count && pthread_create(&thread, &attributes, serve, NULL) == 0)
+        pool.workers++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, int64_t),
+                            void *context)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pool_job job = {work, context, pieces, 0};
+    int helpers = (int)(threads < pieces ? threads : pieces) - 1;
+    if (helpers > 0) {
+        pthread_once(&once, prepare);
+        pthread_mutex_lock(&pool.lock);
+        if (pool.job) {
+            helpers = 0;
+        } else {
+            start_workers(helpers);
+            pool.job = &job;
+            pool.open = helpers < pool.workers ? helpers : pool.workers;
+            pthread_cond_broadcast(&pool.wake);
+        }
+        pthread_mutex_unlock(&pool.lock);
+    }
+    take_pieces(&job);
+    if (helpers <= 0)
+        return;
+    pthread_mutex_lock(&pool.lock);
+    pool.open = 0;
+    while (pool.running > 0)
+        pthread_cond_wait(&pool.done, &pool.lock);
+    pool.job = NULL;
+    pthread_mutex_unlock(&pool.lock);
+}

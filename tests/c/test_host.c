@@ -1,0 +1,343 @@
+// Moves in host memory against their specification: every loop, on every instruction set that this
+// processor has, at random and at the extents where vectors end.
+#include <math.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/host.h"
+#include "images.h"
+
+// ---- one move and its specification -----------------------------------------------------------
+
+enum { SIZE = 1 << 17 };
+static char *src, *dst, *wanted; // the middle of larger blocks: ASan sees what leaves them
+
+// Equal, or both NaN of the type `dtype`.
+static bool same(const char *a, const char *b, pixview_dtype dtype)
+{
+    uint16_t half_a, half_b;
+    float single_a, single_b;
+    int64_t size = pixview_dtype_size(dtype);
+    if (memcmp(a, b, (size_t)size) == 0)
+        return true;
+    memcpy(&half_a, a, sizeof half_a), memcpy(&half_b, b, sizeof half_b);
+    if (size == 2) {
+        uint16_t infinite = dtype.code == PIXVIEW_BFLOAT ? 0x7f80 : 0x7c00;
+        return (half_a & 0x7fff) > infinite && (half_b & 0x7fff) > infinite;
+    }
+    memcpy(&single_a, a, sizeof single_a), memcpy(&single_b, b, sizeof single_b);
+    return size == 4 && isnan(single_a) && isnan(single_b);
+}
+
+static const char *describe(const pixviewi_move *move)
+{
+    static char text[512];
+    const int64_t *s = move->src.strides, *d = move->dst.strides, *n = move->shape;
+    snprintf(text, sizeof text,
+             "%s: %s to %s, %d %d %d %d, strides %d %d %d %d to %d %d %d %d, lists %d %d, swap %d",
+             pixviewi_host_loops()->name, pixview_dtype_name(move->src.dtype),
+             pixview_dtype_name(move->dst.dtype), (int)n[0], (int)n[1], (int)n[2], (int)n[3],
+             (int)s[0], (int)s[1], (int)s[2], (int)s[3], (int)d[0], (int)d[1], (int)d[2], (int)d[3],
+             move->src.images != NULL, move->dst.images != NULL, move->values.swap_rb);
+    return text;
+}
+
+// `dst` and `wanted` begin equal, so whatever is written beside the image shows too.
+static void require_equal(const pixviewi_move *move)
+{
+    if (memcmp(dst, wanted, SIZE) == 0)
+        return;
+    int64_t size = pixview_dtype_size(move->dst.dtype);
+    bool floats = move->values.changed && size > 1;
+    for (int64_t i = 0; i < SIZE; i++)
+        if (dst[i] != wanted[i] &&
+            !(floats && same(dst + i / size * size, wanted + i / size * size, move->dst.dtype)))
+            FAIL("%s: byte %d is %#x, not %#x", describe(move), (int)i, (uint8_t)dst[i],
+                 (uint8_t)wanted[i]);
+}
+
+static void shift_dst(pixviewi_move *move, pixview_image *images, int64_t by)
+{
+    if (!move->dst.images)
+        move->dst.data += by;
+    for (int64_t n = 0; move->dst.images && n < move->shape[0]; n++)
+        images[n].data = (char *)images[n].data + by;
+}
+
+// The fast one into dst, the slow one into the same places of `wanted`.
+static void check(pixviewi_move *move, pixview_image *dst_images)
+{
+    static int round;
+    memset(wanted, ++round, SIZE);
+    memset(dst, round, SIZE);
+    pixviewi_move_host(move);
+    shift_dst(move, dst_images, wanted - dst);
+    pixviewi_move_reference(move);
+    shift_dst(move, dst_images, dst - wanted);
+    require_equal(move);
+}
+
+// ---- at random --------------------------------------------------------------------------------
+
+static const pixview_dtype from_types[] = {
+    {PIXVIEW_UINT, 8, 1}, {PIXVIEW_INT, 8, 1},    {PIXVIEW_UINT, 16, 1},   {PIXVIEW_INT, 16, 1},
+    {PIXVIEW_INT, 32, 1}, {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}};
+static const pixview_dtype to_types[] = {
+    {PIXVIEW_UINT, 8, 1}, {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}};
+
+static void random_extents(int64_t shape[4], uint64_t *seed)
+{
+    static const int channels[] = {1, 2, 3, 3, 3, 4, 4, 5, 8, 16, 17};
+    shape[0] = 1 + next_random(seed) % 3;
+    shape[1] = next_random(seed) % 12;
+    shape[2] = next_random(seed) % 68;
+    shape[3] = channels[next_random(seed) % 11];
+    if (next_random(seed) % 4 == 0)
+        shape[1 + next_random(seed) % 2] = 1;
+    while (shape[0] * shape[1] * shape[2] * shape[3] > SIZE / 128)
+        shape[1 + next_random(seed) % 2] /= 2;
+}
+
+static void random_values(pixviewi_values *values, int64_t channels, bool changed, uint64_t *seed)
+{
+    *values = (pixviewi_values){.changed = changed, .channels = 1};
+    values->swap_rb = (channels == 3 || channels == 4) && next_random(seed) % 2;
+    if (channels <= PIXVIEWI_MAX_CHANNELS && next_random(seed) % 2)
+        values->channels = (int32_t)channels;
+    static const float a[] = {1, 1.0f / 255, -3.5f, 0.017f, 250},
+                       b[] = {-0.0f, 1, -2.1f, 114, 0.4f};
+    for (int c = 0; c < values->channels; c++) {
+        values->a[c] = a[next_random(seed) % 5];
+        values->b[c] = b[next_random(seed) % 5];
+    }
+    values->pad = (float)(next_random(seed) % 300) - 20;
+    fill_random(values->pad_bits, sizeof values->pad_bits, next_random(seed));
+}
+
+// Separate images where the batch has them, the sources perhaps smaller.
+static void make_list(const pixview_image *batch, pixview_image *images, bool smaller,
+                      uint64_t *seed)
+{
+    for (int64_t n = 0; n < batch->shape[0]; n++) {
+        images[n] = *batch;
+        images[n].shape[0] = 1;
+        images[n].data = (char *)batch->data + n * batch->strides[0];
+        if (smaller && batch->shape[1] > 0 && batch->shape[2] > 0) {
+            images[n].shape[1] -= next_random(seed) % (uint32_t)(batch->shape[1] + 1);
+            images[n].shape[2] -= next_random(seed) % (uint32_t)(batch->shape[2] + 1);
+            if (pixview_image_is_empty(&images[n]))
+                images[n].data = NULL;
+        }
+    }
+}
+
+static void random_move(bool changed, uint64_t *seed)
+{
+    int64_t shape[4];
+    pixview_image images[3];
+    pixview_dtype to = random_dtypes[next_random(seed) % 5], from = to;
+    random_extents(shape, seed);
+    if (changed) {
+        from = from_types[next_random(seed) % 8];
+        to = to_types[next_random(seed) % 4];
+    }
+    pixview_image a = random_image(src, SIZE, shape, from, CPU, true, seed);
+    pixview_image b = random_image(dst, SIZE, shape, to, CPU, false, seed);
+    pixviewi_move move = {.src = {from, a.data, {0}, NULL}, .dst = {to, b.data, {0}, NULL}};
+    memcpy(move.shape, shape, sizeof shape);
+    memcpy(move.src.strides, a.strides, sizeof a.strides);
+    memcpy(move.dst.strides, b.strides, sizeof b.strides);
+    random_values(&move.values, shape[3], changed, seed);
+    int list = (int)(next_random(seed) % 4);
+    if (list == 1) {
+        make_list(&a, images, next_random(seed) % 2, seed);
+        move.src.images = images;
+    } else if (list == 2) {
+        make_list(&b, images, false, seed);
+        move.dst.images = images;
+    }
+    check(&move, images);
+}
+
+static void test_random(int rounds, uint64_t seed)
+{
+    for (int round = 0; round < rounds; round++) {
+        random_move(false, &seed);
+        random_move(true, &seed);
+    }
+}
+
+// ---- where vectors end ------------------------------------------------------------------------
+
+static void test_widths(void)
+{
+    static const pixview_layout layouts[] = {PIXVIEW_CHW, PIXVIEW_HWC};
+    static const int channels[] = {1, 2, 3, 4, 5, 8, 16};
+    for (int64_t width = 1; width <= 67; width++)
+        for (int k = 0; k < 7 * 5 * 4 * 2 * 2; k++) {
+            int64_t c = channels[k % 7], odd = k / 70 % 2, swap = k / 140 % 2;
+            pixview_dtype dtype = random_dtypes[k / 7 % 5];
+            pixview_layout in = layouts[k / 280 % 2], out = layouts[k / 35 % 2];
+            int64_t size = pixview_dtype_size(dtype), align = size > 8 ? 8 : size;
+            pixview_image a = make_image(src + odd * align, in,
+                                         in == PIXVIEW_CHW ? LIST(c, 3, width) : LIST(3, width, c),
+                                         NULL, dtype, CPU);
+            pixview_image b = make_image(dst + odd * align, out,
+                                         out == PIXVIEW_CHW ? LIST(c, 3, width) : LIST(3, width, c),
+                                         NULL, dtype, CPU);
+            pixviewi_move move = {.src = {dtype, a.data, {0}, NULL},
+                                  .dst = {dtype, b.data, {0}, NULL},
+                                  .values.swap_rb = swap && (c == 3 || c == 4)};
+            memcpy(move.shape, a.shape, sizeof a.shape);
+            memcpy(move.src.strides, a.strides, sizeof a.strides);
+            memcpy(move.dst.strides, b.strides, sizeof b.strides);
+            check(&move, NULL);
+        }
+}
+
+// ---- values -----------------------------------------------------------------------------------
+
+static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, float a, float b)
+{
+    int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
+    pixviewi_move move = {
+        .shape = {1, 1, count, 1},
+        .src = {from, src, {0, 0, in, in}, NULL},
+        .dst = {to, dst, {0, 0, out, out}, NULL},
+        .values = {.changed = true, .channels = 1, .a = {a}, .b = {b}},
+    };
+    check(&move, NULL);
+}
+
+// Every half, floats around every rounding, and random bits, by every pair of types.
+static void test_values(void)
+{
+    uint64_t seed = 5;
+    for (int type = 0; type < 8; type++)
+        for (int to = 0; to < 4; to++)
+            for (int k = 0; k < 12; k++) {
+                float *floats = (float *)(void *)src;
+                fill_random(src, SIZE, next_random(&seed));
+                for (int i = 0; i < 65536 && (type == 5 || type == 6); i++)
+                    ((uint16_t *)(void *)src)[i] = (uint16_t)i;
+                for (int i = 0; i < SIZE / 4 && type == 7 && k % 3; i++)
+                    floats[i] = k % 3 == 1 ? (float)(i % 1200) / 4 - 20 // halves and quarters
+                                           : ldexpf(1 + (float)(i % 8192) / 4096, i % 45 - 27);
+                int64_t count = SIZE / (pixview_dtype_size(from_types[type]) > 4 ? 8 : 4);
+                if (type == 5 || type == 6)
+                    count = to == 3 ? SIZE / 4 : SIZE / 2;
+                static const float a[] = {1, 1.0f / 255, 0x1.234568p-3f, -7},
+                                   b[] = {-0.0f, 0.5f, -0x1.fffffep4f, 3e-6f};
+                convert_all(from_types[type], to_types[to], count, a[k / 3], b[k / 3]);
+            }
+}
+
+// One rounding, also where the processor has no such instruction: products and sums that cancel, tie
+// or lose their last bit.
+static void test_fused(void)
+{
+    uint64_t seed = 21;
+    float *in = (float *)(void *)src;
+    for (int round = 0; round < 400; round++) {
+        float a = ldexpf(1 + (float)next_random(&seed) * 0x1p-31f, round % 40 - 20);
+        float b = ldexpf((float)next_random(&seed) * 0x1p-31f - 0.5f, round % 61 - 30);
+        for (int i = 0; i < 256; i++) {
+            in[i] = i % 2 ? ldexpf(1 + (float)(next_random(&seed) >> 8) * 0x1p-23f, i % 50 - 25)
+                          : -b / a * (1 + (float)(i - 128) * 0x1p-24f);
+        }
+        convert_all(F32, F32, 256, a, b);
+    }
+}
+
+// ---- threads ----------------------------------------------------------------------------------
+
+typedef struct tally {
+    atomic_int seen[1000];
+    int pause; // microseconds
+} tally;
+
+static void count_piece(void *context, int64_t piece)
+{
+    tally *counts = context;
+    if (counts->pause > 0)
+        usleep((useconds_t)counts->pause);
+    atomic_fetch_add(&counts->seen[piece], 1);
+}
+
+static void require_counted(int threads, int64_t pieces, int pause)
+{
+    tally counts = {.pause = pause};
+    pixviewi_host_parallel(threads, pieces, count_piece, &counts);
+    for (int64_t i = 0; i < 1000; i++)
+        REQUIRE_INT(counts.seen[i], i < pieces);
+}
+
+static void *count_along(void *unused)
+{
+    for (int round = 0; round < 200; round++)
+        require_counted(3, 20, 50);
+    return unused;
+}
+
+#ifndef __SANITIZE_THREAD__ // which does not start threads after a fork with threads
+// A child has no workers; the parent's lock and job, if any, are not its own.
+static void require_fork(void)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        require_counted(4, 50, 1);
+        _exit(42);
+    }
+    REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+}
+#else
+static void require_fork(void) {}
+#endif
+
+static void test_threads(void)
+{
+    for (int round = 0; round < 2000; round++)
+        require_counted(1 + round % 5, round % 7 == 0 ? 1000 : round % 9, 0);
+    for (int round = 0; round < 50; round++)
+        require_counted(4, 7, 30);
+    // Callers at the same time, and forks meanwhile.
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        REQUIRE_INT(pthread_create(&threads[i], NULL, count_along, NULL), 0);
+    for (int round = 0; round < 20; round++)
+        require_fork();
+    for (int i = 0; i < 3; i++)
+        REQUIRE_INT(pthread_join(threads[i], NULL), 0);
+}
+
+int main(void)
+{
+    src = malloc(SIZE), dst = malloc(SIZE), wanted = malloc(SIZE);
+    const pixviewi_loops *widest = pixviewi_host_loops(),
+                         *sets[] = {widest, &pixviewi_loops_base, NULL};
+#ifdef PIXVIEWI_WIDE_LOOPS
+    if (widest == &pixviewi_loops_avx512)
+        sets[2] = &pixviewi_loops_avx2;
+#endif
+#ifdef __SANITIZE_THREAD__ // slow, and these have one thread
+    sets[0] = NULL;
+#endif
+    for (int k = 0; k < 3 && sets[k]; k++) {
+        pixviewi_host_set_loops(sets[k]);
+        fill_random(src, SIZE, 1);
+        test_random(4000, 1);
+        test_widths();
+        test_values();
+        test_fused();
+    }
+    pixviewi_host_set_loops(NULL);
+    pixviewi_host_set_threads(3, 256); // whole moves in pieces
+    test_random(3000, 2);
+    test_threads();
+    free(src), free(dst), free(wanted);
+    return 0;
+}
