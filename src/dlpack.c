@@ -119,9 +119,8 @@ pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *ten
 
 // ---- Export -----------------------------------------------------------------------------------
 
-// Fills `tensor`, whose shape and strides point to four entries each.
-static pixview_status write_tensor(const pixview_image *image, pixview_layout layout,
-                                   DlTensor *tensor, pixview_error *err)
+pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err)
 {
     int ndim;
     pixview_status status =
@@ -183,7 +182,7 @@ pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layo
     slot->managed.tensor.shape = slot->shape;
     slot->managed.tensor.strides = slot->strides;
     pixview_owner_ref(owner);
-    pixview_status status = write_tensor(image, layout, &slot->managed.tensor, err);
+    pixview_status status = pixviewi_write_dltensor(image, layout, &slot->managed.tensor, err);
     if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK)) {
         pixviewi_slot_unref(slot);
         return status;
@@ -254,7 +253,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     block->managed.deleter = delete_legacy;
     block->managed.tensor.shape = block->shape;
     block->managed.tensor.strides = block->strides;
-    pixview_status status = write_tensor(image, layout, &block->managed.tensor, err);
+    pixview_status status = pixviewi_write_dltensor(image, layout, &block->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free(block);
         return status;

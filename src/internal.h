@@ -85,6 +85,10 @@ static inline void pixviewi_release_postponed(void)
         pixviewi_release_postponed_now(false);
 }
 
+// Fills `tensor`, whose shape and strides point to four entries each. It owns nothing.
+pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err);
+
 // A DLPack struct for `image` (which may have no owner) that counts the owner up. Fails as pixview_image_to_dlpack does.
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
                                  pixviewi_slot **out, pixview_error *err);

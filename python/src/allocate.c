@@ -416,7 +416,11 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
         break;
     default:
         out->stream_object = Py_XNewRef(req->has_stream ? req->stream_object : src->stream_object);
-        rc = allocate_image(st, src, layout, req->has_stream ? req->stream : like->stream, out);
+        rc = allocate_image(st, src, layout,
+                            req->has_stream      ? req->stream
+                            : src->stream_unkept ? PIXVIEW_STREAM_LEGACY
+                                                 : like->stream,
+                            out);
         break;
     }
     // A GpuMat is used on the caller's stream; every other result on the stream of its memory.

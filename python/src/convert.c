@@ -174,9 +174,9 @@ static int order(pv_state *st, pixview_device device, pixview_stream producer,
 
 static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
-    bool keeps_stream = req->to == PV_IMAGE && !req->has_stream;
+    bool keeps_stream = req->to == PV_IMAGE && !req->has_stream && !src->stream_unkept;
     bool host = pixview_image_on_host(&src->image);
-    pixview_stream home = src->image.stream;
+    pixview_stream home = src->stream_unkept ? PIXVIEW_STREAM_LEGACY : src->image.stream;
     if (!host && !keeps_stream && pv_order_view(st, src, req))
         return NULL;
     if (pv_source_hold(st, src))

@@ -23,24 +23,14 @@ static PyTypeObject *find_type(PyObject *module, PyObject *name)
     return NULL;
 }
 
-// The exchange table of a type (DLPack 1.3, C exchange API), or NULL. The table is static for the
-// process. Newer majors link back to older ones through prev_api.
-static const DlExchange *find_table(pv_state *st, PyObject *type)
+// torch's exchange table, if every function of it is there.
+static const DlExchange *find_table(pv_state *st, PyTypeObject *type)
 {
-    PyObject *capsule = PyObject_GetAttr(type, st->s___dlpack_c_exchange_api__);
-    const DlExchangeHeader *header = NULL;
-    if (capsule && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
-        header = PyCapsule_GetPointer(capsule, "dlpack_exchange_api");
-    }
-    Py_XDECREF(capsule);
-    PyErr_Clear();
-    while (header && header->version.major > DL_MAJOR)
-        header = header->prev_api;
-    const DlExchange *table = (const DlExchange *)header;
-    if (!table || header->version.major != DL_MAJOR)
-        return NULL;
-    if (!table->allocator || !table->from_py || !table->to_py || !table->dltensor_from_py ||
-        !table->current_work_stream) {
+    const DlExchange *table;
+    if (pv_exchange_read(st, type, &table))
+        PyErr_Clear();
+    if (!table || !table->allocator || !table->from_py || !table->to_py ||
+        !table->dltensor_from_py || !table->current_work_stream) {
         return NULL;
     }
     return table;
@@ -55,7 +45,7 @@ static void find_torch(pv_state *st)
         return;
     }
     st->torch = module;
-    st->torch_table = find_table(st, (PyObject *)type);
+    st->torch_table = find_table(st, type);
     st->tensor_type = type;
 }
 

@@ -7,6 +7,11 @@
 
 static pv_state *state_of(PyObject *self) { return PyType_GetModuleState(Py_TYPE(self)); }
 
+static void image_dealloc(PyObject *self);
+
+// The type has no subclasses.
+bool pv_is_image(PyObject *x) { return Py_TYPE(x)->tp_dealloc == image_dealloc; }
+
 static pv_image *image_of(PyObject *self) { return (pv_image *)self; }
 
 static bool on_host(PyObject *self) { return pixview_image_on_host(&image_of(self)->image); }

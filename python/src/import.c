@@ -83,11 +83,14 @@ static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_sou
     return 0;
 }
 
-// The protocols in the order in which they are tried. Each returns 1 when the object does not have it.
+// The protocols in the order in which they are tried.
 static int import_protocols(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     if (PyCapsule_CheckExact(x))
         return pv_import_capsule(st, x, req, src);
+    int done = PyType_Check(x) ? 1 : pv_import_exchange(st, x, req, src);
+    if (done != 1)
+        return done;
     const struct {
         PyObject *name;
         bool cuda;
@@ -114,7 +117,7 @@ static int import_protocols(pv_state *st, PyObject *x, const pv_request *req, pv
     pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
               "a %s object is no image that pixview knows: not a GpuMat, torch tensor, CuPy or "
               "NumPy array "
-              "or pixview.Image, and without __dlpack__, "
+              "or pixview.Image, and without __dlpack_c_exchange_api__, __dlpack__, "
               "__cuda_array_interface__, __array_interface__ and buffer protocol",
               Py_TYPE(x)->tp_name);
     return -1;

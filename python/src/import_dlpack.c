@@ -36,25 +36,10 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
                           (pixview_device){t->device.type, t->device.id});
 }
 
-static int taken(pv_state *st, PyObject *capsule, bool legacy, pixview_status status,
-                 const pixview_error *err, pv_source *src)
-{
-    if (status) {
-        pv_raise(st, err);
-        return -1;
-    }
-    pv_guard_deleter(src->image.owner, legacy);
-    if (PyCapsule_SetName(capsule, legacy ? "used_dltensor" : "used_dltensor_versioned"))
-        return -1;                           // from here on the owner calls the deleter
-    src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
-    return 0;
-}
-
-static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_request *req,
-                          pv_source *src)
+int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_source *src)
 {
     pixview_error err;
-    if (m->version.major != DL_MAJOR) { // nothing else of it may be read; its capsule releases it
+    if (m->version.major != DL_MAJOR) { // nothing else of it may be read
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "the DLPack tensor has version %u.%u; pixview knows 1.x", m->version.major,
                   m->version.minor);
@@ -67,8 +52,22 @@ static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const p
         src->image.flags |= PIXVIEW_READ_ONLY;
     if (req->planning)
         return 0;
-    pixview_status status = pixview_image_from_dlpack_take(m, src->layout, &src->image, &err);
-    return taken(st, capsule, false, status, &err, src);
+    if (pixview_image_from_dlpack_take(m, src->layout, &src->image, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    pv_guard_deleter(src->image.owner, false);
+    src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
+    return 0;
+}
+
+static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_request *req,
+                          pv_source *src)
+{
+    if (pv_import_managed(st, m, req, src))
+        return -1;
+    // From here on the owner calls the deleter.
+    return req->planning ? 0 : PyCapsule_SetName(capsule, "used_dltensor_versioned");
 }
 
 static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, const pv_request *req,
@@ -79,9 +78,13 @@ static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, cons
         return -1;
     if (req->planning)
         return 0;
-    pixview_status status =
-        pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err);
-    return taken(st, capsule, true, status, &err, src);
+    if (pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    pv_guard_deleter(src->image.owner, true);
+    src->image.stream = PIXVIEW_STREAM_NONE;
+    return PyCapsule_SetName(capsule, "used_dltensor");
 }
 
 int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src)

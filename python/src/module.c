@@ -291,7 +291,7 @@ static int exec(PyObject *module)
     }
     st->image_type = pv_image_type_new(module);
     st->plan_type = PyStructSequence_NewType(&plan_desc);
-    if (!st->image_type || !st->plan_type)
+    if (!st->image_type || !st->plan_type || pv_exchange_publish(st, st->image_type))
         return -1;
     return PyModule_AddObjectRef(module, "Image", (PyObject *)st->image_type) ||
                    PyModule_AddObjectRef(module, "Plan", (PyObject *)st->plan_type)
@@ -341,16 +341,23 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(*owned_at(st, i));
     for (int i = 0; i < PV_DTYPE_COUNT; i++)
         Py_VISIT(st->numpy_dtypes[i]);
+    for (int i = 0; i < PV_KNOWN_TABLES; i++)
+        Py_VISIT(st->known_tables[i].ref);
     return 0;
 }
 
 static int clear(PyObject *module)
 {
     pv_state *st = pv_get_state(module);
+    pv_exchange_withdraw(st);
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         Py_CLEAR(*owned_at(st, i));
     for (int i = 0; i < PV_DTYPE_COUNT; i++)
         Py_CLEAR(st->numpy_dtypes[i]);
+    for (int i = 0; i < PV_KNOWN_TABLES; i++) {
+        st->known_tables[i].type = NULL;
+        Py_CLEAR(st->known_tables[i].ref);
+    }
 #define X(n) Py_CLEAR(st->s_##n);
     PV_NAMES(X)
 #undef X

@@ -120,7 +120,7 @@ static int own_alone(pv_state *st, pv_source *src)
 static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer, uint64_t capture)
 {
     int device = src->image.device.id;
-    pixview_stream producer = src->image.stream;
+    pixview_stream producer = src->stream_unkept ? PIXVIEW_STREAM_NONE : src->image.stream;
     PyObject *keep;
     if (own_alone(st, src))
         return -1;
@@ -184,20 +184,26 @@ int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixvi
     return rc;
 }
 
-// The stream of __dlpack__ is the consumer library's, which passes its current one unasked. It is
-// only wrong if it is outside of the capture that the Image was made in.
-int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
+// The stream is the consumer library's, which passes its current one unasked. It is only wrong if it is
+// outside of the capture that the Image was made in.
+static int order_shown(pv_state *st, const pixview_image *image, pixview_stream consumer,
+                       pixviewi_joint *joint)
 {
-    pixviewi_joint joint = {.join = PIXVIEWI_JOIN_NOTHING};
     pixview_error err;
-    pixview_stream producer = image->stream;
+    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
     if (!pixview_image_on_host(image) &&
-        pixviewi_cuda_order(image->device.id, producer, consumer, &joint, &err)) {
+        pixviewi_cuda_order(image->device.id, image->stream, consumer, joint, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    bool given = !same(consumer, PIXVIEW_STREAM_LEGACY) && !joint.consumer_captures;
-    if (pv_check_join(st, &joint, given, producer, consumer))
+    bool given = !same(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
+    return pv_check_join(st, joint, given, image->stream, consumer);
+}
+
+int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
+{
+    pixviewi_joint joint;
+    if (order_shown(st, image, consumer, &joint))
         return -1;
     pixview_owner_ref(image->owner);
     if (!image->owner || joint.join != PIXVIEWI_JOIN_YES)
@@ -205,10 +211,39 @@ int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_s
     pixview_owner *alone = pixviewi_owner_wrap(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
-    if (alone && add_use(alone, image->device.id, consumer, producer, joint.capture, keep) == 0)
+    if (alone &&
+        add_use(alone, image->device.id, consumer, image->stream, joint.capture, keep) == 0) {
         return 0;
+    }
     if (!alone)
         PyErr_NoMemory();
     pixview_owner_unref(alone);
     return -1;
+}
+
+// Is it noted already that `back` waits for `stream`?
+static bool noted(const pixview_owner *owner, pixview_stream stream, pixview_stream back,
+                  uint64_t capture)
+{
+    const pixviewi_use *use = __atomic_load_n(&owner->uses, __ATOMIC_ACQUIRE);
+    stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_use keeps it
+    back = back == 2 ? PIXVIEW_STREAM_LEGACY : back;
+    for (; use; use = use->next) {
+        if (same(use->stream, stream) && same(use->back, back) && use->capture == capture)
+            return true;
+    }
+    return false;
+}
+
+int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
+                      pixview_stream consumer)
+{
+    pixviewi_joint joint;
+    if (order_shown(st, image, consumer, &joint))
+        return -1;
+    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES ||
+        noted(image->owner, consumer, image->stream, joint.capture)) {
+        return 0;
+    }
+    return add_use(image->owner, image->device.id, consumer, image->stream, joint.capture, keep);
 }

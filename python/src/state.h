@@ -14,6 +14,14 @@ typedef enum { PV_TORCH, PV_CUPY, PV_NUMPY, PV_GPUMAT, PV_IMAGE, PV_OTHER } pv_k
 
 enum { PV_DTYPE_COUNT = 15 }; // rows of the table in dtypes.c
 
+// What import_exchange.c has found out about a type: its DLPack exchange table, NULL if it has none.
+enum { PV_KNOWN_TABLES = 8 };
+typedef struct {
+    PyTypeObject *type; // borrowed; only compared
+    PyObject *ref;      // owned weak reference to it
+    const DlExchange *table;
+} pv_known_table;
+
 #define PV_NAMES(X)              \
     X(_c_contiguous)             \
     X(_init)                     \
@@ -95,6 +103,9 @@ typedef struct pv_state {
     pv_gpumat_abi gpumat;
     PyThread_type_lock gpumat_lock; // while the self-check runs
 
+    pv_known_table known_tables[PV_KNOWN_TABLES];
+    unsigned next_table; // the slot that is given up next
+
     PyObject *kw_memptr_strides; // ("memptr", "strides") for cupy.ndarray
     PyObject *kw_stream_version, *kw_version, *kw_stream;
     PyObject *dlpack_version; // (1, 3)
@@ -130,6 +141,7 @@ typedef struct pv_source {
     bool must_copy;          // a view of it would not be safe; `why` tells
     const char *why;
     bool foreign_stream; // image.stream is the caller's: the object has none of its own
+    bool stream_unkept;  // nobody keeps image.stream from being destroyed: it may not be stored
 } pv_source;
 
 // Only what an adapter may leave alone: clearing all of it costs as much as reading a GpuMat.
@@ -138,7 +150,7 @@ static inline void pv_source_begin(pv_source *src, PyObject *object)
     src->image.owner = NULL;
     src->object = object;
     src->stream_object = src->keep = NULL;
-    src->copied = src->must_copy = src->foreign_stream = false;
+    src->copied = src->must_copy = src->foreign_stream = src->stream_unkept = false;
     src->why = NULL;
 }
 
@@ -191,6 +203,8 @@ PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype); // new; a string w
 
 // The stream on which `to` will use the memory of `device`; out->object is owned.
 int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out);
+// On which an object without a stream of its own is used: the legacy one.
+int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out);
 int pv_torch_stream(pv_state *st, int device, pixview_stream *out); // torch never destroys its own
 int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
 
@@ -200,6 +214,10 @@ int pv_order_view(pv_state *st, pv_source *src, const pv_request *req);
 // The same for an Image that shows itself: orders `consumer` after it and gives *image an owner of its
 // own (counted), whose release makes the Image's stream wait. `keep` keeps that stream alive.
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer);
+// For memory that is lent out: orders `consumer` after the Image, whose own owner then makes the Image's
+// stream wait when it lets go. Asking again for the same consumer notes nothing new.
+int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
+                      pixview_stream consumer);
 // A result whose memory belongs to image->stream is used on `consumer`, as `joint` allowed. The
 // objects, which may be NULL, keep the two streams alive.
 int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixviewi_joint *joint,
@@ -261,6 +279,13 @@ int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const 
 int pv_import_buffer(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src);
+// A managed tensor of the caller's: taken on success, but not when planning.
+int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_source *src);
+// By the exchange table of x's type. 1: it has none, or none that knows its stream.
+int pv_import_exchange(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+// The exchange table of a type (any member may be NULL), NULL if it has none of our version. -1 with
+// what the lookup raised.
+int pv_exchange_read(pv_state *st, PyTypeObject *type, const DlExchange **out);
 int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
                         const pv_request *req, pv_source *src);
 
@@ -288,10 +313,16 @@ typedef struct {
     PyObject_HEAD
     pixview_image image; // owner counted
     pixview_layout layout;
-    PyObject *stream_object; // owned; keeps image.stream alive; may be NULL
+    PyObject *stream_object;            // owned; keeps image.stream alive; may be NULL
+    int64_t dl_shape[4], dl_strides[4]; // what a borrowed DLTensor points at (image_exchange.c)
 } pv_image;
 
+bool pv_is_image(PyObject *x); // of any instance of this module
+
 PyTypeObject *pv_image_type_new(PyObject *module);
+// image_exchange.c: gives the type its exchange table, and the table the state to make Images with.
+int pv_exchange_publish(pv_state *st, PyTypeObject *type);
+void pv_exchange_withdraw(pv_state *st);
 PyObject *pv_image_new(pv_state *st, const pixview_image *image, pixview_layout layout);
 PyObject *pv_image_with_stream(PyObject *image,
                                PyObject *stream_object); // returns image, which may be NULL

@@ -149,6 +149,13 @@ int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
     return rc;
 }
 
+int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out)
+{
+    (void)st, (void)device;
+    *out = (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+    return 0;
+}
+
 int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out)
 {
     *out = (pv_stream){PIXVIEW_STREAM_NONE, NULL};
