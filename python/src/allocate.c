@@ -215,6 +215,8 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     pixview_error err;
     pv_result result = {.image.owner = NULL};
     void *data = NULL;
+    if (device.type == PIXVIEW_CUDA_MANAGED) // the copy of managed memory is none
+        device.type = PIXVIEW_CUDA;
     if (pixview_image_axes(like, layout, &ndim, shape, strides, &err)) {
         pv_raise(st, &err);
         return -1;
@@ -374,7 +376,7 @@ static int allocate_image(pv_state *st, const pv_source *src, pixview_layout lay
                           pixview_stream stream, pv_result *out)
 {
     const pixview_image *like = &src->image;
-    pixview_device device = like->device;
+    pixview_device device = {PIXVIEW_CUDA, like->device.id};
     void *data = NULL;
     if (pixview_image_on_host(like))
         device = (pixview_device){PIXVIEW_CPU, 0};

@@ -63,7 +63,8 @@ PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
 
 typedef struct {
     bool versioned;
-    bool to_host; // dl_device asks for the CPU
+    bool cpu;     // dl_device asks for the CPU ...
+    bool to_host; // ... of memory that is not there
     int copy;     // -1 None, 0, 1
     pixview_stream stream;
 } asked;
@@ -101,6 +102,8 @@ static int parse_stream(PyObject *value, bool host, asked *out)
                      value);
     } else {
         out->stream = (pixview_stream)PyLong_AsUnsignedLongLong(value);
+        if (out->stream == PIXVIEW_STREAM_NONE && !PyErr_Occurred())
+            PyErr_Format(PyExc_ValueError, "stream=%R is no handle", value);
     }
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -117,8 +120,9 @@ static int parse_device(PyObject *value, const pixview_image *image, asked *out)
     }
     if (type == image->device.type && id == image->device.id)
         return 0;
-    out->to_host = type == PIXVIEW_CPU && !pixview_image_on_host(image);
-    if (out->to_host || (type == PIXVIEW_CPU && pixview_image_on_host(image)))
+    out->cpu = type == PIXVIEW_CPU;
+    out->to_host = out->cpu && !pixview_image_on_host(image);
+    if (out->cpu)
         return 0;
     PyErr_Format(
         PyExc_BufferError,
@@ -162,6 +166,8 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     }
     if (ask.copy != 1 && !ask.to_host) {
         pixview_image shown = *image;
+        if (ask.cpu) // pinned memory too
+            shown.device = (pixview_device){PIXVIEW_CPU, 0};
         if (pv_order_image(st, &shown, ((pv_image *)self)->stream_object, ask.stream))
             return NULL;
         PyObject *out = ask.versioned ? versioned_capsule(st, &shown, layout, 0)

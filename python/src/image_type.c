@@ -191,12 +191,6 @@ static PyObject *array(PyObject *self, PyObject *args, PyObject *kwargs)
     PyObject *view = pv_convert(st, self, &req);
     if (!view || (dtype == Py_None && copy != Py_True))
         return view;
-    if (copy == Py_False) {
-        PyErr_SetString(PyExc_ValueError,
-                        "a change of dtype needs a copy, which copy=False forbids");
-        Py_DECREF(view);
-        return NULL;
-    }
     // Without copy=True a change of dtype is the only reason to copy, and astype knows it.
     PyObject *type = dtype == Py_None ? PyObject_GetAttr(view, st->s_dtype) : Py_NewRef(dtype);
     PyObject *astype = type ? PyObject_GetAttrString(view, "astype") : NULL;
@@ -208,6 +202,11 @@ static PyObject *array(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_XDECREF(positional);
     Py_XDECREF(astype);
     Py_XDECREF(type);
+    if (out && out != view && copy == Py_False) {
+        PyErr_SetString(PyExc_ValueError,
+                        "a change of dtype needs a copy, which copy=False forbids");
+        Py_CLEAR(out);
+    }
     Py_DECREF(view);
     return out;
 }

@@ -177,6 +177,9 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     int rc = -1;
     if (PyCapsule_CheckExact(capsule)) {
         rc = pv_import_capsule(st, capsule, req, src);
+        // An Image lives on: what uses it next waits for the stream that the producer was told.
+        if (req->to == PV_IMAGE && !req->has_stream && cuda)
+            src->image.stream = consumer.handle;
     } else {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "__dlpack__() of a %s object gave a %s object instead of a capsule",

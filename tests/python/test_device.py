@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import weakref
@@ -11,7 +12,9 @@ import numpy as np
 import pixview
 import pytest
 from support import (
+    CPU,
     CUDA,
+    IS_COPIED,
     MANAGED,
     READ_ONLY,
     Dlpack,
@@ -301,10 +304,74 @@ def test_dlpack_of_an_image(fake: Any) -> None:
         call_deleter(managed)
     consumed = consume(v.__dlpack__(1))
     call_deleter(consumed)
-    with pytest.raises((ValueError, BufferError)):
-        v.__dlpack__(stream=0)
+    for stream in (0, -2, 2**64 - 1):
+        with pytest.raises(ValueError, match="stream="):
+            v.__dlpack__(stream=stream)
+    with pytest.raises(OverflowError):
+        v.__dlpack__(stream=2**64)
+    with pytest.raises(TypeError):
+        v.__dlpack__(stream="1")
     with pytest.raises(BufferError):
         v.__dlpack__(dl_device=(CUDA, 5))
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+@pytest.mark.parametrize("copy", [None, True])
+def test_dlpack_of_an_image_to_the_host(fake: Any, copy: Any, versioned: bool) -> None:
+    a = pitched(4, 5)
+    v = fake.image(a, stream=fake.stream)
+    version = (1, 0) if versioned else None
+    fake.reset()
+    managed = consume(v.__dlpack__(max_version=version, dl_device=(CPU, 0), copy=copy))
+    assert "sync" in fake.work()
+    t = managed.tensor
+    assert (t.device_type, t.device_id) == (CPU, 0) and t.data != address(a)
+    assert ctypes.string_at(t.data, a.size) == a.tobytes()
+    if versioned:
+        assert managed.flags == IS_COPIED
+    call_deleter(managed)
+    with pytest.raises(BufferError, match="copy=False"):
+        v.__dlpack__(dl_device=(CPU, 0), copy=False)
+    # The host has no stream to make wait.
+    with pytest.raises(BufferError, match="stream="):
+        v.__dlpack__(dl_device=(CPU, 0), stream=fake.stream)
+
+
+def test_dlpack_copies_on_the_device(fake: Any, kernels: None) -> None:
+    a = pitched(4, 5)
+    v = fake.image(a)
+    managed = consume(v.__dlpack__(stream=1, max_version=(1, 0), copy=True))
+    assert managed.flags == IS_COPIED and managed.tensor.data != address(a)
+    assert managed.tensor.device_type == CUDA
+    call_deleter(managed)
+    managed = consume(v.__dlpack__(stream=1, max_version=(1, 0), copy=False))
+    assert managed.flags == 0 and managed.tensor.data == address(a)
+    call_deleter(managed)
+
+
+def test_copies_of_managed_memory_are_not_managed(fake: Any, kernels: None) -> None:
+    a = fake.register(image(4, 5, 3))
+    v = pixview.view(Dlpack(a, device=(MANAGED, 0)))
+    assert v.__dlpack_device__() == (MANAGED, 0)
+    assert pixview.view(v, copy=True).__dlpack_device__() == (CUDA, 0)
+    managed = consume(v.__dlpack__(copy=True))
+    assert managed.tensor.device_type == CUDA
+    call_deleter(managed)
+
+
+def test_an_image_of_a_dlpack_producer_is_in_the_stream_that_was_asked_for(
+    fake: Any, torch: Any
+) -> None:
+    a = fake.register(image(4, 5, 3))
+    p = Dlpack(a, device=(CUDA, 0))
+    v = pixview.view(p)  # in the legacy stream: the producer was told so
+    assert p.asked[0]["stream"] == 1
+    assert v.__cuda_array_interface__["stream"] == 1
+    fake.reset()
+    assert pixview.view(v, stream=fake.stream).shape == (4, 5, 3)
+    assert fake.work()[:2] == ["record", "wait"]
+    del v
+    assert p.settled()
 
 
 def test_dlpack_of_an_image_makes_the_stream_wait(fake: Any) -> None:

@@ -14,9 +14,11 @@ import pytest
 from support import (
     CPU,
     CUDA,
+    CUDA_HOST,
     DTYPES,
     IS_COPIED,
     READ_ONLY,
+    Dlpack,
     Versioned,
     address,
     call_deleter,
@@ -340,6 +342,26 @@ def test_dlpack_keywords_that_cannot_be_met() -> None:
         with pytest.raises((TypeError, ValueError, BufferError)) as raised:
             v.__dlpack__(**bad)
         assert str(raised.value)
+
+
+def test_dlpack_of_pinned_memory() -> None:
+    v = pixview.view(Dlpack(image(4, 5), device=(CUDA_HOST, 0)))
+    assert v.__dlpack_device__() == (CUDA_HOST, 0)
+    for device, expected in ((None, CUDA_HOST), ((CUDA_HOST, 0), CUDA_HOST), ((CPU, 0), CPU)):
+        managed = consume(v.__dlpack__(max_version=(1, 0), dl_device=device, copy=False))
+        assert managed.tensor.device_type == expected and managed.flags == 0
+        call_deleter(managed)
+
+
+def test_array_keywords() -> None:
+    a = image(4, 5)
+    v = pixview.view(a)
+    for dtype in (None, "uint8", np.uint8):
+        assert address(v.__array__(dtype, copy=False)) == address(a)
+        assert address(np.asarray(v, dtype=dtype)) == address(a)
+        assert address(np.array(v, dtype=dtype, copy=True)) != address(a)
+    with pytest.raises(ValueError, match="dtype"):
+        v.__array__("float32", copy=False)
 
 
 def test_dlpack_copy() -> None:
