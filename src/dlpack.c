@@ -233,6 +233,21 @@ static void delete_legacy(DlManagedLegacy *self)
     pixview_owner_unref(owner);
 }
 
+bool pixviewi_dlpack_is_ours(const DlManaged *copy, const void *at)
+{
+    return copy->deleter == delete_slot && copy->manager_ctx == at;
+}
+
+bool pixviewi_dlpack_legacy_is_ours(const DlManagedLegacy *copy, const void *at)
+{
+    return copy->deleter == delete_legacy && copy->manager_ctx == at;
+}
+
+pixview_owner *pixviewi_dlpack_legacy_owner(const DlManagedLegacy *managed)
+{
+    return ((const legacy_block *)managed)->owner;
+}
+
 pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixview_layout layout,
                                               struct DLManagedTensor **out, pixview_error *err)
 {

@@ -69,6 +69,7 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
 
 // An owner that holds `parent` (counted up), for a use that ends with one view of it.
 pixview_owner *pixviewi_owner_wrap(pixview_owner *parent);
+pixview_owner *pixviewi_owner_parent(const pixview_owner *owner); // NULL if it is none of those
 
 // Copies `use`, and takes its `keep` on success. Handle 2, the per-thread stream, is another one on the
 // thread that lets go: the legacy stream, which waits for it, stands in. False: out of memory.
@@ -93,6 +94,11 @@ pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layou
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
                                  pixviewi_slot **out, pixview_error *err);
 void pixviewi_slot_unref(pixviewi_slot *slot); // what the deleter does
+
+// Is what was read at `at` a struct of ours, that is, the head of a pixviewi_slot, or of a legacy one?
+bool pixviewi_dlpack_is_ours(const DlManaged *copy, const void *at);
+bool pixviewi_dlpack_legacy_is_ours(const DlManagedLegacy *copy, const void *at);
+pixview_owner *pixviewi_dlpack_legacy_owner(const DlManagedLegacy *managed);
 
 // ---- Copies -----------------------------------------------------------------------------------
 

@@ -35,7 +35,13 @@ pixview_owner *pixviewi_owner_wrap(pixview_owner *parent)
         return NULL;
     pixview_owner_ref(parent);
     owner->held.pointers[0] = parent;
+    owner->home = parent->home;
     return owner;
+}
+
+pixview_owner *pixviewi_owner_parent(const pixview_owner *owner)
+{
+    return owner->release == release_parent ? owner->held.pointers[0] : NULL;
 }
 
 // ---- Uses on other streams ----------------------------------------------------------------------

@@ -7,6 +7,9 @@ NumPy array or a DLPack object without moving a pixel. Where a view is impossibl
     view                                      the same pixels as a ``pixview.Image``
     plan                                      "view" or "copy", and why; converts nothing
     from_pointer                              an Image over memory that you describe
+    using_stream, stream_of                   one stream for torch, CuPy and OpenCV; whose is it?
+    used_on                                   tells of a further stream that works on a view
+    warm_up                                   loads the kernels before they are needed
     copy_into                                 copies pixels into an image that exists already
 
 Axes: ``layout`` speaks of the result, ``src_layout`` of the source; one of HW, CHW, HWC, NCHW,
@@ -38,8 +41,12 @@ from ._core import (
     copy_into,
     from_pointer,
     plan,
+    stream_of,
+    used_on,
     view,
+    warm_up,
 )
+from ._using import using_stream
 
 __all__ = [
     "CudaError",
@@ -59,5 +66,9 @@ __all__ = [
     "copy_into",
     "from_pointer",
     "plan",
+    "stream_of",
+    "used_on",
+    "using_stream",
     "view",
+    "warm_up",
 ]

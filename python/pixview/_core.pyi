@@ -241,6 +241,36 @@ def copy_into(
     Extents and dtypes must be equal (LayoutError, DtypeError): values are never converted.
     """
 
+def stream_of(x: Any, /) -> int:
+    """The handle of the stream that x's producer works on; 0 is the legacy default stream.
+
+    Of a tensor or CuPy array: torch's or CuPy's current stream on its GPU. Of an ``Image``: its own.
+    Of a GpuMat: the legacy one, or that of the ``using_stream`` block around the call. -1: x names
+    none, its data is ready. Raises DeviceError for host memory.
+    """
+
+def used_on(view: Any, stream: _Stream) -> None:
+    """Tell pixview of a further stream that works on a view.
+
+    When the last view lets go, the stream of the memory waits for what ``stream`` has queued by
+    then; the host does not wait, and nothing is ordered before. A tensor of torch's own memory gets
+    ``record_stream``. Raises UnsupportedError for what is no view of pixview's, DeviceError for
+    host memory, CudaError if the driver does not know the stream.
+    """
+
+def warm_up(device: Any = 0) -> None:
+    """Do now what the first calls on a GPU would do: context, event, kernels. May be repeated.
+
+    device: an ordinal, "cuda:1" or ("cuda", 1). Raises DeviceError if there is no such GPU,
+    CudaError without a driver or if no kernel fits.
+    """
+
+def _stream_facts(stream: _Stream) -> tuple[int, int | None]:
+    """Handle, and GPU (None: a default stream, which every GPU has)."""
+
+def _push_stream(handle: int, device: int | None, stream: object, /) -> None: ...
+def _pop_stream() -> None: ...
+
 class _DoctorDevice(TypedDict):
     name: str
     compute_capability: tuple[int, int] | None

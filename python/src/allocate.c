@@ -405,6 +405,7 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
 {
     const pixview_image *like = &src->image;
     int rc;
+    pv_stream end = pv_end_stream(req, pixview_image_on_host(like) ? -1 : like->device.id);
     switch (req->to) {
     case PV_TORCH:
         rc = allocate_torch(st, like, layout, out);
@@ -414,7 +415,7 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
         rc = allocate_array(st, req->to, like, layout, out);
         break;
     case PV_GPUMAT:
-        rc = allocate_gpumat(st, src, req->stream, out);
+        rc = allocate_gpumat(st, src, end.handle, out);
         break;
     default:
         out->stream_object = Py_XNewRef(req->has_stream ? req->stream_object : src->stream_object);
@@ -426,7 +427,9 @@ int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixvi
         break;
     }
     // A GpuMat is used on the caller's stream; every other result on the stream of its memory.
-    out->consumer = req->to == PV_GPUMAT || req->has_stream ? req->stream : out->image.stream;
+    bool ends = req->to == PV_GPUMAT || req->has_stream;
+    out->consumer = ends ? end.handle : out->image.stream;
+    out->consumer_object = ends ? end.object : NULL;
     return rc;
 }
 

@@ -235,7 +235,7 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
         pv_copy_ordered(st, &src->image, &result.image, result.consumer, req->has_stream, &joint) ==
             0 &&
         pv_note_use(&result.image, result.consumer, &joint, result.stream_object,
-                    req->stream_object) == 0) {
+                    result.consumer_object) == 0) {
         out = pv_result_finish(st, req, plan->layout, &result);
         if (req->to == PV_IMAGE)
             pv_image_with_stream(out, result.stream_object);

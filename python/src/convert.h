@@ -12,11 +12,12 @@ typedef struct {
 
 // Memory for a copy, from the framework that the result belongs to.
 typedef struct {
-    pixview_image image;     // writable; image.stream is the stream that the memory belongs to
-    PyObject *stream_object; // owned; keeps image.stream alive
-    PyObject *object;        // owned; the finished array or GpuMat
-    DlManaged *managed;      // owned; the torch tensor to be
-    pixview_stream consumer; // the stream that will use the result
+    pixview_image image;       // writable; image.stream is the stream that the memory belongs to
+    PyObject *stream_object;   // owned; keeps image.stream alive
+    PyObject *object;          // owned; the finished array or GpuMat
+    DlManaged *managed;        // owned; the torch tensor to be
+    pixview_stream consumer;   // the stream that will use the result
+    PyObject *consumer_object; // borrowed; keeps it alive
 } pv_result;
 
 int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan);

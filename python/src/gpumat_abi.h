@@ -73,6 +73,7 @@ bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out);
 // Our allocator: `allocate` declines, `free` drops the pixview_owner whose gpumat_count is the
 // header's refcount.
 extern pv_gpumat_allocator pv_gpumat_our_allocator;
+pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat); // of such a header; borrowed
 // The same with a counter in place of an owner, for the self-check.
 extern pv_gpumat_allocator pv_gpumat_probe_allocator;
 extern int pv_gpumat_probe_frees;
@@ -85,6 +86,7 @@ void pv_gpumat_free(pv_gpumat *header);
 // The C-made subtype whose objects carry a pixview_owner. NULL with an error set when this cv2's
 // type cannot be subclassed from C.
 PyTypeObject *pv_gpumat_subtype(struct pv_state *st);
+pixview_owner *pv_gpumat_subtype_owner(PyObject *object);                 // borrowed
 void pv_gpumat_subtype_set_owner(PyObject *object, pixview_owner *owner); // takes the count
 
 #endif

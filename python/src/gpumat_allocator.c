@@ -16,11 +16,16 @@ static bool allocate(void *self, pv_gpumat *mat, int rows, int cols, size_t elem
     return false;
 }
 
+pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat)
+{
+    char *count = (char *)mat->refcount;
+    return (pixview_owner *)(count - offsetof(pixview_owner, gpumat_count));
+}
+
 static void free_owner(void *self, pv_gpumat *mat)
 {
     (void)self;
-    char *count = (char *)mat->refcount;
-    pixview_owner_unref((pixview_owner *)(count - offsetof(pixview_owner, gpumat_count)));
+    pixview_owner_unref(pv_gpumat_counted_owner(mat));
 }
 
 int pv_gpumat_probe_frees;

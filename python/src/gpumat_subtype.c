@@ -54,6 +54,8 @@ PyTypeObject *pv_gpumat_subtype(pv_state *st)
     return st->gpumat.subtype;
 }
 
+pixview_owner *pv_gpumat_subtype_owner(PyObject *object) { return *owner_of(object); }
+
 void pv_gpumat_subtype_set_owner(PyObject *object, pixview_owner *owner)
 {
     *owner_of(object) = owner;

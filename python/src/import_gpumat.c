@@ -118,8 +118,9 @@ int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source
         return -1;
     if (describe(st, &f, req, src))
         return -1;
-    src->image.stream = req->stream;
-    src->stream_object = Py_XNewRef(req->stream_object);
+    pv_stream stream = pv_end_stream(req, src->image.device.id);
+    src->image.stream = stream.handle;
+    src->stream_object = Py_XNewRef(stream.object);
     src->foreign_stream = true;
     return 0;
 }

@@ -96,7 +96,7 @@ static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int
     return rc;
 }
 
-static int tensor_device(pv_state *st, PyObject *x, pixview_device *out)
+int pv_tensor_device(pv_state *st, PyObject *x, pixview_device *out)
 {
     PyObject *device = PyObject_GetAttr(x, st->s_device);
     PyObject *type = device ? PyObject_GetAttr(device, st->s_type) : NULL;
@@ -142,7 +142,7 @@ int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req
     PyObject *type = PyObject_GetAttr(x, st->s_dtype);
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
-    if (rc || tensor_dims(st, x, &ndim, shape, strides) || tensor_device(st, x, &device) ||
+    if (rc || tensor_dims(st, x, &ndim, shape, strides) || pv_tensor_device(st, x, &device) ||
         tensor_pointer(st, x, &data)) {
         return -1;
     }

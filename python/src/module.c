@@ -138,6 +138,9 @@ static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
 #define FAST(name, doc) \
     {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, doc}
 
+#define FAST_NAMED(name, function, doc) \
+    {name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, doc}
+
 static PyMethodDef methods[] = {
     FAST(as_torch,
          "as_torch($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n"
@@ -212,6 +215,48 @@ static PyMethodDef methods[] = {
      "any\n"
      "layouts, strides and ROIs. Values are never converted: unequal dtypes are a DtypeError.\n"
      "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad)."},
+    {"stream_of", pv_stream_of, METH_O,
+     "stream_of($module, x, /)\n--\n\n"
+     "The handle of the stream that x's producer works on, as an int; 0 is the legacy default "
+     "one.\n\n"
+     "Of a tensor or a CuPy array: torch's or CuPy's current stream on its GPU. Of an Image: its "
+     "own.\n"
+     "Of a GpuMat: the legacy one, or that of the using_stream block around the call. Of an "
+     "object\n"
+     "with the CUDA array interface: the one it names; -1 if it names none (its data is ready).\n"
+     "DeviceError for host memory; else the errors of as_torch."},
+    FAST_NAMED(
+        "used_on", pv_used_on,
+        "used_on($module, /, view, stream)\n--\n\n"
+        "Tells pixview of a further stream that works on a view.\n\n"
+        "A conversion knows two streams, those of its ends. If a third one uses the result, its "
+        "memory\n"
+        "has to wait for that one as well before it is used again: when the last view lets go, the "
+        "stream\n"
+        "of the memory waits for everything that `stream` has queued by then. The host does not "
+        "wait.\n"
+        "Nothing is ordered before: let `stream` wait for the producer yourself.\n\n"
+        "view: a result of pixview on a GPU, a slice or header copy of one, or an Image. A tensor "
+        "of\n"
+        "torch's own memory gets record_stream(). stream: as stream= elsewhere (None: legacy); an "
+        "object\n"
+        "is kept alive, an int is yours to keep.\n"
+        "Errors: UnsupportedError for what is no view of pixview's, DeviceError for host memory,\n"
+        "CudaError if the driver does not know the stream, ValueError for -1."),
+    FAST_NAMED(
+        "warm_up", pv_warm_up,
+        "warm_up($module, /, device=0)\n--\n\n"
+        "Does now what the first calls on a GPU would do: makes its context and an event, loads "
+        "the\n"
+        "kernels, checks how cv2's GpuMat is read (if cv2 is imported). Never necessary; it takes "
+        "these\n"
+        "milliseconds out of the first frame. May be called again, and inside a graph capture.\n\n"
+        "device: an ordinal, 'cuda:1' or ('cuda', 1). DeviceError if there is no such GPU, "
+        "CudaError\n"
+        "without a driver or if no kernel fits it."),
+    {"_stream_facts", pv_stream_facts, METH_O, NULL},
+    {"_push_stream", pv_push_stream, METH_VARARGS, NULL},
+    {"_pop_stream", pv_pop_stream, METH_NOARGS, NULL},
     {"_doctor", pv_doctor, METH_NOARGS, NULL},
     {"_nop", nop, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))force, METH_VARARGS | METH_KEYWORDS, NULL},

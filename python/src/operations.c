@@ -13,7 +13,7 @@ static long ordinal(const char *text)
 }
 
 // 'cpu', 'cuda', 'cuda:1', ('cuda', 1) or an ordinal.
-static int parse_device(PyObject *value, pixview_device *out)
+int pv_parse_device(PyObject *value, pixview_device *out)
 {
     PyObject *name = value, *index = NULL;
     if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
@@ -50,7 +50,7 @@ static int parse_device(PyObject *value, pixview_device *out)
 static int find_device(pv_state *st, PyObject *value, void *data, bool empty, pixview_device *out)
 {
     if (value && value != Py_None)
-        return parse_device(value, out);
+        return pv_parse_device(value, out);
     pixview_error err;
     *out = (pixview_device){PIXVIEW_CUDA, 0};
     if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
@@ -125,22 +125,25 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
         {"owner", &a.owner},     {"stream", &a.stream}, {"readonly", &a.readonly}};
     pixview_image image;
     pixview_layout layout;
-    pixview_stream stream = PIXVIEW_STREAM_LEGACY;
-    bool readonly = false;
+    pixview_stream given = PIXVIEW_STREAM_LEGACY;
+    bool readonly = false, has_stream;
     if (pv_parse_args("from_pointer", args, nargs, kwnames, 3, keywords, 9) ||
         pv_parse_bool("readonly", a.readonly, &readonly) ||
-        (a.stream && a.stream != Py_None && pv_parse_stream(st, a.stream, &stream)) ||
+        ((has_stream = a.stream && a.stream != Py_None) && pv_parse_stream(st, a.stream, &given)) ||
         describe_pointer(st, &a, &image, &layout)) {
         return NULL;
     }
-    image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream;
+    pv_stream stream = {given, has_stream && !PyLong_Check(a.stream) ? a.stream : NULL};
+    if (!has_stream) // an int is the caller's to keep
+        stream = pv_default_stream(image.device.id);
+    image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream.handle;
     if (readonly)
         image.flags |= PIXVIEW_READ_ONLY;
     if (a.owner && a.owner != Py_None && !(image.owner = pv_hold_object(a.owner)))
         return NULL;
-    bool keep = a.stream && !PyLong_Check(a.stream) &&
-                a.stream != Py_None; // an int is the caller's to keep
-    PyObject *out = pv_image_with_stream(pv_image_new(st, &image, layout), keep ? a.stream : NULL);
+    if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
+        image.owner->home = image.stream;
+    PyObject *out = pv_image_with_stream(pv_image_new(st, &image, layout), stream.object);
     pixview_owner_unref(image.owner);
     return out;
 }
@@ -193,17 +196,18 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     if (pv_parse_args("copy_into", args, nargs, kwnames, 2, keywords, 5) ||
         pv_parse_layout(st, "dst_layout", dst_layout, &to.src_layout) ||
         pv_parse_layout(st, "src_layout", src_layout, &from.src_layout) ||
-        (stream && stream != Py_None && pv_parse_stream(st, stream, &to.stream))) {
+        ((to.has_stream = stream && stream != Py_None) &&
+         pv_parse_stream(st, stream, &to.stream))) {
         return NULL;
     }
+    from.has_stream = to.has_stream;
     from.stream = to.stream;
     pv_source_begin(&a, dst);
     pv_source_begin(&b, src);
     PyObject *out = NULL;
     if (pv_import(st, dst, &to, &a) == 0 && check_dst(st, dst, &a) == 0 &&
         pv_import(st, src, &from, &b) == 0 && check_stream(&a, &b, stream) == 0 &&
-        pv_copy_ordered(st, &b.image, &a.image, a.image.stream, stream && stream != Py_None,
-                        NULL) == 0) {
+        pv_copy_ordered(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
         out = Py_NewRef(dst);
     }
     pv_source_clear(&a);

@@ -63,7 +63,7 @@ int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview
 
 // torch hands a block back to the stream it was allocated on, which nobody can ask for: record_stream
 // covers that one, whatever it is, and defers itself during a capture.
-static int record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream consumer)
+int pv_record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream consumer)
 {
     PyObject *cuda = PyObject_GetAttr(st->torch, st->s_cuda);
     if (!cuda)
@@ -127,7 +127,7 @@ static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer, ui
     pixview_owner *owner = src->image.owner;
     if (!owner) // empty, or borrowed memory of a raw pointer
         return 0;
-    if (src->kind == PV_TORCH && record_stream(st, src->object, device, consumer->handle))
+    if (src->kind == PV_TORCH && pv_record_stream(st, src->object, device, consumer->handle))
         return -1;
     if (keep_both(src->stream_object, consumer->object, &keep))
         return -1;
@@ -246,4 +246,35 @@ int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
         return 0;
     }
     return add_use(image->owner, image->device.id, consumer, image->stream, joint.capture, keep);
+}
+
+// What the release of a view's owner lets go of in the end.
+static PyObject *source_of(const pixview_owner *owner)
+{
+    const pixview_owner *parent;
+    while ((parent = pixviewi_owner_parent(owner)))
+        owner = parent;
+    return pv_held_object(owner);
+}
+
+int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
+                     PyObject *keep)
+{
+    pixviewi_joint joint;
+    pixview_error err;
+    if (same(stream, owner->home))
+        return 0;
+    if (pixviewi_cuda_ask(device, stream, owner->home, &joint, &err)) { // is it a stream at all?
+        pv_raise(st, &err);
+        return -1;
+    }
+    PyObject *source = source_of(owner);
+    pv_kind kind = source ? pv_kind_of(st, source) : PV_OTHER;
+    if (kind == PV_TORCH && pv_record_stream(st, source, device, stream))
+        return -1;
+    if (add_use(owner, device, stream, owner->home, joint.capture, keep))
+        return -1;
+    return kind == PV_CUPY
+               ? add_use(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep)
+               : 0;
 }

@@ -184,7 +184,8 @@ int pv_parse_copy(PyObject *value, int *out);
 int pv_parse_bool(const char *what, PyObject *value, bool *out);
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                   int64_t *out);
-PyObject *pv_dims(int ndim, const int64_t *values); // a tuple
+PyObject *pv_dims(int ndim, const int64_t *values);        // a tuple
+int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', ('cuda', 1), 1
 int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
 
 // All return NULL. Formats are PyErr_Format's.
@@ -203,7 +204,7 @@ PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype); // new; a string w
 
 // The stream on which `to` will use the memory of `device`; out->object is owned.
 int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out);
-// On which an object without a stream of its own is used: the legacy one.
+// On which an object without a stream of its own is used: the legacy one, or using_stream's.
 int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out);
 int pv_torch_stream(pv_state *st, int device, pixview_stream *out); // torch never destroys its own
 int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
@@ -228,6 +229,42 @@ int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview
                   pixview_stream consumer);
 // The owner, which the caller has made, is of memory that belongs to `home`; `keep` keeps that alive.
 int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep);
+
+// order.c: makes the stream of the owner's memory wait for `stream` too, at the release; `keep` (may be
+// NULL) keeps the stream alive. And the tensor's own way, for its own memory.
+int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
+                     PyObject *keep);
+int pv_record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream consumer);
+
+// ---- current.c: the stream where none is passed ---------------------------------------------------
+
+extern atomic_int pv_stream_blocks; // using_stream blocks of all threads
+// Of the block that this thread is in, if its stream is of that device (-1: whichever); legacy else.
+// The object is borrowed.
+pv_stream pv_block_stream(int device);
+
+static inline pv_stream pv_default_stream(int device)
+{
+    if (PIXVIEWI_LIKELY(atomic_load_explicit(&pv_stream_blocks, memory_order_relaxed) == 0))
+        return (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+    return pv_block_stream(device);
+}
+
+// Of a GpuMat or raw pointer: what was passed, or that.
+static inline pv_stream pv_end_stream(const pv_request *req, int device)
+{
+    return req->has_stream ? (pv_stream){req->stream, req->stream_object}
+                           : pv_default_stream(device);
+}
+
+// The GPU of x, whatever its rank where that is possible. DeviceError for host memory.
+int pv_gpu_of(pv_state *st, pv_kind kind, PyObject *x, int *out);
+PyObject *pv_stream_facts(PyObject *module, PyObject *value);
+PyObject *pv_push_stream(PyObject *module, PyObject *args);
+PyObject *pv_pop_stream(PyObject *module, PyObject *ignored);
+PyObject *pv_stream_of(PyObject *module, PyObject *x);
+PyObject *pv_warm_up(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *pv_used_on(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 // read_safely.c: copies n bytes of our own memory; false instead of a crash for a bad address.
 bool pv_read_safely(const void *from, void *to, size_t n);
@@ -261,6 +298,7 @@ int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
                     const pv_request *req, pv_source *src);
 int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
+int pv_tensor_device(pv_state *st, PyObject *x, pixview_device *out); // of any rank
 int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src);
 // Is torch reached through its exchange table, and not turned off by a test?

@@ -151,8 +151,9 @@ int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
 
 int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out)
 {
-    (void)st, (void)device;
-    *out = (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+    (void)st;
+    *out = pv_default_stream(device.id);
+    Py_XINCREF(out->object);
     return 0;
 }
 
@@ -165,7 +166,7 @@ int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device devic
         return pv_torch_stream(st, device.id, &out->handle);
     if (req->to == PV_CUPY)
         return pv_cupy_stream(st, device.id, out);
-    out->handle = req->stream;
-    out->object = Py_XNewRef(req->stream_object);
+    *out = pv_end_stream(req, device.id);
+    Py_XINCREF(out->object);
     return 0;
 }

@@ -54,6 +54,13 @@ __attribute__((cold)) pixview_status pixviewi_cuda_fail_join(pixviewi_join join,
 pixview_status pixviewi_cuda_captures(int device, pixview_stream stream, bool *captures,
                                       pixview_error *err);
 
+// The GPU whose context the stream belongs to. PIXVIEW_E_CUDA if the driver does not know it.
+pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err);
+
+// What the first calls on a GPU would do: makes its context and an event and loads the kernels, if it
+// was built with any. May run inside a capture; a second time it does nothing.
+pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err);
+
 // Sees to one use of an owner that lets go. False: not now, a capture is in the way, or the event has
 // not passed. A driver that fails is no reason to keep the memory: there is nobody to tell.
 bool pixviewi_cuda_end_use(pixviewi_use *use);

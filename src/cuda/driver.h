@@ -37,6 +37,7 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(primary_retain, cuDevicePrimaryCtxRetain, (void **context, int device))                   \
     X(context_push, cuCtxPushCurrent_v2, (void *context))                                       \
     X(context_pop, cuCtxPopCurrent_v2, (void **context))                                        \
+    X(context_device, cuCtxGetDevice, (int *device))                                            \
     X(context_current, cuCtxGetCurrent, (void **context))                                       \
     X(pointer_attribute, cuPointerGetAttribute, (void *value, int attribute, uint64_t pointer)) \
     X(event_create, cuEventCreate, (void **event, unsigned flags))                              \
@@ -46,6 +47,7 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(stream_wait, cuStreamWaitEvent, (void *stream, void *event, unsigned flags))              \
     X(stream_synchronize, cuStreamSynchronize, (void *stream))                                  \
     X(stream_is_capturing, cuStreamIsCapturing, (void *stream, int *status))                    \
+    X(stream_context, cuStreamGetCtx, (void *stream, void **context))                           \
     X(exchange_capture_mode, cuThreadExchangeStreamCaptureMode, (int *mode))                    \
     X(mem_alloc_async, cuMemAllocAsync, (uint64_t *pointer, size_t bytes, void *stream))        \
     X(mem_free_async, cuMemFreeAsync, (uint64_t pointer, void *stream))                         \

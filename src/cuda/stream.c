@@ -159,6 +159,43 @@ pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_
     return status;
 }
 
+// ---- Whose, and the first time --------------------------------------------------------------------
+
+pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err)
+{
+    void *context = NULL, *popped;
+    *device = 0;
+    const pixviewi_driver *driver = pixviewi_driver_get(err);
+    if (!driver)
+        return PIXVIEW_E_CUDA;
+    int code = driver->stream_context(pixviewi_stream_handle(stream), &context);
+    if (code == CU_SUCCESS)
+        code = driver->context_push(context);
+    if (code == CU_SUCCESS) {
+        code = driver->context_device(device);
+        driver->context_pop(&popped);
+    }
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a stream belongs to");
+    return PIXVIEW_OK;
+}
+
+pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err)
+{
+    pixviewi_scope scope;
+    pixviewi_event *event;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    status = pixviewi_event_take(&scope, device, &event, err);
+    if (status == PIXVIEW_OK)
+        pixviewi_event_give(&scope, device, event);
+    pixviewi_scope_leave(&scope);
+    if (status == PIXVIEW_OK && pixviewi_cuda_has_kernels())
+        status = pixviewi_cuda_load_kernels(device, err);
+    return status;
+}
+
 // ---- Letting go ---------------------------------------------------------------------------------
 
 static bool event_passed(pixviewi_scope *scope, pixviewi_use *use)

@@ -241,6 +241,12 @@ API cuCtxPopCurrent_v2(void **context)
     return OK;
 }
 
+API cuCtxGetDevice(int *device)
+{
+    ENTER(NULL);
+    *device = fake_current_device();
+    return thread.depth ? OK : INVALID_CONTEXT;
+}
 // A reset makes another context at the same address.
 API cuCtxGetId(void *context, unsigned long long *id)
 {
@@ -330,6 +336,15 @@ int fake_wait_count(void) { return fake.wait_count; }
 int fake_live_events(void) { return fake.live_events; }
 void fake_set_pending(int queries) { fake.pending_queries = queries; }
 
+API cuStreamGetCtx(void *handle, void **context)
+{
+    ENTER(NULL);
+    const struct stream *stream = find_stream((uintptr_t)handle);
+    if (!stream)
+        return INVALID_HANDLE;
+    *context = &contexts[stream->device];
+    return OK;
+}
 API cuThreadExchangeStreamCaptureMode(int *mode)
 {
     ENTER(NULL);

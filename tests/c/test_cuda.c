@@ -135,6 +135,30 @@ static void test_ask(void)
     fake_reset();
 }
 
+static void test_stream_device(void)
+{
+    int device = 7;
+    fake_reset();
+    REQUIRE_OK(pixviewi_cuda_stream_device(fake_stream(0), &device, err));
+    REQUIRE_INT(device, 0);
+    REQUIRE_INT(fake_context_depth(), 0);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_stream_device(0xdead00, &device, err));
+}
+
+static void test_warm_up(void)
+{
+    uint64_t a = fake_stream(0);
+    fake_reset();
+    fake_set_capture(a, 1, 10);
+    REQUIRE_OK(pixviewi_cuda_warm_up(0, err)); // in a capture, too
+    REQUIRE_INT(fake_capture_status(a), 1);
+    REQUIRE_INT(fake_capture_mode(), 0);
+    fake_reset();
+    REQUIRE_OK(pixviewi_cuda_warm_up(0, err));
+    REQUIRE_WORK("");
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 3 of 1", pixviewi_cuda_warm_up(3, err));
+}
+
 // ---- owners that cannot let go yet -------------------------------------------------------------
 
 static int released;
@@ -546,6 +570,7 @@ int main(void)
     test_order();
     test_order_in_capture();
     test_ask();
+    test_stream_device();
     test_threads();
     test_release_waits_for_the_capture();
     test_release_inside_the_capture();
@@ -559,6 +584,7 @@ int main(void)
     test_rows();
     test_no_kernel_fits();
     test_launch();
+    test_warm_up();
     test_scope();
     test_fork();
     test_exit();

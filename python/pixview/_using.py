@@ -1,0 +1,121 @@
+"""``using_stream``: one stream for torch, CuPy and OpenCV.
+
+It is a sequence of other libraries' context managers, entered and left once in a block, so it is
+written in Python; what pixview itself remembers of it is in ``src/current.c``.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import cv2
+
+
+class _Handle:
+    """A stream that is only a number, as the protocol of CuPy and cuda.core."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, self.handle)
+
+
+def _enter_torch(stack: ExitStack, torch: Any, stream: Any, handle: int, device: Any) -> None:
+    if torch.version.cuda is None or not torch.cuda.is_available():
+        return
+    if not isinstance(stream, torch.cuda.Stream):
+        if handle:
+            stream = torch.cuda.ExternalStream(handle, device=device)
+        else:
+            stream = torch.cuda.default_stream(device)
+    stack.enter_context(torch.cuda.stream(stream))  # and its device
+
+
+def _enter_cupy(stack: ExitStack, cupy: Any, stream: Any, handle: int, device: Any) -> None:
+    if not cupy.cuda.is_available():
+        return
+    if device is not None:
+        stack.enter_context(cupy.cuda.Device(device))
+    if isinstance(stream, cupy.cuda.Stream):
+        pass
+    elif handle == 0:
+        stream = cupy.cuda.Stream.null
+    elif handle == 2:
+        stream = cupy.cuda.Stream.ptds
+    elif hasattr(cupy.cuda.Stream, "from_external"):  # CuPy 14
+        stream = cupy.cuda.Stream.from_external(_Handle(handle))
+    else:
+        stream = cupy.cuda.ExternalStream(handle)
+    stack.enter_context(stream)
+
+
+def _enter_cv2(stack: ExitStack, cv2: Any, stream: Any, handle: int, device: Any) -> Any:
+    if not cv2.cuda.getCudaEnabledDeviceCount() > 0:
+        return None
+    if device is not None and cv2.cuda.getDevice() != device:
+        stack.callback(cv2.cuda.setDevice, cv2.cuda.getDevice())
+        cv2.cuda.setDevice(device)
+    if isinstance(stream, cv2.cuda.Stream):
+        return stream
+    return cv2.cuda.wrapStream(handle) if handle else cv2.cuda.Stream_Null()
+
+
+class using_stream:  # noqa: N801
+    """A block in which torch, CuPy and OpenCV work on one stream.
+
+        with pixview.using_stream(torch.cuda.Stream()) as cv_stream:
+            mat = pixview.as_gpumat(tensor * 2)                # no ordering needed: the same stream
+            mat = cv2.cuda.resize(mat, (640, 480), stream=cv_stream)
+            tensor = pixview.as_torch(mat)
+
+    stream: everything that ``stream=`` takes; None or 0 is the legacy default stream.
+
+    Inside, for this thread: the stream is torch's and CuPy's current one (of those that are
+    imported; nothing is imported for it) and its GPU is current; ``stream=None`` of pixview's
+    functions means this stream for GpuMats and raw pointers on its GPU, so give the
+    ``cv2.cuda.Stream`` that ``as`` yields to every function of OpenCV. It is None without cv2, or
+    where cv2 has no CUDA. On leaving, also by an exception, all is as before. Blocks nest.
+
+    Keep the stream alive as long as its work; views keep it if it is an object, not an int.
+    Nothing is ordered on entering or leaving: conversions see to that where streams differ.
+
+    Errors: TypeError and ValueError for what is no stream (-1 is none), DeviceError for a stream
+    of cv2 without CUDA, CudaError if the driver does not know the stream.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._handle, self._device = _core._stream_facts(stream)
+        self._entered: list[ExitStack] = []
+
+    def __enter__(self) -> cv2.cuda.Stream | None:
+        what = (self._stream, self._handle, self._device)
+        modules = {name: sys.modules.get(name) for name in ("torch", "cupy", "cv2")}
+        cv_stream = None
+        with ExitStack() as stack:
+            if modules["torch"]:
+                _enter_torch(stack, modules["torch"], *what)
+            if modules["cupy"]:
+                _enter_cupy(stack, modules["cupy"], *what)
+            if modules["cv2"]:
+                cv_stream = _enter_cv2(stack, modules["cv2"], *what)
+            _core._push_stream(self._handle, self._device, self._stream)
+            stack.callback(_core._pop_stream)
+            self._entered.append(stack.pop_all())
+        return cv_stream
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._entered.pop().__exit__(kind, error, traceback)
