@@ -93,6 +93,11 @@ static int check_describable(pv_state *st, const pv_source *src, const pv_reques
     pixview_error err;
     if (req->to == PV_GPUMAT)
         return pv_gpumat_accepts(st, &src->image);
+    bool arrays = req->to == PV_NUMPY || req->to == PV_CUPY;
+    if (PIXVIEWI_UNLIKELY(arrays && src->image.dtype.code == PIXVIEW_BFLOAT) &&
+        !pv_numpy_dtype(st, src->image.dtype)) {
+        return -1;
+    }
     // No axis is dropped: HW is part of CHW and HWC, and they of NCHW and NHWC.
     if (PIXVIEWI_LIKELY(pixview_layout_rank(layout) >= pixview_layout_rank(src->layout)))
         return 0;

@@ -10,6 +10,13 @@ def pytest_configure(config):
         config.option.durations = 10
 
 
+def pytest_terminal_summary(terminalreporter):
+    from matrix import cells
+
+    if cells.counts:
+        terminalreporter.write_line(cells.summary())
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_collections():
     """What the imported libraries allocated need not be looked at by each gc.collect()."""

@@ -33,6 +33,13 @@ def cv2() -> Any:
     return pytest.importorskip("cv2")
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    from matrix import cells
+
+    if cells.counts:
+        terminalreporter.write_line(cells.summary())
+
+
 passed = pytest.StashKey[bool]()
 
 

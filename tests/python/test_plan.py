@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,16 @@ def test_what_cannot_be_converted_cannot_be_planned(torch: Any) -> None:
         pixview.plan(np.zeros((4, 5), "O"), "torch")
     with pytest.raises(pixview.DeviceError, match="copy=True"):
         pixview.plan(image(4, 5, 3), "cupy")
+
+
+def test_what_numpy_has_no_dtype_for_cannot_be_planned(torch: Any) -> None:
+    if find_spec("ml_dtypes"):
+        pytest.skip("ml_dtypes gives NumPy a bfloat16")
+    t = torch.zeros(3, 4, 5, dtype=torch.bfloat16)
+    for call in (lambda: pixview.plan(t, "numpy"), lambda: pixview.as_numpy(t)):
+        with pytest.raises(pixview.DtypeError, match=r"torch\.uint16"):
+            call()
+    assert pixview.plan(t, "torch").kind == "view"
 
 
 def test_a_plan_takes_nothing() -> None:
