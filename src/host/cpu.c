@@ -2,18 +2,35 @@
 #include "host.h"
 
 #ifdef PIXVIEWI_WIDE_LOOPS // x86-64, with a compiler that makes them
-static const pixviewi_loops *find(void)
+static bool has_avx2(void)
 {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2");
+}
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi");
+}
+
+const pixviewi_loops *pixviewi_host_known_loops(int index)
+{
+    const pixviewi_loops *known[4] = {NULL};
+    int count = 0;
     __builtin_cpu_init();
-    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                __builtin_cpu_supports("bmi2");
-    if (avx2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi"))
-        return &pixviewi_loops_avx512;
-    return avx2 ? &pixviewi_loops_avx2 : &pixviewi_loops_base;
+    if (has_avx2() && has_avx512())
+        known[count++] = &pixviewi_loops_avx512;
+    if (has_avx2())
+        known[count++] = &pixviewi_loops_avx2;
+    known[count] = &pixviewi_loops_base;
+    return known[index];
 }
 #else
-static const pixviewi_loops *find(void) { return &pixviewi_loops_base; }
+const pixviewi_loops *pixviewi_host_known_loops(int index)
+{
+    return index == 0 ? &pixviewi_loops_base : NULL;
+}
 #endif
 
 static const pixviewi_loops *_Atomic chosen;
@@ -27,7 +44,7 @@ const pixviewi_loops *pixviewi_host_loops(void)
 {
     const pixviewi_loops *loops = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!loops) {
-        loops = find();
+        loops = pixviewi_host_known_loops(0);
         pixviewi_host_set_loops(loops);
     }
     return loops;

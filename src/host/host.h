@@ -38,7 +38,10 @@ extern const pixviewi_loops pixviewi_loops_base;
 extern const pixviewi_loops pixviewi_loops_avx2;
 extern const pixviewi_loops pixviewi_loops_avx512;
 
-// The widest that this processor and operating system run.
+// Those that this processor and operating system run, the widest first; NULL at the end.
+const pixviewi_loops *pixviewi_host_known_loops(int index);
+
+// The widest.
 const pixviewi_loops *pixviewi_host_loops(void);
 
 // For tests: these; NULL: the widest again.
@@ -68,15 +71,13 @@ void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 
-// How many threads a large move may use, this one included: PIXVIEW_NUM_THREADS, else
-// OMP_NUM_THREADS, else the cores that this process may use.
-int pixviewi_host_threads(void);
-
-// The least that is worth a piece of its own, in bytes read and written.
-int64_t pixviewi_host_piece(void);
+// How many threads a move of that many bytes, read and written, may use, this one included: one for
+// every 3 MB, but no more than PIXVIEW_NUM_THREADS, else OMP_NUM_THREADS, else the cores that this
+// process may use.
+int pixviewi_host_threads(int64_t bytes);
 
 // For tests and benches: these instead; 0: as usual again.
-void pixviewi_host_set_threads(int count, int64_t piece);
+void pixviewi_host_set_threads(int count, int64_t share);
 
 // Calls work(context, i) for i = 0 .. pieces - 1, each once, on up to `threads` threads; returns when
 // all are done. Also in the child of a fork.

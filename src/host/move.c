@@ -148,13 +148,12 @@ void pixviewi_move_host(const pixviewi_move *move)
     if (count <= 0)
         return;
     bytes = count * (pixview_dtype_size(move->src.dtype) + pixview_dtype_size(move->dst.dtype));
-    int64_t most = bytes / pixviewi_host_piece();
-    int threads = most >= 2 ? pixviewi_host_threads() : 1;
+    int threads = pixviewi_host_threads(bytes);
     if (threads == 1) {
         move_piece(&part, 0);
         return;
     }
-    part.pieces = most < 4 * threads ? most : 4 * threads;
+    part.pieces = 4 * threads; // whoever is slow, or late, takes fewer
     part.axis = choose_axis(move, part.pieces);
     if (part.pieces > move->shape[part.axis])
         part.pieces = move->shape[part.axis];

@@ -17,7 +17,9 @@
 
 #include "host.h"
 
-enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 1 << 20, PIECE = 1 << 18 };
+// SHARE: bytes read and written that are worth a thread. It comes some 40 us after it is called, and
+// two cores overtake one between 3 and 6 MB (docs/performance.md).
+enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 1 << 20, SPINS = 1000, SHARE = 3 << 20 };
 
 // ---- how many ---------------------------------------------------------------------------------
 
@@ -67,21 +69,15 @@ static int count_threads(void)
 }
 
 static atomic_int asked, counted;
-static atomic_llong asked_piece;
+static atomic_llong asked_share;
 
-void pixviewi_host_set_threads(int count, int64_t piece)
+void pixviewi_host_set_threads(int count, int64_t share)
 {
     atomic_store(&asked, count < MOST_THREADS ? count : MOST_THREADS);
-    atomic_store(&asked_piece, piece);
+    atomic_store(&asked_share, share);
 }
 
-int64_t pixviewi_host_piece(void)
-{
-    int64_t piece = atomic_load_explicit(&asked_piece, memory_order_relaxed);
-    return piece > 0 ? piece : PIECE;
-}
-
-int pixviewi_host_threads(void)
+static int allowed(void)
 {
     int count = atomic_load_explicit(&asked, memory_order_relaxed);
     if (count > 0)
@@ -92,6 +88,16 @@ int pixviewi_host_threads(void)
         atomic_store_explicit(&counted, count, memory_order_relaxed);
     }
     return count;
+}
+
+int pixviewi_host_threads(int64_t bytes)
+{
+    int64_t share = atomic_load_explicit(&asked_share, memory_order_relaxed);
+    int64_t most = bytes / (share > 0 ? share : SHARE);
+    if (most < 2)
+        return 1;
+    int count = allowed();
+    return most < count ? (int)most : count;
 }
 
 // ---- the pool ---------------------------------------------------------------------------------
@@ -184,6 +190,30 @@ static void start_workers(int count)
     pthread_attr_destroy(&attributes);
 }
 
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// The last piece of another is mostly done before a sleep and a wake would be.
+static void wait_for_workers(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool.open = 0;
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.running, memory_order_acquire); i++)
+        relax();
+    pthread_mutex_lock(&pool.lock);
+    while (pool.running > 0)
+        pthread_cond_wait(&pool.done, &pool.lock);
+    pool.job = NULL;
+    pthread_mutex_unlock(&pool.lock);
+}
+
 void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, int64_t),
                             void *context)
 {
@@ -204,12 +234,6 @@ void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, in
         pthread_mutex_unlock(&pool.lock);
     }
     take_pieces(&job);
-    if (helpers <= 0)
-        return;
-    pthread_mutex_lock(&pool.lock);
-    pool.open = 0;
-    while (pool.running > 0)
-        pthread_cond_wait(&pool.done, &pool.lock);
-    pool.job = NULL;
-    pthread_mutex_unlock(&pool.lock);
+    if (helpers > 0)
+        wait_for_workers();
 }

@@ -317,17 +317,14 @@ static void test_threads(void)
 int main(void)
 {
     src = malloc(SIZE), dst = malloc(SIZE), wanted = malloc(SIZE);
-    const pixviewi_loops *widest = pixviewi_host_loops(),
-                         *sets[] = {widest, &pixviewi_loops_base, NULL};
-#ifdef PIXVIEWI_WIDE_LOOPS
-    if (widest == &pixviewi_loops_avx512)
-        sets[2] = &pixviewi_loops_avx2;
-#endif
+    const pixviewi_loops *loops;
 #ifdef __SANITIZE_THREAD__ // slow, and these have one thread
-    sets[0] = NULL;
+    const int first = 9;
+#else
+    const int first = 0;
 #endif
-    for (int k = 0; k < 3 && sets[k]; k++) {
-        pixviewi_host_set_loops(sets[k]);
+    for (int k = first; k < 9 && (loops = pixviewi_host_known_loops(k)) != NULL; k++) {
+        pixviewi_host_set_loops(loops);
         fill_random(src, SIZE, 1);
         test_random(4000, 1);
         test_widths();
