@@ -113,9 +113,9 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     int workers;
-    pool_job *job; // NULL: none
-    int open;      // workers that may still join it
-    int running;   // workers that have joined and not left
+    pool_job *job;      // NULL: none
+    int open;           // workers that may still join it
+    atomic_int running; // workers that have joined and not left
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
