@@ -119,76 +119,115 @@ pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *ten
 
 // ---- Export -----------------------------------------------------------------------------------
 
-pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
-                                       DlTensor *tensor, pixview_error *err)
+__attribute__((cold)) static pixview_status fail_stride(const pixview_image *image,
+                                                        const pixviewi_axes *axes, int64_t itemsize,
+                                                        pixview_error *err)
 {
-    int ndim;
-    pixview_status status =
-        pixview_image_axes(image, layout, &ndim, tensor->shape, tensor->strides, err);
-    if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK))
-        return status;
-    int64_t itemsize = pixview_dtype_size(image->dtype);
-    if (PIXVIEWI_UNLIKELY(itemsize == 0))
-        return pixviewi_fail(err, PIXVIEW_E_DTYPE, "dtype code %d, %d bits, %d lanes is unknown",
-                             image->dtype.code, image->dtype.bits, image->dtype.lanes);
+    int i = 0;
+    while (i < axes->rank - 1 && image->strides[axes->axis[i]] % itemsize == 0)
+        i++;
+    return pixviewi_fail(
+        err, PIXVIEW_E_LAYOUT,
+        "strides[%d]=%lld is not a multiple of the itemsize %lld, as DLPack needs; "
+        "copy the image",
+        i, (long long)image->strides[axes->axis[i]], (long long)itemsize);
+}
+
+// Fills `tensor`, whose shape and strides point to four entries each.
+static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
+                                                   pixview_layout layout, DlTensor *tensor,
+                                                   pixview_error *err)
+{
+    const pixviewi_axes *axes = &pixviewi_layouts[layout];
+    int64_t itemsize = pixviewi_itemsize(image);
+    if (PIXVIEWI_UNLIKELY(pixviewi_has_absent(image, axes)))
+        return pixviewi_fail_absent(image, axes, err);
+    // The shift is exact, so the sign does not matter.
     int shift = __builtin_ctzll((unsigned long long)itemsize);
-    for (int i = 0; i < ndim; i++) {
-        if (PIXVIEWI_UNLIKELY(tensor->strides[i] & (itemsize - 1)))
-            return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "strides[%d]=%lld is not a multiple of the itemsize %lld, as "
-                                 "DLPack needs; copy the image",
-                                 i, (long long)tensor->strides[i], (long long)itemsize);
-        tensor->strides[i] >>= shift; // exact, so the sign does not matter
-    }
+    int64_t all = pixviewi_order_axes(image, axes, itemsize, shift, tensor->shape, tensor->strides);
+    if (PIXVIEWI_UNLIKELY((all & (itemsize - 1)) != 0))
+        return fail_stride(image, axes, itemsize, err);
     tensor->data = pixview_image_is_empty(image) ? NULL : image->data; // dlpack.h: NULL if empty
     tensor->device = (DlDevice){image->device.type, image->device.id};
-    tensor->ndim = ndim;
+    tensor->ndim = axes->rank;
     tensor->dtype = (DlDtype){image->dtype.code, image->dtype.bits, image->dtype.lanes};
     tensor->byte_offset = 0; // torch up to 2.9 and others ignore it
     return PIXVIEW_OK;
 }
 
-static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
-
-// The usual owner is new and known to nobody else: then no locked instruction is needed.
-static bool take_embedded(pixview_owner *owner)
+pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err)
 {
-    if (PIXVIEWI_LIKELY(atomic_load_explicit(&owner->count, memory_order_acquire) == 1)) {
-        bool taken = atomic_load_explicit(&owner->slot_taken, memory_order_relaxed);
-        atomic_store_explicit(&owner->slot_taken, true, memory_order_relaxed);
-        return !taken;
-    }
-    return !atomic_exchange_explicit(&owner->slot_taken, true, memory_order_acquire);
+    return write_tensor(image, layout, tensor, err);
 }
 
-pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
-                                 pixviewi_slot **out, pixview_error *err)
+static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
+
+static bool take_embedded(pixview_owner *owner)
 {
-    pixview_owner *owner = image->owner;
-    pixviewi_slot *slot = NULL;
+    return owner && !atomic_exchange_explicit(&owner->slot_taken, true, memory_order_acquire);
+}
+
+// The same for an owner whose only count the caller gives away: nobody else can ask.
+static bool take_embedded_alone(pixview_owner *owner)
+{
+    if (PIXVIEWI_UNLIKELY(!owner || atomic_load_explicit(&owner->count, memory_order_acquire) != 1))
+        return take_embedded(owner);
+    bool taken = atomic_load_explicit(&owner->slot_taken, memory_order_relaxed);
+    atomic_store_explicit(&owner->slot_taken, true, memory_order_relaxed);
+    return !taken;
+}
+
+static void free_slot(pixviewi_slot *slot)
+{
+    if (slot->embedded)
+        atomic_store_explicit(&slot->owner->slot_taken, false, memory_order_release);
+    else
+        free(slot);
+}
+
+// Of `image`'s owner, not yet counted.
+static pixview_status make_slot(const pixview_image *image, pixview_layout layout, bool embedded,
+                                pixviewi_slot **out, pixview_error *err)
+{
     *out = NULL;
-    bool embedded = owner && take_embedded(owner);
-    slot = embedded ? &owner->slot : malloc(sizeof *slot);
+    pixviewi_slot *slot = embedded ? &image->owner->slot : malloc(sizeof *slot);
     if (PIXVIEWI_UNLIKELY(!slot))
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",
                              sizeof *slot);
     atomic_init(&slot->count, 1);
     slot->embedded = embedded;
-    slot->owner = owner;
+    slot->owner = image->owner;
     slot->managed.version = (DlVersion){DL_MAJOR, DL_MINOR};
     slot->managed.manager_ctx = slot;
     slot->managed.deleter = delete_slot;
     slot->managed.flags = image->flags & PIXVIEW_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
     slot->managed.tensor.shape = slot->shape;
     slot->managed.tensor.strides = slot->strides;
-    pixview_owner_ref(owner);
-    pixview_status status = pixviewi_write_dltensor(image, layout, &slot->managed.tensor, err);
-    if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK)) {
-        pixviewi_slot_unref(slot);
-        return status;
-    }
-    *out = slot;
-    return PIXVIEW_OK;
+    pixview_status status = write_tensor(image, layout, &slot->managed.tensor, err);
+    if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK))
+        free_slot(slot);
+    else
+        *out = slot;
+    return status;
+}
+
+pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
+                                 pixviewi_slot **out, pixview_error *err)
+{
+    pixview_status status = make_slot(image, layout, take_embedded(image->owner), out, err);
+    if (status == PIXVIEW_OK)
+        pixview_owner_ref(image->owner);
+    return status;
+}
+
+pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, pixviewi_slot **out,
+                                  pixview_error *err)
+{
+    pixview_status status = make_slot(image, layout, take_embedded_alone(image->owner), out, err);
+    if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
+        image->owner = NULL;
+    return status;
 }
 
 void pixviewi_slot_unref(pixviewi_slot *slot)
@@ -196,11 +235,22 @@ void pixviewi_slot_unref(pixviewi_slot *slot)
     if (!slot || atomic_fetch_sub_explicit(&slot->count, 1, memory_order_acq_rel) != 1)
         return;
     pixview_owner *owner = slot->owner;
-    if (slot->embedded)
-        atomic_store_explicit(&owner->slot_taken, false, memory_order_release);
-    else
-        free(slot);
+    free_slot(slot);
     pixview_owner_unref(owner);
+}
+
+// For images that the user filled.
+static pixview_status check_exported(const pixview_image *image, pixview_layout layout,
+                                     pixview_error *err)
+{
+    if (!image)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
+    if (!pixviewi_layout_axes(layout))
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "layout %d is none", (int)layout);
+    if (pixview_dtype_size(image->dtype) == 0)
+        return pixviewi_fail(err, PIXVIEW_E_DTYPE, "dtype code %d, %d bits, %d lanes is unknown",
+                             image->dtype.code, image->dtype.bits, image->dtype.lanes);
+    return PIXVIEW_OK;
 }
 
 pixview_status pixview_image_to_dlpack(const pixview_image *image, pixview_layout layout,
@@ -209,10 +259,10 @@ pixview_status pixview_image_to_dlpack(const pixview_image *image, pixview_layou
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
     *out = NULL;
-    if (!image)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
     pixviewi_slot *slot;
-    pixview_status status = pixviewi_slot_new(image, layout, &slot, err);
+    pixview_status status = check_exported(image, layout, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_slot_new(image, layout, &slot, err);
     if (status == PIXVIEW_OK)
         *out = &slot->managed;
     return status;
@@ -254,8 +304,9 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
     *out = NULL;
-    if (!image)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
+    pixview_status status = check_exported(image, layout, err);
+    if (status != PIXVIEW_OK)
+        return status;
     if (image->flags & PIXVIEW_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
                              "the image is read-only, which a DLPack struct before 1.0 cannot say; "
@@ -268,7 +319,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     block->managed.deleter = delete_legacy;
     block->managed.tensor.shape = block->shape;
     block->managed.tensor.strides = block->strides;
-    pixview_status status = pixviewi_write_dltensor(image, layout, &block->managed.tensor, err);
+    status = write_tensor(image, layout, &block->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free(block);
         return status;

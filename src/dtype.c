@@ -26,18 +26,19 @@ static const struct {
 enum { KNOWN = sizeof known / sizeof known[0] };
 
 // Sizes that each code may have, as a set of powers of two.
-static const uint8_t sizes[] = {
+static const uint8_t sizes[8] = {
     [PIXVIEW_INT] = 1 | 2 | 4 | 8, [PIXVIEW_UINT] = 1 | 2 | 4 | 8, [PIXVIEW_FLOAT] = 2 | 4 | 8,
     [PIXVIEW_BFLOAT] = 2,          [PIXVIEW_COMPLEX] = 8 | 16,     [PIXVIEW_BOOL] = 1,
 };
 
 int64_t pixview_dtype_size(pixview_dtype dtype)
 {
-    unsigned size = dtype.bits / 8u;
-    if (dtype.lanes != 1 || dtype.code >= sizeof sizes || dtype.bits % 8u != 0 ||
-        (size & (size - 1)) != 0)
+    // 8 to 128 bits with a single one set are the sizes 1 to 16.
+    unsigned bits = dtype.bits;
+    if (PIXVIEWI_UNLIKELY(dtype.lanes != 1 || dtype.code >= sizeof sizes ||
+                          (bits & (bits - 1)) != 0))
         return 0;
-    return sizes[dtype.code] & size;
+    return sizes[dtype.code] & bits >> 3;
 }
 
 bool pixview_dtype_equal(pixview_dtype a, pixview_dtype b)

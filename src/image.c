@@ -4,12 +4,10 @@
 // range fits the address space, and the strides of axes of extent 1 (of all axes when the image is
 // empty) are those of a packed NHWC image, so that later checks need no special case for them.
 // pixview_image_init and _check_interleaved are on the path of every view: no printf on success.
+#include "image_init.h"
 #include "layout.h"
 
 enum { N = PIXVIEW_N, H = PIXVIEW_H, W = PIXVIEW_W, C = PIXVIEW_C };
-
-// complex128 is two doubles.
-static int64_t alignment_of(int64_t itemsize) { return itemsize <= 8 ? itemsize : 8; }
 
 bool pixview_image_is_empty(const pixview_image *image)
 {
@@ -149,8 +147,8 @@ __attribute__((noinline)) static pixview_status settle(pixview_image *image, int
     if (PIXVIEWI_UNLIKELY(!byte_range(image, itemsize, &low, &high) ||
                           !range_fits((uintptr_t)image->data, low, high)))
         return fail_extent(image, err);
-    if (PIXVIEWI_UNLIKELY((bits & (alignment_of(itemsize) - 1)) != 0))
-        return fail_alignment(image, axes, alignment_of(itemsize), err);
+    if (PIXVIEWI_UNLIKELY((bits & (pixviewi_alignment(itemsize) - 1)) != 0))
+        return fail_alignment(image, axes, pixviewi_alignment(itemsize), err);
     return PIXVIEW_OK;
 }
 
@@ -201,82 +199,14 @@ __attribute__((noinline)) static pixview_status init_checked(
     return status;
 }
 
-// The same for nearly every image there is: with strides, not empty, extents below 2^20 and strides
-// within 2^40, so that little can overflow. False, with *out as it was, for all others and for bad
-// ones. Half the time of the general way, on the path of every view; a test compares the two.
-static inline bool init_common(pixview_image *out, uintptr_t data, const int64_t *shape,
-                               const int64_t *strides, int64_t itemsize, pixview_layout layout)
-{
-    int64_t n = 1, h, w, c = 1, sn = 0, sh, sw, sc = 0;
-    switch (layout) {
-    case PIXVIEW_HW:
-        h = shape[0], w = shape[1];
-        sh = strides[0], sw = strides[1];
-        break;
-    case PIXVIEW_CHW:
-        c = shape[0], h = shape[1], w = shape[2];
-        sc = strides[0], sh = strides[1], sw = strides[2];
-        break;
-    case PIXVIEW_HWC:
-        h = shape[0], w = shape[1], c = shape[2];
-        sh = strides[0], sw = strides[1], sc = strides[2];
-        break;
-    case PIXVIEW_NCHW:
-        n = shape[0], c = shape[1], h = shape[2], w = shape[3];
-        sn = strides[0], sc = strides[1], sh = strides[2], sw = strides[3];
-        break;
-    case PIXVIEW_NHWC:
-        n = shape[0], h = shape[1], w = shape[2], c = shape[3];
-        sn = strides[0], sh = strides[1], sw = strides[2], sc = strides[3];
-        break;
-    default:
-        return false;
-    }
-    // Minus 1, so that 0 and negative extents are out as well. c * itemsize stays below 2^24.
-    uint64_t extents =
-        ((uint64_t)n - 1) | ((uint64_t)h - 1) | ((uint64_t)w - 1) | ((uint64_t)c - 1);
-    if ((extents >> 20) != 0 || data == 0)
-        return false;
-    int64_t pixel = c * itemsize, row = w * pixel, plane, all;
-    if (__builtin_mul_overflow(h, row, &plane) || __builtin_mul_overflow(n, plane, &all))
-        return false;
-    sc = c == 1 ? itemsize : sc;
-    sw = w == 1 ? pixel : sw;
-    sh = h == 1 ? row : sh;
-    const uint64_t far = (uint64_t)1 << 40;
-    uint64_t strides_far = ((uint64_t)sh + far) | ((uint64_t)sw + far) | ((uint64_t)sc + far) |
-                           ((n == 1 ? 0 : (uint64_t)sn) + far);
-    if ((strides_far >> 41) != 0)
-        return false;
-    sn = n == 1 ? plane : sn;
-    int64_t rn = (n - 1) * sn, rh = (h - 1) * sh, rw = (w - 1) * sw, rc = (c - 1) * sc;
-    int64_t low = (rn < 0 ? rn : 0) + (rh < 0 ? rh : 0) + (rw < 0 ? rw : 0) + (rc < 0 ? rc : 0);
-    int64_t high = rn + rh + rw + rc - low + itemsize;
-    if (!range_fits(data, low, high) ||
-        (((int64_t)data | sn | sh | sw | sc) & (alignment_of(itemsize) - 1)) != 0)
-        return false;
-    out->shape[N] = n, out->shape[H] = h, out->shape[W] = w, out->shape[C] = c;
-    out->strides[N] = sn, out->strides[H] = sh, out->strides[W] = sw, out->strides[C] = sc;
-    return true;
-}
-
 pixview_status pixview_image_init(pixview_image *out, void *data, int ndim, const int64_t *shape,
                                   const int64_t *strides, pixview_dtype dtype,
                                   pixview_device device, pixview_layout layout, pixview_error *err)
 {
-    int64_t itemsize = pixview_dtype_size(dtype);
-    if (PIXVIEWI_UNLIKELY(!out || !shape || !strides || itemsize == 0 ||
-                          ndim != pixview_layout_rank(layout) ||
-                          !init_common(out, (uintptr_t)data, shape, strides, itemsize, layout)))
-        return init_checked(out, data, ndim, shape, strides, dtype, device, layout, err);
-    out->data = data;
-    out->dtype = dtype;
-    out->device = device;
-    out->flags = 0;
-    out->stream = PIXVIEW_STREAM_LEGACY;
-    out->owner = NULL;
-    out->reserved = 0;
-    return PIXVIEW_OK;
+    if (PIXVIEWI_LIKELY(out && shape && strides && ndim == pixview_layout_rank(layout) &&
+                        pixviewi_init_common(out, data, shape, strides, dtype, device, layout)))
+        return PIXVIEW_OK;
+    return init_checked(out, data, ndim, shape, strides, dtype, device, layout, err);
 }
 
 pixview_status pixview_image_validate(const pixview_image *image, pixview_error *err)

@@ -10,6 +10,9 @@
 #define PIXVIEWI_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define PIXVIEWI_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+// On the path of every view. By itself gcc inlines no function that has a pixview_error on its stack.
+#define PIXVIEWI_INLINE inline __attribute__((always_inline))
+
 // Fills err (may be NULL) and returns code, so that a check is one line: `return pixviewi_fail(...)`.
 __attribute__((cold, format(printf, 3, 4))) pixview_status pixviewi_fail(pixview_error *err,
                                                                          pixview_status code,
@@ -90,9 +93,23 @@ static inline void pixviewi_release_postponed(void)
 pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
                                        DlTensor *tensor, pixview_error *err);
 
-// A DLPack struct for `image` (which may have no owner) that counts the owner up. Fails as pixview_image_to_dlpack does.
+// HW 2, CHW and HWC 3, NCHW and NHWC 4.
+static inline int pixviewi_rank(pixview_layout layout) { return 2 + (int)((unsigned)layout >> 1); }
+
+// Bytes of an element of an image made by pixview_image_init, whose dtype is a known one.
+static inline int64_t pixviewi_itemsize(const pixview_image *image)
+{
+    return image->dtype.bits >> 3;
+}
+
+// A DLPack struct for `image` (made by pixview_image_init, perhaps without an owner) that
+// counts the owner up. Fails as pixview_image_to_dlpack does.
 pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
                                  pixviewi_slot **out, pixview_error *err);
+// The same, but the image's count of its owner becomes the struct's: image->owner is NULL afterwards. On
+// failure it stays.
+pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, pixviewi_slot **out,
+                                  pixview_error *err);
 void pixviewi_slot_unref(pixviewi_slot *slot); // what the deleter does
 
 // Is what was read at `at` a struct of ours, that is, the head of a pixviewi_slot, or of a legacy one?

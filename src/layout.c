@@ -28,10 +28,27 @@ const char *pixview_layout_name(pixview_layout layout)
     return axes ? axes->name : "";
 }
 
+_Static_assert(PIXVIEW_HW == 1 && PIXVIEW_CHW == 2 && PIXVIEW_HWC == 3 && PIXVIEW_NCHW == 4 &&
+                   PIXVIEW_NHWC == 5,
+               "pixviewi_rank computes with them");
+
 int pixview_layout_rank(pixview_layout layout)
 {
-    const pixviewi_axes *axes = pixviewi_layout_axes(layout);
-    return axes ? axes->rank : 0;
+    return pixviewi_layout_axes(layout) ? pixviewi_rank(layout) : 0;
+}
+
+__attribute__((cold)) pixview_status pixviewi_fail_absent(const pixview_image *image,
+                                                          const pixviewi_axes *axes,
+                                                          pixview_error *err)
+{
+    int i = 0;
+    while (image->shape[axes->absent[i]] == 1)
+        i++;
+    int axis = axes->absent[i];
+    return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                         "layout %s has no axis %c, but the image has %lld along it; ask for %s",
+                         axes->name, "NHWC"[axis], (long long)image->shape[axis],
+                         axis == PIXVIEW_N ? "NHWC or NCHW" : "HWC or CHW");
 }
 
 pixview_status pixview_image_axes(const pixview_image *image, pixview_layout layout, int *ndim,
@@ -40,27 +57,9 @@ pixview_status pixview_image_axes(const pixview_image *image, pixview_layout lay
     const pixviewi_axes *axes = pixviewi_layout_axes(layout);
     if (PIXVIEWI_UNLIKELY(!image || !axes || !ndim || !shape || !strides))
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "NULL, or layout %d is none", (int)layout);
-    for (int i = 0; i < 4 - axes->rank; i++) {
-        int axis = axes->absent[i];
-        if (PIXVIEWI_UNLIKELY(image->shape[axis] != 1))
-            return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "layout %s has no axis %c, but the image has %lld along it; "
-                                 "ask for %s",
-                                 axes->name, "NHWC"[axis], (long long)image->shape[axis],
-                                 axis == PIXVIEW_N ? "NHWC or NCHW" : "HWC or CHW");
-    }
-
-    // An axis of extent 1 gets the stride it would have if its inner neighbour were packed: some
-    // consumers compare the strides of such axes as well.
-    int64_t step = pixview_dtype_size(image->dtype);
-    for (int i = axes->rank - 1; i >= 0; i--) {
-        int axis = axes->axis[i];
-        shape[i] = image->shape[axis];
-        strides[i] = image->shape[axis] > 1 ? image->strides[axis] : step;
-        int64_t extent = shape[i] > 1 ? shape[i] : 1;
-        if (__builtin_mul_overflow(strides[i], extent, &step))
-            step = strides[i]; // any value would do
-    }
+    if (PIXVIEWI_UNLIKELY(pixviewi_has_absent(image, axes)))
+        return pixviewi_fail_absent(image, axes, err);
+    pixviewi_order_axes(image, axes, pixview_dtype_size(image->dtype), 0, shape, strides);
     *ndim = axes->rank;
     return PIXVIEW_OK;
 }

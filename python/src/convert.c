@@ -19,7 +19,7 @@ static pixview_layout result_layout(const pv_source *src, const pv_request *req)
         return src->layout;
     static const pixview_layout by_rank[][2] = {
         {PIXVIEW_HW, PIXVIEW_HW}, {PIXVIEW_HWC, PIXVIEW_CHW}, {PIXVIEW_NHWC, PIXVIEW_NCHW}};
-    return by_rank[pixview_layout_rank(src->layout) - 2][req->to == PV_TORCH];
+    return by_rank[pixviewi_rank(src->layout) - 2][req->to == PV_TORCH];
 }
 
 static bool on_device_only(pv_kind kind) { return kind == PV_CUPY || kind == PV_GPUMAT; }
@@ -46,16 +46,17 @@ static int check_device(pv_state *st, const pv_source *src, const pv_request *re
 
 static pixview_status refuse_torch(const pixview_image *image, pixview_error *err)
 {
-    int64_t size = pixview_dtype_size(image->dtype);
-    for (int i = 0; i < 4; i++) {
-        if (PIXVIEWI_LIKELY(image->strides[i] >= 0 && (image->strides[i] & (size - 1)) == 0))
-            continue;
-        return pixviewi_fail(
-            err, PIXVIEW_E_LAYOUT,
-            "a stride of %lld bytes: torch has only strides of 0 or more whole elements",
-            (long long)image->strides[i]);
-    }
-    return PIXVIEW_OK;
+    const int64_t *s = image->strides;
+    int64_t wrong = INT64_MIN | (pixviewi_itemsize(image) - 1); // sign, parts of an element
+    if (PIXVIEWI_LIKELY(((s[0] | s[1] | s[2] | s[3]) & wrong) == 0))
+        return PIXVIEW_OK;
+    int i = 0;
+    while ((s[i] & wrong) == 0)
+        i++;
+    return pixviewi_fail(
+        err, PIXVIEW_E_LAYOUT,
+        "a stride of %lld bytes: torch has only strides of 0 or more whole elements",
+        (long long)s[i]);
 }
 
 // Why `image` cannot be seen as asked; PIXVIEW_OK when it can.
@@ -85,8 +86,8 @@ static pixview_status refuse_view(const pv_source *src, const pv_request *req,
 }
 
 // What no copy could cure either.
-static int check_describable(pv_state *st, const pv_source *src, const pv_request *req,
-                             pixview_layout layout)
+static PIXVIEWI_INLINE int check_describable(pv_state *st, const pv_source *src,
+                                             const pv_request *req, pixview_layout layout)
 {
     int ndim;
     int64_t shape[4], strides[4];
@@ -99,7 +100,7 @@ static int check_describable(pv_state *st, const pv_source *src, const pv_reques
         return -1;
     }
     // No axis is dropped: HW is part of CHW and HWC, and they of NCHW and NHWC.
-    if (PIXVIEWI_LIKELY(pixview_layout_rank(layout) >= pixview_layout_rank(src->layout)))
+    if (PIXVIEWI_LIKELY(pixviewi_rank(layout) >= pixviewi_rank(src->layout)))
         return 0;
     if (!pixview_image_axes(&src->image, layout, &ndim, shape, strides, &err))
         return 0;
@@ -177,7 +178,8 @@ static int order(pv_state *st, pixview_device device, pixview_stream producer,
     return -1;
 }
 
-static PyObject *view(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
+static PIXVIEWI_INLINE PyObject *view(pv_state *st, pv_source *src, const pv_request *req,
+                                      const pv_plan *plan)
 {
     bool keeps_stream = req->to == PV_IMAGE && !req->has_stream && !src->stream_unkept;
     bool host = pixview_image_on_host(&src->image);
@@ -249,7 +251,7 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
     return out;
 }
 
-PyObject *pv_export(pv_state *st, pv_kind to, const pixview_image *image, pixview_layout layout)
+PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image, pixview_layout layout)
 {
     switch (to) {
     case PV_TORCH:

@@ -64,16 +64,17 @@ static void fill(pv_gpumat *g, const pixview_image *image, int type)
     g->dataend = empty ? NULL : g->data + step * (h - 1) + row;
 }
 
-// OpenCV's count of all headers over one owner holds one count of the owner.
-static void count_up(pv_gpumat *g, pixview_owner *owner)
+// OpenCV's count of all headers over one owner holds one count of the owner: the image's, for the first.
+static void count_up(pv_gpumat *g, pixview_image *image)
 {
+    pixview_owner *owner = image->owner;
     if (__atomic_fetch_add(&owner->gpumat_count, 1, __ATOMIC_ACQ_REL) == 0)
-        pixview_owner_ref(owner);
+        image->owner = NULL;
     g->refcount = &owner->gpumat_count;
     g->allocator = &pv_gpumat_our_allocator;
 }
 
-static PyObject *make_counted(pv_state *st, const pixview_image *image, int type)
+static PyObject *make_counted(pv_state *st, pixview_image *image, int type)
 {
     PyObject *object = pv_gpumat_object_new(&st->gpumat, st->gpumat_type);
     if (!object)
@@ -81,7 +82,7 @@ static PyObject *make_counted(pv_state *st, const pixview_image *image, int type
     pv_gpumat *g = pv_gpumat_header(object);
     fill(g, image, type);
     if (image->owner)
-        count_up(g, image->owner);
+        count_up(g, image);
     return object;
 }
 
@@ -117,7 +118,7 @@ static PyObject *make_subtype(pv_state *st, const pixview_image *image, int type
     return object;
 }
 
-PyObject *pv_export_gpumat(pv_state *st, const pixview_image *image)
+PyObject *pv_export_gpumat(pv_state *st, pixview_image *image)
 {
     int type;
     if (type_of(st, image, &type))

@@ -57,7 +57,7 @@ static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
     return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
 }
 
-PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layout layout)
+PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixview_layout layout)
 {
     if (PIXVIEWI_UNLIKELY(!st->torch_cuda_ready && image->device.type != PIXVIEW_CPU))
         init_cuda(st);
@@ -66,7 +66,7 @@ PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layo
     }
     pixview_error err;
     pixviewi_slot *slot;
-    if (pixviewi_slot_new(image, layout, &slot, &err))
+    if (pixviewi_slot_take(image, layout, &slot, &err))
         return pv_raise(st, &err);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt(st, slot);

@@ -1,5 +1,6 @@
 // Import: which adapter reads the object, what order its axes have, and how it is held.
 
+#include "image_init.h"
 #include "state.h"
 
 static pixview_layout default_layout(pv_kind kind, int ndim)
@@ -59,12 +60,14 @@ int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request 
     if (resolve_layout(st, kind, req, ndim, shape, &src->layout))
         return -1;
     pixview_error err;
-    if (PIXVIEWI_UNLIKELY(pixview_image_init(&src->image, data, ndim, shape, strides, dtype, device,
-                                             src->layout, &err))) {
-        pv_raise(st, &err);
-        return -1;
+    if (PIXVIEWI_LIKELY(strides && pixviewi_init_common(&src->image, data, shape, strides, dtype,
+                                                        device, src->layout)) ||
+        !pixview_image_init(&src->image, data, ndim, shape, strides, dtype, device, src->layout,
+                            &err)) {
+        return 0;
     }
-    return 0;
+    pv_raise(st, &err);
+    return -1;
 }
 
 static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
@@ -152,7 +155,7 @@ int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 
 int pv_source_hold(pv_state *st, pv_source *src)
 {
-    if (src->image.owner || pixview_image_is_empty(&src->image))
+    if (PIXVIEWI_UNLIKELY(src->image.owner || pixview_image_is_empty(&src->image)))
         return 0;
     if (src->kind == PV_GPUMAT) {
         src->image.owner = pv_hold_gpumat(st, src);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "image_init.h"
 #include "state.h"
 
 typedef struct {
@@ -68,7 +69,7 @@ static int check_layout(pv_state *st, const pv_request *req, int channels, pixvi
     return -1;
 }
 
-static int find_device(pv_state *st, const fields *f, int *out)
+static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f, int *out)
 {
     pixview_error err;
     bool empty = f->rows == 0 || f->cols == 0;
@@ -84,7 +85,8 @@ static int find_device(pv_state *st, const fields *f, int *out)
     return -1;
 }
 
-static int describe(pv_state *st, const fields *f, const pv_request *req, pv_source *src)
+static PIXVIEWI_INLINE int describe(pv_state *st, const fields *f, const pv_request *req,
+                                    pv_source *src)
 {
     const pv_gpumat_abi *abi = &st->gpumat;
     pixview_dtype dtype;
@@ -98,13 +100,17 @@ static int describe(pv_state *st, const fields *f, const pv_request *req, pv_sou
     }
     if (find_device(st, f, &device.id) || check_layout(st, req, channels, &src->layout))
         return -1;
-    int64_t size = pixview_dtype_size(dtype);
+    int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f->rows, f->cols, channels};
     int64_t strides[3] = {f->step, channels * size, size};
     src->kind = PV_GPUMAT;
-    if (PIXVIEWI_LIKELY(!pixview_image_init(&src->image, f->data, pixview_layout_rank(src->layout),
-                                            shape, strides, dtype, device, src->layout, &err)))
+    // HW is HWC with one channel.
+    if (PIXVIEWI_LIKELY(pixviewi_init_common(&src->image, f->data, shape, strides, dtype, device,
+                                             PIXVIEW_HWC)) ||
+        !pixview_image_init(&src->image, f->data, 3, shape, strides, dtype, device, PIXVIEW_HWC,
+                            &err)) {
         return 0;
+    }
     pv_raise(st, &err);
     return -1;
 }

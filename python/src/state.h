@@ -189,10 +189,12 @@ int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', (
 int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
 
 // All return NULL. Formats are PyErr_Format's.
-PyObject *pv_raise(pv_state *st, const pixview_error *err);
-PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
+// Cold: what leads there is moved out of the way of what succeeds.
+__attribute__((cold)) PyObject *pv_raise(pv_state *st, const pixview_error *err);
+__attribute__((cold)) PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
 // With the exception that is set now as __cause__.
-PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...);
+__attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt,
+                                              ...);
 
 int pv_dtype_row(pixview_dtype dtype); // row in the table, -1 if unknown
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out);
@@ -337,11 +339,14 @@ pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src);
 void pv_source_clear(pv_source *src);
 
 // ---- export_*.c: descriptor (with its owner) -> object. New reference or NULL --------------------
+//
+// The object counts the image's owner up. Where that is on the path of a view, it takes the image's own
+// count instead, and image->owner is NULL afterwards.
 
-PyObject *pv_export(pv_state *st, pv_kind to, const pixview_image *image, pixview_layout layout);
-PyObject *pv_export_torch(pv_state *st, const pixview_image *image, pixview_layout layout);
+PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image, pixview_layout layout);
+PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixview_layout layout);
 PyObject *pv_export_managed_to_torch(pv_state *st, DlManaged *managed);
-PyObject *pv_export_gpumat(pv_state *st, const pixview_image *image);
+PyObject *pv_export_gpumat(pv_state *st, pixview_image *image);
 PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layout layout);
 PyObject *pv_export_numpy(pv_state *st, const pixview_image *image, pixview_layout layout);
 

@@ -171,6 +171,38 @@ static void test_random(void)
     REQUIRE(good > 20000);
 }
 
+// Around the limits of the short way: what it takes, the long way takes as well, and alike.
+static void test_random_large(void)
+{
+    static const int64_t extents[] = {1, 2, 1024, 1025, 65536, 65537, INT32_MAX, INT64_MAX};
+    static const int64_t steps[] = {0, 1, -1, 3, 1ll << 39, (1ll << 40) - 1, 1ll << 40, 1ll << 50};
+    static const uint64_t addresses[] = {4096,       1ull << 61, (1ull << 62) - 16,
+                                         1ull << 62, 1ull << 63, UINT64_MAX - 4095};
+    uint64_t seed = 2;
+    int good = 0;
+    for (int round = 0; round < 200000; round++) {
+        pixview_layout layout = (pixview_layout)(1 + next_random(&seed) % 5);
+        pixview_dtype dtype = next_random(&seed) % 2 ? (pixview_dtype)U8 : (pixview_dtype)C128;
+        int64_t shape[4], strides[4];
+        for (int i = 0; i < 4; i++) {
+            shape[i] = extents[next_random(&seed) % (next_random(&seed) % 2 ? 8 : 3)];
+            strides[i] = steps[next_random(&seed) % 8] * (next_random(&seed) % 4 ? 16 : 1);
+        }
+        pixview_image image, again;
+        pixview_error error;
+        void *data = (void *)(uintptr_t)addresses[next_random(&seed) % 6];
+        if (pixview_image_init(&image, data, pixview_layout_rank(layout), shape, strides, dtype,
+                               CPU, layout, &error))
+            continue;
+        good++;
+        REQUIRE_OK(pixview_image_validate(&image, err));
+        REQUIRE_OK(pixview_image_crop(&image, 0, 0, image.shape[1], image.shape[2], &again, err));
+        REQUIRE(memcmp(image.shape, again.shape, sizeof image.shape) == 0);
+        REQUIRE(memcmp(image.strides, again.strides, sizeof image.strides) == 0);
+    }
+    REQUIRE(good > 10000);
+}
+
 // ---- validate ---------------------------------------------------------------------------------
 
 static void test_validate(void)
@@ -302,6 +334,7 @@ int main(void)
     test_limits();
     test_empty();
     test_random();
+    test_random_large();
     test_validate();
     test_crop();
     test_interleaved();
