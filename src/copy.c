@@ -1,11 +1,13 @@
 // pixview_copy: picks who moves the pixels.
 //
-// host to host: the plain C loops. Within one GPU: one kernel, queued. Between host and GPU: rows
+// host to host, and within one GPU: a move. Between host and GPU: rows
 // by the driver's copy engine; what is no set of rows on one side goes through dense memory on that
 // side, in the order of the other, so that only rows cross the bus.
 #include <stdlib.h>
+#include <string.h>
 
 #include "cuda/cuda.h"
+#include "move.h"
 
 // ---- Rows -------------------------------------------------------------------------------------
 
@@ -34,6 +36,18 @@ static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool
                 (const char *)plan->src + i * plan->src_strides[0] + j * plan->src_strides[1],
                 plan->src_strides[2], width, plan->shape[2], to_host, stream, err);
     return status;
+}
+
+// Of checked images, both on the host or on one GPU.
+static pixview_status move_bits(const pixview_image *src, const pixview_image *dst,
+                                pixview_stream stream, pixview_error *err)
+{
+    pixviewi_move move;
+    move.src = pixviewi_whole_end(src);
+    move.dst = pixviewi_whole_end(dst);
+    memcpy(move.shape, dst->shape, sizeof move.shape);
+    move.values.changed = move.values.swap_rb = false;
+    return pixviewi_move_run(&move, dst->device, stream, err);
 }
 
 // ---- Host and device --------------------------------------------------------------------------
@@ -77,7 +91,7 @@ typedef struct transfer {
 static pixview_status through_host(const transfer *job, bool *done, pixview_error *err)
 {
     const pixview_image *far = job->to_host ? job->src : job->dst;
-    pixviewi_copy_plan rows, rest;
+    pixviewi_copy_plan rows;
     void *block = malloc((size_t)pixview_image_nbytes(far));
     if (!block)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to stage %lld bytes on the host",
@@ -85,17 +99,15 @@ static pixview_status through_host(const transfer *job, bool *done, pixview_erro
     pixview_image dense = dense_like(far, block, (pixview_device){PIXVIEW_CPU, 0});
     pixview_status status = pixviewi_plan_copy(job->to_host ? job->src : &dense,
                                                job->to_host ? &dense : job->dst, &rows, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_plan_copy(job->to_host ? &dense : job->src,
-                                    job->to_host ? job->dst : &dense, &rest, err);
     if (status != PIXVIEW_OK || !is_rows(&rows))
         goto end;
     *done = true;
     if (!job->to_host)
-        pixviewi_copy_reference(&rest);
-    status = move_rows(job->device, &rows, job->to_host, job->stream, err);
+        status = move_bits(job->src, &dense, job->stream, err);
+    if (status == PIXVIEW_OK)
+        status = move_rows(job->device, &rows, job->to_host, job->stream, err);
     if (status == PIXVIEW_OK && job->to_host)
-        pixviewi_copy_reference(&rest);
+        status = move_bits(&dense, job->dst, job->stream, err);
 end:
     free(block);
     return status;
@@ -109,29 +121,23 @@ static pixview_status through_device(const transfer *job, pixview_error *err)
     const pixview_image *far = job->to_host ? job->src : job->dst;
     void *block = NULL;
     pixview_owner *owner = NULL;
-    pixviewi_copy_plan plan;
     pixview_status status = pixviewi_cuda_alloc(job->device, pixview_image_nbytes(far), job->stream,
                                                 &block, &owner, err);
     if (status != PIXVIEW_OK)
         return status;
     pixview_image dense = dense_like(job->dst, block, far->device);
-    status = pixviewi_plan_copy(job->to_host ? job->src : &dense, job->to_host ? &dense : job->dst,
-                                &plan, err);
-    if (status != PIXVIEW_OK)
-        goto end;
     transfer rest = *job;
     if (job->to_host) {
         rest.src = &dense;
-        status = pixviewi_cuda_launch_copy(job->device, &plan, job->stream, err);
+        status = move_bits(job->src, &dense, job->stream, err);
         if (status == PIXVIEW_OK)
             status = move_between(&rest, err);
     } else {
         rest.dst = &dense;
         status = move_between(&rest, err);
         if (status == PIXVIEW_OK)
-            status = pixviewi_cuda_launch_copy(job->device, &plan, job->stream, err);
+            status = move_bits(&dense, job->dst, job->stream, err);
     }
-end:
     pixview_owner_unref(owner); // freed in the order of the stream
     return status;
 }
@@ -151,10 +157,7 @@ static pixview_status move_between(const transfer *job, pixview_error *err)
 
 // ---- Entry ------------------------------------------------------------------------------------
 
-static bool on_device(const pixview_image *image)
-{
-    return image->device.type == PIXVIEW_CUDA || image->device.type == PIXVIEW_CUDA_MANAGED;
-}
+static bool on_device(const pixview_image *image) { return pixviewi_on_device(image->device); }
 
 static pixview_status check_params(const pixview_image *src, const pixview_image *dst,
                                    const pixview_copy_params *params, pixview_error *err)
@@ -192,18 +195,13 @@ pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->stream is PIXVIEW_STREAM_NONE; a copy needs a queue");
 
-    if (on_device(src) && on_device(dst)) {
-        if (src->device.id != dst->device.id)
-            return pixviewi_fail(err, PIXVIEW_E_DEVICE,
-                                 "the source is on GPU %d and the destination on GPU %d; copy to "
-                                 "the other GPU through host memory",
-                                 (int)src->device.id, (int)dst->device.id);
-        return pixviewi_cuda_launch_copy(dst->device.id, &plan, stream, err);
-    }
-    if (!on_device(src) && !on_device(dst)) {
-        pixviewi_copy_reference(&plan);
-        return PIXVIEW_OK;
-    }
+    if (on_device(src) && on_device(dst) && src->device.id != dst->device.id)
+        return pixviewi_fail(err, PIXVIEW_E_DEVICE,
+                             "the source is on GPU %d and the destination on GPU %d; copy to "
+                             "the other GPU through host memory",
+                             (int)src->device.id, (int)dst->device.id);
+    if (on_device(src) == on_device(dst))
+        return move_bits(src, dst, stream, err);
     bool to_host = on_device(src);
     transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, stream};
     return move_between(&job, err);

@@ -131,6 +131,42 @@ typedef struct pixviewi_copy_plan {
     int64_t count;    // elements in all
 } pixviewi_copy_plan;
 
+// Equal extents, and elements of `dst` that lie apart from each other: PIXVIEW_E_LAYOUT if not.
+pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_image *dst,
+                                      pixview_error *err);
+pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err);
+
+static inline bool pixviewi_on_device(pixview_device device)
+{
+    return device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED;
+}
+
+// The bytes from the lowest to the highest element of an image; nothing when it is empty.
+typedef struct pixviewi_range {
+    uintptr_t low, beyond;
+} pixviewi_range;
+
+static inline pixviewi_range pixviewi_image_range(const pixview_image *image)
+{
+    pixviewi_range range = {(uintptr_t)image->data, (uintptr_t)image->data};
+    bool empty = false;
+    for (int axis = 0; axis < 4; axis++) {
+        int64_t reach = (image->shape[axis] - 1) * image->strides[axis];
+        range.low += reach < 0 ? (uintptr_t)reach : 0;
+        range.beyond += reach > 0 ? (uintptr_t)reach : 0;
+        empty |= image->shape[axis] == 0;
+    }
+    if (empty)
+        return (pixviewi_range){0, 0};
+    range.beyond += (uintptr_t)pixview_dtype_size(image->dtype);
+    return range;
+}
+
+static inline bool pixviewi_ranges_meet(pixviewi_range a, pixviewi_range b)
+{
+    return a.low < b.beyond && b.low < a.beyond;
+}
+
 // Checks everything that pixview_copy promises and fills the plan. No CUDA.
 pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
                                   pixviewi_copy_plan *plan, pixview_error *err);

@@ -37,7 +37,7 @@ typedef struct pixviewi_move {
     pixviewi_values values;
 } pixviewi_move;
 
-// The plain C of every kernel. Host memory only.
+// The plain C of every kernel: slow, and what all others have to equal. Host memory only.
 void pixviewi_move_reference(const pixviewi_move *move);
 
 // The same, fast: vectors as wide as the processor has, and threads where they pay (host/).
@@ -47,5 +47,28 @@ void pixviewi_move_host(const pixviewi_move *move);
 // Checked before: extents, types, overlap, devices. Nothing is queued when it fails at once.
 pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
                                          pixview_stream stream, pixview_error *err);
+
+static inline pixviewi_end pixviewi_whole_end(const pixview_image *image)
+{
+    const int64_t *steps = image->strides;
+    return (pixviewi_end){
+        image->dtype, image->data, {steps[0], steps[1], steps[2], steps[3]}, NULL};
+}
+
+// Both ends are checked and not empty, on the same GPU or on the host.
+pixview_status pixviewi_move_run(const pixviewi_move *move, pixview_device device,
+                                 pixview_stream stream, pixview_error *err);
+
+// What params say about values, checked. Fills all of *out that a move reads.
+pixview_status pixviewi_make_values(const pixview_convert_params *params, pixview_dtype from,
+                                    pixview_dtype to, int64_t channels, pixviewi_values *out,
+                                    pixview_error *err);
+
+// All of pixview_batch_copy but the last step, pixviewi_move_run, which an empty batch does not need.
+// `name`: of the list in errors, whose images the caller has validated; NULL: srcs, not yet validated.
+pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count,
+                                        const pixview_image *dst,
+                                        const pixview_convert_params *params, const char *name,
+                                        pixviewi_move *move, pixview_error *err);
 
 #endif

@@ -21,6 +21,12 @@ static pixview_status check_pair(const pixview_image *src, const pixview_image *
         return pixviewi_fail(err, PIXVIEW_E_DTYPE,
                              "the source is %s and the destination %s; a copy converts no values",
                              pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
+    return pixviewi_check_extents(src, dst, err);
+}
+
+pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_image *dst,
+                                      pixview_error *err)
+{
     for (int axis = 0; axis < 4; axis++)
         if (src->shape[axis] != dst->shape[axis])
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
@@ -74,6 +80,16 @@ static pixview_status check_apart(const copy_axis *axes, int count, int64_t item
         inside += (axes[i].extent - 1) * axes[i].dst;
     }
     return PIXVIEW_OK;
+}
+
+pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err)
+{
+    copy_axis axes[4];
+    pixviewi_copy_plan ignored;
+    if (pixview_image_is_empty(dst))
+        return PIXVIEW_OK;
+    int count = sort_axes(dst, dst, &ignored, axes);
+    return check_apart(axes, count, pixview_dtype_size(dst->dtype), err);
 }
 
 static int merge_axes(copy_axis *axes, int count)

@@ -10,6 +10,7 @@
 #ifndef PIXVIEW_PIXVIEW_H
 #define PIXVIEW_PIXVIEW_H
 
+#include "convert.h"
 #include "copy.h"
 #include "dlpack.h"
 #include "image.h"

@@ -1,64 +1,7 @@
 // A move in plain C, one element at a time: what every kernel and every fast host loop has to equal,
 // bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
-#include <math.h>
-#include <string.h>
-
+#include "half.h"
 #include "move.h"
-
-// ---- half types, exact in integers ------------------------------------------------------------
-
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t to_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of_f16(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31,
-             mantissa = half & 0x3ff;
-    if (exponent == 31)
-        return from_bits(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0) // subnormal: a multiple of 2^-24
-        return copysignf((float)mantissa * 0x1p-24f, from_bits(sign));
-    return from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-// `bits` without its lowest `drop` bits, to nearest even. A carry into the exponent is right.
-static uint32_t drop_to_even(uint32_t bits, int drop)
-{
-    uint32_t kept = bits >> drop, rest = bits & ((1u << drop) - 1), half = 1u << (drop - 1);
-    return kept + (rest > half || (rest == half && (kept & 1)));
-}
-
-static uint16_t f16_of_float(float value)
-{
-    uint32_t bits = to_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00);
-    if (magnitude >= 0x47800000) // 65536 and more; what rounds up to it carries into infinity below
-        return (uint16_t)(sign | 0x7c00);
-    if (magnitude >= 0x38800000) // 2^-14: normal
-        return (uint16_t)(sign | drop_to_even(magnitude - (112u << 23), 13));
-    // A multiple of 2^-24: scaling by a power of two is exact, and lrintf rounds to nearest even.
-    return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24f));
-}
-
-static uint16_t bf16_of_float(float value)
-{
-    uint32_t bits = to_bits(value);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)drop_to_even(bits, 16);
-}
 
 static uint8_t u8_of_float(float value)
 {
@@ -92,10 +35,10 @@ static float load(pixview_dtype dtype, const char *from)
         LOAD(int32_t)
     case PIXVIEW_FLOAT << 8 | 16:
         memcpy(&half, from, sizeof half);
-        return float_of_f16(half);
+        return pixviewi_f16_to_float(half);
     case PIXVIEW_BFLOAT << 8 | 16:
         memcpy(&half, from, sizeof half);
-        return from_bits((uint32_t)half << 16);
+        return pixviewi_bf16_to_float(half);
     default:
         LOAD(float)
     }
@@ -107,7 +50,8 @@ static void store(pixview_dtype dtype, char *to, float value)
     if (dtype.bits == 8) {
         *(uint8_t *)to = u8_of_float(value);
     } else if (dtype.bits == 16) {
-        half = dtype.code == PIXVIEW_BFLOAT ? bf16_of_float(value) : f16_of_float(value);
+        half = dtype.code == PIXVIEW_BFLOAT ? pixviewi_bf16_from_float(value)
+                                            : pixviewi_f16_from_float(value);
         memcpy(to, &half, sizeof half);
     } else {
         memcpy(to, &value, sizeof value);

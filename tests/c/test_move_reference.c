@@ -71,12 +71,12 @@ static void test_from_integers(void)
     REQUIRE(out[0] == 0x1p24f && out[1] == 16777220 && out[2] == -0x1p31f && out[3] == 0x1p31f);
 }
 
-// One rounding: the product alone would round to 1, and the sum to 0.
+// One rounding: the product alone would round to 1 + 2^-11, and the sum to 0.
 static void test_fused(void)
 {
     float in = 1 + 0x1p-12f, out;
-    convert_row(F32, &in, F32, &out, 1, 1 - 0x1p-12f, -1);
-    REQUIRE(out == -0x1p-24f);
+    convert_row(F32, &in, F32, &out, 1, in, -1 - 0x1p-11f);
+    REQUIRE(out == 0x1p-24f);
     in = -0.0f; // the identity keeps the sign of zero
     convert_row(F32, &in, F32, &out, 1, 1, -0.0f);
     REQUIRE_INT(bits_of(out), 0x80000000);

@@ -1,0 +1,583 @@
+// Conversions and batches: values by their formula, every image in its place and nothing else touched,
+// what is refused before anything is written, and what the driver is asked for.
+#include "fake.h"
+
+#include <math.h>
+#include <sys/mman.h>
+
+#include "half.h"
+#include "images.h"
+
+enum { SIZE = 1 << 17 };
+
+static const pixview_dtype I8 = {PIXVIEW_INT, 8, 1}, I16 = {PIXVIEW_INT, 16, 1};
+
+static pixview_convert_params plain(void)
+{
+    return (pixview_convert_params){.struct_size = sizeof(pixview_convert_params)};
+}
+
+// ---- values -----------------------------------------------------------------------------------
+
+static double read_value(pixview_dtype dtype, const char *from)
+{
+    uint8_t u8 = (uint8_t)*from;
+    int8_t i8 = (int8_t)u8;
+    uint16_t u16 = 0;
+    int32_t i32 = 0;
+    float f32 = 0;
+    memcpy(&u16, from, dtype.bits >= 16 ? 2 : 1);
+    memcpy(&i32, from, dtype.bits >= 32 ? 4 : 1);
+    memcpy(&f32, from, dtype.bits >= 32 ? 4 : 1);
+    if (dtype.code == PIXVIEW_UINT)
+        return dtype.bits == 8 ? u8 : u16;
+    if (dtype.code == PIXVIEW_INT)
+        return dtype.bits == 8 ? i8 : dtype.bits == 16 ? (int16_t)u16 : i32;
+    if (dtype.bits == 32)
+        return (double)f32;
+    return (double)(dtype.code == PIXVIEW_BFLOAT ? pixviewi_bf16_to_float(u16)
+                                                 : pixviewi_f16_to_float(u16));
+}
+
+// How far the result may be from the formula in double: its own rounding, and that of a and b.
+static double tolerance(pixview_dtype dtype, double wanted, double in)
+{
+    double step = dtype.bits == 32               ? 0x1p-23
+                  : dtype.code == PIXVIEW_FLOAT  ? 0x1p-10
+                  : dtype.code == PIXVIEW_BFLOAT ? 0x1p-7
+                                                 : 0;
+    double half_step = dtype.bits == 8 ? 0.5001 : fabs(wanted) * step * 0.5001 + 0x1p-25;
+    return half_step + (fabs(in) + fabs(wanted) + 8) * 0x1p-22;
+}
+
+static void require_value(pixview_dtype dtype, const char *got, double wanted, double in)
+{
+    double value = read_value(dtype, got);
+    if (dtype.bits == 8)
+        wanted = !(wanted > 0) ? 0 : wanted > 255 ? 255 : wanted;
+    if ((isnan(wanted) && isnan(value)) || (!isfinite(in) && value == wanted))
+        return;
+    double limit = dtype.bits == 32 ? 0x1p128 : dtype.code == PIXVIEW_BFLOAT ? 0x1.ffp127 : 65520;
+    if (fabs(wanted) >= limit * 0.9999 && dtype.bits != 8)
+        return;
+    if (!(fabs(value - wanted) <= tolerance(dtype, wanted, in)))
+        FAIL("%g became %s %.9g, not %.9g", in, pixview_dtype_name(dtype), value, wanted);
+}
+
+static const double means[4] = {0.485, -3, 100, 0}, stds[4] = {0.229, 2, -57.375, 1};
+
+// Every pair of types, by the formula.
+static void test_values(void)
+{
+    static const pixview_dtype from[] = {{1, 8, 1},  {0, 8, 1},  {1, 16, 1}, {0, 16, 1},
+                                         {0, 32, 1}, {2, 16, 1}, {4, 16, 1}, {2, 32, 1}},
+                               to[] = {{2, 16, 1}, {4, 16, 1}, {2, 32, 1}, {1, 8, 1}};
+    static char a[SIZE], b[SIZE];
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 4 * 8; k++) {
+            bool swap = k / 4 % 2, norm = k / 8 % 2, one = k / 16 % 2;
+            pixview_dtype dtype = to[k % 4];
+            pixview_image src = make_image(a, PIXVIEW_HWC, LIST(16, 16, 4), NULL, from[i], CPU);
+            pixview_image dst = make_image(b, PIXVIEW_CHW, LIST(4, 16, 16), NULL, dtype, CPU);
+            pixview_convert_params params = plain();
+            params.swap_rb = swap;
+            params.scale = norm ? 1 / 255.0 : 0;
+            if (norm)
+                params.mean = means, params.std = stds, params.channels = one ? 1 : 4;
+            fill_random(a, sizeof a, (uint64_t)(i * 100 + k));
+            REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
+            int64_t at[4];
+            FOR_EACH(at, &dst)
+            {
+                int64_t other[4] = {0, at[1], at[2], at[3]}, c = norm && !one ? at[3] : 0;
+                if (swap && at[3] % 2 == 0)
+                    other[3] = 2 - at[3];
+                double in = read_value(from[i], element(&src, other)), wanted = in;
+                if (norm)
+                    wanted = (in / 255 - means[c]) / stds[c];
+                if (pixview_dtype_equal(from[i], dtype) && !norm)
+                    REQUIRE(memcmp(element(&src, other), element(&dst, at), dtype.bits / 8) == 0);
+                else
+                    require_value(dtype, element(&dst, at), wanted, in);
+            }
+        }
+}
+
+// Equal types and no value: bits, whatever the type.
+static void test_bits(void)
+{
+    double in[12] = {NAN, 1e300}, out[12] = {0};
+    const double one = 1, zero = 0;
+    pixview_convert_params params = plain();
+    pixview_image src = make_image(in, PIXVIEW_HWC, LIST(2, 2, 3), NULL, F64, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_CHW, LIST(3, 2, 2), NULL, F64, CPU);
+    params.swap_rb = true;
+    params.mean = &zero, params.std = &one, params.channels = 1, params.scale = 1;
+    REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
+    REQUIRE(memcmp(&out[8], &in[0], 8) == 0 && out[4] == 1e300);
+}
+
+// ---- batches ----------------------------------------------------------------------------------
+
+typedef struct bundle {
+    pixview_image whole, parts[8];
+    int64_t count;
+    char *memory, *list_memory, *before;
+} bundle;
+
+// `count` images at random places of one block and a batch in another, of one shape, some smaller.
+static void make_batch(bundle *out, pixview_dtype from, pixview_dtype to, pixview_device device,
+                       bool list_is_source, bool smaller, uint64_t *seed)
+{
+    int64_t shape[4];
+    random_shape(shape, seed);
+    shape[0] = out->count = 1 + next_random(seed) % 5;
+    out->whole = random_image(out->memory, SIZE, shape, list_is_source ? to : from, device,
+                              !list_is_source, seed);
+    shape[0] = 1;
+    for (int64_t i = 0; i < out->count; i++) {
+        int64_t mine[4] = {1, shape[1], shape[2], shape[3]};
+        if (smaller && mine[1] > 0 && mine[2] > 0)
+            mine[1] -= next_random(seed) % 2, mine[2] -= next_random(seed) % (uint32_t)mine[2];
+        out->parts[i] = random_image(out->list_memory + i * SIZE, SIZE, mine,
+                                     list_is_source ? from : to, device, list_is_source, seed);
+    }
+}
+
+// The same by pixviewi_move_reference, image by image, into `before`; then all bytes are compared.
+static void require_gathered(const bundle *of, const pixview_convert_params *params)
+{
+    int64_t at[4];
+    FOR_EACH(at, &of->whole)
+    {
+        const pixview_image *part = &of->parts[at[0]];
+        int64_t from[4] = {0, at[1], at[2], at[3]};
+        if (params->swap_rb && at[3] % 2 == 0)
+            from[3] = 2 - at[3];
+        bool inside = at[1] < part->shape[1] && at[2] < part->shape[2];
+        char *to = of->before + (element(&of->whole, at) - of->memory);
+        if (pixview_dtype_equal(part->dtype, of->whole.dtype)) {
+            int64_t size = pixview_dtype_size(part->dtype);
+            memset(to, 0, (size_t)size); // pad_value 0
+            if (inside)
+                memcpy(to, element(part, from), (size_t)size);
+        } else {
+            float value = inside ? (float)read_value(part->dtype, element(part, from)) : 0;
+            memcpy(to, &value, sizeof value);
+        }
+    }
+    REQUIRE(memcmp(of->before, of->memory, SIZE) == 0);
+}
+
+static void random_batches(pixview_device device, int rounds, uint64_t seed)
+{
+    bool gpu = device.type == PIXVIEW_CUDA;
+    bundle b = {.memory = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
+                .list_memory = gpu ? fake_malloc(0, 8 * SIZE) : malloc(8 * SIZE),
+                .before = malloc(SIZE)};
+    fill_random(b.list_memory, 8 * SIZE, seed);
+    for (int round = 0; round < rounds; round++) {
+        pixview_dtype from = random_dtypes[next_random(&seed) % 5], to = from;
+        if (round % 3 == 0)
+            from = round % 2 ? I16 : U8, to = F32;
+        pixview_convert_params params = plain();
+        params.pad = round % 2;
+        make_batch(&b, from, to, device, true, params.pad, &seed);
+        params.swap_rb = (b.whole.shape[3] == 3 || b.whole.shape[3] == 4) && round % 5 == 0;
+        fill_random(b.memory, SIZE, (uint64_t)round);
+        memcpy(b.before, b.memory, SIZE);
+        REQUIRE_OK(pixview_batch_copy(b.parts, b.count, &b.whole, &params, err));
+        require_gathered(&b, &params);
+        fake_reset();
+    }
+    gpu ? fake_free(b.memory) : free(b.memory);
+    gpu ? fake_free(b.list_memory) : free(b.list_memory);
+    free(b.before);
+}
+
+// What was gathered comes back when it is split.
+static void random_splits(pixview_device device, int rounds, uint64_t seed)
+{
+    bool gpu = device.type == PIXVIEW_CUDA;
+    bundle b = {.memory = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
+                .list_memory = gpu ? fake_malloc(0, 8 * SIZE) : malloc(8 * SIZE)};
+    char *before = malloc(8 * SIZE);
+    for (int round = 0; round < rounds; round++) {
+        pixview_dtype dtype = random_dtypes[next_random(&seed) % 5];
+        make_batch(&b, dtype, dtype, device, false, false, &seed);
+        fill_random(b.memory, SIZE, (uint64_t)round);
+        fill_random(b.list_memory, 8 * SIZE, (uint64_t)round + 1);
+        memcpy(before, b.list_memory, 8 * SIZE);
+        REQUIRE_OK(pixview_batch_split(&b.whole, b.parts, b.count, NULL, err));
+        int64_t at[4];
+        FOR_EACH(at, &b.whole)
+        {
+            int64_t to[4] = {0, at[1], at[2], at[3]};
+            memcpy(before + (element(&b.parts[at[0]], to) - b.list_memory), element(&b.whole, at),
+                   (size_t)pixview_dtype_size(dtype));
+        }
+        REQUIRE(memcmp(before, b.list_memory, 8 * SIZE) == 0);
+        fake_reset();
+    }
+    gpu ? fake_free(b.memory) : free(b.memory);
+    gpu ? fake_free(b.list_memory) : free(b.list_memory);
+    free(before);
+}
+
+// One launch, whatever the number; nothing at all for an empty batch.
+static void test_calls(void)
+{
+    enum { COUNT = 64 };
+    char *far = fake_malloc(0, SIZE), *out = fake_malloc(0, SIZE);
+    pixview_image srcs[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        srcs[i] = make_image(far + i * 128, PIXVIEW_HWC, LIST(4, 5, 3), LIST(16, 3, 1), U8, GPU0);
+    pixview_image dst = make_image(out, PIXVIEW_NCHW, LIST(COUNT, 3, 4, 5), NULL, F32, GPU0);
+    pixview_convert_params params = plain();
+    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, &params, err)); // loads the kernels
+    fake_reset();
+    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, &params, err));
+    REQUIRE_WORK("launch");
+    fake_reset();
+    dst = make_image(out, PIXVIEW_NCHW, LIST(COUNT, 3, 4, 5), NULL, U8, GPU0);
+    REQUIRE_OK(pixview_batch_split(&dst, srcs, COUNT, &params, err));
+    REQUIRE_WORK("launch");
+    fake_reset();
+    REQUIRE_OK(pixview_convert(&srcs[0], &srcs[1], NULL, err));
+    REQUIRE_WORK("launch");
+    fake_reset();
+    params.stream = PIXVIEW_STREAM_NONE;
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "STREAM_NONE",
+                  pixview_batch_copy(srcs, COUNT, &dst, &params, err));
+    for (int i = 0; i < COUNT; i++)
+        srcs[i] = make_image(NULL, PIXVIEW_HWC, LIST(0, 5, 3), NULL, U8, GPU0);
+    dst = make_image(NULL, PIXVIEW_NCHW, LIST(COUNT, 3, 0, 5), NULL, F32, GPU0);
+    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, NULL, err));
+    REQUIRE_WORK("");
+    fake_free(far), fake_free(out);
+}
+
+// Between host and GPU only what pixview_copy does.
+static void test_between(void)
+{
+    static uint8_t near[256];
+    char *far = fake_malloc(0, 256), *wide = fake_malloc(0, 1024);
+    pixview_image host = make_image(near, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    pixview_image gpu = make_image(far, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, GPU0);
+    pixview_image floats = make_image(wide, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, GPU0);
+    pixview_image batch = make_image(wide, PIXVIEW_NHWC, LIST(1, 4, 5, 3), NULL, U8, GPU0);
+    fill_random(near, sizeof near, 8);
+    REQUIRE_OK(pixview_convert(&host, &gpu, NULL, err));
+    REQUIRE(memcmp(near, far, 60) == 0);
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "pixview_copy it first",
+                  pixview_convert(&host, &floats, NULL, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory and the batch on a GPU",
+                  pixview_batch_copy(&host, 1, &batch, NULL, err));
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "dsts[0] is in host memory",
+                  pixview_batch_split(&batch, &host, 1, NULL, err));
+    floats.device.id = 1;
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 0 and the destination on GPU 1",
+                  pixview_convert(&gpu, &floats, NULL, err));
+    batch.device.id = 1;
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is on GPU 0 and the batch on GPU 1",
+                  pixview_batch_copy(&gpu, 1, &batch, NULL, err));
+    fake_free(far), fake_free(wide);
+}
+
+// ---- padding ----------------------------------------------------------------------------------
+
+static void test_padding(void)
+{
+    static const struct {
+        pixview_dtype dtype;
+        double value;
+        bool fits;
+        uint64_t bits;
+    } table[] = {
+        {{1, 8, 1}, 114, true, 114},
+        {{1, 8, 1}, 256, false, 0},
+        {{1, 8, 1}, -1, false, 0},
+        {{1, 8, 1}, 0.5, false, 0},
+        {{1, 8, 1}, NAN, false, 0},
+        {{0, 8, 1}, -128, true, 0x80},
+        {{0, 8, 1}, 128, false, 0},
+        {{1, 64, 1}, 0x1p63, true, (uint64_t)1 << 63},
+        {{1, 64, 1}, 0x1p64, false, 0},
+        {{0, 64, 1}, -5, true, (uint64_t)-5},
+        {{2, 16, 1}, 1.5, true, 0x3e00},
+        {{2, 16, 1}, 70000, false, 0},
+        {{2, 16, 1}, INFINITY, true, 0x7c00},
+        {{4, 16, 1}, -2, true, 0xc000},
+        {{4, 16, 1}, 3.4e38, false, 0}, // rounds to infinity
+        {{2, 32, 1}, 1, true, 0x3f800000},
+        {{2, 32, 1}, 1e39, false, 0},
+        {{2, 64, 1}, 1, true, 0x3ff0000000000000},
+        {{5, 64, 1}, 1, true, 0x3f800000},
+        {{6, 8, 1}, 1, true, 1},
+        {{6, 8, 1}, 2, false, 0},
+    };
+    static char a[64] __attribute__((aligned(16))), b[64] __attribute__((aligned(16)));
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        pixview_dtype dtype = table[i].dtype;
+        bool fits = table[i].fits;
+        pixview_image src = make_image(a, PIXVIEW_HW, LIST(1, 1), NULL, dtype, CPU);
+        pixview_image dst = make_image(b, PIXVIEW_HW, LIST(1, 2), NULL, dtype, CPU);
+        pixview_convert_params params = plain();
+        params.pad = true, params.pad_value = table[i].value;
+        if (!fits) {
+            REQUIRE_FAILS(PIXVIEW_E_DTYPE, "pad_value", pixview_convert(&src, &dst, &params, err));
+            continue;
+        }
+        REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
+        if (memcmp(b + dtype.bits / 8, &table[i].bits, dtype.bits == 64 ? 8 : dtype.bits / 8) != 0)
+            FAIL("pad_value %g of %s", table[i].value, pixview_dtype_name(dtype));
+    }
+}
+
+// In units of the source, and normalised like a pixel: a fraction may be what gives 0.
+static void test_padded_values(void)
+{
+    uint8_t in = 20;
+    float out[4];
+    const double mean = 0.5, std = 0.25;
+    pixview_image src = make_image(&in, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_HW, LIST(2, 2), NULL, F32, CPU);
+    pixview_convert_params params = plain();
+    params.scale = 1 / 255.0, params.mean = &mean, params.std = &std, params.channels = 1;
+    params.pad = true, params.pad_value = 127.5;
+    REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
+    REQUIRE(fabsf(out[0] - (20 / 255.0f - 0.5f) * 4) < 1e-6f);
+    for (int i = 1; i < 4; i++)
+        REQUIRE(fabsf(out[i]) < 1e-6f);
+    params.pad_value = 1e39;
+    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "no float32", pixview_convert(&src, &dst, &params, err));
+}
+
+// ---- refused ----------------------------------------------------------------------------------
+
+static uint8_t in[8192] __attribute__((aligned(16))), out[8192] __attribute__((aligned(16)));
+
+#define REFUSED(status, part, call)                                 \
+    do {                                                            \
+        REQUIRE_FAILS(status, part, call);                          \
+        for (size_t byte_ = 0; byte_ < sizeof out; byte_++)         \
+            if (out[byte_] != 0)                                    \
+                FAIL("%s failed and wrote byte %zu", #call, byte_); \
+    } while (0)
+
+static void test_refused_values(void)
+{
+    const double bad[] = {NAN, INFINITY, -INFINITY}, fine[40] = {1, 1, 1}, zero[3] = {1, 0, 1},
+                 tiny[3] = {1, 1, 1e-300};
+    pixview_image src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_CHW, LIST(3, 4, 5), NULL, F32, CPU);
+    pixview_convert_params params = plain();
+#define TRY(part, field)                                                             \
+    do {                                                                             \
+        params = plain(), params.channels = 3;                                       \
+        field;                                                                       \
+        REFUSED(PIXVIEW_E_INVALID, part, pixview_convert(&src, &dst, &params, err)); \
+    } while (0)
+    for (int i = 0; i < 3; i++) {
+        double entries[3] = {1, 1, bad[i]};
+        TRY("std[2]", params.std = entries);
+        TRY("mean[2]", params.mean = entries);
+        TRY("scale", params.scale = bad[i]);
+    }
+    TRY("std[1]=0", params.std = zero);
+    TRY("do not fit", params.std = tiny);
+    TRY("do not fit", params.scale = 1e300);
+#undef TRY
+    params = plain(), params.mean = fine, params.channels = 2;
+    REFUSED(PIXVIEW_E_LAYOUT, "2 entries", pixview_convert(&src, &dst, &params, err));
+    params.channels = 0;
+    REFUSED(PIXVIEW_E_LAYOUT, "0 entries", pixview_convert(&src, &dst, &params, err));
+    src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 40), NULL, U8, CPU);
+    dst = make_image(out, PIXVIEW_HWC, LIST(4, 5, 40), NULL, F32, CPU);
+    params.channels = 40;
+    REFUSED(PIXVIEW_E_UNSUPPORTED, "at most 32", pixview_convert(&src, &dst, &params, err));
+    params.swap_rb = true;
+    REFUSED(PIXVIEW_E_LAYOUT, "swap_rb needs 3 or 4", pixview_convert(&src, &dst, &params, err));
+}
+
+static void test_refused_types(void)
+{
+    static const pixview_dtype no_source[] = {{1, 32, 1}, {1, 64, 1}, {0, 64, 1}, {2, 64, 1},
+                                              {5, 64, 1}, {6, 8, 1},  {5, 128, 1}},
+                               no_result[] = {
+                                   {0, 8, 1}, {1, 16, 1}, {0, 32, 1}, {2, 64, 1}, {6, 8, 1}};
+    for (size_t i = 0; i < sizeof no_source / sizeof no_source[0]; i++) {
+        pixview_image src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 3), NULL, no_source[i], CPU);
+        pixview_image dst = make_image(out, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, CPU);
+        REFUSED(PIXVIEW_E_DTYPE, "sources are", pixview_convert(&src, &dst, NULL, err));
+    }
+    for (size_t i = 0; i < sizeof no_result / sizeof no_result[0]; i++) {
+        pixview_image src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, CPU);
+        pixview_image dst = make_image(out, PIXVIEW_HWC, LIST(4, 5, 3), NULL, no_result[i], CPU);
+        REFUSED(PIXVIEW_E_DTYPE, "results are", pixview_convert(&src, &dst, NULL, err));
+    }
+    // Equal types, but with values: the result has to be one of those that take values.
+    pixview_image src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 3), NULL, I16, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_HWC, LIST(4, 5, 3), NULL, I16, CPU);
+    pixview_convert_params params = plain();
+    params.scale = 2;
+    REFUSED(PIXVIEW_E_DTYPE, "int16", pixview_convert(&src, &dst, &params, err));
+}
+
+static void test_refused_places(void)
+{
+    pixview_image src = make_image(in, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, CPU), other;
+    pixview_convert_params params = plain();
+    REFUSED(PIXVIEW_E_INVALID, "NULL", pixview_convert(NULL, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "NULL", pixview_batch_copy(NULL, 1, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "NULL", pixview_batch_split(&src, NULL, 1, NULL, err));
+    params.struct_size = 16;
+    REFUSED(PIXVIEW_E_INVALID, "struct_size=16", pixview_convert(&src, &dst, &params, err));
+    REFUSED(PIXVIEW_E_INVALID, "struct_size", pixview_batch_copy(&src, 1, &dst, &params, err));
+    REFUSED(PIXVIEW_E_INVALID, "struct_size", pixview_batch_split(&src, &dst, 1, &params, err));
+    other = dst, other.flags = PIXVIEW_READ_ONLY;
+    REFUSED(PIXVIEW_E_READONLY, "read-only", pixview_convert(&src, &other, NULL, err));
+    REFUSED(PIXVIEW_E_READONLY, "read-only", pixview_batch_copy(&src, 1, &other, NULL, err));
+    REFUSED(PIXVIEW_E_READONLY, "dsts[0]", pixview_batch_split(&src, &other, 1, NULL, err));
+    other = make_image(out, PIXVIEW_HWC, LIST(4, 6, 3), NULL, F32, CPU);
+    REFUSED(PIXVIEW_E_LAYOUT, "5 along W", pixview_convert(&src, &other, NULL, err));
+    other = make_image(out, PIXVIEW_HWC, LIST(4, 5, 3), LIST(0, 12, 4), F32, CPU);
+    REFUSED(PIXVIEW_E_LAYOUT, "overlaps itself", pixview_convert(&src, &other, NULL, err));
+    REFUSED(PIXVIEW_E_LAYOUT, "overlaps itself", pixview_batch_copy(&src, 1, &other, NULL, err));
+    REFUSED(PIXVIEW_E_LAYOUT, "overlaps itself", pixview_batch_split(&src, &other, 1, NULL, err));
+    other = make_image(out + 32, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    REFUSED(PIXVIEW_E_LAYOUT, "share memory", pixview_convert(&other, &dst, NULL, err));
+    other = src, other.device.type = 77;
+    REFUSED(PIXVIEW_E_DEVICE, "77", pixview_convert(&other, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_DEVICE, "srcs[0]", pixview_batch_copy(&other, 1, &dst, NULL, err));
+    other = src, other.data = NULL;
+    REFUSED(PIXVIEW_E_LAYOUT, "NULL", pixview_convert(&other, &dst, NULL, err));
+}
+
+static void test_refused_lists(void)
+{
+    enum { N = 4 };
+    pixview_image srcs[N], dsts[N];
+    pixview_image dst = make_image(out, PIXVIEW_NHWC, LIST(N, 4, 5, 3), NULL, U8, CPU);
+    pixview_image batch = make_image(in, PIXVIEW_NHWC, LIST(N, 4, 5, 3), NULL, U8, CPU);
+    pixview_convert_params params = plain();
+    params.pad = true;
+#define FRESH()                                                                        \
+    for (int i = 0; i < N; i++) {                                                      \
+        srcs[i] = make_image(in + i * 64, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);  \
+        dsts[i] = make_image(out + i * 64, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU); \
+    }
+#define TRY(status, part, ...)                                               \
+    do {                                                                     \
+        FRESH() __VA_ARGS__;                                                 \
+        REFUSED(status, part, pixview_batch_copy(srcs, N, &dst, NULL, err)); \
+    } while (0)
+    FRESH()
+    REFUSED(PIXVIEW_E_INVALID, "count=0", pixview_batch_copy(srcs, 0, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "count=-1", pixview_batch_split(&batch, dsts, -1, NULL, err));
+    REFUSED(PIXVIEW_E_LAYOUT, "N = 4", pixview_batch_copy(srcs, 3, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_LAYOUT, "N = 4", pixview_batch_split(&batch, dsts, 3, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "pad", pixview_batch_split(&batch, dsts, N, &params, err));
+    TRY(PIXVIEW_E_LAYOUT, "srcs[2]", srcs[2].shape[1] = 3);
+    TRY(PIXVIEW_E_LAYOUT, "srcs[1]", srcs[1].shape[3] = 4);
+    TRY(PIXVIEW_E_LAYOUT, "srcs[1]", srcs[1] = batch);
+    TRY(PIXVIEW_E_LAYOUT, "srcs[3]", srcs[3].data = NULL);
+    TRY(PIXVIEW_E_LAYOUT, "srcs[3]", srcs[3].data = out + 7);
+    TRY(PIXVIEW_E_LAYOUT, "srcs[0]", srcs[0].shape[2] = -1);
+    TRY(PIXVIEW_E_INVALID, "srcs[1]", srcs[1].reserved = 1);
+    TRY(PIXVIEW_E_DTYPE, "srcs[2] is int8 and srcs[0] uint8", srcs[2].dtype = I8);
+    TRY(PIXVIEW_E_DEVICE, "srcs[2]", srcs[2].device = GPU0);
+    TRY(PIXVIEW_E_DTYPE, "srcs[2]", srcs[2].dtype = (pixview_dtype){9, 9, 9});
+    FRESH() srcs[3].shape[1] = 5;
+    REFUSED(PIXVIEW_E_LAYOUT, "no image smaller", pixview_batch_copy(srcs, N, &dst, &params, err));
+    FRESH() srcs[3].shape[3] = 2;
+    REFUSED(PIXVIEW_E_LAYOUT, "srcs[3]", pixview_batch_copy(srcs, N, &dst, &params, err));
+    // The results of a split apart from each other.
+    FRESH() dsts[3].data = out + 10;
+    REFUSED(PIXVIEW_E_LAYOUT, "share memory", pixview_batch_split(&batch, dsts, N, NULL, err));
+    FRESH() dsts[2] = dsts[0];
+    REFUSED(PIXVIEW_E_LAYOUT, "share memory", pixview_batch_split(&batch, dsts, N, NULL, err));
+    FRESH() dsts[1].shape[2] = 4;
+    REFUSED(PIXVIEW_E_LAYOUT, "dsts[1]", pixview_batch_split(&batch, dsts, N, NULL, err));
+    REQUIRE_OK(pixview_batch_copy(srcs, 1, &srcs[1], NULL, err)); // apart, in one buffer
+#undef TRY
+#undef FRESH
+}
+
+// Halves of one pitched buffer are apart, though their address ranges meet.
+static void test_rectangles(void)
+{
+    static uint8_t sheet[8 * 64];
+    pixview_image whole = make_image(sheet, PIXVIEW_HWC, LIST(8, 20, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image halves[2],
+        batch = make_image(out, PIXVIEW_NHWC, LIST(2, 8, 10, 3), NULL, U8, CPU);
+    REQUIRE_OK(pixview_image_crop(&whole, 0, 0, 8, 10, &halves[0], err));
+    REQUIRE_OK(pixview_image_crop(&whole, 0, 10, 8, 10, &halves[1], err));
+    fill_random(out, 480, 6);
+    REQUIRE_OK(pixview_batch_split(&batch, halves, 2, NULL, err));
+    for (int i = 0; i < 16; i++)
+        REQUIRE(memcmp(sheet + i % 8 * 64 + i / 8 * 30, out + i * 30, 30) == 0);
+    REQUIRE_OK(pixview_convert(&halves[0], &halves[1], NULL, err));
+    memset(out, 0, sizeof out);
+}
+
+// Offsets beyond 2^32 bytes, in memory that is only touched where the image lies.
+static void test_far_apart(void)
+{
+    int64_t step = (int64_t)5 << 30;
+    char *room = mmap(NULL, (size_t)step * 2, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return;
+    uint8_t small[12];
+    fill_random(small, sizeof small, 4);
+    pixview_image parts[2] = {make_image(small, PIXVIEW_HWC, LIST(1, 2, 3), NULL, U8, CPU),
+                              make_image(small + 6, PIXVIEW_HWC, LIST(1, 2, 3), NULL, U8, CPU)};
+    pixview_image dst =
+        make_image(room, PIXVIEW_NCHW, LIST(2, 3, 1, 2), LIST(step, step / 5, 8, 4), F32, CPU);
+    REQUIRE_OK(pixview_batch_copy(parts, 2, &dst, NULL, err));
+    int64_t at[4];
+    FOR_EACH(at, &dst)
+    {
+        float got;
+        memcpy(&got, element(&dst, at), sizeof got);
+        REQUIRE(got == (float)small[at[0] * 6 + at[2] * 3 + at[3]]);
+    }
+    munmap(room, (size_t)step * 2);
+}
+
+static bool has_kernels(void)
+{
+    char *far = fake_malloc(0, 64);
+    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(1, 1, 3), NULL, U8, GPU0);
+    pixview_image dst = make_image(far + 16, PIXVIEW_HWC, LIST(1, 1, 3), NULL, F32, GPU0);
+    pixview_status status = pixview_convert(&src, &dst, NULL, NULL);
+    fake_free(far);
+    return status == PIXVIEW_OK;
+}
+
+int main(void)
+{
+    use_fake_driver(2);
+    test_values();
+    test_bits();
+    test_padding();
+    test_padded_values();
+    test_refused_values();
+    test_refused_types();
+    test_refused_places();
+    test_refused_lists();
+    test_rectangles();
+    test_far_apart();
+    random_batches(CPU, 1500, 1);
+    random_splits(CPU, 500, 2);
+    REQUIRE_CALLS("");
+    test_between();
+    if (!has_kernels()) // lists and values on a GPU
+        SKIP("no kernels for lists and values");
+    random_batches(GPU0, 800, 3);
+    random_splits(GPU0, 300, 4);
+    test_calls();
+    return 0;
+}
