@@ -11,6 +11,7 @@ NumPy array or a DLPack object without moving a pixel. Where a view is impossibl
     used_on                                   tells of a further stream that works on a view
     warm_up                                   loads the kernels before they are needed
     copy_into                                 copies pixels into an image that exists already
+    stack, unstack                            many images as one converted batch, and back
 
 Axes: ``layout`` speaks of the result, ``src_layout`` of the source; one of HW, CHW, HWC, NCHW,
 NHWC. A torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
@@ -41,7 +42,9 @@ from ._core import (
     copy_into,
     from_pointer,
     plan,
+    stack,
     stream_of,
+    unstack,
     used_on,
     view,
     warm_up,
@@ -69,6 +72,8 @@ __all__ = [
     "stream_of",
     "used_on",
     "using_stream",
+    "stack",
+    "unstack",
     "view",
     "warm_up",
 ]

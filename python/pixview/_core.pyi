@@ -24,7 +24,8 @@ Errors, of every function
     CudaError         the driver refused
 """
 
-from typing import Any, Literal, TypeAlias, TypedDict, final
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, final, overload
 
 import cupy
 import cv2
@@ -34,6 +35,7 @@ from typing_extensions import NotRequired
 
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
+_Out = TypeVar("_Out")
 _Stream: TypeAlias = Any  # int, or a stream of cv2, torch or CuPy, or __cuda_stream__
 
 __version__: str
@@ -270,6 +272,185 @@ def _stream_facts(stream: _Stream) -> tuple[int, int | None]:
 
 def _push_stream(handle: int, device: int | None, stream: object, /) -> None: ...
 def _pop_stream() -> None: ...
+
+_Number: TypeAlias = float | Any  # or a NumPy or torch scalar
+_Numbers: TypeAlias = _Number | Sequence[float] | Any  # or an array
+
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    to: Literal["torch"] = "torch",
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    out: None = None,
+    stream: _Stream = None,
+) -> torch.Tensor:
+    """Many images as one batch, converted on the way: one kernel launch on a GPU.
+
+    images: a sequence or iterator of images of any kind, mixed as you like, or one batch of 4 axes;
+    of one element type, on one device, of one size unless size= is given.
+    to, layout: of the result; "gpumat" for a single image only. src_layout: of every image.
+    scale, mean, std: (pixel * scale - mean) / std, computed as one fused multiply-add in float32;
+    mean and std are one number, or one per channel of the result. swap_rb: before that, channels 0
+    and 2 change places (C is 3 or 4).
+    dtype: float16, bfloat16, float32, uint8 (rounded half to even, saturated, NaN becomes 0), or the
+    images' own. None: their own, or float32 when scale, mean or std is given.
+    size: (H, W) of the result; smaller images lie top left on a canvas of pad_value, which is in
+    units of the images and normalised like a pixel.
+    out: a batch to write into and to return; its axes are layout= (an Image has its own), `to` is
+    not looked at. It must have the result's dtype and be on the images' device.
+    stream: of GpuMats, Images and raw pointers among the ends.
+
+    Errors are raised before anything is queued, and out is untouched then: LayoutError for no
+    images, unequal sizes (the first odd image is named), a mean or std of another length, zero or
+    not finite, and for overlap with out; DtypeError, DeviceError, ReadOnlyError, UnsupportedError.
+    """
+
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    to: Literal["cupy"],
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    out: None = None,
+    stream: _Stream = None,
+) -> cupy.ndarray: ...
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    to: Literal["numpy"],
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    out: None = None,
+    stream: _Stream = None,
+) -> numpy.ndarray[Any, Any]: ...
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    to: Literal["gpumat"],
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    out: None = None,
+    stream: _Stream = None,
+) -> cv2.cuda.GpuMat: ...
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    to: Literal["image"],
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    out: None = None,
+    stream: _Stream = None,
+) -> Image: ...
+@overload
+def stack(
+    images: Iterable[Any],
+    *,
+    out: _Out,
+    to: _Target = "torch",
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: Any = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    stream: _Stream = None,
+) -> _Out: ...
+@overload
+def unstack(
+    batch: Any,
+    *,
+    to: Literal["gpumat"] = "gpumat",
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> list[cv2.cuda.GpuMat]:
+    """The images of a batch: GpuMats, torch tensors (C,H,W), arrays or Images (H,W,C).
+
+    copy: None copies only if no view is possible (N,C,H,W to GpuMats): the whole batch, once, in one
+    launch, and the list shares that memory. False raises instead, True always copies.
+    Each element keeps the memory alive. An image of fewer axes is a batch of one; N = 0 gives [].
+    """
+
+@overload
+def unstack(
+    batch: Any,
+    *,
+    to: Literal["torch"],
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> list[torch.Tensor]: ...
+@overload
+def unstack(
+    batch: Any,
+    *,
+    to: Literal["cupy"],
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> list[cupy.ndarray]: ...
+@overload
+def unstack(
+    batch: Any,
+    *,
+    to: Literal["numpy"],
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> list[numpy.ndarray[Any, Any]]: ...
+@overload
+def unstack(
+    batch: Any,
+    *,
+    to: Literal["image"],
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    stream: _Stream = None,
+) -> list[Image]: ...
 
 class _DoctorDevice(TypedDict):
     name: str

@@ -89,6 +89,32 @@ int pv_parse_bool(const char *what, PyObject *value, bool *out)
     return 0;
 }
 
+int pv_parse_kind(const char *what, PyObject *value, pv_kind *out)
+{
+    static const char *const names[] = {"torch", "cupy", "numpy", "gpumat", "image"};
+    for (int i = 0; i < 5; i++) {
+        if (!PyUnicode_Check(value) || PyUnicode_CompareWithASCIIString(value, names[i]) != 0)
+            continue;
+        *out = (pv_kind)i; // the order of pv_kind
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
+    return -1;
+}
+
+int pv_parse_number(const char *what, PyObject *value, double *out)
+{
+    *out = PyFloat_AsDouble(value);
+    if (*out != -1 || !PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError, "%s=%R is not a number", what, value);
+    }
+    return -1;
+}
+
 static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, int64_t *out)
 {
     PyObject *index = PyNumber_Index(item);

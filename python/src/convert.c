@@ -152,9 +152,8 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
     return 0;
 }
 
-// May the two streams be ordered? Asked before anything is queued.
-static int ask(pv_state *st, pixview_device device, pixview_stream producer,
-               pixview_stream consumer, bool given, pixviewi_joint *joint)
+int pv_ask(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
+           bool given, pixviewi_joint *joint)
 {
     *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
     if (PIXVIEWI_LIKELY(producer == consumer))
@@ -166,8 +165,8 @@ static int ask(pv_state *st, pixview_device device, pixview_stream producer,
     return -1;
 }
 
-static int order(pv_state *st, pixview_device device, pixview_stream producer,
-                 pixview_stream consumer, const pixviewi_joint *joint)
+int pv_wait(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
+            const pixviewi_joint *joint)
 {
     pixview_error err;
     if (PIXVIEWI_LIKELY(joint->join != PIXVIEWI_JOIN_YES) ||
@@ -178,24 +177,36 @@ static int order(pv_state *st, pixview_device device, pixview_stream producer,
     return -1;
 }
 
+static PIXVIEWI_INLINE int prepare_view(pv_state *st, pv_source *src, const pv_request *req)
+{
+    bool host = pixview_image_on_host(&src->image);
+    pixview_stream home = src->stream_unkept ? PIXVIEW_STREAM_LEGACY : src->image.stream;
+    if (!host && !pv_keeps_stream(src, req) && pv_order_view(st, src, req))
+        return -1;
+    if (pv_source_hold(st, src))
+        return -1;
+    if (PIXVIEWI_UNLIKELY(home != PIXVIEW_STREAM_LEGACY) && !host && src->kind != PV_IMAGE &&
+        src->image.owner && pv_set_home(src->image.owner, home, src->stream_object)) {
+        return -1;
+    }
+    return 0;
+}
+
+int pv_prepare_view(pv_state *st, pv_source *src, const pv_request *req)
+{
+    return prepare_view(st, src, req);
+}
+
 static PIXVIEWI_INLINE PyObject *view(pv_state *st, pv_source *src, const pv_request *req,
                                       const pv_plan *plan)
 {
-    bool keeps_stream = req->to == PV_IMAGE && !req->has_stream && !src->stream_unkept;
-    bool host = pixview_image_on_host(&src->image);
-    pixview_stream home = src->stream_unkept ? PIXVIEW_STREAM_LEGACY : src->image.stream;
-    if (!host && !keeps_stream && pv_order_view(st, src, req))
+    if (prepare_view(st, src, req))
         return NULL;
-    if (pv_source_hold(st, src))
-        return NULL;
-    if (PIXVIEWI_UNLIKELY(home != PIXVIEW_STREAM_LEGACY) && !host && src->kind != PV_IMAGE &&
-        src->image.owner && pv_set_home(src->image.owner, home, src->stream_object)) {
-        return NULL;
-    }
     PyObject *out = pv_export(st, req->to, &src->image, plan->layout);
     if (req->to != PV_IMAGE)
         return out;
-    return pv_image_with_stream(out, keeps_stream ? src->stream_object : req->stream_object);
+    return pv_image_with_stream(out, pv_keeps_stream(src, req) ? src->stream_object
+                                                               : req->stream_object);
 }
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
@@ -212,9 +223,9 @@ int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image
     pixview_stream work = params.stream, producer = from_host ? work : from->stream;
     if (to_host)
         consumer = work;
-    if (ask(st, device, producer, work, given, &before) ||
-        ask(st, device, work, consumer, given, &after) ||
-        order(st, device, producer, work, &before)) {
+    if (pv_ask(st, device, producer, work, given, &before) ||
+        pv_ask(st, device, work, consumer, given, &after) ||
+        pv_wait(st, device, producer, work, &before)) {
         return -1;
     }
     if (joint)
@@ -228,7 +239,8 @@ int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image
         pv_raise(st, &err);
         return -1;
     }
-    return order(st, device, work, producer, &before) || order(st, device, work, consumer, &after)
+    return pv_wait(st, device, work, producer, &before) ||
+                   pv_wait(st, device, work, consumer, &after)
                ? -1
                : 0;
 }
@@ -267,29 +279,13 @@ PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image, pixview_layo
     }
 }
 
-// The framework of the result, imported if need be: the user asked for it by name.
-static int need(pv_state *st, pv_kind kind)
-{
-    switch (kind) {
-    case PV_TORCH:
-        return pv_need_torch(st);
-    case PV_GPUMAT:
-        return pv_need_cv2(st);
-    case PV_CUPY:
-        return pv_need_cupy(st);
-    case PV_NUMPY:
-        return pv_need_numpy(st);
-    default:
-        return 0;
-    }
-}
-
 static int import_and_plan(pv_state *st, PyObject *x, const pv_request *req, pv_source *src,
                            pv_plan *plan)
 {
     pv_source_begin(src, x);
-    return need(st, req->to) || pv_import(st, x, req, src) || pv_make_plan(st, src, req, plan) ? -1
-                                                                                               : 0;
+    return pv_need(st, req->to) || pv_import(st, x, req, src) || pv_make_plan(st, src, req, plan)
+               ? -1
+               : 0;
 }
 
 PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)

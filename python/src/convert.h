@@ -20,6 +20,20 @@ typedef struct {
     PyObject *consumer_object; // borrowed; keeps it alive
 } pv_result;
 
+// Asked before anything is queued: may the two streams be ordered? And then, if so, the wait.
+int pv_ask(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
+           bool given, pixviewi_joint *joint);
+int pv_wait(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
+            const pixviewi_joint *joint);
+
+// An Image that is made without stream= stays in the order of its source.
+static inline bool pv_keeps_stream(const pv_source *src, const pv_request *req)
+{
+    return req->to == PV_IMAGE && !req->has_stream && !src->stream_unkept;
+}
+// Orders and holds the source of views.
+int pv_prepare_view(pv_state *st, pv_source *src, const pv_request *req);
+
 int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan);
 // `given`: the user passed a stream (pv_check_join). *joint, which may be NULL: was the consumer made to
 // wait for the stream of the result's memory?
@@ -40,6 +54,9 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
 
 // May a GpuMat of the cv2 at hand describe the image, interleaved or after a copy? -1 with the error.
 int pv_gpumat_accepts(pv_state *st, const pixview_image *image);
+
+// May `dst`, an imported argument of that name, be written? 0, or -1 with the error.
+int pv_check_dst(pv_state *st, const char *name, const pv_source *dst);
 
 // image_dlpack.c: methods of Image.
 PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,

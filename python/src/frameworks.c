@@ -186,3 +186,20 @@ int pv_need_cv2(pv_state *st)
         return -1;
     return pv_gpumat_check(st);
 }
+
+// The framework of the result, imported if need be: the user asked for it by name.
+int pv_need(pv_state *st, pv_kind kind)
+{
+    switch (kind) {
+    case PV_TORCH:
+        return pv_need_torch(st);
+    case PV_GPUMAT:
+        return pv_need_cv2(st);
+    case PV_CUPY:
+        return pv_need_cupy(st);
+    case PV_NUMPY:
+        return pv_need_numpy(st);
+    default:
+        return 0;
+    }
+}

@@ -76,20 +76,6 @@ static PyObject *view(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
     return pv_convert(st, a.x, &req);
 }
 
-static int parse_kind(PyObject *value, pv_kind *out)
-{
-    static const char *const names[] = {"torch", "cupy", "numpy", "gpumat", "image"};
-    for (int i = 0; i < 5; i++) {
-        if (!PyUnicode_Check(value) || PyUnicode_CompareWithASCIIString(value, names[i]) != 0)
-            continue;
-        *out = (pv_kind)i; // the order of pv_kind
-        return 0;
-    }
-    PyErr_Format(PyExc_ValueError,
-                 "to=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", value);
-    return -1;
-}
-
 static PyObject *plan(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     pv_state *st = pv_get_state(module);
@@ -100,8 +86,8 @@ static PyObject *plan(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                    {"layout", &a.layout},
                                    {"src_layout", &a.src_layout},
                                    {"contiguous", &a.contiguous}};
-    if (pv_parse_args("plan", args, nargs, kwnames, 2, keywords, 5) || parse_kind(a.to, &req.to) ||
-        parse_request(st, &a, &req)) {
+    if (pv_parse_args("plan", args, nargs, kwnames, 2, keywords, 5) ||
+        pv_parse_kind("to", a.to, &req.to) || parse_request(st, &a, &req)) {
         return NULL;
     }
     return pv_plan_object(st, a.x, &req);
@@ -257,6 +243,9 @@ static PyMethodDef methods[] = {
     {"_stream_facts", pv_stream_facts, METH_O, NULL},
     {"_push_stream", pv_push_stream, METH_VARARGS, NULL},
     {"_pop_stream", pv_pop_stream, METH_NOARGS, NULL},
+    {"stack", (PyCFunction)(void (*)(void))pv_stack, METH_FASTCALL | METH_KEYWORDS, pv_stack_doc},
+    {"unstack", (PyCFunction)(void (*)(void))pv_unstack, METH_FASTCALL | METH_KEYWORDS,
+     pv_unstack_doc},
     {"_doctor", pv_doctor, METH_NOARGS, NULL},
     {"_nop", nop, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))force, METH_VARARGS | METH_KEYWORDS, NULL},

@@ -162,22 +162,22 @@ static int check_stream(const pv_source *a, const pv_source *b, PyObject *stream
 }
 
 // Writing under autograd's back would make gradients wrong without a word.
-static int check_dst(pv_state *st, PyObject *dst, const pv_source *src)
+int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
 {
-    if (src->copied) {
+    if (dst->copied) {
         pv_raisef(st, PIXVIEW_E_READONLY,
-                  "dst's __dlpack__ gave a copy: what is written there is lost");
+                  "%s's __dlpack__ gave a copy: what is written there is lost", name);
         return -1;
     }
-    if (src->kind != PV_TORCH)
+    if (dst->kind != PV_TORCH)
         return 0;
-    PyObject *grad = PyObject_GetAttr(dst, st->s_requires_grad);
+    PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
     int set = grad ? PyObject_IsTrue(grad) : -1;
     Py_XDECREF(grad);
     if (set <= 0)
         return set;
     pv_raisef(st, PIXVIEW_E_READONLY,
-              "dst requires grad: pass `dst.detach()` to write its memory all the same");
+              "%s requires grad: pass `%s.detach()` to write its memory all the same", name, name);
     return -1;
 }
 
@@ -205,7 +205,7 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     pv_source_begin(&a, dst);
     pv_source_begin(&b, src);
     PyObject *out = NULL;
-    if (pv_import(st, dst, &to, &a) == 0 && check_dst(st, dst, &a) == 0 &&
+    if (pv_import(st, dst, &to, &a) == 0 && pv_check_dst(st, "dst", &a) == 0 &&
         pv_import(st, src, &from, &b) == 0 && check_stream(&a, &b, stream) == 0 &&
         pv_copy_ordered(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
         out = Py_NewRef(dst);

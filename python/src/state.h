@@ -182,6 +182,8 @@ int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs,
 int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
 int pv_parse_copy(PyObject *value, int *out);
 int pv_parse_bool(const char *what, PyObject *value, bool *out);
+int pv_parse_number(const char *what, PyObject *value, double *out);
+int pv_parse_kind(const char *what, PyObject *value, pv_kind *out); // "torch", "cupy" ...
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                   int64_t *out);
 PyObject *pv_dims(int ndim, const int64_t *values);        // a tuple
@@ -291,7 +293,8 @@ pv_kind pv_kind_of(pv_state *st, PyObject *x);
 int pv_need_torch(pv_state *st);
 int pv_need_cupy(pv_state *st);
 int pv_need_numpy(pv_state *st);
-int pv_need_cv2(pv_state *st); // and its GpuMat, self-checked
+int pv_need_cv2(pv_state *st);           // and its GpuMat, self-checked
+int pv_need(pv_state *st, pv_kind kind); // the framework of a result
 void pv_frameworks_find(pv_state *st);
 
 // ---- import_*.c: object -> pv_source. 0, or -1 with an error set ---------------------------------
@@ -381,6 +384,9 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
                           PyObject *kwnames);
 PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                        PyObject *kwnames);
+PyObject *pv_stack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *pv_unstack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+extern const char pv_stack_doc[], pv_unstack_doc[];
 PyObject *pv_doctor(PyObject *module, PyObject *ignored);
 
 #endif

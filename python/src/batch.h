@@ -1,0 +1,52 @@
+// Lists of images: read, ordered, and held for the time of one call.
+#ifndef PV_BATCH_H
+#define PV_BATCH_H
+
+#include "convert.h"
+
+// A stream that some image of the list was last used on.
+typedef struct {
+    pixview_stream handle;
+    bool torch; // a torch tensor is among its images
+    pixviewi_joint joint;
+} pv_producer;
+
+// The images of a list, in one block. What their import took is given back by pv_gather_clear.
+typedef struct {
+    PyObject *items; // owned tuple: the list may change while we read it
+    pixview_image *images;
+    Py_ssize_t count;
+    pv_source first;        // of the first image; owns nothing
+    PyObject *kept;         // owned list of what keeps memory and streams alive; may be NULL
+    pv_producer *producers; // each stream once
+    int producer_count;
+    bool whole;        // `items` is one batch
+    bool takes_stream; // stream= speaks of one of them
+    pixview_image few[16];
+    pv_producer some[4];
+} pv_gather;
+
+// `images`: a sequence or iterator of images, or one batch of rank 4. An empty list is a LayoutError.
+int pv_gather_start(pv_state *st, PyObject *images, pv_gather *out);
+// Reads a batch, and images of types that run Python to be read. They come first: such code could
+// change the others.
+int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req);
+// The rest, and whether all are alike. `sizes_differ`: but for their H and W.
+int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ);
+void pv_gather_clear(pv_gather *g);
+
+// Is x of one of the types that are read without running Python?
+bool pv_reads_quietly(pv_state *st, PyObject *x);
+
+// May they be ordered with `work`? Before anything is queued. `given`: see pv_check_join.
+int pv_gather_ask(pv_state *st, pv_gather *g, pixview_device device, pixview_stream work,
+                  bool given);
+// `work` waits for every producer; and the reverse, because the sources may be written next.
+int pv_gather_order(pv_state *st, const pv_gather *g, pixview_device device, pixview_stream work);
+int pv_gather_order_back(pv_state *st, const pv_gather *g, pixview_device device,
+                         pixview_stream work);
+
+// Puts "NAME[index]: " in front of the message of the exception that is set, if it is ours.
+void pv_name_item(pv_state *st, const char *name, Py_ssize_t index);
+
+#endif
