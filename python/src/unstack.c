@@ -36,7 +36,9 @@ static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_requ
         image.shape[PIXVIEW_N] = 1;
         if (image.data) // of an empty batch it may be NULL
             image.data = (char *)batch->data + i * batch->strides[PIXVIEW_N];
+        pixview_owner_ref(image.owner);
         PyObject *item = pv_export(st, req->to, &image, req->layout);
+        pixview_owner_unref(image.owner); // unless the item has that count now
         if (req->to == PV_IMAGE)
             pv_image_with_stream(item, stream_object);
         if (!item)
