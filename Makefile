@@ -32,7 +32,7 @@ help:
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
-	@echo "make bench      nanoseconds per call, beside the usual ways"
+	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make lint       check the layout of the sources; make format puts it right"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
 	@echo "make clean      remove build/, dist/ and $(VENV)"

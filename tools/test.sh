@@ -4,7 +4,7 @@
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
 # gpu      the kernels in C, then tests/gpu once for each CUDA-enabled OpenCV
-# bench    bench/overhead.py likewise, with the arguments in $BENCH
+# bench    bench/overhead.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -67,6 +67,13 @@ each_cuda_opencv() { # command
     done
 }
 
+# Layouts have nothing to do with OpenCV's version: once, with the last one.
+bench_layout() {
+    folders=$(tools/opencv.sh cuda)
+    run_with "${folders##*
+}" "$PY" bench/layout.py ${BENCH:-}
+}
+
 case $1 in
 c) test_c ;;
 python) test_python ;;
@@ -74,7 +81,10 @@ gpu)
     test_c_gpu
     each_cuda_opencv "$PY" -m pytest tests/gpu
     ;;
-bench) each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-} ;;
+bench)
+    each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
+    bench_layout
+    ;;
 *)
     say "test.sh $1: must be c, python, gpu or bench"
     exit 1

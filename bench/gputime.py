@@ -1,0 +1,67 @@
+"""Times work on the GPU: several ways against each other, in one process.
+
+The ways take turns in blocks. A block is queued behind a short spin of the GPU, so that the host is
+ahead and only the GPU's time is between the two events; a ratio is the median of the ratios within a
+round.
+"""
+
+import statistics
+from dataclasses import dataclass, field
+
+import torch
+
+SPIN_CYCLES = 1_000_000  # about half a millisecond: longer than the host takes to queue a block
+
+
+@dataclass
+class Way:
+    """One way to do a thing. `call()` queues it on the current stream."""
+
+    name: str
+    call: object
+    samples: list = field(default_factory=list)  # microseconds per call, one for each round
+
+    @property
+    def median(self):
+        return statistics.median(self.samples)
+
+
+def percent(reference, way):
+    """How much of the reference's speed a way reaches."""
+    pairs = zip(reference.samples, way.samples, strict=True)
+    return 100 * statistics.median(a / b for a, b in pairs)
+
+
+def _block(call, count):
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda._sleep(SPIN_CYCLES)
+    start.record()
+    for _ in range(count):
+        call()
+    end.record()
+    end.synchronize()
+    return start.elapsed_time(end) * 1e3 / count
+
+
+def run(ways, rounds=9, count=8):
+    """Fills the samples. `count` calls make a block."""
+    for way in ways:
+        for _ in range(2):
+            way.call()
+    torch.cuda.synchronize()
+    for _ in range(rounds):
+        for way in ways:
+            way.samples.append(_block(way.call, count))
+
+
+def captured(call, count=20):
+    """A call that replays `count` of them from a CUDA graph, and its name for the table."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        call()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        for _ in range(count):
+            call()
+    return graph.replay

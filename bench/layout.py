@@ -1,0 +1,367 @@
+"""GB/s of every layout change and of stack, beside the field's ways and a plain copy, in one process.
+
+    python bench/layout.py                 every row; needs a GPU
+    python bench/layout.py --quick         batch 32 alone
+    python bench/layout.py --save          also write bench/results/layout-<gpu>-<date>.md and .png
+
+100 % is a device-to-device copy of the same number of bytes in the same run. Every way's result is
+checked before it is timed. How times are taken: gputime.py. The peers: peers.py. Pitched rows are
+padded to a multiple of 512 bytes on the interleaved side, as a GpuMat's are.
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+
+import machine
+from rounds import progress
+
+HERE = pathlib.Path(__file__).parent
+HEIGHT, WIDTH = 1080, 1920
+MEAN, STD, SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255
+PEERS = ("torch", "CuPy", "CV-CUDA", "NPP", "cv2.cuda")
+
+
+class Row:
+    """One case: its ways, and the bytes that are read and written."""
+
+    def __init__(self, name, nbytes, ways, goal=None, note=""):
+        self.name, self.nbytes, self.ways, self.goal, self.note = name, nbytes, ways, goal, note
+
+    def find(self, name):
+        return next((way for way in self.ways if way.name == name), None)
+
+    def rate(self, way):
+        return self.nbytes / way.median / 1e3
+
+
+# ---- repack ---------------------------------------------------------------------------------------
+
+
+def batches(torch, n, channels, dtype, pitched):
+    """The same pixels N,C,H,W and N,H,W,C, both filled; the second with padded rows if pitched."""
+    if dtype.is_floating_point:
+        planar = torch.rand((n, channels, HEIGHT, WIDTH), device="cuda", dtype=dtype)
+    else:
+        planar = torch.randint(0, 256, (n, channels, HEIGHT, WIDTH), device="cuda", dtype=dtype)
+    row = WIDTH * channels * planar.element_size()
+    pitch = -(-row // 512) * 512 + 512 if pitched else row
+    memory = torch.zeros((n * HEIGHT, pitch // planar.element_size()), device="cuda", dtype=dtype)
+    interleaved = memory[:, : WIDTH * channels].unflatten(1, (WIDTH, channels))
+    interleaved = interleaved.unflatten(0, (n, HEIGHT))
+    interleaved.copy_(planar.permute(0, 2, 3, 1))
+    return planar, interleaved
+
+
+def repack_calls(torch, planar, interleaved, to_planar):
+    """(name, call) of every way that takes the case."""
+    import peers
+    import pixview
+
+    if to_planar:
+        dst, src, names, axes = planar, interleaved, ("NCHW", "NHWC"), (0, 3, 1, 2)
+    else:
+        dst, src, names, axes = interleaved, planar, ("NHWC", "NCHW"), (0, 2, 3, 1)
+    cv2_way = peers.cv2_split if to_planar else peers.cv2_merge
+    yield "pixview", lambda: pixview.copy_into(dst, src, dst_layout=names[0], src_layout=names[1])
+    yield "torch", lambda: dst.copy_(src.permute(axes))
+    yield "CuPy", peers.cupy_copy(dst, src, axes)
+    yield "CV-CUDA", peers.cvcuda_reformat(dst, src, *names)
+    yield "NPP", peers.npp_copy(planar, interleaved, to_planar)
+    yield "cv2.cuda", cv2_way(planar, interleaved)
+
+
+def copy_call(torch, nbytes):
+    """A device-to-device copy of nbytes."""
+    of, to = (torch.zeros(nbytes, device="cuda", dtype=torch.uint8) for _ in range(2))
+    return lambda: to.copy_(of)
+
+
+def repack_row(torch, n, channels, dtype, to_planar, pitched):
+    import gputime
+
+    planar, interleaved = batches(torch, n, channels, dtype, pitched)
+    dst = planar if to_planar else interleaved
+    expected = dst.clone()
+    nbytes = planar.numel() * planar.element_size()
+    ways = [gputime.Way("copy", copy_call(torch, nbytes))]
+    for name, call in repack_calls(torch, planar, interleaved, to_planar):
+        if call is None:
+            continue
+        dst.zero_()
+        try:
+            call()
+            torch.cuda.synchronize()
+        except Exception as error:
+            if name == "pixview":
+                raise
+            print(f"bench: {name} does not take the case: {error}", file=sys.stderr)
+            dst.copy_(expected)
+            continue
+        if not torch.equal(dst, expected):
+            raise SystemExit(f"bench: {name} gave other pixels than expected")
+        ways.append(gputime.Way(name, call))
+    gputime.run(ways, count=2 if n >= 32 else 6)
+    arrow = "HWC -> CHW" if to_planar else "CHW -> HWC"
+    kind = str(dtype).removeprefix("torch.")
+    name = f"{n} x 1080p x {channels}, {kind}, {arrow}, {'pitched' if pitched else 'packed'}"
+    return Row(name, 2 * nbytes, ways, goal=95)
+
+
+def repack_rows(torch, sizes):
+    for dtype in (torch.uint8, torch.float16, torch.float32):
+        for channels in (3, 4):
+            for n in sizes:
+                for to_planar in (False, True):
+                    for pitched in (False, True):
+                        yield lambda a=(n, channels, dtype, to_planar, pitched): repack_row(
+                            torch, *a
+                        )
+
+
+def graph_row(torch, channels, to_planar):
+    """One 8-bit image, replayed from a CUDA graph: the time of the kernel alone."""
+    import gputime
+
+    planar, interleaved = batches(torch, 1, channels, torch.uint8, False)
+    calls = dict(repack_calls(torch, planar, interleaved, to_planar))
+    nbytes = planar.numel()
+    chosen = {
+        "copy": copy_call(torch, nbytes),
+        "pixview": calls["pixview"],
+        "torch": calls["torch"],
+    }
+    ways = [gputime.Way(name, gputime.captured(call)) for name, call in chosen.items()]
+    gputime.run(ways)
+    for way in ways:
+        way.samples = [sample / 20 for sample in way.samples]
+    arrow = "HWC -> CHW" if to_planar else "CHW -> HWC"
+    return Row(f"1 x 1080p x {channels}, uint8, {arrow}, in a graph", 2 * nbytes, ways)
+
+
+# ---- stack ----------------------------------------------------------------------------------------
+
+
+def pitched_mats(torch, n):
+    """N GpuMats of OpenCV's own memory, and their pixels N,H,W,C."""
+    import cv2
+
+    pixels = torch.randint(0, 256, (n, HEIGHT, WIDTH, 3), dtype=torch.uint8)
+    mats = []
+    for image in pixels.numpy():
+        mats.append(cv2.cuda.GpuMat())
+        mats[-1].upload(image)
+    return mats, pixels.cuda()
+
+
+def torch_loop(torch, mats, out):
+    import pixview
+
+    views = [pixview.as_torch(mat) for mat in mats]
+    mean, std = (torch.tensor(v, device="cuda").view(3, 1, 1) for v in (MEAN, STD))
+
+    def call():
+        for view, into in zip(views, out, strict=True):
+            into.copy_((view.float() * SCALE - mean) / std)
+
+    return call
+
+
+def torch_compiled(torch, stacked, dtype):
+    mean, std = (torch.tensor(v, device="cuda").view(1, 3, 1, 1) for v in (MEAN, STD))
+
+    def normalised(batch):
+        return ((batch.permute(0, 3, 1, 2).float() * SCALE - mean) / std).to(dtype).contiguous()
+
+    compiled = torch.compile(normalised)
+    compiled(stacked)
+    return lambda: compiled(stacked)
+
+
+def cv2_loop(mats, out):
+    import cv2
+    import pixview
+
+    planes = [[pixview.as_gpumat(plane, copy=False) for plane in image] for image in out]
+
+    def call():
+        for mat, into in zip(mats, planes, strict=True):
+            scaled = mat.convertTo(cv2.CV_32FC3, SCALE)
+            scaled = cv2.cuda.subtract(scaled, MEAN)
+            cv2.cuda.split(cv2.cuda.divide(scaled, STD), into)
+
+    return call
+
+
+def stack_row(torch, n, dtype, slow_ways):
+    import gputime
+    import pixview
+
+    mats, stacked = pitched_mats(torch, n)
+    out = torch.empty((n, 3, HEIGHT, WIDTH), device="cuda", dtype=dtype)
+    mean, std = (torch.tensor(v, device="cuda").view(1, 3, 1, 1) for v in (MEAN, STD))
+    expected = ((stacked.permute(0, 3, 1, 2).float() * SCALE - mean) / std).to(dtype)
+
+    def ours():
+        pixview.stack(mats, dtype=dtype, scale=SCALE, mean=MEAN, std=STD, out=out)
+
+    nbytes = stacked.numel() + out.numel() * out.element_size()
+    calls = {
+        "copy": copy_call(torch, nbytes // 2),
+        "pixview": ours,
+        "torch": torch_loop(torch, mats, out),
+    }
+    if slow_ways and dtype == torch.float32:
+        calls["cv2.cuda"] = cv2_loop(mats, out)
+    ways = []
+    for name, call in calls.items():
+        if name != "copy":
+            out.zero_()
+            call()
+            torch.cuda.synchronize()
+            torch.testing.assert_close(out, expected, rtol=2e-3, atol=2e-3)
+        ways.append(gputime.Way(name, call))
+    if slow_ways:
+        try:
+            ways.append(gputime.Way("torch.compile", torch_compiled(torch, stacked, dtype)))
+        except Exception as error:
+            print(f"bench: torch.compile: {error}", file=sys.stderr)
+    launches = kernels_of(torch, ours)
+    gputime.run(ways, count=3)
+    kind = str(dtype).removeprefix("torch.")
+    name = f"stack of {n} pitched GpuMats x 3, uint8 -> NCHW {kind} normalised"
+    return Row(
+        name, nbytes, ways, goal=93, note=f"{launches} kernel launch(es), as torch's profiler saw"
+    )
+
+
+def kernels_of(torch, call):
+    """How many kernels a call launches, as CUPTI sees it."""
+    from torch.profiler import ProfilerActivity, profile
+
+    call()
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        call()
+        torch.cuda.synchronize()
+    return sum(1 for event in seen.events() if "pixview" in event.name)
+
+
+# ---- report ---------------------------------------------------------------------------------------
+
+
+def table(rows):
+    """GB/s, and in brackets percent of the copy in the same run; the best peer's factor."""
+    import gputime
+
+    names = ["copy", "pixview", *PEERS, "torch.compile"]
+    names = [name for name in names if any(row.find(name) for row in rows)]
+    lines = [
+        "| case | " + " | ".join(names) + " | best peer |",
+        "| --- |" + " ---: |" * (len(names) + 1),
+    ]
+    for row in rows:
+        copy, ours = row.find("copy"), row.find("pixview")
+        cells = []
+        for name in names:
+            way = row.find(name)
+            share = f" ({gputime.percent(copy, way):.0f} %)" if way and way is not copy else ""
+            cells.append(f"{row.rate(way):.0f}{share}" if way else "")
+        rest = [way for way in row.ways if way not in (copy, ours)]
+        best = min(rest, key=lambda way: way.median) if rest else None
+        cells.append(f"{gputime.percent(best, ours) / 100:.1f} x {best.name}" if best else "")
+        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def goals(rows):
+    import gputime
+
+    lines = []
+    for row in rows:
+        if row.goal is None:
+            continue
+        share = gputime.percent(row.find("copy"), row.find("pixview"))
+        if share < row.goal:
+            lines.append(f"- miss: {row.name}: {share:.1f} % of a copy, the goal is {row.goal} %")
+    count = sum(row.goal is not None for row in rows)
+    return "\n".join([f"{count - len(lines)} of {count} rows reach their goal.", "", *lines])
+
+
+def plot(rows, path):
+    import gputime
+    from matplotlib import pyplot
+
+    ways = [
+        name for name in ("pixview", *PEERS, "torch.compile") if any(r.find(name) for r in rows)
+    ]
+    figure, axes = pyplot.subplots(figsize=(11, 1.2 + 0.42 * len(rows)))
+    height = 0.85 / len(ways)
+    for i, name in enumerate(ways):
+        at = [j + i * height for j, row in enumerate(rows) if row.find(name)]
+        shares = [gputime.percent(r.find("copy"), r.find(name)) for r in rows if r.find(name)]
+        axes.barh(at, shares, height, label=name)
+    axes.axvline(100, color="black", linewidth=0.8)
+    axes.set_yticks([j + 0.4 for j in range(len(rows))], [row.name for row in rows], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("% of a device-to-device copy of the same bytes")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(ways), fontsize=8)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def report(facts, rows):
+    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
+    note = (
+        "GB/s read and written, in brackets percent of the copy's speed in the same run (median over "
+        "the rounds). cv2.cuda and NPP work image by image."
+    )
+    notes = sorted({row.note for row in rows if row.note})
+    return "\n\n".join(["# Layout changes", about, note, table(rows), *notes, goals(rows)]) + "\n"
+
+
+def measure(torch, quick):
+    sizes = (32,) if quick else (8, 32, 64)
+    makers = list(repack_rows(torch, sizes))
+    makers += [lambda a=(c, p): graph_row(torch, *a) for c in (3, 4) for p in (False, True)]
+    for n in sizes:
+        for dtype in (torch.float32, torch.float16):
+            makers.append(lambda a=(n, dtype, n == 32): stack_row(torch, *a))
+    rows, begin = [], time.monotonic()
+    for i, make in enumerate(makers):
+        rows.append(make())
+        torch.cuda.empty_cache()
+        progress(
+            f"{i + 1} of {len(makers)} rows, {time.monotonic() - begin:.0f} s: {rows[-1].name}"
+        )
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="batch 32 alone")
+    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=HERE / "results", metavar="FOLDER",
+                        help="write the report and the plot into FOLDER (bench/results)")  # fmt: skip
+    args = parser.parse_args()
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SystemExit("bench: no GPU: nothing was measured")
+    rows = measure(torch, args.quick)
+    facts = machine.describe(with_gpu=True)
+    text = report(facts, rows)
+    print(text)
+    if args.save:
+        args.save.mkdir(parents=True, exist_ok=True)
+        where = "-".join(facts["gpu"].lower().replace("nvidia", "").split())
+        path = args.save / f"layout-{where}-{facts['date']}.md"
+        path.write_text(text)
+        plot(
+            [row for row in rows if row.name.startswith(("32 x", "stack of 32"))],
+            path.with_suffix(".png"),
+        )
+        print(f"bench: wrote {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
