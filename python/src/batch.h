@@ -35,6 +35,10 @@ int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req);
 int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ);
 void pv_gather_clear(pv_gather *g);
 
+// In which the data of an imported object is ready: for one that ordered it itself, the stream that
+// we named to it.
+pixview_stream pv_producer_stream(const pv_source *src, const pv_request *req);
+
 // Is x of one of the types that are read without running Python?
 bool pv_reads_quietly(pv_state *st, PyObject *x);
 

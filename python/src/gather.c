@@ -134,7 +134,7 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
 }
 
 // A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.
-static pixview_stream producer_stream(const pv_source *src, const pv_request *req)
+pixview_stream pv_producer_stream(const pv_source *src, const pv_request *req)
 {
     bool asked = src->image.stream == PIXVIEW_STREAM_NONE && src->kind == PV_OTHER &&
                  src->image.owner && (req->to == PV_IMAGE || req->to == PV_GPUMAT);
@@ -170,7 +170,7 @@ static int take(pv_state *st, pv_gather *g, Py_ssize_t i, const pv_request *req)
     }
     pixview_image *image = &g->images[i];
     *image = src.image; // its owner too
-    image->stream = producer_stream(&src, req);
+    image->stream = pv_producer_stream(&src, req);
     if (i == 0)
         g->first = src;
     return keep_parts(g, &src) || note_producer(g, &src, image->stream) ? -1 : 0;
@@ -249,7 +249,7 @@ static int take_whole(pv_state *st, pv_gather *g, const pv_request *req)
         pv_source_clear(&src);
         return -1;
     }
-    src.image.stream = producer_stream(&src, req);
+    src.image.stream = pv_producer_stream(&src, req);
     for (Py_ssize_t i = 0; i < g->count; i++) {
         g->images[i] = src.image;
         g->images[i].shape[PIXVIEW_N] = 1;

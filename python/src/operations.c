@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "convert.h"
+#include "batch.h"
 
 // The N of 'cuda:N': digits alone. -1 if it is none.
 static long ordinal(const char *text)
@@ -181,6 +181,23 @@ int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
     return -1;
 }
 
+static int import_dst(pv_state *st, pv_source *dst, const pv_request *req)
+{
+    return pv_import(st, dst->object, req, dst) || pv_check_dst(st, "dst", dst) ? -1 : 0;
+}
+
+// An end that runs Python to be read comes first: such code could change the other one.
+static int import_both(pv_state *st, pv_source *dst, const pv_request *to, pv_source *src,
+                       const pv_request *from)
+{
+    bool dst_first = !pv_reads_quietly(st, dst->object);
+    if ((dst_first && import_dst(st, dst, to)) || pv_import(st, src->object, from, src) ||
+        (!dst_first && import_dst(st, dst, to)))
+        return -1;
+    src->image.stream = pv_producer_stream(src, from);
+    return 0;
+}
+
 PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     pv_state *st = pv_get_state(module);
@@ -205,8 +222,7 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     pv_source_begin(&a, dst);
     pv_source_begin(&b, src);
     PyObject *out = NULL;
-    if (pv_import(st, dst, &to, &a) == 0 && pv_check_dst(st, "dst", &a) == 0 &&
-        pv_import(st, src, &from, &b) == 0 && check_stream(&a, &b, stream) == 0 &&
+    if (import_both(st, &a, &to, &b, &from) == 0 && check_stream(&a, &b, stream) == 0 &&
         pv_copy_ordered(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
         out = Py_NewRef(dst);
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from typing import Any
 
 import numpy as np
 import pixview
 import pytest
-from support import DTYPES, Dlpack, address, check_flat, image
+from support import DTYPES, Dlpack, address, check_flat, cuda_array_interface, image, wrap
+
+DEVICE_SHAPE = (6, 10, 3)
 
 
 def test_returns_the_destination_itself(torch: Any) -> None:
@@ -223,3 +226,96 @@ def test_leaves_nothing_behind(torch: Any) -> None:
     a, dst = image(8, 9, 3), torch.zeros(3, 8, 9, dtype=torch.uint8)
     check_flat(lambda: pixview.copy_into(dst, a))
     assert dst.data_ptr() != address(a)
+
+
+# ---- device memory, on the fake driver ----
+
+
+@pytest.mark.cv2
+def test_copy_into_a_region(fake: Any, cv2: Any, torch: Any, gpumat: Any, kernels: None) -> None:
+    sheet, planes = np.full((12, 30, 3), 9, np.uint8), image(3, 6, 10)
+    mat = wrap(cv2, fake.register(sheet))
+    roi = gpumat(mat, (2, 8), (5, 15))
+    source = pixview.as_torch(fake.image(planes, layout="CHW"))
+    assert pixview.copy_into(roi, source) is roi
+    np.testing.assert_array_equal(sheet[2:8, 5:15], planes.transpose(1, 2, 0))
+    sheet[2:8, 5:15] = 9
+    assert (sheet == 9).all()
+    out = pixview.as_torch(fake.image(np.zeros((3, 6, 10), np.uint8), layout="CHW"))
+    assert pixview.copy_into(out, roi) is out
+
+
+@pytest.mark.cv2
+def test_copy_into_refuses_overlapping_regions(
+    fake: Any, cv2: Any, gpumat: Any, kernels: None
+) -> None:
+    sheet = image(12, 30, 3)
+    before = sheet.copy()
+    mat = wrap(cv2, fake.register(sheet))
+    a, b, c = (gpumat(mat, (0, 6), (x, x + 10)) for x in (0, 9, 10))
+    fake.reset()
+    with pytest.raises(pixview.LayoutError, match="share memory"):
+        pixview.copy_into(b, a)
+    assert fake.work() == []
+    np.testing.assert_array_equal(sheet, before)
+    pixview.copy_into(c, a)
+    np.testing.assert_array_equal(sheet[:6, 10:20], before[:6, :10])
+
+
+@pytest.mark.cv2
+def test_copy_into_from_a_source_that_releases_it(
+    fake: Any, cv2: Any, gpumat: Any, kernels: None
+) -> None:
+    class Hostile(Dlpack):
+        def __dlpack__(self, **keywords: Any) -> Any:
+            mat.release()
+            return super().__dlpack__(**keywords)
+
+    mat = wrap(cv2, fake.register(image(*DEVICE_SHAPE)))
+    source = Hostile(fake.register(image(*DEVICE_SHAPE)), device=(2, 0))
+    fake.reset()
+    with pytest.raises(pixview.LayoutError, match="released"):
+        pixview.copy_into(mat, source)
+    assert fake.work() == [] and source.settled()
+
+
+def test_copy_into_refuses_hostile_destinations(fake: Any, kernels: None) -> None:
+    memory = np.full(DEVICE_SHAPE, 7, np.uint8)
+    source = fake.image(image(*DEVICE_SHAPE))
+    fake.register(memory)
+    gpu: dict[str, Any] = {"device": (2, 0)}
+    for dst, error in (
+        (Dlpack(memory, flags=1, **gpu), pixview.ReadOnlyError),
+        (Dlpack(memory, flags=2, **gpu), pixview.ReadOnlyError),
+        (Dlpack(memory, strides=(0, 3, 1), **gpu), pixview.LayoutError),
+        (Dlpack(memory, shape=(6, 10, 4), **gpu), pixview.LayoutError),
+        (Dlpack(memory, data=None, **gpu), pixview.LayoutError),
+        (Dlpack(memory, code=0, **gpu), pixview.DtypeError),
+        (Dlpack(memory, device=(2, 1)), pixview.Error),
+        (cuda_array_interface(memory, data=(address(memory), True)), pixview.ReadOnlyError),
+        (cuda_array_interface(memory, typestr="<f4"), pixview.Error),
+        (memory, None),
+    ):
+        fake.reset()
+        if error is None:  # host memory: a download, which is what copy_into was asked for
+            pixview.copy_into(dst, source)
+            continue
+        with pytest.raises(error):
+            pixview.copy_into(dst, source)
+        assert fake.work() == [] and (memory == 7).all()
+        if isinstance(dst, Dlpack):
+            assert dst.settled()
+
+
+def test_copy_into_waits_for_the_stream_it_named(
+    fake: Any, other_stream: int, kernels: None
+) -> None:
+    """A producer that orders its data itself does so for stream=; the copy runs on the Image's."""
+    source = Dlpack(fake.register(image(*DEVICE_SHAPE)), device=(2, 0))
+    dst = fake.image(np.zeros(DEVICE_SHAPE, np.uint8))
+    fake.reset()
+    pixview.copy_into(dst, source, stream=other_stream)
+    assert source.asked[-1]["stream"] == other_stream
+    waited = fake.lib.fake_waited
+    waited.argtypes = [ctypes.c_uint64] * 2
+    assert waited(1, other_stream) and waited(other_stream, 1)
