@@ -24,19 +24,91 @@ Errors, of every function
     CudaError         the driver refused
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, final, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Protocol,
+    SupportsIndex,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    final,
+    overload,
+)
 
-import cupy
 import cv2
 import numpy
 import torch
-from typing_extensions import NotRequired
+from typing_extensions import Buffer, CapsuleType, NotRequired
 
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
-_Out = TypeVar("_Out")
-_Stream: TypeAlias = Any  # int, or a stream of cv2, torch or CuPy, or __cuda_stream__
+
+# CuPy has no types (14.2): named here, it would be Unknown to pyright, and with it all overloads.
+_CupyArray: TypeAlias = Any
+
+# Protocols and no classes: of a library that is not installed every class is Any, and one Any would let
+# everything pass.
+class _GpuMat(Protocol):
+    def cudaPtr(self) -> int: ...
+    def elemSize1(self) -> int: ...
+
+class _SupportsExchange(Protocol):
+    @property
+    def __dlpack_c_exchange_api__(self) -> object: ...
+
+class _SupportsDLPack(Protocol):
+    # Any signature: producers differ in the keywords that they know.
+    @property
+    def __dlpack__(self) -> Any: ...
+    @property
+    def __dlpack_device__(self) -> Any: ...
+
+class _SupportsCudaArray(Protocol):
+    @property
+    def __cuda_array_interface__(self) -> Mapping[str, Any]: ...
+
+class _SupportsArray(Protocol):
+    @property
+    def __array_interface__(self) -> Mapping[str, Any]: ...
+
+_Source: TypeAlias = (
+    _GpuMat
+    | _SupportsExchange
+    | _SupportsDLPack  # torch, CuPy and NumPy too
+    | _SupportsCudaArray
+    | _SupportsArray
+    | Buffer
+    | CapsuleType
+)
+"""What ``x`` may be."""
+
+class _OpencvStream(Protocol):
+    def cudaPtr(self) -> int: ...
+    def waitForCompletion(self) -> None: ...
+
+class _CudaStream(Protocol):
+    def __cuda_stream__(self) -> tuple[int, int]: ...
+
+class _TorchStream(Protocol):
+    @property
+    def cuda_stream(self) -> int: ...
+
+class _CupyStream(Protocol):
+    @property
+    def ptr(self) -> int: ...
+
+_Stream: TypeAlias = SupportsIndex | _OpencvStream | _CudaStream | _TorchStream | _CupyStream | None
+"""None: the legacy default stream. -1: no ordering."""
+
+# A dtype of NumPy, torch or CuPy, a type that NumPy reads as one, or a name.
+_Dtype: TypeAlias = numpy.dtype[Any] | torch.dtype | type[Any] | str
+_Device: TypeAlias = SupportsIndex | str | tuple[str, int] | None
+_T = TypeVar("_T", bound=_Source)
+_Out = TypeVar("_Out", bound=_Source)
 
 __version__: str
 
@@ -74,11 +146,15 @@ class Image:
     NumPy, torch, CuPy, Numba and JAX take it directly. It keeps its source alive.
     """
 
+    __dlpack_c_exchange_api__: ClassVar[CapsuleType]
+    """The DLPack C exchange table (DLPack 1.3), for consumers written in C."""
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Extents in the order of ``layout``."""
     @property
-    def layout(self) -> _Layout: ...
+    def layout(self) -> _Layout:
+        """Names of the axes of ``shape`` and ``strides``."""
     @property
     def dtype(self) -> numpy.dtype[Any] | Literal["bfloat16"]:
         """A NumPy dtype; the string "bfloat16" for the one that NumPy lacks."""
@@ -86,16 +162,18 @@ class Image:
     def strides(self) -> tuple[int, ...]:
         """Bytes, in the order of ``layout``. Never None."""
     @property
-    def device(self) -> tuple[str, int]:
+    def device(self) -> tuple[Literal["cuda", "cpu"], int]:
         """``("cuda", index)`` or ``("cpu", 0)``."""
     @property
     def nbytes(self) -> int:
         """Bytes of the pixels; padding between rows is not counted."""
     @property
-    def readonly(self) -> bool: ...
+    def readonly(self) -> bool:
+        """May the memory not be written?"""
     @property
     def owner(self) -> object:
-        """What keeps the memory alive; None if nothing does."""
+        """The Python object that this Image keeps alive; None if it is no Python object (memory of
+        DLPack or OpenCV, held by their counts) or nothing is held."""
     def crop(self, y: int, x: int, h: int, w: int) -> Image:
         """The rectangle of h rows and w columns at row y, column x: always a view.
 
@@ -111,28 +189,41 @@ class Image:
         """For NumPy. Raises DeviceError on the GPU."""
     def __dlpack__(
         self,
-        *,
         stream: int | None = None,
+        *,
         max_version: tuple[int, int] | None = None,
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
-    ) -> object:
-        """A DLPack capsule. Without ``max_version`` a legacy one, which has no read-only flag: of
-        read-only memory that raises BufferError."""
-    def __dlpack_device__(self) -> tuple[int, int]: ...
+    ) -> CapsuleType:
+        """A DLPack capsule (array API 2024.12) that keeps the memory alive.
+
+        Without ``max_version`` a legacy one, which has no read-only flag: of read-only memory that
+        raises BufferError. ``stream`` (None or 1, 2, a handle, -1 for no ordering) is made to wait for
+        the Image's own. ``dl_device=(1, 0)`` downloads device memory and waits for it, unless
+        ``copy=False``, a BufferError.
+        """
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """(device type, device id) in DLPack's codes."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Plan(tuple[Literal["view", "copy"], str]):
     """What a conversion would do: ``kind, reason = plan(...)``."""
 
+    n_fields: Final = 2
+    n_sequence_fields: Final = 2
+    n_unnamed_fields: Final = 0
+    __match_args__: Final = ("kind", "reason")
+
     @property
-    def kind(self) -> Literal["view", "copy"]: ...
+    def kind(self) -> Literal["view", "copy"]:
+        """A view shares the memory of the source."""
     @property
     def reason(self) -> str:
         """Why it is a copy, in words; "" for a view."""
 
 def as_torch(
-    x: Any,
+    x: _Source,
     *,
     layout: _Layout | None = None,
     src_layout: _Layout | None = None,
@@ -147,7 +238,7 @@ def as_torch(
     """
 
 def as_cupy(
-    x: Any,
+    x: _Source,
     *,
     layout: _Layout | None = None,
     src_layout: _Layout | None = None,
@@ -155,14 +246,14 @@ def as_cupy(
     contiguous: bool = False,
     allow_readonly: bool = False,
     stream: _Stream = None,
-) -> cupy.ndarray:
+) -> _CupyArray:
     """The pixels of x as a CuPy array: H,W,C by default.
 
     Imports CuPy. Host memory raises DeviceError unless ``copy=True``, which uploads.
     """
 
 def as_numpy(
-    x: Any,
+    x: _Source,
     *,
     layout: _Layout | None = None,
     src_layout: _Layout | None = None,
@@ -177,7 +268,7 @@ def as_numpy(
     """
 
 def as_gpumat(
-    x: Any,
+    x: _Source,
     *,
     src_layout: _Layout | None = None,
     copy: bool | None = None,
@@ -191,7 +282,7 @@ def as_gpumat(
     """
 
 def view(
-    x: Any,
+    x: _Source,
     *,
     layout: _Layout | None = None,
     src_layout: _Layout | None = None,
@@ -201,7 +292,7 @@ def view(
     """The pixels of x as an ``Image``; imports nothing."""
 
 def plan(
-    x: Any,
+    x: _Source,
     to: _Target,
     *,
     layout: _Layout | None = None,
@@ -212,12 +303,12 @@ def plan(
 
 def from_pointer(
     ptr: int,
-    shape: tuple[int, ...],
-    dtype: Any,
+    shape: Sequence[SupportsIndex],
+    dtype: _Dtype,
     *,
-    strides: tuple[int, ...] | None = None,
+    strides: Sequence[SupportsIndex] | None = None,
     layout: _Layout | None = None,
-    device: Any = None,
+    device: _Device = None,
     owner: object = None,
     stream: _Stream = None,
     readonly: bool = False,
@@ -231,19 +322,19 @@ def from_pointer(
     """
 
 def copy_into(
-    dst: Any,
-    src: Any,
+    dst: _T,
+    src: _Source,
     *,
     dst_layout: _Layout | None = None,
     src_layout: _Layout | None = None,
     stream: _Stream = None,
-) -> Any:
+) -> _T:
     """Copy the pixels of src into dst and return dst. Axes are matched by name.
 
     Extents and dtypes must be equal (LayoutError, DtypeError): values are never converted.
     """
 
-def stream_of(x: Any, /) -> int:
+def stream_of(x: _Source, /) -> int:
     """The handle of the stream that x's producer works on; 0 is the legacy default stream.
 
     Of a tensor or CuPy array: torch's or CuPy's current stream on its GPU. Of an ``Image``: its own.
@@ -251,7 +342,7 @@ def stream_of(x: Any, /) -> int:
     none, its data is ready. Raises DeviceError for host memory.
     """
 
-def used_on(view: Any, stream: _Stream) -> None:
+def used_on(view: _Source, stream: _Stream) -> None:
     """Tell pixview of a further stream that works on a view.
 
     When the last view lets go, the stream of the memory waits for what ``stream`` has queued by
@@ -260,7 +351,7 @@ def used_on(view: Any, stream: _Stream) -> None:
     host memory, CudaError if the driver does not know the stream.
     """
 
-def warm_up(device: Any = 0) -> None:
+def warm_up(device: _Device = 0) -> None:
     """Do now what the first calls on a GPU would do: context, event, kernels. May be repeated.
 
     device: an ordinal, "cuda:1" or ("cuda", 1). Raises DeviceError if there is no such GPU,
@@ -278,12 +369,12 @@ _Numbers: TypeAlias = _Number | Sequence[float] | Any  # or an array
 
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     to: Literal["torch"] = "torch",
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -316,12 +407,12 @@ def stack(
 
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     to: Literal["cupy"],
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -330,15 +421,15 @@ def stack(
     pad_value: _Number = 0,
     out: None = None,
     stream: _Stream = None,
-) -> cupy.ndarray: ...
+) -> _CupyArray: ...
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     to: Literal["numpy"],
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -350,12 +441,12 @@ def stack(
 ) -> numpy.ndarray[Any, Any]: ...
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     to: Literal["gpumat"],
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -367,12 +458,12 @@ def stack(
 ) -> cv2.cuda.GpuMat: ...
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     to: Literal["image"],
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -384,13 +475,13 @@ def stack(
 ) -> Image: ...
 @overload
 def stack(
-    images: Iterable[Any],
+    images: Iterable[_Source] | _Source,
     *,
     out: _Out,
     to: _Target = "torch",
     layout: Literal["NCHW", "NHWC"] = "NCHW",
     src_layout: _Layout | None = None,
-    dtype: Any = None,
+    dtype: _Dtype | None = None,
     scale: _Number | None = None,
     mean: _Numbers | None = None,
     std: _Numbers | None = None,
@@ -401,7 +492,7 @@ def stack(
 ) -> _Out: ...
 @overload
 def unstack(
-    batch: Any,
+    batch: _Source,
     *,
     to: Literal["gpumat"] = "gpumat",
     src_layout: _Layout | None = None,
@@ -417,7 +508,7 @@ def unstack(
 
 @overload
 def unstack(
-    batch: Any,
+    batch: _Source,
     *,
     to: Literal["torch"],
     src_layout: _Layout | None = None,
@@ -426,16 +517,16 @@ def unstack(
 ) -> list[torch.Tensor]: ...
 @overload
 def unstack(
-    batch: Any,
+    batch: _Source,
     *,
     to: Literal["cupy"],
     src_layout: _Layout | None = None,
     copy: bool | None = None,
     stream: _Stream = None,
-) -> list[cupy.ndarray]: ...
+) -> list[_CupyArray]: ...
 @overload
 def unstack(
-    batch: Any,
+    batch: _Source,
     *,
     to: Literal["numpy"],
     src_layout: _Layout | None = None,
@@ -444,7 +535,7 @@ def unstack(
 ) -> list[numpy.ndarray[Any, Any]]: ...
 @overload
 def unstack(
-    batch: Any,
+    batch: _Source,
     *,
     to: Literal["image"],
     src_layout: _Layout | None = None,

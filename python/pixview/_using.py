@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import cv2
 
+    from ._core import _Stream
+
 
 class _Handle:
     """A stream that is only a number, as the protocol of CuPy and cuda.core."""
@@ -91,7 +93,7 @@ class using_stream:  # noqa: N801
     of cv2 without CUDA, CudaError if the driver does not know the stream.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: _Stream) -> None:
         self._stream = stream
         self._handle, self._device = _core._stream_facts(stream)
         self._entered: list[ExitStack] = []

@@ -205,8 +205,9 @@ static PIXVIEWI_INLINE PyObject *view(pv_state *st, pv_source *src, const pv_req
     PyObject *out = pv_export(st, req->to, &src->image, plan->layout);
     if (req->to != PV_IMAGE)
         return out;
-    return pv_image_with_stream(out, pv_keeps_stream(src, req) ? src->stream_object
-                                                               : req->stream_object);
+    if (pv_keeps_stream(src, req))
+        return pv_image_with_stream(out, src->stream_object);
+    return pv_image_with_stream(out, pv_end_stream(req, src->image.device.id).object);
 }
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits

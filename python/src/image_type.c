@@ -344,36 +344,60 @@ static PyObject *no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyMethodDef methods[] = {
     {"crop", (PyCFunction)(void (*)(void))crop, METH_VARARGS | METH_KEYWORDS,
      "crop($self, /, y, x, h, w)\n--\n\n"
-     "The rectangle of h rows and w columns at row y, column x (pixels), as an Image over the "
-     "same\n"
-     "memory. LayoutError if it leaves the image."},
+     "The rectangle of h rows and w columns at row y, column x, in pixels: an Image over the same\n"
+     "memory, which it keeps alive. Always a view. LayoutError if it leaves the image."},
     {"__dlpack__", (PyCFunction)(void (*)(void))pv_image_dlpack, METH_FASTCALL | METH_KEYWORDS,
      "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n--\n\n"
-     "A DLPack capsule (array API 2024.12): versioned when max_version is (1, 0) or later."},
+     "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n\n"
+     "stream: on which the consumer will use device memory: None or 1 (legacy default), 2 "
+     "(per-thread\n"
+     "   default), a handle, -1 (no ordering). It is made to wait for the Image's own stream. Host "
+     "memory\n"
+     "   has none. max_version: versioned struct from (1, 0) on; else the legacy one, which cannot "
+     "say that\n"
+     "   memory is read-only. dl_device: where it is wanted: here, or (1, 0), the CPU, which "
+     "device "
+     "memory\n"
+     "   reaches by a copy that the call waits for. copy: None copies only for that, False never, "
+     "True\n"
+     "   always.\n\n"
+     "Errors: BufferError for what DLPack cannot describe or a copy that is not allowed, "
+     "ReadOnlyError (a\n"
+     "BufferError) for read-only memory in a legacy struct, ValueError for stream=0, CudaError."},
     {"__dlpack_device__", pv_image_dlpack_device, METH_NOARGS,
-     "__dlpack_device__($self, /)\n--\n\n(device type, device id) in DLPack's codes."},
+     "__dlpack_device__($self, /)\n--\n\n"
+     "(device type, device id) in DLPack's codes: type 1 CPU, 2 CUDA, 3 pinned host, 13 managed "
+     "memory."},
     {"__array__", (PyCFunction)(void (*)(void))array, METH_VARARGS | METH_KEYWORDS,
      "__array__($self, dtype=None, *, copy=None)\n--\n\n"
-     "The NumPy view of host memory. DeviceError in device memory."},
+     "For numpy.asarray: the view of host memory, or a copy where dtype or copy=True ask for one.\n"
+     "DeviceError in device memory, ValueError if copy=False forbids the copy."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getset[] = {
-    {"shape", get_shape, NULL, "Extents, in the order of `layout`.", NULL},
-    {"strides", get_strides, NULL, "Strides in bytes, in the order of `layout`.", NULL},
-    {"layout", get_layout, NULL, "'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'.", NULL},
+    {"shape", get_shape, NULL,
+     "Extents in elements, in the order of `layout`: a tuple of 2 to 4 ints.", NULL},
+    {"strides", get_strides, NULL,
+     "Strides in bytes, in the order of `layout`; any sign. Never None.", NULL},
+    {"layout", get_layout, NULL, "Names of the axes: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'.", NULL},
     {"dtype", get_dtype, NULL, "NumPy dtype of the elements; the string 'bfloat16' for that type.",
      NULL},
     {"device", get_device, NULL, "('cuda', ordinal) or ('cpu', 0).", NULL},
     {"nbytes", get_nbytes, NULL, "Bytes of the elements; padding between rows is not counted.",
      NULL},
     {"readonly", get_readonly, NULL, "May the memory not be written?", NULL},
-    {"owner", get_owner, NULL, "The Python object that is kept alive, or None if it is none.",
+    {"owner", get_owner, NULL,
+     "The Python object that this Image keeps alive; None if it is no Python object (memory of "
+     "DLPack or OpenCV, held by their counts) or nothing is held.",
      NULL},
-    {"__array_interface__", get_array_interface, NULL, "Host memory only: array interface 3.",
+    {"__array_interface__", get_array_interface, NULL,
+     "Array interface 3. AttributeError for device memory, and for bfloat16, which has no typestr.",
      NULL},
     {"__cuda_array_interface__", get_cuda_array_interface, NULL,
-     "Device memory only: CUDA array interface 3, with the stream.", NULL},
+     "CUDA array interface 3, with the stream that the memory is in (1: legacy default). "
+     "AttributeError for host memory, and for bfloat16, which has no typestr.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -381,7 +405,9 @@ static PyType_Slot slots[] = {
     {Py_tp_doc,
      "An image in memory, wherever it lives: shape, layout and what keeps it alive.\n\n"
      "Made by pixview.view and pixview.from_pointer. NumPy, torch, CuPy, Numba, JAX and\n"
-     "everything that speaks DLPack or an array interface takes it directly."},
+     "everything that speaks DLPack or an array interface takes it directly; consumers in C find "
+     "the\n"
+     "DLPack C exchange table in Image.__dlpack_c_exchange_api__. It cannot be subclassed."},
     {Py_tp_new, no_new},
     {Py_tp_dealloc, image_dealloc},
     {Py_tp_repr, repr},

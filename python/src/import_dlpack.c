@@ -168,8 +168,8 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
         return -1;
     PyObject *capsule = ask_capsule(st, x, stream);
     Py_XDECREF(stream);
-    Py_XDECREF(consumer.object);
     if (!capsule) {
+        Py_XDECREF(consumer.object);
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack__() of a %s object fails",
                       Py_TYPE(x)->tp_name);
         return -1;
@@ -178,13 +178,16 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     if (PyCapsule_CheckExact(capsule)) {
         rc = pv_import_capsule(st, capsule, req, src);
         // An Image lives on: what uses it next waits for the stream that the producer was told.
-        if (req->to == PV_IMAGE && !req->has_stream && cuda)
+        if (rc == 0 && req->to == PV_IMAGE && !req->has_stream && cuda) {
             src->image.stream = consumer.handle;
+            src->stream_object = Py_XNewRef(consumer.object);
+        }
     } else {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "__dlpack__() of a %s object gave a %s object instead of a capsule",
                   Py_TYPE(x)->tp_name, Py_TYPE(capsule)->tp_name);
     }
     Py_DECREF(capsule);
+    Py_XDECREF(consumer.object);
     return rc;
 }

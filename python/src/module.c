@@ -176,11 +176,12 @@ static PyMethodDef methods[] = {
          "`x` as a pixview.Image over the same memory, in x's own axis order unless layout= is "
          "given.\n"
          "Imports no framework. Arguments and errors as for as_torch."),
-    FAST(plan,
-         "plan($module, /, x, to, *, layout=None, src_layout=None, contiguous=False)\n--\n\n"
-         "What a conversion would do, without doing it: a Plan with .kind ('view' or 'copy') and\n"
-         ".reason (why a copy, '' for a view). to: 'torch', 'cupy', 'numpy', 'gpumat' or 'image'.\n"
-         "Raises what the conversion would raise."),
+    FAST(
+        plan,
+        "plan($module, /, x, to, *, layout=None, src_layout=None, contiguous=False)\n--\n\n"
+        "What a conversion would do, without doing it: a Plan with .kind ('view' or 'copy') and\n"
+        ".reason (why a copy, '' for a view). to: 'torch', 'cupy', 'numpy', 'gpumat' or 'image'.\n"
+        "layout, src_layout, contiguous: as for as_torch. Raises what the conversion would raise."),
     {"from_pointer", (PyCFunction)(void (*)(void))pv_from_pointer, METH_FASTCALL | METH_KEYWORDS,
      "from_pointer($module, /, ptr, shape, dtype, *, strides=None, layout=None, device=None, "
      "owner=None,\n"
@@ -194,13 +195,21 @@ static PyMethodDef methods[] = {
      "owner: kept\n"
      "alive by the Image and every view of it; None: the memory must outlive them. stream: in "
      "which the\n"
-     "memory was last used; None is the legacy default stream."},
+     "memory was last used; None is the legacy default stream. readonly: no writable view is given "
+     "out.\n\n"
+     "Errors: LayoutError (rank, extents, strides, alignment, NULL), DtypeError, DeviceError (a "
+     "pointer or\n"
+     "GPU that the driver does not know), CudaError (no driver to ask)."},
     {"copy_into", (PyCFunction)(void (*)(void))pv_copy_into, METH_FASTCALL | METH_KEYWORDS,
      "copy_into($module, /, dst, src, *, dst_layout=None, src_layout=None, stream=None)\n--\n\n"
      "Copies the pixels of src into the memory of dst and returns dst. Equal extents and dtypes; "
      "any\n"
      "layouts, strides and ROIs. Values are never converted: unequal dtypes are a DtypeError.\n"
-     "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad)."},
+     "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad). "
+     "Between\n"
+     "host and GPU too. Work on a GPU is queued on dst's stream; only a copy to the host waits.\n"
+     "dst_layout, src_layout, stream: as for as_torch. Errors: LayoutError (extents, overlap),\n"
+     "DtypeError, DeviceError, ReadOnlyError, CudaError, UnsupportedError."},
     {"stream_of", pv_stream_of, METH_O,
      "stream_of($module, x, /)\n--\n\n"
      "The handle of the stream that x's producer works on, as an int; 0 is the legacy default "

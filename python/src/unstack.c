@@ -54,7 +54,8 @@ static PyObject *views(pv_state *st, pv_source *src, const pv_request *req)
     if (pv_prepare_view(st, src, req))
         return NULL;
     return list_of(st, &src->image, req,
-                   pv_keeps_stream(src, req) ? src->stream_object : req->stream_object);
+                   pv_keeps_stream(src, req) ? src->stream_object
+                                             : pv_end_stream(req, src->image.device.id).object);
 }
 
 // ---- copies -----------------------------------------------------------------------------------

@@ -742,3 +742,32 @@ assert type(old.view(w)) is old.Image
 def test_capsule_name() -> None:
     assert _api.PyCapsule_GetName(getattr(pixview.Image, NAME)) == CAPSULE
     assert issubclass(producer(), Producer)
+
+
+class Block:
+    """A stream object, to see who keeps it."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, self.handle)
+
+
+def test_an_image_made_in_a_block_keeps_the_block_s_stream(fake: Any) -> None:
+    a = fake.register(image(4, 5, 3))
+    producers = (
+        Dlpack(a, device=(CUDA, 0)),
+        producer(stream=fake.lib.fake_stream(0))(Dlpack(a, device=(CUDA, 0))),
+    )
+    for x in producers:
+        stream = Block(fake.stream)
+        ref = weakref.ref(stream)
+        with pixview.using_stream(stream):
+            v = pixview.view(x)
+        del stream
+        gc.collect()
+        assert v.__cuda_array_interface__["stream"] == fake.stream
+        assert ref() is not None
+        del v
+        assert eventually(lambda ref=ref: ref() is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -83,18 +84,31 @@ def test_errors_are_also_built_in_errors() -> None:
     assert pixview.Error.__bases__ == (Exception,)
 
 
-def test_functions_have_docstrings() -> None:
-    for name in (
-        "as_torch",
-        "as_cupy",
-        "as_numpy",
-        "as_gpumat",
-        "view",
-        "plan",
-        "from_pointer",
-        "copy_into",
-    ):
-        assert getattr(pixview, name).__doc__, name
+def public(x: Any) -> list[str]:
+    """Names that a class adds to those of its bases, private ones left out."""
+    return [n for n in vars(x) if not n.startswith("_") and not n.startswith("n_")]
+
+
+def test_everything_has_a_docstring() -> None:
+    for name in pixview.__all__:
+        thing = getattr(pixview, name)
+        if name == "__version__":
+            continue
+        assert thing.__doc__ and len(thing.__doc__.strip()) > 20, name
+        for member in public(thing) if isinstance(thing, type) else ():
+            assert getattr(thing, member).__doc__, f"{name}.{member}"
+    for name in ("__dlpack__", "__dlpack_device__", "__array__", "crop"):
+        assert getattr(pixview.Image, name).__doc__, name
+
+
+def test_signatures_can_be_read() -> None:
+    for name in pixview.__all__:
+        thing = getattr(pixview, name)
+        if callable(thing) and not isinstance(thing, type):
+            names = list(inspect.signature(thing).parameters)
+            assert names and all(
+                n in (thing.__doc__ or "") or "as_torch" in thing.__doc__ for n in names
+            ), name
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
 
 def _path(facts: _core._Doctor, name: str) -> str:
     """How pixview reads this library's objects: "; ..." or nothing."""
-    texts = {
+    texts: dict[tuple[str, object], str] = {
         ("torch", "table"): "; through its DLPack exchange table, the fast path",
         (
             "torch",
