@@ -32,6 +32,7 @@ help:
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
+	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make lint       check the layout of the sources; make format puts it right"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
@@ -95,7 +96,7 @@ endif
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-python test-gpu bench lint format wheel clean
+.PHONY: build demo test test-c test-python test-gpu kcheck bench lint format wheel clean
 
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
@@ -116,6 +117,9 @@ test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 
 test-gpu: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh gpu
+
+kcheck: $(STAMPS)/.ready
+	@tools/test.sh kcheck
 
 bench: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh bench

@@ -43,6 +43,9 @@ void pixviewi_move_reference(const pixviewi_move *move);
 // The same, fast: vectors as wide as the processor has, and threads where they pay (host/).
 void pixviewi_move_host(const pixviewi_move *move);
 
+// The plan of a move of bits between two batches that are not empty. Checked before, as above.
+void pixviewi_plan_move(const pixviewi_move *move, pixviewi_copy_plan *plan);
+
 // Queues the move on `device`: one launch, or several when a list does not fit the parameters of one.
 // Checked before: extents, types, overlap, devices. Nothing is queued when it fails at once.
 pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,

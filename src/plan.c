@@ -1,6 +1,6 @@
 // From two images to a copy plan: every check that pixview_copy promises, then the axes sorted and
 // merged so that the copy is as few and as wide moves as the strides allow. No CUDA, no allocation.
-#include "internal.h"
+#include "move.h"
 
 typedef struct copy_axis {
     int64_t extent, src, dst; // dst > 0
@@ -39,14 +39,14 @@ pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_im
 
 // Axes longer than 1, dst strides made positive (both ends walk the other way then), outermost
 // first. Returns their number.
-static int sort_axes(const pixview_image *src, const pixview_image *dst, pixviewi_copy_plan *plan,
-                     copy_axis axes[4])
+static int sort_axes(const int64_t shape[4], const int64_t src_strides[4],
+                     const int64_t dst_strides[4], pixviewi_copy_plan *plan, copy_axis axes[4])
 {
-    const char *from = src->data;
-    char *to = dst->data;
+    const char *from = plan->src;
+    char *to = plan->dst;
     int count = 0;
     for (int axis = 0; axis < 4; axis++) {
-        copy_axis next = {dst->shape[axis], src->strides[axis], dst->strides[axis]};
+        copy_axis next = {shape[axis], src_strides[axis], dst_strides[axis]};
         if (next.extent <= 1)
             continue;
         if (next.dst < 0) {
@@ -85,10 +85,10 @@ static pixview_status check_apart(const copy_axis *axes, int count, int64_t item
 pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err)
 {
     copy_axis axes[4];
-    pixviewi_copy_plan ignored;
+    pixviewi_copy_plan ignored = {.src = dst->data, .dst = dst->data};
     if (pixview_image_is_empty(dst))
         return PIXVIEW_OK;
-    int count = sort_axes(dst, dst, &ignored, axes);
+    int count = sort_axes(dst->shape, dst->strides, dst->strides, &ignored, axes);
     return check_apart(axes, count, pixview_dtype_size(dst->dtype), err);
 }
 
@@ -125,25 +125,8 @@ static void widen(copy_axis *axes, int count, pixviewi_copy_plan *plan)
     inner->src = inner->dst = plan->itemsize;
 }
 
-pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
-                                  pixviewi_copy_plan *plan, pixview_error *err)
+static void finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
 {
-    pixview_status status = check_pair(src, dst, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    copy_axis axes[4];
-    *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}};
-    plan->itemsize = pixview_dtype_size(src->dtype);
-    if (pixview_image_is_empty(dst))
-        return PIXVIEW_OK; // count 0
-    int count = sort_axes(src, dst, plan, axes);
-    status = check_apart(axes, count, plan->itemsize, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    if (pixview_image_overlaps(src, dst))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "source and destination share memory; copy through a third image");
-
     count = merge_axes(axes, count);
     if (count > 0)
         widen(axes, count, plan);
@@ -155,5 +138,36 @@ pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image 
         plan->dst_strides[at] = axes[i].dst;
         plan->count *= axes[i].extent;
     }
+}
+
+pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
+                                  pixviewi_copy_plan *plan, pixview_error *err)
+{
+    pixview_status status = check_pair(src, dst, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    copy_axis axes[4];
+    *plan = (pixviewi_copy_plan){.src = src->data, .dst = dst->data, .shape = {1, 1, 1, 1}};
+    plan->itemsize = pixview_dtype_size(src->dtype);
+    if (pixview_image_is_empty(dst))
+        return PIXVIEW_OK; // count 0
+    int count = sort_axes(dst->shape, src->strides, dst->strides, plan, axes);
+    status = check_apart(axes, count, plan->itemsize, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    if (pixview_image_overlaps(src, dst))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "source and destination share memory; copy through a third image");
+    finish(axes, count, plan);
     return PIXVIEW_OK;
+}
+
+void pixviewi_plan_move(const pixviewi_move *move, pixviewi_copy_plan *plan)
+{
+    copy_axis axes[4];
+    *plan =
+        (pixviewi_copy_plan){.src = move->src.data, .dst = move->dst.data, .shape = {1, 1, 1, 1}};
+    plan->itemsize = pixview_dtype_size(move->dst.dtype);
+    int count = sort_axes(move->shape, move->src.strides, move->dst.strides, plan, axes);
+    finish(axes, count, plan);
 }

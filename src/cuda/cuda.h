@@ -65,10 +65,6 @@ pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err);
 // not passed. A driver that fails is no reason to keep the memory: there is nobody to tell.
 bool pixviewi_cuda_end_use(pixviewi_use *use);
 
-// Queues the general copy kernel. Both ends of the plan are on `device`.
-pixview_status pixviewi_cuda_launch_copy(int device, const pixviewi_copy_plan *plan,
-                                         pixview_stream stream, pixview_error *err);
-
 // Stream-ordered device memory, freed on the same stream when the owner's count drops to zero.
 pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream stream, void **data,
                                    pixview_owner **owner, pixview_error *err);

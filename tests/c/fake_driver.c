@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cuda/driver.h"
-#include "kernels/copy_args.h"
+#include "kernels/args.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define API    EXPORT int
@@ -628,62 +628,57 @@ API cuMemcpy2DAsync_v2(const pixviewi_memcpy2d *copy, void *stream)
 
 // ---- kernels ----------------------------------------------------------------------------------
 
-typedef struct fake_function {
-    const char *name;
-    int64_t itemsize, alignment;
-    int device;
-} fake_function;
+// Of emulate.cpp.
+int emulate_find(const char *name);
+void emulate_run(int kernel, const void *args, unsigned blocks);
 
-static fake_function functions[MAX_DEVICES][6] = {{
-    {"pixview_copy_1", 1, 1, 0},
-    {"pixview_copy_2", 2, 2, 0},
-    {"pixview_copy_4", 4, 4, 0},
-    {"pixview_copy_8", 8, 8, 0},
-    {"pixview_copy_16", 16, 16, 0},
-    {"pixview_copy_16_by_8", 16, 8, 0},
-}};
+enum { MAX_KERNELS = 256 };
+
+// A function is the address of its entry.
+static struct fake_function {
+    int device;
+} functions[MAX_DEVICES][MAX_KERNELS];
+
+// What the running kernel touched last, so that most accesses are quickly looked at.
+static _Thread_local struct {
+    int device;
+    struct range seen[4];
+    int next;
+} running;
+
+void fake_touch(const void *at, size_t size, size_t alignment)
+{
+    const char *start = at;
+    if ((uintptr_t)at % alignment)
+        give_up("a kernel was given an address or a stride that it cannot use");
+    for (int i = 0; i < 4; i++)
+        if (start >= running.seen[i].start &&
+            start + size <= running.seen[i].start + running.seen[i].size)
+            return;
+    struct range range = find_range(at, size);
+    if (!range.start || range.device != running.device)
+        give_up("a kernel leaves the memory of its device");
+    running.seen[running.next++ % 4] = range;
+}
 
 API cuModuleLoadData(void **module, const void *image)
 {
     ENTER("load");
     if (!thread.depth || !image)
         return INVALID_CONTEXT;
-    int device = fake_current_device();
-    for (int i = 0; i < 6; i++) {
-        functions[device][i] = functions[0][i];
-        functions[device][i].device = device;
-    }
-    *module = functions[device];
+    *module = functions[fake_current_device()];
     return OK;
 }
 API cuModuleGetFunction(void **function, void *module, const char *name)
 {
     ENTER(NULL);
-    fake_function *list = module;
-    for (int i = 0; i < 6; i++)
-        if (strcmp(list[i].name, name) == 0) {
-            *function = &list[i];
-            return OK;
-        }
-    return NOT_FOUND;
-}
-
-// Every element has to lie in memory of the kernel's device, at an address it can load from.
-static void check_reach(const void *start, const int64_t *shape, const int64_t *strides,
-                        const fake_function *function)
-{
-    const char *low = start, *high = low + function->itemsize;
-    for (int i = 0; i < 4; i++) {
-        int64_t reach = (shape[i] - 1) * strides[i];
-        *(reach < 0 ? &low : &high) += reach;
-        if (shape[i] > 1 && strides[i] % function->alignment)
-            give_up("a kernel was given a stride that it cannot use");
-    }
-    struct range range = find_range(low, (size_t)(high - low));
-    if (!range.start || range.device != function->device)
-        give_up("a kernel leaves the memory of its device");
-    if ((uintptr_t)start % (uintptr_t)function->alignment)
-        give_up("a kernel was given an address that it cannot use");
+    struct fake_function *list = module;
+    int index = emulate_find(name);
+    if (index < 0 || index >= MAX_KERNELS)
+        return NOT_FOUND;
+    list[index].device = fake_current_device();
+    *function = &list[index];
+    return OK;
 }
 
 API cuLaunchKernel(void *kernel, unsigned grid_x, unsigned grid_y, unsigned grid_z,
@@ -691,27 +686,19 @@ API cuLaunchKernel(void *kernel, unsigned grid_x, unsigned grid_y, unsigned grid
                    void *stream, void **params, void **extra)
 {
     ENTER("launch");
-    const fake_function *function = kernel;
+    const struct fake_function *function = kernel;
     int code = check_stream((uintptr_t)stream);
     code = code ? code : touch_legacy((uintptr_t)stream);
     if (code)
         return code;
     if (function->device != fake_current_device())
         return INVALID_HANDLE;
-    if (grid_x == 0 || grid_x > INT32_MAX || grid_y != 1 || grid_z != 1 || block_x != 256 ||
-        block_y != 1 || block_z != 1 || shared_bytes || extra)
+    if (grid_x == 0 || grid_x > INT32_MAX || grid_y != 1 || grid_z != 1 ||
+        block_x != PIXVIEWI_THREADS || block_y != 1 || block_z != 1 || shared_bytes || extra)
         return INVALID_VALUE;
-    const pixviewi_copy_args *args = params[0];
-    pixviewi_copy_plan plan = {
-        .src = args->src, .dst = args->dst, .itemsize = function->itemsize, .count = args->count};
-    memcpy(plan.shape, args->shape, sizeof plan.shape);
-    memcpy(plan.src_strides, args->src_strides, sizeof plan.src_strides);
-    memcpy(plan.dst_strides, args->dst_strides, sizeof plan.dst_strides);
-    if (plan.shape[0] * plan.shape[1] * plan.shape[2] * plan.shape[3] != plan.count)
-        give_up("a kernel's count is not that of its shape");
-    check_reach(plan.src, plan.shape, plan.src_strides, function);
-    check_reach(plan.dst, plan.shape, plan.dst_strides, function);
-    pixviewi_copy_reference(&plan);
+    memset(&running, 0, sizeof running);
+    running.device = function->device;
+    emulate_run((int)(function - functions[function->device]), params[0], grid_x);
     return OK;
 }
 

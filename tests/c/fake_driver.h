@@ -71,6 +71,11 @@ int fake_wait_count(void);
 void fake_set_capture(uint64_t stream, int status, uint64_t id);
 int fake_capture_status(uint64_t stream);
 
+// ---- kernels ----
+
+// Inside: what a running kernel touches has to be aligned, and memory of its device.
+void fake_touch(const void *at, size_t size, size_t alignment);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

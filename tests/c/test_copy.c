@@ -4,7 +4,7 @@
 
 #include "cuda/cuda.h"
 #include "images.h"
-#include "kernels/copy_args.h"
+#include "kernels/args.h"
 
 enum { SIZE = 1 << 16 };
 
@@ -159,14 +159,14 @@ static void test_division(void)
 {
     uint64_t seed = 11;
     for (int round = 0; round < 2000000; round++) {
-        uint32_t magic, shift, d = next_random(&seed) >> (next_random(&seed) % 31);
+        uint32_t d = next_random(&seed) >> (next_random(&seed) % 31);
         uint32_t n = next_random(&seed) >> (next_random(&seed) % 31);
         d = d ? d : 1;
         n = round % 4 ? n : INT32_MAX - n % 3;
         n = round % 4 == 1 ? n / d * d : n;
-        pixviewi_divide_prepare(d, &magic, &shift);
-        if (pixviewi_divide(n, magic, shift) != n / d)
-            FAIL("%u / %u is %u", n, d, pixviewi_divide(n, magic, shift));
+        pixviewi_divisor by = pixviewi_divisor_of(d);
+        if (pixviewi_divide(n, by) != n / d)
+            FAIL("%u / %u is %u", n, d, pixviewi_divide(n, by));
     }
 }
 

@@ -1,0 +1,233 @@
+// Moves from or to a list of images, and moves one element at a time: the launches whose argument
+// holds a table. A list that does not fit one takes several.
+#include <string.h>
+
+#include "list.h"
+
+enum { MAX_KINDS = 64, MAX_IMAGES = PIXVIEWI_TABLE / 9 };
+
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
+
+// ---- The whole list -----------------------------------------------------------------------------
+
+static const pixviewi_end *listed_end(const pixviewi_move *move)
+{
+    return move->src.images ? &move->src : &move->dst;
+}
+
+// What all images have in common, or the worst of it.
+typedef struct summary {
+    bool mixed, planar; // some are
+    bool none;          // some are neither
+    bool dense;         // the rows of every image are one
+    int64_t bits;       // all addresses and strides that count, or-ed
+} summary;
+
+static void add_to_summary(summary *all, const pixviewi_move *move, const pixview_image *image,
+                           int64_t itemsize)
+{
+    pixviewi_pixels pixels;
+    pixviewi_form form = pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
+    all->mixed |= form == PIXVIEWI_FORM_MIXED;
+    all->planar |= form == PIXVIEWI_FORM_PLANAR;
+    all->none |= form == PIXVIEWI_FORM_NONE;
+    all->dense &= pixels.rows == move->shape[PIXVIEW_H] &&
+                  pixels.columns == move->shape[PIXVIEW_W] &&
+                  (pixels.rows == 1 || pixels.row == pixels.columns * pixels.pixel);
+    all->bits |= (int64_t)(uintptr_t)image->data | pixels.row;
+    if (form == PIXVIEWI_FORM_PLANAR)
+        all->bits |= pixels.channel;
+}
+
+static summary summarize(const pixviewi_move *move)
+{
+    summary all = {.dense = true};
+    const pixviewi_end *end = listed_end(move);
+    int64_t itemsize = pixview_dtype_size(end->dtype);
+    for (int64_t i = 0; i < move->shape[PIXVIEW_N]; i++)
+        add_to_summary(&all, move, &end->images[i], itemsize);
+    return all;
+}
+
+// ---- Tiles --------------------------------------------------------------------------------------
+
+// The end that is no list: its form and what counts of it.
+static pixviewi_form set_regular(const pixviewi_move *move, pixviewi_tile_args *args, int64_t *bits)
+{
+    bool src = move->dst.images != NULL;
+    const pixviewi_end *end = src ? &move->src : &move->dst;
+    pixviewi_pixels *pixels = src ? &args->from : &args->to;
+    pixviewi_form form =
+        pixviewi_form_of(move->shape, end->strides, src ? args->src_size : args->dst_size, pixels);
+    int64_t image = move->shape[PIXVIEW_N] > 1 ? end->strides[PIXVIEW_N] : 0;
+    *(src ? &args->src : &args->dst) = end->data;
+    *(src ? &args->src_image : &args->dst_image) = image;
+    *bits = (int64_t)(uintptr_t)end->data | image | pixels->row;
+    if (form == PIXVIEWI_FORM_PLANAR)
+        *bits |= pixels->channel;
+    return form;
+}
+
+static void merge_row(pixviewi_pixels *pixels)
+{
+    pixels->columns *= pixels->rows;
+    pixels->rows = 1;
+    pixels->row = 0;
+}
+
+// False: one element at a time.
+static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
+{
+    pixviewi_tile_args *args = &launch->args.tile;
+    int64_t bits;
+    summary all = summarize(move);
+    pixviewi_form form = set_regular(move, args, &bits);
+    bool to_list = move->dst.images != NULL;
+    if (all.none || form == PIXVIEWI_FORM_NONE || args->channels > PIXVIEWI_TILE_CHANNELS ||
+        args->src_size > 8 || (to_list && all.mixed && all.planar))
+        return false;
+    pixviewi_pixels *regular = to_list ? &args->from : &args->to;
+    launch->dense =
+        all.dense && (args->rows == 1 || regular->row == args->columns * regular->pixel);
+    if (launch->dense) {
+        merge_row(regular);
+        args->columns *= args->rows;
+        args->rows = 1;
+    }
+    bool dst_planar = to_list ? all.planar : form == PIXVIEWI_FORM_PLANAR;
+    bool src_mixed = to_list ? form == PIXVIEWI_FORM_MIXED : all.mixed;
+    bool src_planar = to_list ? form == PIXVIEWI_FORM_PLANAR : all.planar;
+    int64_t src_bits = to_list ? bits : all.bits, dst_bits = to_list ? all.bits : bits;
+    int64_t step = src_mixed ? args->channels * (int64_t)args->src_size : args->src_size;
+    if (src_mixed && src_planar) { // what fits as planes of any alignment fits as pixels
+        step = args->src_size;
+        src_bits = 1;
+    }
+    launch->kernel = pixviewi_gather_kernel(move, true, dst_planar);
+    return pixviewi_cut_tiles(args, 1, step, src_planar ? args->channels : 1, src_bits, dst_bits) &&
+           args->tiles <= INT32_MAX / MAX_IMAGES;
+}
+
+// ---- One element at a time ----------------------------------------------------------------------
+
+static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch)
+{
+    pixviewi_tile_args *args = &launch->args.tile;
+    const pixviewi_end *ends[] = {&move->src, &move->dst};
+    for (int i = 0; i < 2; i++) {
+        pixviewi_pixels *pixels = i ? &args->to : &args->from;
+        const int64_t *strides = ends[i]->strides;
+        if (ends[i]->images)
+            continue;
+        *pixels = (pixviewi_pixels){strides[PIXVIEW_H], strides[PIXVIEW_W], strides[PIXVIEW_C],
+                                    args->rows, args->columns};
+        *(i ? &args->dst : &args->src) = ends[i]->data;
+        *(i ? &args->dst_image : &args->src_image) = strides[PIXVIEW_N];
+    }
+    const int64_t *strides = move->dst.images ? move->dst.images[0].strides : move->dst.strides;
+    args->channels_inside = magnitude(strides[PIXVIEW_C]) < magnitude(strides[PIXVIEW_W]);
+    launch->kernel = PIXVIEWI_KERNEL_ELEMENTS;
+    launch->dense = false;
+}
+
+// ---- Chunks of the list -------------------------------------------------------------------------
+
+static bool same_pixels(const pixviewi_pixels *a, const pixviewi_pixels *b)
+{
+    return a->row == b->row && a->pixel == b->pixel && a->channel == b->channel &&
+           a->rows == b->rows && a->columns == b->columns;
+}
+
+static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixview_image *image,
+                                 int64_t itemsize)
+{
+    pixviewi_pixels pixels;
+    if (launch->kernel == PIXVIEWI_KERNEL_ELEMENTS) {
+        pixels = (pixviewi_pixels){image->strides[PIXVIEW_H], image->strides[PIXVIEW_W],
+                                   image->strides[PIXVIEW_C], image->shape[PIXVIEW_H],
+                                   image->shape[PIXVIEW_W]};
+    } else {
+        pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
+        if (launch->dense)
+            merge_row(&pixels);
+    }
+    return pixels;
+}
+
+// Fills the table with images from `first` on. Returns how many fitted.
+static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *move, int64_t first)
+{
+    pixviewi_list_args *args = &launch->args;
+    const pixviewi_end *end = listed_end(move);
+    int64_t itemsize = pixview_dtype_size(end->dtype), rest = move->shape[PIXVIEW_N] - first;
+    pixviewi_pixels kinds[MAX_KINDS];
+    uint8_t kind_of[MAX_IMAGES];
+    int kind_count = 0, count = 0;
+    for (; count < rest && count < MAX_IMAGES; count++) {
+        pixviewi_pixels pixels = pixels_of(launch, &end->images[first + count], itemsize);
+        int kind = 0;
+        while (kind < kind_count && !same_pixels(&kinds[kind], &pixels))
+            kind++;
+        int64_t bytes = max(kind + 1, kind_count) * (int64_t)sizeof pixels + (count + 1) * 9;
+        if (kind == MAX_KINDS || bytes > (int64_t)sizeof args->table)
+            break;
+        if (kind == kind_count)
+            kinds[kind_count++] = pixels;
+        kind_of[count] = (uint8_t)kind;
+    }
+    args->list = move->src.images ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST;
+    args->kinds = kind_count;
+    args->images = count;
+    memcpy(args->table, kinds, (size_t)kind_count * sizeof *kinds);
+    uint64_t *data = args->table + (size_t)kind_count * sizeof *kinds / sizeof *args->table;
+    for (int i = 0; i < count; i++)
+        data[i] = (uint64_t)(uintptr_t)end->images[first + i].data;
+    memcpy(data + count, kind_of, (size_t)count);
+    return count;
+}
+
+// ---- Launches -----------------------------------------------------------------------------------
+
+void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_move *move)
+{
+    pixviewi_tile_args *args = &launch->args.tile;
+    memset(args, 0, sizeof *args);
+    launch->args.list = PIXVIEWI_NO_LIST;
+    launch->args.kinds = launch->args.images = 0;
+    launch->done = 0;
+    pixviewi_set_values(args, move);
+    args->rows = move->shape[PIXVIEW_H];
+    args->columns = move->shape[PIXVIEW_W];
+    args->channels = (int32_t)move->shape[PIXVIEW_C];
+    if (!(move->src.images || move->dst.images) || !cut_list(move, launch))
+        set_elements(move, launch);
+}
+
+bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move)
+{
+    enum { MAX_BLOCKS = 1 << 20 };
+    pixviewi_tile_args *args = &launch->args.tile;
+    int64_t count = move->shape[PIXVIEW_N] - launch->done;
+    if (count == 0)
+        return false;
+    if (launch->done > 0) {
+        args->src += launch->args.images * args->src_image;
+        args->dst += launch->args.images * args->dst_image;
+    }
+    if (move->src.images || move->dst.images)
+        count = fill_table(launch, move, launch->done);
+    launch->done += count;
+    if (launch->kernel == PIXVIEWI_KERNEL_ELEMENTS) {
+        args->tiles = count * args->rows * args->columns * args->channels;
+        launch->blocks = (args->tiles - 1) / PIXVIEWI_THREADS + 1;
+        launch->blocks = launch->blocks < MAX_BLOCKS ? launch->blocks : MAX_BLOCKS;
+        return true;
+    }
+    args->tiles = count * args->rows * args->row_tiles;
+    args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
+    args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
+    launch->blocks = (args->tiles - 1) / PIXVIEWI_WARPS + 1;
+    return true;
+}

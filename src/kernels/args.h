@@ -1,0 +1,161 @@
+// What the kernels get as their one parameter, and which kernels there are: shared by the kernels
+// (C++), the launcher (C), and the tests' driver.
+#ifndef PIXVIEWI_ARGS_H
+#define PIXVIEWI_ARGS_H
+
+#include <stdint.h>
+
+#ifdef __CUDACC__
+#define PIXVIEWI_DEVICE __host__ __device__ static inline
+#else
+#define PIXVIEWI_DEVICE static inline
+#endif
+
+// ---- Division ---------------------------------------------------------------------------------
+
+typedef struct pixviewi_divisor {
+    uint32_t magic, shift;
+} pixviewi_divisor;
+
+// Division of n < 2^31 by d without dividing: magic = ceil(2^(32 + shift) / d), and
+// shift = ceil(log2(d)) - 1. The error of magic, below 1, times n stays below 2^(32 + shift) / d.
+// d = 1 has magic 0.
+PIXVIEWI_DEVICE uint32_t pixviewi_divide(uint32_t n, pixviewi_divisor by)
+{
+    return by.magic ? (uint32_t)(((uint64_t)n * by.magic) >> 32) >> by.shift : n;
+}
+
+static inline pixviewi_divisor pixviewi_divisor_of(uint32_t d)
+{
+    pixviewi_divisor by = {0, 0};
+    uint32_t bits = 0;
+    if (d == 1)
+        return by;
+    while (bits < 31 && (1u << bits) < d)
+        bits++;
+    by.shift = bits - 1;
+    by.magic = (uint32_t)((((uint64_t)1 << (31 + bits)) + d - 1) / d);
+    return by;
+}
+
+// ---- Bits, any strides --------------------------------------------------------------------------
+
+typedef struct pixviewi_copy_args {
+    const void *src;
+    void *dst;
+    int64_t shape[4];       // outermost first
+    int64_t src_strides[4]; // BYTES
+    int64_t dst_strides[4];
+    int64_t count;
+    pixviewi_divisor by[4]; // shape[i]; only if narrow
+    uint32_t narrow;        // count < 2^31: 32-bit index arithmetic
+} pixviewi_copy_args;
+
+// ---- Tiles --------------------------------------------------------------------------------------
+//
+// A row of an image is cut into tiles of some pixels, all channels of them; a warp moves one through
+// shared memory. Where all rows of an image lie side by side, they are one row.
+
+enum {
+    PIXVIEWI_THREADS = 256,
+    PIXVIEWI_LANES = 32,
+    PIXVIEWI_WARPS = PIXVIEWI_THREADS / PIXVIEWI_LANES,
+    PIXVIEWI_SCRATCH = 2048, // bytes of shared memory for each warp
+    PIXVIEWI_TILE_CHANNELS = 32
+};
+
+typedef struct pixviewi_pixels {
+    int64_t row, pixel, channel; // strides, BYTES
+    int64_t rows, columns;       // a listed source may have fewer than the destination
+} pixviewi_pixels;
+
+typedef struct pixviewi_tile_args {
+    char *src, *dst;              // of image 0; a list has its own, also instead of the next four
+    int64_t src_image, dst_image; // BYTES between images
+    pixviewi_pixels from, to;
+    int64_t rows, columns;    // of the destination
+    int64_t row_tiles, tiles; // tiles < 2^31; one element at a time: elements, any number
+    pixviewi_divisor by_row_tiles, by_rows, by_channels, by_vectors;
+    int32_t channels;
+    int32_t tile;               // pixels
+    int32_t halo;               // pixels before a tile that its first vector may need
+    int32_t vectors;            // of 16 bytes that a plane may take in the scratch
+    int32_t swap;               // channels 0 and 2 change places
+    int32_t changed;            // values are converted
+    int32_t src_code, dst_code; // as in pixview_dtype
+    int32_t src_size, dst_size; // BYTES of an element
+    int32_t channels_inside;    // one element at a time: those of a pixel are side by side
+    float pad;                  // of a smaller source, as in pixviewi_values
+    float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
+    uint64_t pad_bits[2];
+} pixviewi_tile_args;
+
+// The same with a list of images on one end. The table holds `kinds` pixviewi_pixels, an address for
+// each image, and a byte for each image that says of which kind it is. All of it is 4096 bytes, which
+// every driver takes.
+enum { PIXVIEWI_TABLE = 4096 - sizeof(pixviewi_tile_args) - 16 };
+enum { PIXVIEWI_NO_LIST, PIXVIEWI_SRC_LIST, PIXVIEWI_DST_LIST };
+
+typedef struct pixviewi_list_args {
+    pixviewi_tile_args tile;
+    int32_t list; // which end is one
+    int32_t kinds, images;
+    int32_t unused;
+    uint64_t table[PIXVIEWI_TABLE / 8];
+} pixviewi_list_args;
+
+// ---- Which kernels ------------------------------------------------------------------------------
+//
+// X(name, parameters of the template). The launcher computes an index from the order here.
+
+// By the size of the element; the last is 16 bytes that are only aligned to 8.
+#define PIXVIEWI_COPY_KERNELS(X) \
+    X(pixview_copy_1, uint8_t)   \
+    X(pixview_copy_2, uint16_t)  \
+    X(pixview_copy_4, uint32_t)  \
+    X(pixview_copy_8, uint64_t)  \
+    X(pixview_copy_16, uint4)    \
+    X(pixview_copy_16_by_8, pair_of_8)
+
+// Size, channels, does it split pixels into planes.
+#define PIXVIEWI_REPACK_SIZE(X, size)           \
+    X(pixview_merge_##size##x3, size, 3, false) \
+    X(pixview_split_##size##x3, size, 3, true)  \
+    X(pixview_merge_##size##x4, size, 4, false) \
+    X(pixview_split_##size##x4, size, 4, true)
+#define PIXVIEWI_REPACK_KERNELS(X) \
+    PIXVIEWI_REPACK_SIZE(X, 1)     \
+    PIXVIEWI_REPACK_SIZE(X, 2)     \
+    PIXVIEWI_REPACK_SIZE(X, 4)     \
+    PIXVIEWI_REPACK_SIZE(X, 8)
+
+// What happens to an element, is the destination planar, is there a list.
+#define PIXVIEWI_GATHER_FORMS(X, name, ...)                                \
+    X(pixview_##name##_mixed, false, pixviewi_tile_args, __VA_ARGS__)      \
+    X(pixview_##name##_planar, true, pixviewi_tile_args, __VA_ARGS__)      \
+    X(pixview_##name##_mixed_list, false, pixviewi_list_args, __VA_ARGS__) \
+    X(pixview_##name##_planar_list, true, pixviewi_list_args, __VA_ARGS__)
+#define PIXVIEWI_GATHER_KERNELS(X)                     \
+    PIXVIEWI_GATHER_FORMS(X, gather_1, same<uint8_t>)  \
+    PIXVIEWI_GATHER_FORMS(X, gather_2, same<uint16_t>) \
+    PIXVIEWI_GATHER_FORMS(X, gather_4, same<uint32_t>) \
+    PIXVIEWI_GATHER_FORMS(X, gather_8, same<uint64_t>)
+#define PIXVIEWI_CONVERT_SIZE(X, size, T)                              \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_1, changed<T, uint8_t>)  \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_2, changed<T, uint16_t>) \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_4, changed<T, uint32_t>)
+#define PIXVIEWI_CONVERT_KERNELS(X)       \
+    PIXVIEWI_CONVERT_SIZE(X, 1, uint8_t)  \
+    PIXVIEWI_CONVERT_SIZE(X, 2, uint16_t) \
+    PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
+
+#define PIXVIEWI_ELEMENT_KERNELS(X) X(pixview_elements, )
+
+#define PIXVIEWI_KERNELS(X)     \
+    PIXVIEWI_COPY_KERNELS(X)    \
+    PIXVIEWI_REPACK_KERNELS(X)  \
+    PIXVIEWI_GATHER_KERNELS(X)  \
+    PIXVIEWI_CONVERT_KERNELS(X) \
+    PIXVIEWI_ELEMENT_KERNELS(X)
+
+#endif

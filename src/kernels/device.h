@@ -1,0 +1,203 @@
+// What the kernels need of CUDA. As plain C++ the same kernels run on the CPU, lane by lane, in the
+// tests' driver, which has every access looked at.
+#ifndef PIXVIEWI_DEVICE_H
+#define PIXVIEWI_DEVICE_H
+
+#include "args.h"
+
+// 16 bytes that are only aligned to 8.
+struct pair_of_8 {
+    uint64_t low, high;
+};
+
+#ifdef __CUDACC__
+
+#define DEVICE __device__ __forceinline__
+
+namespace
+{
+
+// Never through the non-coherent path, since source and destination may share memory in ways that
+// cannot be told beforehand.
+template <typename T> DEVICE T load(const char *from) { return *(const T *)from; }
+template <typename T> DEVICE void store(char *to, T value) { *(T *)to = value; }
+
+// Streamed past the cache, which helps where more is written than read.
+template <typename T> DEVICE void stream(char *to, T value) { __stcs((T *)to, value); }
+
+// Byte i of the result is byte (select >> 4 * i & 7) of the eight that low and high make.
+DEVICE uint32_t permute(uint32_t low, uint32_t high, uint32_t select)
+{
+    return __byte_perm(low, high, select);
+}
+
+DEVICE float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
+DEVICE uint32_t bits_of_float(float value) { return __float_as_uint(value); }
+DEVICE float multiply_add(float x, float a, float b) { return __fmaf_rn(x, a, b); }
+
+DEVICE float float_of_half(uint16_t half)
+{
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+    return value;
+}
+
+DEVICE uint16_t half_of_float(float value)
+{
+    uint16_t half;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+}
+
+// NaN becomes 0, what does not fit an int its nearest end.
+DEVICE int int_of_float(float value) { return __float2int_rn(value); }
+
+} // namespace
+
+#else
+
+#include "emulate.h" // of the tests' driver
+
+#endif
+
+namespace
+{
+
+template <int SIZE> struct type_of_size;
+template <> struct type_of_size<1> {
+    using type = uint8_t;
+};
+template <> struct type_of_size<2> {
+    using type = uint16_t;
+};
+template <> struct type_of_size<4> {
+    using type = uint32_t;
+};
+template <> struct type_of_size<8> {
+    using type = uint64_t;
+};
+
+// To nearest even. Not the instruction, which sm_75 lacks.
+DEVICE uint16_t bfloat_of_float(float value)
+{
+    uint32_t bits = bits_of_float(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+DEVICE uint8_t byte_of_float(float value)
+{
+    int whole = int_of_float(value);
+    return (uint8_t)(whole < 0 ? 0 : whole > 255 ? 255 : whole);
+}
+
+enum { CODE_INT = 0, CODE_UINT = 1, CODE_FLOAT = 2, CODE_BFLOAT = 4 }; // as in pixview_dtype
+
+DEVICE float float_of(uint8_t bits, int code)
+{
+    int flip = code == CODE_INT ? 0x80 : 0;
+    return (float)((bits ^ flip) - flip);
+}
+
+DEVICE float float_of(uint16_t bits, int code)
+{
+    int flip = code == CODE_INT ? 0x8000 : 0;
+    if (code == CODE_FLOAT)
+        return float_of_half(bits);
+    if (code == CODE_BFLOAT)
+        return float_of_bits((uint32_t)bits << 16);
+    return (float)((bits ^ flip) - flip);
+}
+
+DEVICE float float_of(uint32_t bits, int code)
+{
+    return code == CODE_FLOAT ? float_of_bits(bits) : (float)(int32_t)bits;
+}
+
+DEVICE void set_float(uint8_t *out, float value, int) { *out = byte_of_float(value); }
+DEVICE void set_float(uint32_t *out, float value, int) { *out = bits_of_float(value); }
+DEVICE void set_float(uint16_t *out, float value, int code)
+{
+    *out = code == CODE_BFLOAT ? bfloat_of_float(value) : half_of_float(value);
+}
+
+// ---- Images -------------------------------------------------------------------------------------
+
+struct image {
+    char *data;
+    const pixviewi_pixels *pixels;
+};
+
+DEVICE image source(const pixviewi_tile_args &args, int64_t n)
+{
+    return {args.src + n * args.src_image, &args.from};
+}
+DEVICE image target(const pixviewi_tile_args &args, int64_t n)
+{
+    return {args.dst + n * args.dst_image, &args.to};
+}
+
+DEVICE image listed(const pixviewi_list_args &args, int64_t n)
+{
+    const pixviewi_pixels *kinds = (const pixviewi_pixels *)args.table;
+    const uint64_t *data = (const uint64_t *)(kinds + args.kinds);
+    const uint8_t *kind = (const uint8_t *)(data + args.images);
+    return {(char *)(uintptr_t)data[n], kinds + kind[n]};
+}
+DEVICE image source(const pixviewi_list_args &args, int64_t n)
+{
+    return args.list == PIXVIEWI_SRC_LIST ? listed(args, n) : source(args.tile, n);
+}
+DEVICE image target(const pixviewi_list_args &args, int64_t n)
+{
+    return args.list == PIXVIEWI_DST_LIST ? listed(args, n) : target(args.tile, n);
+}
+
+template <typename Args> struct is_list {
+    static constexpr bool value = false;
+};
+template <> struct is_list<pixviewi_list_args> {
+    static constexpr bool value = true;
+};
+
+DEVICE const pixviewi_tile_args &tile_of(const pixviewi_tile_args &args) { return args; }
+DEVICE const pixviewi_tile_args &tile_of(const pixviewi_list_args &args) { return args.tile; }
+
+// Which channel of the source goes to channel c, and the reverse.
+DEVICE int partner(const pixviewi_tile_args &args, int c)
+{
+    return args.swap && c <= 2 ? 2 - c : c;
+}
+
+struct place {
+    int64_t n, row, column;
+};
+
+DEVICE place locate(const pixviewi_tile_args &args, int64_t tile)
+{
+    uint32_t line = pixviewi_divide((uint32_t)tile, args.by_row_tiles);
+    uint32_t n = pixviewi_divide(line, args.by_rows);
+    uint32_t in_row = (uint32_t)tile - line * (uint32_t)args.row_tiles;
+    return {n, line - n * (uint32_t)args.rows, (int64_t)in_row * args.tile};
+}
+
+// Runs the two halves of a tile's way, which meet in the warp's shared memory.
+#ifdef __CUDACC__
+template <typename Kernel, typename Args> DEVICE void move_tiles(const Args &args)
+{
+    __shared__ typename Kernel::scratch scratch[PIXVIEWI_WARPS];
+    int lane = threadIdx.x % PIXVIEWI_LANES, warp = threadIdx.x / PIXVIEWI_LANES;
+    int64_t tile = (int64_t)blockIdx.x * PIXVIEWI_WARPS + warp;
+    if (tile >= tile_of(args).tiles)
+        return;
+    Kernel kernel(args, tile);
+    kernel.load_tile(scratch[warp], lane);
+    __syncwarp();
+    kernel.store_tile(scratch[warp], lane);
+}
+#endif
+
+} // namespace
+
+#endif

@@ -1,0 +1,32 @@
+// The kernels by name: each is a template of a header here, which also says what it needs.
+#include "copy.h"
+#include "elements.h"
+#include "gather.h"
+#include "repack.h"
+
+#define KERNEL(name, Args)                                                                  \
+    extern "C" __global__ void __launch_bounds__(PIXVIEWI_THREADS, 1024 / PIXVIEWI_THREADS) \
+        name(const __grid_constant__ Args args)
+
+#define COPY(name, T) \
+    KERNEL(name, pixviewi_copy_args) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
+PIXVIEWI_COPY_KERNELS(COPY)
+
+#define REPACK(name, size, channels, split) \
+    KERNEL(name, pixviewi_tile_args) { move_tiles<repack<size, channels, split>>(args); }
+PIXVIEWI_REPACK_KERNELS(REPACK)
+
+#define GATHER(name, planar, Args, ...) \
+    KERNEL(name, Args) { move_tiles<gather<__VA_ARGS__, planar, Args>>(args); }
+PIXVIEWI_GATHER_KERNELS(GATHER)
+PIXVIEWI_CONVERT_KERNELS(GATHER)
+
+#define ELEMENTS(name, nothing)                                                \
+    KERNEL(name, pixviewi_list_args)                                           \
+    {                                                                          \
+        int64_t step = (int64_t)gridDim.x * PIXVIEWI_THREADS;                  \
+        for (int64_t i = (int64_t)blockIdx.x * PIXVIEWI_THREADS + threadIdx.x; \
+             i < args.tile.tiles; i += step)                                   \
+            move_element(args, i);                                             \
+    }
+PIXVIEWI_ELEMENT_KERNELS(ELEMENTS)

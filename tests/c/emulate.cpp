@@ -1,0 +1,84 @@
+// The kernels' own code on the CPU: what the fake driver launches.
+//
+// The lanes of a warp take turns, first all with the way into shared memory, then all with the way
+// out of it. That finds wrong indices, addresses, alignments and arguments; a missing barrier or a
+// bank conflict it cannot find.
+#include "emulate.h"
+
+#include "kernels/copy.h"
+#include "kernels/elements.h"
+#include "kernels/gather.h"
+#include "kernels/repack.h"
+
+namespace
+{
+
+template <typename Kernel, typename Args> void run_tiles(const Args &args, unsigned blocks)
+{
+    int64_t tiles = tile_of(args).tiles;
+    for (int64_t tile = 0; tile < tiles && tile < (int64_t)blocks * PIXVIEWI_WARPS; tile++) {
+        typename Kernel::scratch scratch;
+        memset((void *)&scratch, 0xa5, sizeof scratch);
+        Kernel kernel(args, tile);
+        for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+            kernel.load_tile(scratch, lane);
+        for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+            kernel.store_tile(scratch, lane);
+    }
+}
+
+#define COPY(name, T)                                                                \
+    void run_##name(const void *args, unsigned blocks)                               \
+    {                                                                                \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                     \
+            copy<T>(*(const pixviewi_copy_args *)args, i / PIXVIEWI_THREADS, blocks, \
+                    i % PIXVIEWI_THREADS);                                           \
+    }
+PIXVIEWI_COPY_KERNELS(COPY)
+
+#define REPACK(name, size, channels, split)                                                  \
+    void run_##name(const void *args, unsigned blocks)                                       \
+    {                                                                                        \
+        run_tiles<repack<size, channels, split>>(*(const pixviewi_tile_args *)args, blocks); \
+    }
+PIXVIEWI_REPACK_KERNELS(REPACK)
+
+#define GATHER(name, planar, Args, ...)                                            \
+    void run_##name(const void *args, unsigned blocks)                             \
+    {                                                                              \
+        run_tiles<gather<__VA_ARGS__, planar, Args>>(*(const Args *)args, blocks); \
+    }
+PIXVIEWI_GATHER_KERNELS(GATHER)
+PIXVIEWI_CONVERT_KERNELS(GATHER)
+
+#define ELEMENTS(name, nothing)                                            \
+    void run_##name(const void *args, unsigned)                            \
+    {                                                                      \
+        const pixviewi_list_args &all = *(const pixviewi_list_args *)args; \
+        for (int64_t i = 0; i < all.tile.tiles; i++)                       \
+            move_element(all, i);                                          \
+    }
+PIXVIEWI_ELEMENT_KERNELS(ELEMENTS)
+
+struct entry {
+    const char *name;
+    void (*run)(const void *args, unsigned blocks);
+};
+
+#define ENTRY(name, ...) {#name, run_##name},
+const entry entries[] = {PIXVIEWI_KERNELS(ENTRY)};
+
+} // namespace
+
+extern "C" int emulate_find(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof entries / sizeof *entries); i++)
+        if (strcmp(entries[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+extern "C" void emulate_run(int kernel, const void *args, unsigned blocks)
+{
+    entries[kernel].run(args, blocks);
+}

@@ -1,0 +1,407 @@
+// Times, beside a device copy of as many bytes in the same run.
+//
+// Sources and destinations rotate so that each launch finds nothing of its own in the L2 cache; a
+// sample is some launches between two events; medians. A single image is also replayed in a graph,
+// where it and the copy find everything in the cache, as they do in use.
+#include "kcheck.h"
+
+#include <dlfcn.h>
+
+#include "cuda/cuda.h"
+
+enum { SETS = 4, LAUNCHES = 8, SAMPLES = 21, MAX_ROWS = 1024 };
+static const int64_t CACHE = 256 << 20; // bytes that the sets take together, at least
+
+// ---- the driver, beyond what pixview uses ---------------------------------------------------------
+
+#define FUNCTIONS(X)                                                                     \
+    X(cuEventCreate, (void **event, unsigned flags))                                     \
+    X(cuEventRecord, (void *event, void *stream))                                        \
+    X(cuEventSynchronize, (void *event))                                                 \
+    X(cuEventElapsedTime, (float *ms, void *start, void *end))                           \
+    X(cuStreamCreate, (void **stream, unsigned flags))                                   \
+    X(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream))    \
+    X(cuStreamBeginCapture_v2, (void *stream, int mode))                                 \
+    X(cuStreamEndCapture, (void *stream, void **graph))                                  \
+    X(cuGraphInstantiateWithFlags, (void **exec, void *graph, unsigned long long flags)) \
+    X(cuGraphLaunch, (void *exec, void *stream))                                         \
+    X(cuGraphExecDestroy, (void *exec))                                                  \
+    X(cuGraphDestroy, (void *graph))
+
+static struct {
+#define MEMBER(name, parameters) int(*name) parameters;
+    FUNCTIONS(MEMBER)
+} cuda;
+
+static void *stream;
+
+#define CUDA(call)                                   \
+    do {                                             \
+        int code_ = cuda.call;                       \
+        if (code_ != 0)                              \
+            FAIL("%s: CUDA error %d", #call, code_); \
+    } while (0)
+
+static void open_driver(void)
+{
+    void *library = dlopen("libcuda.so.1", RTLD_NOW);
+    REQUIRE(library != NULL);
+#define FIND(name, parameters)                    \
+    *(void **)&cuda.name = dlsym(library, #name); \
+    REQUIRE(cuda.name != NULL);
+    FUNCTIONS(FIND)
+    pixviewi_scope scope;
+    REQUIRE_OK(pixviewi_scope_enter(&scope, 0, err)); // stays: this is a program of its own
+    CUDA(cuStreamCreate(&stream, 1));
+}
+
+// ---- what is timed --------------------------------------------------------------------------------
+
+typedef struct ktrial {
+    const kjob *job;
+    kends sets[SETS];
+    int count;       // of sets
+    int64_t bytes;   // moved: read and written
+    char *src, *dst; // of the first set, for the copy
+} ktrial;
+
+static void launch(const ktrial *trial, int i)
+{
+    REQUIRE_OK(pixviewi_cuda_launch_move(0, &trial->sets[i % trial->count].move,
+                                         (pixview_stream)stream, err));
+}
+
+static void copy(const ktrial *trial, int i)
+{
+    int64_t step = trial->bytes / 2 / 512 * 512 + 512;
+    CUDA(cuMemcpyDtoDAsync_v2((uintptr_t)(trial->dst + (i % trial->count) * step),
+                              (uintptr_t)(trial->src + (i % trial->count) * step),
+                              (size_t)trial->bytes / 2, stream));
+}
+
+static void *event_of(int i)
+{
+    static void *events[2];
+    if (!events[i])
+        CUDA(cuEventCreate(&events[i], 0));
+    return events[i];
+}
+
+static int by_size(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+// Microseconds of one.
+static double time_of(const ktrial *trial, void (*once)(const struct ktrial *, int))
+{
+    void *events[2] = {event_of(0), event_of(1)};
+    float samples[SAMPLES];
+    for (int i = 0; i < 2 * trial->count; i++)
+        once(trial, i);
+    for (int sample = 0; sample < SAMPLES; sample++) {
+        CUDA(cuEventRecord(events[0], stream));
+        for (int i = 0; i < LAUNCHES; i++)
+            once(trial, i);
+        CUDA(cuEventRecord(events[1], stream));
+        CUDA(cuEventSynchronize(events[1]));
+        CUDA(cuEventElapsedTime(&samples[sample], events[0], events[1]));
+    }
+    qsort(samples, SAMPLES, sizeof *samples, by_size);
+    return samples[SAMPLES / 2] * 1000.0 / LAUNCHES;
+}
+
+static double time_in_graph(const ktrial *trial, void (*once)(const struct ktrial *, int))
+{
+    enum { NODES = 20 };
+    void *graph, *exec, *events[2] = {event_of(0), event_of(1)};
+    float samples[SAMPLES];
+    CUDA(cuStreamBeginCapture_v2(stream, 2));
+    for (int i = 0; i < NODES; i++)
+        once(trial, 0);
+    CUDA(cuStreamEndCapture(stream, &graph));
+    CUDA(cuGraphInstantiateWithFlags(&exec, graph, 0));
+    for (int sample = -3; sample < SAMPLES; sample++) {
+        CUDA(cuEventRecord(events[0], stream));
+        CUDA(cuGraphLaunch(exec, stream));
+        CUDA(cuEventRecord(events[1], stream));
+        CUDA(cuEventSynchronize(events[1]));
+        if (sample >= 0)
+            CUDA(cuEventElapsedTime(&samples[sample], events[0], events[1]));
+    }
+    CUDA(cuGraphExecDestroy(exec));
+    CUDA(cuGraphDestroy(graph));
+    qsort(samples, SAMPLES, sizeof *samples, by_size);
+    return samples[SAMPLES / 2] * 1000.0 / NODES;
+}
+
+// ---- rows of the table ------------------------------------------------------------------------------
+
+typedef struct krow {
+    char text[256];
+    double percent;
+} krow;
+
+static krow rows[MAX_ROWS];
+static int row_count;
+static int64_t failures;
+
+static int64_t bytes_of(const kjob *job)
+{
+    int64_t elements = job->shape[0] * job->shape[1] * job->shape[2] * job->shape[3];
+    return elements * (pixview_dtype_size(job->from) + pixview_dtype_size(job->to));
+}
+
+// Random bits: zeros may be faster.
+static void fill_noise(char *far, int64_t bytes)
+{
+    enum { BLOCK = 64 << 20 };
+    static char *noise;
+    static pixview_owner *owner;
+    if (!noise) {
+        char *near = malloc(BLOCK);
+        fill_random(near, BLOCK, 1);
+        noise = gpu_alloc(BLOCK, &owner);
+        gpu_upload(noise, near, BLOCK);
+        free(near);
+    }
+    for (int64_t at = 0; at < bytes; at += BLOCK)
+        CUDA(cuMemcpyDtoDAsync_v2((uintptr_t)(far + at), (uintptr_t)noise,
+                                  (size_t)(bytes - at < BLOCK ? bytes - at : BLOCK), stream));
+    CUDA(cuEventRecord(event_of(0), stream));
+    CUDA(cuEventSynchronize(event_of(0)));
+}
+
+static void measure(const kjob *job)
+{
+    kends sizes = make_ends(job, NULL, NULL);
+    ktrial trial = {.job = job, .bytes = bytes_of(job)};
+    int64_t half = trial.bytes / 2 / 512 * 512 + 512;
+    int64_t src_step = sizes.src_bytes / 512 * 512 + 512,
+            dst_step = sizes.dst_bytes / 512 * 512 + 512;
+    free_ends(&sizes);
+    src_step = src_step > half ? src_step : half;
+    dst_step = dst_step > half ? dst_step : half;
+    trial.count = (int)(CACHE / (src_step + dst_step) + 1);
+    trial.count = trial.count > SETS ? SETS : trial.count;
+    pixview_owner *owners[2];
+    trial.src = gpu_alloc(src_step * trial.count, &owners[0]);
+    trial.dst = gpu_alloc(dst_step * trial.count, &owners[1]);
+    fill_noise(trial.src, src_step * trial.count);
+    for (int i = 0; i < trial.count; i++)
+        trial.sets[i] = make_ends(job, trial.src + i * src_step, trial.dst + i * dst_step);
+    bool graph = job->shape[0] == 1;
+    double mine = graph ? time_in_graph(&trial, launch) : time_of(&trial, launch);
+    double plain = graph ? time_in_graph(&trial, copy) : time_of(&trial, copy);
+    krow *row = &rows[row_count++];
+    row->percent = 100 * plain / mine;
+    snprintf(row->text, sizeof row->text, "| %s | %s | %.1f | %.1f | %.0f | %.0f | %.1f %% |",
+             job->name, kernel_of(job) + 8, mine, plain, (double)trial.bytes / mine / 1e3,
+             (double)trial.bytes / plain / 1e3, row->percent);
+    printf("%s\n", row->text);
+    fflush(stdout);
+    for (int i = 0; i < trial.count; i++)
+        free_ends(&trial.sets[i]);
+    for (int i = 0; i < 2; i++)
+        pixview_owner_unref(owners[i]);
+}
+
+// Checks the same with one or two small images, then measures.
+static void add(const kjob *job, const char *filter)
+{
+    if (!strstr(job->name, filter) || row_count == MAX_ROWS)
+        return;
+    kjob little = *job;
+    int64_t most = 2000000 / (job->shape[2] * job->shape[3]) + 1;
+    little.shape[0] =
+        job->list != PIXVIEWI_NO_LIST && job->shape[0] > 2 ? 3 : 1 + (job->shape[0] > 1);
+    little.shape[1] = job->shape[1] < most ? job->shape[1] : most;
+    if (check(&little))
+        measure(job);
+    else
+        failures++;
+}
+
+// ---- what is asked of them ---------------------------------------------------------------------------
+
+static const pixview_dtype F16 = {PIXVIEW_FLOAT, 16, 1};
+
+static const char *arrow(int src, int dst)
+{
+    static const char *const names[4] = {"CHW-CHW", "CHW-HWC", "HWC-CHW", "HWC-HWC"};
+    return names[2 * (src == MIXED) + (dst == MIXED)];
+}
+
+// As OpenCV pads rows of GpuMats: to 512 bytes.
+static klie lie_of(int order, bool pitched, int64_t row)
+{
+    klie how = {.order = order};
+    if (pitched && order == MIXED)
+        how.pitch = (row + 511) / 512 * 512 - row;
+    return how;
+}
+
+static void repacks(const char *filter)
+{
+    const pixview_dtype types[] = {U8, F16, F32};
+    const int64_t batches[] = {1, 8, 32, 64};
+    for (int form = 1; form < 3; form++)
+        for (int64_t c = 3; c <= 4; c++)
+            for (int type = 0; type < 3; type++)
+                for (int batch = 0; batch < 4; batch++)
+                    for (int pitched = 0; pitched < 2; pitched++) {
+                        int64_t row = 1920 * c * pixview_dtype_size(types[type]);
+                        int src = form & 1 ? PLANAR : MIXED, dst = form & 1 ? MIXED : PLANAR;
+                        kjob job = {.shape = {batches[batch], 1080, 1920, c},
+                                    .from = types[type],
+                                    .to = types[type],
+                                    .src = lie_of(src, pitched, row),
+                                    .dst = lie_of(dst, pitched, row)};
+                        // Rows of 1920 fill the pitch but for 3 bytes: a wider one then.
+                        if (pitched && row % 512 == 0)
+                            job.src.pitch = job.dst.pitch = 0,
+                            (src == MIXED ? &job.src : &job.dst)->pitch = 512;
+                        snprintf(job.name, sizeof job.name, "1080p %s %s x%d n%d %s",
+                                 pixview_dtype_name(job.from), arrow(src, dst), (int)c,
+                                 (int)batches[batch], pitched ? "pitched" : "packed");
+                        add(&job, filter);
+                    }
+}
+
+// Images of 1 MB and more, of any width, alignment and number of channels.
+static void shapes(const char *filter)
+{
+    static const int64_t widths[] = {1,  2,  3,  5,  7,   8,   13,   16,  31,
+                                     32, 33, 64, 67, 100, 257, 1001, 1921};
+    static const int64_t channels[] = {1, 2, 3, 4, 5, 8, 16};
+    for (int form = 0; form < 4; form++)
+        for (int c = 0; c < 7; c++)
+            for (int w = 0; w < 17; w++) {
+                pixview_dtype type = w % 3 == 0 ? U8 : w % 3 == 1 ? F32 : F16;
+                int64_t size = pixview_dtype_size(type);
+                int64_t h = 8 * 1000 * 1000 / (widths[w] * channels[c] * size) | 1;
+                kjob job = {.shape = {8, h, widths[w], channels[c]}, .from = type, .to = type};
+                job.src = (klie){.order = form & 1 ? MIXED : PLANAR, .offset = size * (w % 4)};
+                job.dst = (klie){.order = form & 2 ? MIXED : PLANAR, .offset = size * (c % 3)};
+                if (channels[c] == 1 && form > 0)
+                    continue;
+                snprintf(job.name, sizeof job.name, "shape %dx%dx%d %s %s +%d +%d", (int)h,
+                         (int)widths[w], (int)channels[c], pixview_dtype_name(type),
+                         arrow(job.src.order, job.dst.order), (int)job.src.offset,
+                         (int)job.dst.offset);
+                add(&job, filter);
+            }
+}
+
+// Regions of a larger image: every row begins somewhere else.
+static void regions(const char *filter)
+{
+    static const int64_t widths[] = {67, 200, 333, 640, 1001, 1900};
+    static const int64_t channels[] = {1, 3, 4};
+    for (int form = 0; form < 4; form++)
+        for (int c = 0; c < 3; c++)
+            for (int w = 0; w < 6; w++) {
+                pixview_dtype type = w % 3 == 0 ? U8 : w % 3 == 1 ? F16 : F32;
+                int64_t size = pixview_dtype_size(type), n = channels[c];
+                int64_t row = widths[w] * (n == 1 ? 1 : n) * size;
+                kjob job = {.shape = {16, 1080, widths[w], n}, .from = type, .to = type};
+                job.src = (klie){.order = form & 1 ? MIXED : PLANAR, .offset = 5 * size * n};
+                job.dst = (klie){.order = form & 2 ? MIXED : PLANAR};
+                if (n == 1 && form > 0)
+                    continue;
+                (form & 1 || form == 0 ? &job.src : &job.dst)->pitch = (row / 512 + 2) * 512 - row;
+                snprintf(job.name, sizeof job.name, "region 1080x%dx%d %s %s", (int)widths[w],
+                         (int)n, pixview_dtype_name(type), arrow(job.src.order, job.dst.order));
+                add(&job, filter);
+            }
+}
+
+static void converts(const char *filter)
+{
+    const pixview_dtype types[] = {U8, {PIXVIEW_BFLOAT, 16, 1}, U16, F16, F32};
+    for (int in = 0; in < 5; in++)
+        for (int out = 0; out < 5; out++)
+            for (int form = 0; form < 4; form++)
+                for (int c = 3; c < 5; c++) {
+                    if (out == 2 || (c == 4 && in > 0))
+                        continue;
+                    kjob job = {.shape = {16, 1080, 1920, c},
+                                .from = types[in],
+                                .to = types[out],
+                                .src = {.order = form & 1 ? MIXED : PLANAR},
+                                .dst = {.order = form & 2 ? MIXED : PLANAR},
+                                .changed = true,
+                                .factors = c};
+                    snprintf(job.name, sizeof job.name, "convert %s-%s %s x%d n16",
+                             pixview_dtype_name(job.from), pixview_dtype_name(job.to),
+                             arrow(job.src.order, job.dst.order), c);
+                    add(&job, filter);
+                }
+}
+
+static void stacks(const char *filter)
+{
+    static const int64_t counts[] = {1, 8, 32, 64};
+    for (int i = 0; i < 4; i++)
+        for (int way = 0; way < 8; way++) {
+            kjob job = {.shape = {counts[i], 1080, 1920, 3},
+                        .from = U8,
+                        .to = way == 3              ? F16
+                              : way == 2 || way > 4 ? U8
+                                                    : F32,
+                        .src = lie_of(MIXED, true, 5760),
+                        .dst = {.order = way == 1 || way == 6 ? MIXED : PLANAR},
+                        .list = PIXVIEWI_SRC_LIST,
+                        .changed = way < 2 || way == 3 || way == 4,
+                        .swap = way == 4,
+                        .varied = way == 4,
+                        .factors = 3};
+            static const char *const names[] = {"f32 NCHW",
+                                                "f32 NHWC",
+                                                "u8 NCHW",
+                                                "f16 NCHW",
+                                                "f32 NCHW swapped, varied",
+                                                "u8 unstack NCHW",
+                                                "u8 NHWC",
+                                                "u8 unstack NHWC"};
+            if (way == 5 || way == 7) {
+                job.list = PIXVIEWI_DST_LIST;
+                job.dst = job.src;
+                job.src = (klie){.order = way == 5 ? PLANAR : MIXED};
+            }
+            snprintf(job.name, sizeof job.name, "stack n%d 1080p u8x3 pitched, %s", (int)counts[i],
+                     names[way]);
+            add(&job, filter);
+        }
+}
+
+static int by_percent(const void *a, const void *b)
+{
+    double x = ((const krow *)a)->percent, y = ((const krow *)b)->percent;
+    return (x > y) - (x < y);
+}
+
+int64_t bench(FILE *markdown, const char *filter)
+{
+    static const char head[] = "| case | kernel | us | copy us | GB/s | copy GB/s | of copy |\n"
+                               "| --- | --- | --- | --- | --- | --- | --- |";
+    open_driver();
+    printf("%s\n", head);
+    stacks(filter);
+    repacks(filter);
+    converts(filter);
+    regions(filter);
+    shapes(filter);
+    qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
+    if (markdown)
+        fprintf(markdown, "%s\n", head);
+    printf("slowest:\n%s\n", head);
+    for (int i = 0; i < row_count; i++) {
+        if (markdown)
+            fprintf(markdown, "%s\n", rows[i].text);
+        if (i < 40)
+            printf("%s\n", rows[i].text);
+    }
+    return failures;
+}

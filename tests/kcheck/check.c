@@ -1,0 +1,286 @@
+// One job: laid out, run, compared.
+#include "cuda/cuda.h"
+#include "cuda/list.h"
+#include "kcheck.h"
+
+enum { BORDER = 256 };
+
+int64_t checked[PIXVIEWI_KERNEL_COUNT];
+
+// ---- memory of the GPU --------------------------------------------------------------------------
+
+char *gpu_alloc(int64_t bytes, pixview_owner **owner)
+{
+    void *data;
+    REQUIRE_OK(pixviewi_cuda_alloc(0, bytes, PIXVIEW_STREAM_LEGACY, &data, owner, err));
+    return data;
+}
+
+void gpu_upload(char *far, const char *near, int64_t bytes)
+{
+    REQUIRE_OK(pixviewi_cuda_copy_rows(0, far, bytes, near, bytes, bytes, 1, false,
+                                       PIXVIEW_STREAM_LEGACY, err));
+}
+
+void gpu_download(char *near, const char *far, int64_t bytes)
+{
+    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, bytes, far, bytes, bytes, 1, true,
+                                       PIXVIEW_STREAM_LEGACY, err));
+}
+
+// Buffers that grow: [0] and [1] are source and destination.
+static struct buffer {
+    char *near, *far, *wanted;
+    int64_t bytes;
+    pixview_owner *owner;
+} buffers[2];
+
+static void grow(struct buffer *buffer, int64_t bytes)
+{
+    if (bytes <= buffer->bytes)
+        return;
+    pixview_owner_unref(buffer->owner);
+    free(buffer->near), free(buffer->wanted);
+    buffer->bytes = bytes * 3 / 2 / 512 * 512 + 512;
+    buffer->near = aligned_alloc(512, (size_t)buffer->bytes);
+    buffer->wanted = aligned_alloc(512, (size_t)buffer->bytes);
+    buffer->far = gpu_alloc(buffer->bytes, &buffer->owner);
+}
+
+// Eight bytes at a step: the buffers are many.
+static void fill(char *data, int64_t bytes, uint64_t seed)
+{
+    for (int64_t i = 0; i + 8 <= bytes; i += 8) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint64_t word = seed ^ seed >> 29;
+        memcpy(data + i, &word, 8);
+    }
+}
+
+// ---- layout -------------------------------------------------------------------------------------
+
+static int64_t lay(const klie *how, const int64_t shape[4], int64_t size, int64_t strides[4])
+{
+    int64_t h = shape[1], w = shape[2], c = shape[3];
+    if (how->order == MIXED) {
+        strides[3] = size;
+        strides[2] = c * size;
+        strides[1] = w * strides[2] + how->pitch;
+        strides[0] = h * strides[1] + how->gap;
+    } else {
+        strides[2] = size;
+        strides[1] = w * size + how->pitch;
+        strides[3] = h * strides[1] + how->gap;
+        strides[0] = c * strides[3] + how->gap;
+    }
+    return how->offset + shape[0] * strides[0] + size;
+}
+
+// Axes in any order, backwards, with gaps, and in a source repeated. Returns the bytes; *first is
+// where the first element lies.
+static int64_t lay_odd(const int64_t shape[4], int64_t size, bool source, uint64_t *seed,
+                       int64_t strides[4], int64_t *first)
+{
+    static const uint8_t orders[6][4] = {{0, 3, 1, 2}, {0, 1, 2, 3}, {3, 0, 1, 2},
+                                         {1, 2, 3, 0}, {2, 1, 3, 0}, {0, 3, 2, 1}};
+    const uint8_t *order = orders[next_random(seed) % 6];
+    int64_t step = size, align = size > 8 ? 8 : size;
+    *first = align * (int64_t)(next_random(seed) % 3);
+    for (int i = 3; i >= 0; i--) {
+        int axis = order[i];
+        if (next_random(seed) % 3 == 0)
+            step += align * (int64_t)(next_random(seed) % 5);
+        strides[axis] = step;
+        step *= shape[axis] > 1 ? shape[axis] : 1;
+        if (next_random(seed) % 6 == 0 && shape[axis] > 1) {
+            *first += (shape[axis] - 1) * strides[axis];
+            strides[axis] = -strides[axis];
+        } else if (source && next_random(seed) % 8 == 0) {
+            strides[axis] = 0;
+        }
+    }
+    return step + 16 * size;
+}
+
+static int64_t set_regular(const kjob *job, const klie *how, pixview_dtype dtype, bool source,
+                           char *block, pixviewi_end *end)
+{
+    uint64_t seed = job->seed + source;
+    int64_t size = pixview_dtype_size(dtype), first = how->offset, bytes;
+    if (how->order == ODD)
+        bytes = lay_odd(job->shape, size, source, &seed, end->strides, &first);
+    else
+        bytes = lay(how, job->shape, size, end->strides);
+    end->dtype = dtype;
+    end->data = block + first;
+    return bytes;
+}
+
+static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, char *block,
+                        pixview_image *images, pixviewi_end *end)
+{
+    uint64_t seed = job->seed;
+    int64_t size = pixview_dtype_size(dtype), at = 0;
+    for (int64_t i = 0; i < job->shape[0]; i++) {
+        klie mine = *how;
+        int64_t shape[4] = {1, job->shape[1], job->shape[2], job->shape[3]}, first = 0, bytes;
+        if (job->smaller)
+            for (int axis = 1; axis < 3; axis++)
+                shape[axis] -= (int64_t)next_random(&seed) % (shape[axis] + 1);
+        if (job->varied) {
+            mine.pitch = size * (int64_t)(next_random(&seed) % 40);
+            mine.offset = size * (int64_t)(next_random(&seed) % 7);
+            if (job->list == PIXVIEWI_SRC_LIST)
+                mine.order = next_random(&seed) % 3 ? how->order : PLANAR;
+        }
+        images[i] = (pixview_image){.dtype = dtype, .device = {PIXVIEW_CUDA, 0}};
+        memcpy(images[i].shape, shape, sizeof shape);
+        if (mine.order == ODD)
+            bytes = lay_odd(shape, size, job->list == PIXVIEWI_SRC_LIST, &seed, images[i].strides,
+                            &first);
+        else
+            bytes = lay(&mine, shape, size, images[i].strides), first = mine.offset;
+        images[i].data = block + at + first;
+        at += (bytes + 511) / 512 * 512;
+    }
+    end->dtype = dtype;
+    end->images = images;
+    return at;
+}
+
+static void set_values(const kjob *job, pixviewi_values *values)
+{
+    uint64_t seed = job->seed + 7;
+    bool same = pixview_dtype_size(job->to) == 1 && next_random(&seed) % 2;
+    values->changed = job->changed;
+    values->swap_rb = job->swap;
+    values->channels = job->factors;
+    for (int i = 0; i < PIXVIEWI_MAX_CHANNELS; i++) {
+        values->a[i] = same ? 1 : (float)(next_random(&seed) % 4096) / 256 - 4;
+        values->b[i] = same ? -0.0f : (float)(next_random(&seed) % 4096) / 16 - 100;
+    }
+    values->pad = 114.5f;
+    fill((char *)values->pad_bits, sizeof values->pad_bits, job->seed);
+}
+
+kends make_ends(const kjob *job, char *src, char *dst)
+{
+    kends all = {.images = NULL};
+    memcpy(all.move.shape, job->shape, sizeof job->shape);
+    if (job->list != PIXVIEWI_NO_LIST)
+        all.images = calloc((size_t)job->shape[0] + 1, sizeof *all.images);
+    all.src_bytes = job->list == PIXVIEWI_SRC_LIST
+                        ? set_list(job, &job->src, job->from, src, all.images, &all.move.src)
+                        : set_regular(job, &job->src, job->from, true, src, &all.move.src);
+    all.dst_bytes = job->list == PIXVIEWI_DST_LIST
+                        ? set_list(job, &job->dst, job->to, dst, all.images, &all.move.dst)
+                        : set_regular(job, &job->dst, job->to, false, dst, &all.move.dst);
+    set_values(job, &all.move.values);
+    return all;
+}
+
+void free_ends(kends *ends) { free(ends->images); }
+
+// ---- kernels ------------------------------------------------------------------------------------
+
+static int note_kernels(const pixviewi_move *move)
+{
+    pixviewi_launch batch;
+    pixviewi_list_launch list;
+    for (int axis = 0; axis < 4; axis++)
+        if (move->shape[axis] == 0)
+            return -1;
+    if (!move->src.images && !move->dst.images && pixviewi_plan_launch(move, &batch)) {
+        checked[batch.kernel]++;
+        return batch.kernel;
+    }
+    pixviewi_list_begin(&list, move);
+    while (pixviewi_list_next(&list, move))
+        checked[list.kernel]++;
+    return list.kernel;
+}
+
+const char *kernel_of(const kjob *job)
+{
+    kends all = make_ends(job, NULL, NULL);
+    int kernel = note_kernels(&all.move);
+    free_ends(&all);
+    return kernel < 0 ? "none" : pixviewi_kernel_name(kernel);
+}
+
+// ---- comparison ---------------------------------------------------------------------------------
+
+static bool is_nan(pixview_dtype dtype, const char *at)
+{
+    uint32_t bits = 0;
+    memcpy(&bits, at, (size_t)pixview_dtype_size(dtype));
+    if (dtype.code == PIXVIEW_BFLOAT)
+        return (bits & 0x7fff) > 0x7f80;
+    if (dtype.code != PIXVIEW_FLOAT)
+        return false;
+    return dtype.bits == 16 ? (bits & 0x7fff) > 0x7c00 : (bits & 0x7fffffff) > 0x7f800000;
+}
+
+// A NaN that the values made may be any NaN.
+static void forgive_nans(const kends *near, const char *base)
+{
+    int64_t at[4], size = pixview_dtype_size(near->move.dst.dtype);
+    const int64_t *shape = near->move.shape;
+    for (at[0] = 0; at[0] < shape[0]; at[0]++)
+        for (at[1] = 0; at[1] < shape[1]; at[1]++)
+            for (at[2] = 0; at[2] < shape[2]; at[2]++)
+                for (at[3] = 0; at[3] < shape[3]; at[3]++) {
+                    const pixviewi_end *end = &near->move.dst;
+                    const int64_t *strides =
+                        end->images ? end->images[at[0]].strides : end->strides;
+                    char *element =
+                        end->images ? end->images[at[0]].data : end->data + at[0] * strides[0];
+                    element += at[1] * strides[1] + at[2] * strides[2] + at[3] * strides[3];
+                    char *got = buffers[1].near + (element - base);
+                    if (is_nan(end->dtype, element) && is_nan(end->dtype, got))
+                        memcpy(got, element, (size_t)size);
+                }
+}
+
+static bool compare(const kjob *job, const char *wanted, const char *got, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i++)
+        if (wanted[i] != got[i]) {
+            fprintf(
+                stderr,
+                "FAILED %s: byte %lld of the destination is %d, not %d (shape %lldx%lldx%lldx%lld, "
+                "kernel %s, seed %llu)\n",
+                job->name, (long long)i, (uint8_t)got[i], (uint8_t)wanted[i],
+                (long long)job->shape[0], (long long)job->shape[1], (long long)job->shape[2],
+                (long long)job->shape[3], kernel_of(job), (unsigned long long)job->seed);
+            return false;
+        }
+    return true;
+}
+
+bool check(const kjob *job)
+{
+    kends sizes = make_ends(job, NULL, NULL);
+    int64_t src_bytes = sizes.src_bytes + BORDER, dst_bytes = sizes.dst_bytes + 2 * BORDER;
+    free_ends(&sizes);
+    grow(&buffers[0], src_bytes);
+    grow(&buffers[1], dst_bytes);
+    char *wanted = buffers[1].wanted, *got = buffers[1].near;
+    fill(buffers[0].near, src_bytes / 8 * 8 + 8, job->seed + 1);
+    fill(wanted, dst_bytes / 8 * 8 + 8, job->seed + 2);
+    gpu_upload(buffers[0].far, buffers[0].near, src_bytes);
+    gpu_upload(buffers[1].far, wanted, dst_bytes);
+
+    kends far = make_ends(job, buffers[0].far, buffers[1].far + BORDER);
+    note_kernels(&far.move);
+    REQUIRE_OK(pixviewi_cuda_launch_move(0, &far.move, PIXVIEW_STREAM_LEGACY, err));
+    gpu_download(got, buffers[1].far, dst_bytes);
+
+    kends near = make_ends(job, buffers[0].near, wanted + BORDER);
+    pixviewi_move_reference(&near.move);
+    if (job->changed && job->to.code != PIXVIEW_UINT && memcmp(wanted, got, (size_t)dst_bytes) != 0)
+        forgive_nans(&near, wanted);
+    bool equal = compare(job, wanted, got, dst_bytes);
+    free_ends(&near), free_ends(&far);
+    return equal;
+}

@@ -1,0 +1,58 @@
+// Checks every kernel against the plain C reference, then measures those that passed.
+#ifndef KCHECK_H
+#define KCHECK_H
+
+#include "cuda/kernels.h"
+#include "harness.h"
+
+enum { PLANAR, MIXED, ODD }; // planes; interleaved; axes in any order, steps of any sign and size
+
+// How one end of a move lies in memory. BYTES, multiples of the element size.
+typedef struct klie {
+    int order;      // PLANAR, MIXED, ODD
+    int64_t offset; // of the first element from the buffer, which is aligned to 512
+    int64_t pitch;  // between the rows
+    int64_t gap;    // between the planes, and between the images
+} klie;
+
+typedef struct kjob {
+    char name[96];
+    int64_t shape[4];
+    pixview_dtype from, to;
+    klie src, dst;
+    int list;     // PIXVIEWI_NO_LIST, ..._SRC_LIST, ..._DST_LIST
+    bool varied;  // the images of a list lie in ways of their own
+    bool smaller; // and those of a source are smaller than the destination
+    bool changed, swap;
+    int factors; // entries of a and b
+    uint64_t seed;
+} kjob;
+
+// The two ends of a job over two blocks of memory.
+typedef struct kends {
+    pixviewi_move move;
+    pixview_image *images; // of the list, or NULL
+    int64_t src_bytes, dst_bytes;
+} kends;
+
+kends make_ends(const kjob *job, char *src, char *dst);
+void free_ends(kends *ends);
+
+// Runs a job on the GPU and by the reference; every byte of the destination and around it has to be
+// equal. Counts the kernels. False: it differed, and said so.
+bool check(const kjob *job);
+extern int64_t checked[PIXVIEWI_KERNEL_COUNT];
+const char *kernel_of(const kjob *job); // the (first) that it goes through
+
+// All of it, or a part that a sanitizer gets through.
+int64_t sweep(bool small, bool huge, uint64_t seed); // returns the number of failures
+
+// Time of a job beside that of a device copy of as many bytes. `markdown`: a table goes there.
+int64_t bench(FILE *markdown, const char *filter);
+
+// Memory of the GPU; ends the program when there is none.
+char *gpu_alloc(int64_t bytes, pixview_owner **owner);
+void gpu_upload(char *far, const char *near, int64_t bytes);
+void gpu_download(char *near, const char *far, int64_t bytes);
+
+#endif
