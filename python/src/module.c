@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "host/host.h"
 #include "state.h"
 
 // ---- conversions -----------------------------------------------------------------------------------
@@ -99,6 +100,17 @@ static PyObject *plan(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
 static PyObject *nop(PyObject *module, PyObject *ignored)
 {
     (void)module, (void)ignored;
+    Py_RETURN_NONE;
+}
+
+// For bench/host.py: as many threads for a large host move; 0: as the environment says again.
+static PyObject *host_threads(PyObject *module, PyObject *count)
+{
+    (void)module;
+    long threads = PyLong_AsLong(count);
+    if (threads == -1 && PyErr_Occurred())
+        return NULL;
+    pixviewi_host_set_threads((int)threads, 0);
     Py_RETURN_NONE;
 }
 
@@ -257,6 +269,7 @@ static PyMethodDef methods[] = {
      pv_unstack_doc},
     {"_doctor", pv_doctor, METH_NOARGS, NULL},
     {"_nop", nop, METH_O, NULL},
+    {"_host_threads", host_threads, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))force, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };

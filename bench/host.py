@@ -1,0 +1,299 @@
+"""Layout changes and conversions in host memory, beside memcpy, NumPy, torch and cv2 in one process.
+
+    python bench/host.py                   on 1 thread, and on 2 or --threads
+    python bench/host.py --save            also write bench/results/host-<date>.md and .png
+
+Everybody writes into memory that exists. Every result is checked before anything is timed. How the
+times are taken: rounds.py. "memcpy" is np.copyto between two dense arrays that take together the
+bytes that the case reads and writes.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import time
+
+import machine
+import plot
+from rounds import Statement, progress, ratio, run
+
+HERE = pathlib.Path(__file__).parent
+HEIGHT, WIDTH = 1080, 1920
+PEERS = ("NumPy", "torch", "cv2")
+MEAN, STD, SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255
+
+
+class Case:
+    """Statements with one result; the first is memcpy, the second ours. `goals`: at least so many
+    times as fast as that one."""
+
+    def __init__(self, name, namespace, nbytes, codes, goals=()):
+        import numpy as np
+
+        half = nbytes // 2
+        self.name, self.nbytes, self.goals = name, nbytes, dict(goals)
+        self.namespace = {"a_": np.ones(half, np.uint8), "b_": np.ones(half, np.uint8), **namespace}
+        self.statements = [Statement("memcpy", "np.copyto(b_, a_)")]
+        self.statements += [Statement(way, code) for way, code in codes]
+
+    def find(self, name):
+        return next((s for s in self.statements if s.name == name), None)
+
+    def factor(self, name):
+        """How many times as fast as that way ours is."""
+        return ratio(self.find(name), self.find("pixview"))
+
+    def forget(self):
+        """Keeps the samples, not the memory."""
+        self.namespace = None
+
+
+def modules():
+    import numpy as np
+    import pixview
+    import torch
+
+    found = {"np": np, "pixview": pixview, "torch": torch}
+    try:
+        import cv2
+
+        found["cv2"] = cv2
+    except ImportError:
+        print("bench: no cv2: its columns are empty", file=sys.stderr)
+    return found
+
+
+def pixels(np, shape, dtype):
+    rng = np.random.default_rng(0)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape, np.float64).astype(dtype)
+    return rng.integers(0, 256, shape, np.uint8).astype(dtype)
+
+
+# ---- bits -----------------------------------------------------------------------------------------
+
+
+def copy_case(found, name, src, view, layout, extra=(), goals=()):
+    """`src` seen as `view` and made dense; both are NumPy arrays over the same memory."""
+    np, torch = found["np"], found["torch"]
+    ns = dict(found, src=src, view=view, out=np.empty(view.shape, view.dtype))
+    codes = [
+        ("pixview", f"pixview.copy_into(out, view, dst_layout='{layout}', src_layout='{layout}')"),
+        ("NumPy", "np.copyto(out, view)"),
+    ]
+    if view.dtype != np.uint16 and all(stride >= 0 for stride in view.strides):
+        ns["tview"], ns["tout"] = torch.from_numpy(view), torch.from_numpy(ns["out"])
+        codes.append(("torch", "tout.copy_(tview)"))
+    elif view.dtype == np.uint16:
+        ns["tview"] = torch.from_numpy(view.view(np.int16))
+        ns["tout"] = torch.from_numpy(ns["out"].view(np.int16))
+        codes.append(("torch", "tout.copy_(tview)"))
+    ns["planes"] = list(ns["out"])
+    codes += [(way, code) for way, code in extra if "cv2" in found]
+    case = Case(name, ns, 2 * view.nbytes, codes, goals)
+    check(case, lambda: ns["out"], view)
+    return case
+
+
+def check(case, out, expected, near=0):
+    """Every way but memcpy writes what is expected. Slow ones get short turns."""
+    import numpy as np
+
+    for statement in case.statements:
+        case.namespace["out"].fill(0)
+        begin = time.monotonic()
+        exec(statement.code, case.namespace)
+        statement.most = max(1, min(50, int(0.01 / (time.monotonic() - begin))))
+        if statement.name == "memcpy":
+            continue
+        found = out()
+        good = np.abs(found - expected).max() <= near if near else (found == expected).all()
+        assert good, f"{case.name}: {statement.name} is wrong"
+
+
+def channel_cases(found):
+    np = found["np"]
+    goals = {"memcpy": 0.5, "NumPy": 5, "torch": 7, "cv2": 1}
+    for dtype in (np.uint8, np.uint16, np.float32, np.float64):
+        for channels in (3, 4):
+            name = f"{channels} x {np.dtype(dtype).name}"
+            wanted = goals if (dtype, channels) == (np.uint8, 3) else {}
+            hwc = pixels(np, (HEIGHT, WIDTH, channels), dtype)
+            yield lambda hwc=hwc, name=name, wanted=wanted: copy_case(
+                found, f"HWC to CHW, {name}", hwc, hwc.transpose(2, 0, 1), "CHW",
+                [("cv2", "cv2.split(src, planes)")], wanted)  # fmt: skip
+            chw = np.ascontiguousarray(hwc.transpose(2, 0, 1))
+            yield lambda chw=chw, name=name, wanted=wanted: copy_case(
+                found, f"CHW to HWC, {name}", chw, chw.transpose(1, 2, 0), "HWC",
+                [("cv2", "cv2.merge(list(src), out)")], wanted)  # fmt: skip
+
+
+def other_cases(found):
+    np = found["np"]
+    hwc, gray = pixels(np, (HEIGHT, WIDTH, 3), np.uint8), pixels(np, (HEIGHT, WIDTH), np.uint8)
+    rgba, many = pixels(np, (HEIGHT, WIDTH, 4), np.uint8), pixels(np, (HEIGHT, WIDTH, 8), np.uint8)
+    batch = pixels(np, (8, HEIGHT, WIDTH, 3), np.uint8)
+
+    def case(name, src, view, layout, *extra):
+        return lambda: copy_case(found, name, src, view, layout, extra)
+
+    yield case("8 images, NHWC to NCHW", batch, batch.transpose(0, 3, 1, 2), "NCHW")
+    yield case("8 channels, HWC to CHW", many, many.transpose(2, 0, 1), "CHW")
+    yield case("B,G,R to R,G,B", hwc, hwc[..., ::-1], "HWC",
+               ("cv2", "cv2.cvtColor(src, cv2.COLOR_BGR2RGB, out)"))  # fmt: skip
+    yield case("R,G,B of R,G,B,A", rgba, rgba[..., :3], "HWC",
+               ("cv2", "cv2.cvtColor(src, cv2.COLOR_RGBA2RGB, out)"))  # fmt: skip
+    yield case("mirrored, HWC", hwc, hwc[:, ::-1], "HWC", ("cv2", "cv2.flip(src, 1, out)"))
+    yield case("transposed, HWC", hwc, hwc.transpose(1, 0, 2), "HWC",
+               ("cv2", "cv2.transpose(src, out)"))  # fmt: skip
+    yield case("transposed, 1 channel", gray, gray.T, "HW", ("cv2", "cv2.transpose(src, out)"))
+    yield case("a crop", hwc, hwc[100:900, 200:1700], "HWC")
+
+
+# ---- values ---------------------------------------------------------------------------------------
+
+TORCH_STACK = """\
+for i, image in enumerate(images):
+    torch.mul(image, SCALE, out=part)
+    part.sub_(mean).div_(std)
+    tout[i].copy_(part.permute(2, 0, 1))"""
+TORCH_STACK_2 = """\
+for i, image in enumerate(images):
+    torch.addcmul(shift, image.permute(2, 0, 1), gain, out=tout[i])"""
+NUMPY_STACK = """\
+for i, image in enumerate(arrays):
+    np.multiply(image.transpose(2, 0, 1), gain_np, out=out[i])
+    np.add(out[i], shift_np, out=out[i])"""
+CV2_STACK = "cv2.dnn.blobFromImages(arrays, SCALE, mean=mean255)"
+
+
+def stack_case(found, n):
+    """n separate H,W,3 u8 images to one N,C,H,W f32 tensor, normalised."""
+    np, torch = found["np"], found["torch"]
+    arrays = [pixels(np, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(n)]
+    gain = np.array([SCALE / s for s in STD], np.float32).reshape(3, 1, 1)
+    shift = np.array([-m / s for m, s in zip(MEAN, STD, strict=True)], np.float32).reshape(3, 1, 1)
+    out = np.empty((n, 3, HEIGHT, WIDTH), np.float32)
+    ns = dict(found, arrays=arrays, images=[torch.from_numpy(a) for a in arrays], out=out,
+              tout=torch.from_numpy(out), SCALE=SCALE, MEAN=MEAN, STD=STD, gain_np=gain,
+              shift_np=shift, gain=torch.from_numpy(gain), shift=torch.from_numpy(shift),
+              mean=torch.tensor(MEAN), std=torch.tensor(STD),
+              part=torch.empty(HEIGHT, WIDTH, 3))  # fmt: skip
+    codes = [
+        ("pixview", "pixview.stack(arrays, to='numpy', layout='NCHW', dtype='float32', "
+                    "scale=SCALE, mean=MEAN, std=STD, out=out)"),
+        ("NumPy", NUMPY_STACK),
+        ("torch", TORCH_STACK_2),
+        ("torch, step by step", TORCH_STACK),
+    ]  # fmt: skip
+    case = Case(f"stack {n} x 1080p x 3: u8 to f32 NCHW, normalised", ns, n * 15 * HEIGHT * WIDTH,
+                codes)  # fmt: skip
+    expected = (np.stack(arrays).transpose(0, 3, 1, 2) * gain + shift).astype(np.float32)
+    check(case, lambda: out, expected, near=1e-5)
+    return case
+
+
+# ---- report ---------------------------------------------------------------------------------------
+
+
+def makers(found):
+    yield from channel_cases(found)
+    yield from other_cases(found)
+    if hasattr(found["pixview"], "stack"):
+        for n in (1, 8):
+            yield lambda n=n: stack_case(found, n)
+
+
+def table(cases):
+    names = ["memcpy", *PEERS, "torch, step by step"]
+    names = [name for name in names if any(case.find(name) for case in cases)]
+    lines = [
+        "| case | ours, ms | GB/s | " + " | ".join(names) + " |",
+        "| --- | ---: | ---: |" + " ---: |" * len(names),
+    ]
+    for case in cases:
+        ours = case.find("pixview").median
+        cells = [f"{case.factor(name):.2f}" if case.find(name) else "" for name in names]
+        lines.append(
+            f"| {case.name} | {ours / 1e6:.3f} | {case.nbytes / ours:.1f} | "
+            + " | ".join(cells) + " |"
+        )  # fmt: skip
+    return "\n".join(lines)
+
+
+def goals(cases):
+    lines = []
+    for case in cases:
+        for name, times in case.goals.items():
+            if case.find(name) is None:
+                lines.append(f"- ?     {case.name}: no {name}")
+                continue
+            factor = case.factor(name)
+            word = "PASS " if factor >= times else "miss "
+            lines.append(f"- {word} {case.name}: {factor:.2f} x {name}, the goal is {times:g}")
+    return "\n".join(lines)
+
+
+def set_threads(found, count):
+    found["torch"].set_num_threads(count)
+    found["pixview"]._core._host_threads(count)
+    if "cv2" in found:
+        found["cv2"].setNumThreads(count)
+
+
+def measure(found, args, threads):
+    set_threads(found, threads)
+    cases, begin = [], time.monotonic()
+    for make in makers(found):
+        case = make()
+        run(case.statements, case.namespace, args.rounds, args.block_ms / 1e3, lambda: None)
+        case.forget()
+        cases.append(case)
+        progress(f"{threads} threads, {time.monotonic() - begin:.0f} s: {case.name}")
+    progress("")
+    return cases
+
+
+def section(cases, threads):
+    title = f"## {threads} thread" + "s" * (threads > 1)
+    parts = [title, table(cases)]
+    if threads == 1:
+        parts += ["Goals:", goals(cases)]
+    return "\n\n".join(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each way (%(default)s)")
+    parser.add_argument("--block-ms", type=float, default=10, help="length of a turn (%(default)s)")
+    parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))),
+                        help="of the second table (%(default)s)")  # fmt: skip
+    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=HERE / "results",
+                        metavar="FOLDER", help="write into FOLDER (bench/results)")  # fmt: skip
+    args = parser.parse_args()
+    found = modules()
+    by_threads = {n: measure(found, args, n) for n in sorted({1, args.threads})}
+    facts = machine.describe(with_gpu=False)
+    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
+    note = (
+        f"{HEIGHT} x {WIDTH}; GB/s read and written; the other columns: how many times as fast as "
+        f"that way ours is, the median over {args.rounds} rounds of {args.block_ms:g} ms blocks "
+        "that take turns. NumPy has one thread always."
+    )
+    sections = [section(cases, n) for n, cases in by_threads.items()]
+    text = "\n\n".join(["# Host memory", about, note, *sections]) + "\n"
+    print(text)
+    if args.save:
+        args.save.mkdir(parents=True, exist_ok=True)
+        path = args.save / f"host-{facts['date']}.md"
+        path.write_text(text)
+        rows = [(c.name, {s.name: 100 * ratio(c.statements[0], s) for s in c.statements[1:]})
+                for c in by_threads[1]]  # fmt: skip
+        plot.shares(path.with_suffix(".png"), rows, ["pixview", *PEERS],
+                    "% of memcpy's speed, one thread")  # fmt: skip
+        print(f"bench: wrote {path}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
