@@ -15,6 +15,7 @@ import sys
 import time
 
 import machine
+import plot
 from rounds import progress
 
 HERE = pathlib.Path(__file__).parent
@@ -288,25 +289,15 @@ def goals(rows):
     return "\n".join([f"{count - len(lines)} of {count} rows reach their goal.", "", *lines])
 
 
-def plot(rows, path):
+def draw(rows, path):
     import gputime
-    from matplotlib import pyplot
 
-    ways = [
-        name for name in ("pixview", *PEERS, "torch.compile") if any(r.find(name) for r in rows)
+    names = ("pixview", *PEERS, "torch.compile")
+    found = [
+        (row.name, {way.name: gputime.percent(row.find("copy"), way) for way in row.ways})
+        for row in rows
     ]
-    figure, axes = pyplot.subplots(figsize=(11, 1.2 + 0.42 * len(rows)))
-    height = 0.85 / len(ways)
-    for i, name in enumerate(ways):
-        at = [j + i * height for j, row in enumerate(rows) if row.find(name)]
-        shares = [gputime.percent(r.find("copy"), r.find(name)) for r in rows if r.find(name)]
-        axes.barh(at, shares, height, label=name)
-    axes.axvline(100, color="black", linewidth=0.8)
-    axes.set_yticks([j + 0.4 for j in range(len(rows))], [row.name for row in rows], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("% of a device-to-device copy of the same bytes")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(ways), fontsize=8)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plot.shares(path, found, names, "% of a device-to-device copy of the same bytes")
 
 
 def report(facts, rows):
@@ -355,7 +346,7 @@ def main():
         where = "-".join(facts["gpu"].lower().replace("nvidia", "").split())
         path = args.save / f"layout-{where}-{facts['date']}.md"
         path.write_text(text)
-        plot(
+        draw(
             [row for row in rows if row.name.startswith(("32 x", "stack of 32"))],
             path.with_suffix(".png"),
         )

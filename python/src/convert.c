@@ -233,9 +233,9 @@ int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image
         *joint = after;
     pixview_error err;
     pixview_status status;
-    Py_BEGIN_ALLOW_THREADS;
+    PyThreadState *gil = pv_let_go(to, from_host && to_host);
     status = pixview_copy(from, to, &params, &err);
-    Py_END_ALLOW_THREADS;
+    pv_take_back(gil);
     if (status) {
         pv_raise(st, &err);
         return -1;

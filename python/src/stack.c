@@ -277,9 +277,9 @@ static int launch(pv_state *st, const settings *s, const pixviewi_move *move,
 {
     pixview_error err;
     pixview_status status;
-    Py_BEGIN_ALLOW_THREADS;
+    PyThreadState *gil = pv_let_go(dst, pixview_image_on_host(dst));
     status = pixviewi_move_run(move, dst->device, s->params.stream, &err);
-    Py_END_ALLOW_THREADS;
+    pv_take_back(gil);
     if (status == PIXVIEW_OK)
         return 0;
     pv_raise(st, &err);

@@ -283,6 +283,10 @@ void pv_guard_deleter(pixview_owner *owner, bool legacy);
 void pv_drop_object(void *object); // Py_DECREF from any thread, with or without the GIL
 void pv_drain_deferred(void);
 bool pv_have_gil(void); // does this thread hold it? Needs no GIL itself
+
+// For as long as pixels move; NULL, and the GIL stays, where that is short.
+PyThreadState *pv_let_go(const pixview_image *dst, bool host);
+void pv_take_back(PyThreadState *gil);
 int pv_hold_init(PyObject *module);
 
 // ---- frameworks.c ------------------------------------------------------------------------------

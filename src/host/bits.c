@@ -72,7 +72,12 @@ static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride;
 // Whole elements, each dense, with any steps.
 static void steps(const bits_job *job, const axis *along, char *dst, const char *src)
 {
-    int unit = unit_of(job->size);
+    int unit = unit_of(job->size), third = job->size % 3 == 0 ? unit_of(job->size / 3) : -1;
+    if (third >= 0 && third < PIXVIEWI_SIZES && along->dst == job->size &&
+        3 * along->src == 4 * job->size) {
+        job->loops->drop4[third](dst, src, along->extent);
+        return;
+    }
     if (unit >= 0) {
         job->loops->strided[unit](dst, along->dst, src, along->src, along->extent);
         return;
@@ -104,7 +109,10 @@ static void split(const bits_job *job, const bits_plane *plane, char *dst, const
     for (int64_t k = 0; k < count; k++)
         planes[backwards ? count - 1 - k : k] = dst + k * plane->x.dst;
     src += backwards ? (count - 1) * plane->x.src : 0;
-    job->loops->split[count - 2][plane->size](planes, src, plane->y.extent);
+    if (plane->y.src == count * job->size)
+        job->loops->split[count - 2][plane->size](planes, src, plane->y.extent);
+    else
+        job->loops->split3of4[plane->size](planes, src, plane->y.extent);
 }
 
 // Neither end is dense: blocks that fit the cache.
@@ -180,7 +188,8 @@ static bits_plane choose(bits_job *job)
     plane.loop = BLOCKS;
     if (dense && few(y->extent) && x->src > 0 && x->dst == y->extent * size)
         plane.loop = INTERLEAVE;
-    else if (dense && few(x->extent) && y->src == x->extent * size)
+    else if (dense && few(x->extent) &&
+             (y->src == x->extent * size || (x->extent == 3 && y->src == 4 * size)))
         plane.loop = SPLIT;
     else if (dense && x->src > 0)
         plane.loop = TRANSPOSE;

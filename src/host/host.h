@@ -21,6 +21,9 @@ typedef struct pixviewi_loops {
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
     void (*interleave[3][PIXVIEWI_SIZES])(char *dst, const char *const *src, int64_t count);
     void (*split[3][PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
+    // The first three of four interleaved channels: to planes, and to pixels.
+    void (*split3of4[PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
+    void (*drop4[PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
     // Interleaved pixels of 3 or 4 elements, the first and the third exchanged.
     void (*swap[2][PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
     // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes.

@@ -2,7 +2,7 @@
 // set: meson.build names it in LOOPS and gives the flags.
 //
 // Elements move by size, not by type, and need no alignment: a pixel of two uint8 may move as one
-// uint16. A loop reads and writes its elements and nothing beside them.
+// uint16. A loop writes its elements and nothing beside them, and reads nothing before or behind.
 #include <math.h>
 #include <string.h>
 
@@ -28,108 +28,133 @@ typedef struct __attribute__((may_alias, packed)) {
 // ---- planar and interleaved -------------------------------------------------------------------
 
 // The inner functions are there for `restrict`, which compilers honour on parameters only.
-#define DEFINE_CHANNELS(T)                                                                       \
-    static void weave2_##T(T *restrict out, const T *restrict a, const T *restrict b, int64_t n) \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[2 * i] = a[i];                                                                   \
-            out[2 * i + 1] = b[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void weave3_##T(T *restrict out, const T *restrict a, const T *restrict b,            \
-                           const T *restrict c, int64_t n)                                       \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = a[i];                                                                   \
-            out[3 * i + 1] = b[i];                                                               \
-            out[3 * i + 2] = c[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void weave4_##T(T *restrict out, const T *restrict a, const T *restrict b,            \
-                           const T *restrict c, const T *restrict d, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = a[i];                                                                   \
-            out[4 * i + 1] = b[i];                                                               \
-            out[4 * i + 2] = c[i];                                                               \
-            out[4 * i + 3] = d[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void unweave2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)      \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[2 * i];                                                                    \
-            b[i] = in[2 * i + 1];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void unweave3_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in,  \
-                             int64_t n)                                                          \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[3 * i];                                                                    \
-            b[i] = in[3 * i + 1];                                                                \
-            c[i] = in[3 * i + 2];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void unweave4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,         \
-                             const T *restrict in, int64_t n)                                    \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[4 * i];                                                                    \
-            b[i] = in[4 * i + 1];                                                                \
-            c[i] = in[4 * i + 2];                                                                \
-            d[i] = in[4 * i + 3];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = in[3 * i + 2];                                                          \
-            out[3 * i + 1] = in[3 * i + 1];                                                      \
-            out[3 * i + 2] = in[3 * i];                                                          \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = in[4 * i + 2];                                                          \
-            out[4 * i + 1] = in[4 * i + 1];                                                      \
-            out[4 * i + 2] = in[4 * i];                                                          \
-            out[4 * i + 3] = in[4 * i + 3];                                                      \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        weave2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                           \
-    }                                                                                            \
-    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        weave3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], n);        \
-    }                                                                                            \
-    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        weave4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2],            \
-                   (const T *)src[3], n);                                                        \
-    }                                                                                            \
-    static void split2_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        unweave2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                               \
-    }                                                                                            \
-    static void split3_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        unweave3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                  \
-    }                                                                                            \
-    static void split4_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        unweave4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n);     \
-    }                                                                                            \
-    static void swap3_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange3_##T((T *)dst, (const T *)src, n);                                              \
-    }                                                                                            \
-    static void swap4_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange4_##T((T *)dst, (const T *)src, n);                                              \
+#define DEFINE_CHANNELS(T)                                                                         \
+    static void weave2_##T(T *restrict out, const T *restrict a, const T *restrict b, int64_t n)   \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[2 * i] = a[i];                                                                     \
+            out[2 * i + 1] = b[i];                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    static void weave3_##T(T *restrict out, const T *restrict a, const T *restrict b,              \
+                           const T *restrict c, int64_t n)                                         \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[3 * i] = a[i];                                                                     \
+            out[3 * i + 1] = b[i];                                                                 \
+            out[3 * i + 2] = c[i];                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    static void weave4_##T(T *restrict out, const T *restrict a, const T *restrict b,              \
+                           const T *restrict c, const T *restrict d, int64_t n)                    \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[4 * i] = a[i];                                                                     \
+            out[4 * i + 1] = b[i];                                                                 \
+            out[4 * i + 2] = c[i];                                                                 \
+            out[4 * i + 3] = d[i];                                                                 \
+        }                                                                                          \
+    }                                                                                              \
+    static void unweave2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)        \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            a[i] = in[2 * i];                                                                      \
+            b[i] = in[2 * i + 1];                                                                  \
+        }                                                                                          \
+    }                                                                                              \
+    static void unweave3_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in,    \
+                             int64_t n)                                                            \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            a[i] = in[3 * i];                                                                      \
+            b[i] = in[3 * i + 1];                                                                  \
+            c[i] = in[3 * i + 2];                                                                  \
+        }                                                                                          \
+    }                                                                                              \
+    static void unweave4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,           \
+                             const T *restrict in, int64_t n)                                      \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            a[i] = in[4 * i];                                                                      \
+            b[i] = in[4 * i + 1];                                                                  \
+            c[i] = in[4 * i + 2];                                                                  \
+            d[i] = in[4 * i + 3];                                                                  \
+        }                                                                                          \
+    }                                                                                              \
+    static void unweave3of4_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in, \
+                                int64_t n)                                                         \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            a[i] = in[4 * i];                                                                      \
+            b[i] = in[4 * i + 1];                                                                  \
+            c[i] = in[4 * i + 2];                                                                  \
+        }                                                                                          \
+    }                                                                                              \
+    static void drop_##T(T *restrict out, const T *restrict in, int64_t n)                         \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[3 * i] = in[4 * i];                                                                \
+            out[3 * i + 1] = in[4 * i + 1];                                                        \
+            out[3 * i + 2] = in[4 * i + 2];                                                        \
+        }                                                                                          \
+    }                                                                                              \
+    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                    \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[3 * i] = in[3 * i + 2];                                                            \
+            out[3 * i + 1] = in[3 * i + 1];                                                        \
+            out[3 * i + 2] = in[3 * i];                                                            \
+        }                                                                                          \
+    }                                                                                              \
+    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                    \
+    {                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                          \
+            out[4 * i] = in[4 * i + 2];                                                            \
+            out[4 * i + 1] = in[4 * i + 1];                                                        \
+            out[4 * i + 2] = in[4 * i];                                                            \
+            out[4 * i + 3] = in[4 * i + 3];                                                        \
+        }                                                                                          \
+    }                                                                                              \
+    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                      \
+    {                                                                                              \
+        weave2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                             \
+    }                                                                                              \
+    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                      \
+    {                                                                                              \
+        weave3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], n);          \
+    }                                                                                              \
+    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                      \
+    {                                                                                              \
+        weave4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2],              \
+                   (const T *)src[3], n);                                                          \
+    }                                                                                              \
+    static void split2_##T(char *const *dst, const char *src, int64_t n)                           \
+    {                                                                                              \
+        unweave2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                                 \
+    }                                                                                              \
+    static void split3_##T(char *const *dst, const char *src, int64_t n)                           \
+    {                                                                                              \
+        unweave3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                    \
+    }                                                                                              \
+    static void split4_##T(char *const *dst, const char *src, int64_t n)                           \
+    {                                                                                              \
+        unweave4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n);       \
+    }                                                                                              \
+    static void split3of4_##T(char *const *dst, const char *src, int64_t n)                        \
+    {                                                                                              \
+        unweave3of4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                 \
+    }                                                                                              \
+    static void drop4_##T(char *dst, const char *src, int64_t n)                                   \
+    {                                                                                              \
+        drop_##T((T *)dst, (const T *)src, n);                                                     \
+    }                                                                                              \
+    static void swap3_##T(char *dst, const char *src, int64_t n)                                   \
+    {                                                                                              \
+        exchange3_##T((T *)dst, (const T *)src, n);                                                \
+    }                                                                                              \
+    static void swap4_##T(char *dst, const char *src, int64_t n)                                   \
+    {                                                                                              \
+        exchange4_##T((T *)dst, (const T *)src, n);                                                \
     }
 
 DEFINE_CHANNELS(unit_1)
@@ -406,6 +431,8 @@ const pixviewi_loops LOOPS = {
     .name = LOOPS_NAME,
     .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
     .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
+    .split3of4 = FIVE(split3of4),
+    .drop4 = FIVE(drop4),
     .swap = {FIVE(swap3), FIVE(swap4)},
     .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2,
                   transpose_16},

@@ -196,6 +196,27 @@ static void test_widths(void)
         }
 }
 
+// Three of four channels, up to the last byte of memory of their own.
+static void test_alpha(void)
+{
+    for (int64_t width = 1; width <= 67; width++)
+        for (int k = 0; k < 5 * 2 * 2; k++) {
+            pixview_dtype dtype = random_dtypes[k % 5];
+            int64_t size = pixview_dtype_size(dtype), bytes = (4 * width - 1) * size;
+            bool planar = k / 5 % 2, swap = k / 10;
+            char *tight = malloc((size_t)bytes);
+            fill_random(tight, (size_t)bytes, (uint64_t)width);
+            pixviewi_move move = {.shape = {1, 1, width, 3},
+                                  .src = {dtype, tight, {0, 0, 4 * size, size}, NULL},
+                                  .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL},
+                                  .values.swap_rb = swap};
+            if (planar)
+                move.dst.strides[2] = size, move.dst.strides[3] = width * size;
+            check(&move, NULL);
+            free(tight);
+        }
+}
+
 // ---- values -----------------------------------------------------------------------------------
 
 static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, float a, float b)
@@ -328,6 +349,7 @@ int main(void)
         fill_random(src, SIZE, 1);
         test_random(4000, 1);
         test_widths();
+        test_alpha();
         test_values();
         test_fused();
     }
