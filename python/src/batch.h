@@ -35,6 +35,13 @@ int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req);
 int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ);
 void pv_gather_clear(pv_gather *g);
 
+// import_gpumat.c, for lists of GpuMats of one size and type: of `like`, an image that was read from such
+// a GpuMat, only address and pitch differ. False: read it in the general way. pv_gpumat_type gives what
+// is asked for as `type`; -1: x is not that usual.
+int pv_gpumat_type(pv_state *st, PyObject *x, const pixview_image *image);
+bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_image *like,
+                            pixview_image *out);
+
 // In which the data of an imported object is ready: for one that ordered it itself, the stream that
 // we named to it.
 pixview_stream pv_producer_stream(const pv_source *src, const pv_request *req);

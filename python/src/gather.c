@@ -278,11 +278,23 @@ int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req)
 
 int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ)
 {
+    const pixview_image *like = NULL;
+    int type = -1; // of the GpuMat that `like` is
     for (Py_ssize_t i = 0; i < g->count; i++) {
-        if (PIXVIEWI_LIKELY(!is_taken(&g->images[i])) && take(st, g, i, req))
+        pixview_image *image = &g->images[i];
+        PyObject *item = g->whole ? NULL : PyTuple_GET_ITEM(g->items, i);
+        bool taken = is_taken(image);
+        if (!taken && type >= 0 &&
+            PIXVIEWI_LIKELY(pv_import_gpumat_alike(st, item, type, like, image)))
+            continue;
+        if (!taken && take(st, g, i, req))
             return -1;
-        if (PIXVIEWI_UNLIKELY(check_alike(st, g, &g->images[i], i, sizes_differ)))
+        if (PIXVIEWI_UNLIKELY(check_alike(st, g, image, i, sizes_differ)))
             return -1;
+        if (!taken && type < 0) {
+            type = pv_gpumat_type(st, item, image);
+            like = image;
+        }
     }
     g->first.image = g->images[0];
     return 0;

@@ -131,6 +131,37 @@ int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source
     return 0;
 }
 
+int pv_gpumat_type(pv_state *st, PyObject *x, const pixview_image *image)
+{
+    const int64_t most = 1 << 16; // with which no offset can overflow below
+    bool usual = Py_TYPE(x) == st->gpumat_type && pv_gpumat_in_place(&st->gpumat) &&
+                 !pixview_image_is_empty(image) && image->shape[PIXVIEW_H] <= most &&
+                 image->shape[PIXVIEW_W] <= most;
+    return usual ? pv_gpumat_header(x)->flags & PV_GPUMAT_TYPE_MASK : -1;
+}
+
+bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_image *like,
+                            pixview_image *out)
+{
+    if (Py_TYPE(x) != st->gpumat_type)
+        return false;
+    const pv_gpumat *g = pv_gpumat_header(x);
+    if (!g || (g->flags & PV_GPUMAT_TYPE_MASK) != type || g->rows != like->shape[PIXVIEW_H] ||
+        g->cols != like->shape[PIXVIEW_W])
+        return false;
+    uint64_t step = g->step, address = (uintptr_t)g->data;
+    uint64_t odd = (uint64_t)pixviewi_alignment(pixviewi_itemsize(like)) - 1;
+    int device;
+    if ((step >> 40 | (address - 1) >> 62 | ((step | address) & odd)) != 0 ||
+        pixviewi_cuda_pointer_device(g->data, &device, NULL) || device != like->device.id)
+        return false;
+    *out = *like;
+    out->data = g->data;
+    if (g->rows > 1)
+        out->strides[PIXVIEW_H] = (int64_t)step;
+    return true;
+}
+
 // ---- holding: what OpenCV's own header copy does --------------------------------------------------
 
 static void free_memory(void *header) { pv_gpumat_free(header); }

@@ -547,16 +547,6 @@ static void test_far_apart(void)
     munmap(room, (size_t)step * 2);
 }
 
-static bool has_kernels(void)
-{
-    char *far = fake_malloc(0, 64);
-    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(1, 1, 3), NULL, U8, GPU0);
-    pixview_image dst = make_image(far + 16, PIXVIEW_HWC, LIST(1, 1, 3), NULL, F32, GPU0);
-    pixview_status status = pixview_convert(&src, &dst, NULL, NULL);
-    fake_free(far);
-    return status == PIXVIEW_OK;
-}
-
 int main(void)
 {
     use_fake_driver(2);
@@ -574,8 +564,6 @@ int main(void)
     random_splits(CPU, 500, 2);
     REQUIRE_CALLS("");
     test_between();
-    if (!has_kernels()) // lists and values on a GPU
-        SKIP("no kernels for lists and values");
     random_batches(GPU0, 800, 3);
     random_splits(GPU0, 300, 4);
     test_calls();
