@@ -23,7 +23,7 @@ static bool is_rows(const pixviewi_copy_plan *plan)
     return dense && apart && (quick || !pixviewi_cuda_has_kernels());
 }
 
-static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool to_host,
+static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool to_host, bool wait,
                                 pixview_stream stream, pixview_error *err)
 {
     int64_t width = plan->shape[3] * plan->itemsize;
@@ -34,7 +34,7 @@ static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool
                 device, (char *)plan->dst + i * plan->dst_strides[0] + j * plan->dst_strides[1],
                 plan->dst_strides[2],
                 (const char *)plan->src + i * plan->src_strides[0] + j * plan->src_strides[1],
-                plan->src_strides[2], width, plan->shape[2], to_host, stream, err);
+                plan->src_strides[2], width, plan->shape[2], to_host, wait, stream, err);
     return status;
 }
 
@@ -83,6 +83,7 @@ typedef struct transfer {
     const pixview_image *src, *dst;
     int device;
     bool to_host;
+    bool wait; // until the pixels are there, or the source may be reused
     pixview_stream stream;
 } transfer;
 
@@ -105,7 +106,8 @@ static pixview_status through_host(const transfer *job, bool *done, pixview_erro
     if (!job->to_host)
         status = move_bits(job->src, &dense, job->stream, err);
     if (status == PIXVIEW_OK)
-        status = move_rows(job->device, &rows, job->to_host, job->stream, err);
+        status =
+            move_rows(job->device, &rows, job->to_host, true, job->stream, err); // the block goes
     if (status == PIXVIEW_OK && job->to_host)
         status = move_bits(&dense, job->dst, job->stream, err);
 end:
@@ -150,7 +152,7 @@ static pixview_status move_between(const transfer *job, pixview_error *err)
     if (status != PIXVIEW_OK)
         return status;
     if (is_rows(&plan))
-        return move_rows(job->device, &plan, job->to_host, job->stream, err);
+        return move_rows(job->device, &plan, job->to_host, job->wait, job->stream, err);
     status = through_host(job, &done, err);
     return status != PIXVIEW_OK || done ? status : through_device(job, err);
 }
@@ -179,6 +181,32 @@ static pixview_status check_params(const pixview_image *src, const pixview_image
     return PIXVIEW_OK;
 }
 
+// From pinned memory the copy goes on when this returns, and an owner can be held until it is done.
+static pixview_status transfer_pixels(const pixview_image *src, const pixview_image *dst,
+                                      pixview_stream stream, pixview_error *err)
+{
+    bool to_host = on_device(src), captures;
+    bool pinned = !to_host && src->owner &&
+                  (src->device.type == PIXVIEW_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
+    transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, !pinned, stream};
+    pixview_status status = pixviewi_cuda_captures(job.device, stream, &captures, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    if (captures && !pinned) {
+        pixviewi_fail(err, PIXVIEW_E_CUDA,
+                      "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900): a copy between host and GPU "
+                      "waits, which a graph capture does not allow; copy before it, or from pinned "
+                      "memory that has an owner");
+        if (err)
+            err->driver_code = 900;
+        return PIXVIEW_E_CUDA;
+    }
+    status = move_between(&job, err);
+    return status == PIXVIEW_OK && pinned
+               ? pixviewi_cuda_hold_until(job.device, stream, src->owner, err)
+               : status;
+}
+
 pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                             const pixview_copy_params *params, pixview_error *err)
 {
@@ -202,7 +230,5 @@ pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                              (int)src->device.id, (int)dst->device.id);
     if (on_device(src) == on_device(dst))
         return move_bits(src, dst, stream, err);
-    bool to_host = on_device(src);
-    transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, stream};
-    return move_between(&job, err);
+    return transfer_pixels(src, dst, stream, err);
 }

@@ -42,6 +42,7 @@ typedef struct pixviewi_slot {
 typedef struct pixviewi_use {
     pixview_stream stream, back;
     struct pixviewi_event *event;
+    uint64_t context; // number of the device's context, set when it is added; 0: unknown
     uint64_t capture; // the capture that both streams were in when this was noted; 0: none
     int device;
     bool ended;
@@ -54,6 +55,7 @@ struct pixview_owner {
     atomic_llong count;
     int gpumat_count;   // OpenCV's own counter of headers over this memory (GpuMat::refcount)
     int32_t device;     // CUDA ordinal whose context release needs; -1 (from owner_new): none
+    uint64_t context;   // and its number, if the release frees something of it
     pixviewi_use *uses; // added by whoever holds a count
     pixview_stream
         home; // the stream that the memory belongs to; legacy (from owner_new) if unknown

@@ -18,6 +18,7 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
     atomic_init(&owner->count, 1);
     owner->gpumat_count = 0;
     owner->device = -1;
+    owner->context = 0;
     owner->uses = NULL;
     owner->home = PIXVIEW_STREAM_LEGACY;
     atomic_init(&owner->slot_taken, false);
@@ -59,6 +60,8 @@ bool pixviewi_owner_add_use(pixview_owner *owner, const pixviewi_use *use)
     *copy = *use;
     copy->stream = on_any_thread(use->stream);
     copy->back = on_any_thread(use->back);
+    bool keeps_only = use->stream == PIXVIEW_STREAM_NONE && !use->event;
+    copy->context = keeps_only ? 0 : pixviewi_cuda_context(use->device);
     copy->next = __atomic_load_n(&owner->uses, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&owner->uses, &copy->next, copy, true, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED))

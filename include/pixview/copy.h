@@ -24,7 +24,10 @@ typedef struct pixview_copy_params {
 // err       may be NULL. Written only on failure, and then always.
 // Memory:   src and dst are borrowed. Both must stay alive until `params->stream` has passed this work.
 // Async:    between two images of one GPU: queues one kernel and neither waits nor allocates. To the
-//           host: returns when the data is there. From the host: returns when src may be reused.
+//           host: returns when the data is there. From the host: returns when src may be reused; but
+//           from pinned memory with an owner at once: the owner is counted up until the copy is done
+//           (a later pixview_copy lets go), and src must not be written before the stream has passed.
+// Capture:  on the GPU, and from such pinned memory; other copies from or to the host are refused.
 // Returns:  PIXVIEW_OK
 //           PIXVIEW_E_INVALID      NULL, struct_size of another library, or PIXVIEW_STREAM_NONE
 //           PIXVIEW_E_LAYOUT       extents differ, overlap, or a destination that overlaps itself

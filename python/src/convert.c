@@ -246,12 +246,20 @@ int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image
                : 0;
 }
 
+// An upload from pinned memory is under way when the call returns, and holds its source.
+int pv_hold_upload(pv_state *st, pv_source *src, const pixview_image *to)
+{
+    bool upload = pixview_image_on_host(&src->image) && !pixview_image_on_host(to);
+    return upload ? pv_source_hold(st, src) : 0;
+}
+
 static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
     pv_result result = {0};
     pixviewi_joint joint;
     PyObject *out = NULL;
     if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
+        pv_hold_upload(st, src, &result.image) == 0 &&
         pv_copy_ordered(st, &src->image, &result.image, result.consumer, req->has_stream, &joint) ==
             0 &&
         pv_note_use(&result.image, result.consumer, &joint, result.stream_object,

@@ -40,6 +40,8 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
 int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
                     pixview_stream consumer, bool given, pixviewi_joint *joint);
 
+int pv_hold_upload(pv_state *st, pv_source *src, const pixview_image *to);
+
 int pv_allocate(pv_state *st, const pv_request *req, const pv_source *src, pixview_layout layout,
                 pv_result *out);
 PyObject *pv_result_finish(pv_state *st, const pv_request *req, pixview_layout layout,

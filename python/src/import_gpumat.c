@@ -175,6 +175,9 @@ static void release_header(pixview_owner *owner)
         return; // OpenCV's static allocator may be gone
     if (!pv_gpumat_drop(header))
         return;
+    if (header->allocator != &pv_gpumat_our_allocator &&
+        !pixviewi_cuda_same_context(owner->device, owner->context))
+        return; // the memory went with a reset of the device
     if (header->allocator == &pv_gpumat_our_allocator) {
         pv_gpumat_free(header);
         return;
@@ -197,6 +200,7 @@ pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
         return NULL;
     }
     owner->device = src->image.device.id;
+    owner->context = pixviewi_cuda_context(owner->device);
     __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
     memcpy(owner->held.words, g, sizeof *g);
     return owner;

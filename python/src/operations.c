@@ -223,6 +223,7 @@ PyObject *pv_copy_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs
     pv_source_begin(&b, src);
     PyObject *out = NULL;
     if (import_both(st, &a, &to, &b, &from) == 0 && check_stream(&a, &b, stream) == 0 &&
+        pv_hold_upload(st, &b, &a.image) == 0 &&
         pv_copy_ordered(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
         out = Py_NewRef(dst);
     }

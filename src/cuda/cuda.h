@@ -69,10 +69,24 @@ bool pixviewi_cuda_end_use(pixviewi_use *use);
 pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream stream, void **data,
                                    pixview_owner **owner, pixview_error *err);
 
-// Rows of `width` bytes. Kinds by the devices: one of the two is the host. Host-bound copies wait.
+// Rows of `width` bytes. Kinds by the devices: one of the two is the host. `wait`: until they are there.
 pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch, const void *src,
                                        int64_t src_pitch, int64_t width, int64_t rows, bool to_host,
-                                       pixview_stream stream, pixview_error *err);
+                                       bool wait, pixview_stream stream, pixview_error *err);
+
+// Host memory that the GPU reads by itself, so that a copy from it is under way when the call returns.
+bool pixviewi_cuda_is_pinned(const void *ptr);
+
+// Holds the owner (counted) until the stream has passed what is queued on it now. In a capture there is
+// nothing to wait for: what a graph reads has to live as long as the graph.
+pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixview_owner *owner,
+                                        pixview_error *err);
+
+// The number of the device's context, as far as it was seen: asks only the first time, so that a view
+// makes no driver call. And is it the same still? Memory, streams and events of one that was reset are
+// dead, and touching them can crash. 0: unknown, and taken for the same.
+uint64_t pixviewi_cuda_context(int device);
+bool pixviewi_cuda_same_context(int device, uint64_t before);
 
 // Runs `call(arg)` with the primary context of `device` current and capture mode RELAXED: for the
 // deleters that free device memory through somebody else's allocator (a bare cudaFree on a

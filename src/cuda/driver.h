@@ -83,6 +83,7 @@ enum {
     CU_NO_BINARY_FOR_GPU = 209,
     CU_UNSUPPORTED_PTX_VERSION = 222,
     CU_NOT_READY = 600,
+    CU_CONTEXT_IS_DESTROYED = 709,
     CU_CAPTURE_UNSUPPORTED = 900,
     CU_CAPTURE_ISOLATION = 905,
     CU_CAPTURE_IMPLICIT = 906
@@ -116,6 +117,7 @@ static inline void *pixviewi_stream_handle(pixview_stream stream)
 typedef struct pixviewi_scope {
     const pixviewi_driver *driver;
     void *context;
+    int device;
     bool pushed;
     bool relaxed;
     int mode; // of the caller, while relaxed
@@ -124,9 +126,15 @@ typedef struct pixviewi_scope {
 pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err);
 void pixviewi_scope_leave(pixviewi_scope *scope);
 
-// A number that no other context of this process has or gets, even where a reset made a new one at the
-// same address. 0 where the driver has no such thing (before CUDA 12).
+// A number that no other context of this process has or gets: after a reset of the device a new one is
+// at the same address, and what belonged to the old one crashes the driver. 0 where the driver has no
+// such thing (before CUDA 12), CONTEXT_DEAD between the reset and the next use of the device.
 uint64_t pixviewi_scope_context(const pixviewi_scope *scope);
+#define PIXVIEWI_CONTEXT_DEAD UINT64_MAX
+// The same, but a dead context is made anew.
+uint64_t pixviewi_scope_live_context(pixviewi_scope *scope);
+// Is the context still the one whose number was `before` (0: unknown, taken for yes)?
+bool pixviewi_scope_same(const pixviewi_scope *scope, uint64_t before);
 
 // Before a call that CUDA forbids during somebody's graph capture (memory, modules, new events):
 // RELAXED capture mode until the scope is left. Launches, records and waits do not need it.

@@ -29,7 +29,7 @@ static pixviewi_event *take_pooled(int device, uint64_t context)
 pixview_status pixviewi_event_take(pixviewi_scope *scope, int device, pixviewi_event **out,
                                    pixview_error *err)
 {
-    uint64_t context = pixviewi_scope_context(scope);
+    uint64_t context = pixviewi_scope_live_context(scope);
     *out = take_pooled(device, context);
     if (PIXVIEWI_LIKELY(*out))
         return PIXVIEW_OK;

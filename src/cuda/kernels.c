@@ -14,7 +14,7 @@ _Static_assert((int)COUNT == (int)PIXVIEWI_KERNEL_COUNT,
                "kernels.h counts other kernels than args.h has");
 
 struct pixviewi_kernels {
-    atomic_bool ready;
+    _Atomic uint64_t ready; // number of their context, which they die with, plus 1; 0: not loaded
     void *functions[COUNT];
 };
 
@@ -66,15 +66,16 @@ static pixview_status get(pixviewi_scope *scope, int device, const pixviewi_kern
     pixviewi_kernels *mine = &loaded[device];
     pixview_status status = PIXVIEW_OK;
     *out = mine;
-    if (PIXVIEWI_LIKELY(atomic_load_explicit(&mine->ready, memory_order_acquire)))
+    uint64_t context = pixviewi_scope_live_context(scope) + 1;
+    if (PIXVIEWI_LIKELY(atomic_load_explicit(&mine->ready, memory_order_acquire) == context))
         return PIXVIEW_OK;
     pthread_mutex_lock(&lock);
-    if (!atomic_load_explicit(&mine->ready, memory_order_relaxed)) {
+    if (atomic_load_explicit(&mine->ready, memory_order_relaxed) != context) {
         status = pixviewi_scope_relax(scope, err);
         if (status == PIXVIEW_OK)
             status = load(scope->driver, mine, err);
         if (status == PIXVIEW_OK)
-            atomic_store_explicit(&mine->ready, true, memory_order_release);
+            atomic_store_explicit(&mine->ready, context, memory_order_release);
     }
     pthread_mutex_unlock(&lock);
     return status;

@@ -29,7 +29,19 @@ pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixvie
     return driver->count == 1 ? PIXVIEW_OK : ask_pointer(driver, ptr, device, err);
 }
 
-// ---- Ours: held.words = {pointer, stream, device} ----------------------------------------------
+bool pixviewi_cuda_is_pinned(const void *ptr)
+{
+    unsigned type = 0, managed = 0;
+    uint64_t address = (uint64_t)(uintptr_t)ptr;
+    const pixviewi_driver *driver = pixviewi_driver_get(NULL);
+    return driver &&
+           driver->pointer_attribute(&type, CU_POINTER_MEMORY_TYPE, address) == CU_SUCCESS &&
+           type == CU_MEMORY_HOST &&
+           driver->pointer_attribute(&managed, CU_POINTER_IS_MANAGED, address) == CU_SUCCESS &&
+           !managed;
+}
+
+// ---- Ours: held.words = {pointer, stream, device}, and the number of the context ----------------------------------------------
 
 static void free_block(pixview_owner *self)
 {
@@ -44,7 +56,8 @@ static void free_block(pixview_owner *self)
     if (pixviewi_scope_enter(&scope, (int)self->held.words[2], NULL) != PIXVIEW_OK)
         return;
     (void)!pixviewi_scope_relax(&scope, NULL);
-    scope.driver->mem_free_async(self->held.words[0], pixviewi_stream_handle(stream));
+    if (pixviewi_scope_same(&scope, self->context))
+        scope.driver->mem_free_async(self->held.words[0], pixviewi_stream_handle(stream));
     pixviewi_scope_leave(&scope);
 }
 
@@ -81,6 +94,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
         goto end;
     }
     block->release = free_block;
+    block->context = pixviewi_scope_context(&scope);
     block->home = stream;
     block->held.words[0] = pointer;
     block->held.words[1] = (uint64_t)stream;
@@ -136,11 +150,9 @@ static int queue_pieces(const pixviewi_driver *driver, void *dst, int64_t dst_pi
     return code;
 }
 
-// Waits in both directions: from pinned memory the copy is asynchronous, and whether memory is
-// pinned cannot be seen from its description.
 pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch, const void *src,
                                        int64_t src_pitch, int64_t width, int64_t rows, bool to_host,
-                                       pixview_stream stream, pixview_error *err)
+                                       bool wait, pixview_stream stream, pixview_error *err)
 {
     pixviewi_scope scope;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
@@ -154,8 +166,8 @@ pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch,
     }
     int code =
         queue_pieces(scope.driver, dst, dst_pitch, src, src_pitch, width, rows, to_host, queue);
-    // Even after a failure: earlier pieces may be on their way from or to the caller's memory.
-    int waited = scope.driver->stream_synchronize(queue);
+    // Also after a failure: earlier pieces may be on their way from or to the caller's memory.
+    int waited = wait || code != CU_SUCCESS ? scope.driver->stream_synchronize(queue) : CU_SUCCESS;
     if (code == CU_SUCCESS)
         code = waited;
     if (code != CU_SUCCESS)

@@ -44,6 +44,7 @@ pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_e
     void *context = NULL, *current = NULL;
     pixview_status status = primary_context(driver, device, &context, err);
     scope->context = context;
+    scope->device = device;
     if (status == PIXVIEW_OK) {
         int code = driver->context_current(&current);
         if (code == CU_SUCCESS && current != context) {
@@ -58,12 +59,63 @@ pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_e
     return status;
 }
 
+// What was seen last, for those who cannot ask.
+static _Atomic uint64_t seen[PIXVIEWI_MAX_DEVICES];
+
 uint64_t pixviewi_scope_context(const pixviewi_scope *scope)
 {
     unsigned long long id = 0;
-    if (!scope->driver->context_id || scope->driver->context_id(scope->context, &id) != CU_SUCCESS)
+    if (!scope->driver->context_id)
         return 0;
+    int code = scope->driver->context_id(scope->context, &id);
+    if (code == CU_CONTEXT_IS_DESTROYED)
+        return PIXVIEWI_CONTEXT_DEAD;
+    if (code != CU_SUCCESS)
+        return 0;
+    atomic_store_explicit(&seen[scope->device], id, memory_order_relaxed);
     return id;
+}
+
+uint64_t pixviewi_scope_live_context(pixviewi_scope *scope)
+{
+    int handle = 0;
+    void *again = NULL;
+    uint64_t id = pixviewi_scope_context(scope);
+    if (PIXVIEWI_LIKELY(id != PIXVIEWI_CONTEXT_DEAD) ||
+        scope->driver->device_get(&handle, scope->device) != CU_SUCCESS ||
+        scope->driver->primary_retain(&again, handle) != CU_SUCCESS)
+        return id;
+    return pixviewi_scope_context(scope); // the address stays the same
+}
+
+bool pixviewi_scope_same(const pixviewi_scope *scope, uint64_t before)
+{
+    uint64_t now = before ? pixviewi_scope_context(scope) : 0;
+    return now == 0 || now == before;
+}
+
+uint64_t pixviewi_cuda_context(int device)
+{
+    pixviewi_scope scope;
+    if (device < 0 || device >= PIXVIEWI_MAX_DEVICES)
+        return 0;
+    uint64_t id = atomic_load_explicit(&seen[device], memory_order_relaxed);
+    if (PIXVIEWI_LIKELY(id != 0) || !pixviewi_driver_get(NULL) ||
+        pixviewi_scope_enter(&scope, device, NULL) != PIXVIEW_OK)
+        return id;
+    id = pixviewi_scope_live_context(&scope);
+    pixviewi_scope_leave(&scope);
+    return id;
+}
+
+bool pixviewi_cuda_same_context(int device, uint64_t before)
+{
+    pixviewi_scope scope;
+    if (!before || pixviewi_scope_enter(&scope, device, NULL) != PIXVIEW_OK)
+        return true;
+    bool same = pixviewi_scope_same(&scope, before);
+    pixviewi_scope_leave(&scope);
+    return same;
 }
 
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)

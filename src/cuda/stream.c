@@ -196,13 +196,55 @@ pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err)
     return status;
 }
 
+// ---- Holding until an upload is done --------------------------------------------------------------
+
+static void let_go(pixview_owner *self) { pixview_owner_unref(self->held.pointers[0]); }
+
+static pixview_status record_for(pixviewi_scope *scope, int device, pixview_stream stream,
+                                 pixview_owner *waiting, pixview_error *err)
+{
+    pixviewi_use use = {
+        .stream = PIXVIEW_STREAM_NONE, .back = PIXVIEW_STREAM_NONE, .device = device};
+    pixview_status status = pixviewi_event_take(scope, device, &use.event, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    int code = scope->driver->event_record(use.event->handle, pixviewi_stream_handle(stream));
+    if (code == CU_SUCCESS && pixviewi_owner_add_use(waiting, &use))
+        return PIXVIEW_OK;
+    pixviewi_event_give(scope, device, use.event);
+    return code == CU_SUCCESS
+               ? pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload")
+               : pixviewi_driver_fail(err, scope->driver, code, "cannot record an event");
+}
+
+pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixview_owner *owner,
+                                        pixview_error *err)
+{
+    pixviewi_scope scope;
+    answer found;
+    pixview_owner *waiting = pixviewi_owner_new(let_go);
+    if (!waiting)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
+    pixview_owner_ref(owner);
+    waiting->held.pointers[0] = owner;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = ask_stream(scope.driver, stream, &found, err);
+    if (status == PIXVIEW_OK && !found.active && !found.blocked)
+        status = record_for(&scope, device, stream, waiting, err);
+    if (status != PIXVIEW_OK && scope.driver) // the copy is under way all the same
+        scope.driver->stream_synchronize(pixviewi_stream_handle(stream));
+    pixviewi_scope_leave(&scope);
+    pixview_owner_unref(waiting); // which waits for the event
+    return status;
+}
+
 // ---- Letting go ---------------------------------------------------------------------------------
 
 static bool event_passed(pixviewi_scope *scope, pixviewi_use *use)
 {
-    bool ours = use->event->context == pixviewi_scope_context(scope);
     (void)!pixviewi_scope_relax(scope, NULL); // a query breaks a capture, too
-    if (ours && scope->driver->event_query(use->event->handle) == CU_NOT_READY)
+    if (scope->driver->event_query(use->event->handle) == CU_NOT_READY)
         return false;
     pixviewi_event_give(scope, use->device, use->event);
     use->event = NULL;
@@ -230,7 +272,8 @@ bool pixviewi_cuda_end_use(pixviewi_use *use)
         return true;
     if (pixviewi_scope_enter(&scope, use->device, NULL) != PIXVIEW_OK)
         return true;
-    bool ended = use->event ? event_passed(&scope, use) : end_order(&scope, use);
+    bool ended = !pixviewi_scope_same(&scope, use->context) || // the streams are gone
+                 (use->event ? event_passed(&scope, use) : end_order(&scope, use));
     pixviewi_scope_leave(&scope);
     return ended;
 }

@@ -27,6 +27,7 @@ enum {
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     NOT_READY = 600,
+    CONTEXT_IS_DESTROYED = 709,
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
     CAPTURE_ISOLATION = 905,
@@ -42,7 +43,7 @@ static struct {
     int fail_in, fail_code;
     char fail_name[64];
     int fail_name_code;
-    int version, devices, made;
+    int version, devices, made, dead;
     struct range {
         char *start;
         size_t size;
@@ -215,6 +216,7 @@ API cuDevicePrimaryCtxRetain(void **context, int device)
     if (device < 0 || device >= device_count())
         return INVALID_DEVICE;
     fake.made |= 1 << device;
+    fake.dead &= ~(1 << device);
     *context = &contexts[device];
     return OK;
 }
@@ -252,10 +254,16 @@ API cuCtxGetId(void *context, unsigned long long *id)
 {
     ENTER(NULL);
     int device = (int)((int *)context - contexts);
+    if (fake.dead & 1 << device)
+        return CONTEXT_IS_DESTROYED;
     *id = 1 + (unsigned long long)device + MAX_DEVICES * (unsigned long long)fake.resets[device];
     return OK;
 }
-void fake_reset_device(int device) { fake.resets[device]++; }
+void fake_reset_device(int device)
+{
+    fake.resets[device]++;
+    fake.dead |= 1 << device;
+}
 
 // ---- streams and events -----------------------------------------------------------------------
 

@@ -434,27 +434,28 @@ static void test_rows(void)
     char near[ROWS * WIDTH], *far = fake_malloc(0, ROWS * PITCH);
     fill_random(near, sizeof near, 1);
     fake_reset();
-    REQUIRE_OK(pixviewi_cuda_copy_rows(0, far, PITCH, near, WIDTH, WIDTH, ROWS, false, 0, err));
+    REQUIRE_OK(
+        pixviewi_cuda_copy_rows(0, far, PITCH, near, WIDTH, WIDTH, ROWS, false, true, 0, err));
     REQUIRE_WORK("copy sync");
     for (int i = 0; i < ROWS; i++)
         REQUIRE(memcmp(far + i * PITCH, near + i * WIDTH, WIDTH) == 0);
     memset(near, 0, sizeof near);
-    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, WIDTH, far, PITCH, WIDTH, ROWS, true, 0, err));
+    REQUIRE_OK(
+        pixviewi_cuda_copy_rows(0, near, WIDTH, far, PITCH, WIDTH, ROWS, true, true, 0, err));
     for (int i = 0; i < ROWS; i++)
         REQUIRE(memcmp(far + i * PITCH, near + i * WIDTH, WIDTH) == 0);
     fake_reset();
     // One row: its pitch means nothing.
-    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, 0, far, 0, WIDTH, 1, true, 0, err));
+    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, 0, far, 0, WIDTH, 1, true, true, 0, err));
     REQUIRE_WORK("copy sync");
     fake_fail_call("cuMemcpy2DAsync_v2", 700);
-    REQUIRE_FAILS(PIXVIEW_E_CUDA, "700",
-                  pixviewi_cuda_copy_rows(0, far, PITCH, near, WIDTH, WIDTH, ROWS, false, 0, err));
+    REQUIRE_FAILS(
+        PIXVIEW_E_CUDA, "700",
+        pixviewi_cuda_copy_rows(0, far, PITCH, near, WIDTH, WIDTH, ROWS, false, true, 0, err));
     REQUIRE_HAS(fake_work(), "copy sync"); // no piece stays on its way
     fake_reset();
     fake_free(far);
 }
-
-// ---- kernels ----------------------------------------------------------------------------------
 
 static pixview_status copy_a_little(pixview_stream stream, pixview_error *err)
 {
@@ -466,6 +467,100 @@ static pixview_status copy_a_little(pixview_stream stream, pixview_error *err)
     fake_free(far);
     return status;
 }
+
+// From pinned memory with an owner the copy is not waited for: the owner is held until it is done.
+static void test_pinned_upload(void)
+{
+    enum { SIZE = 96 };
+    uint8_t pinned[SIZE], *far = fake_malloc(0, SIZE);
+    uint64_t a = fake_stream(0);
+    fake_register(pinned, SIZE, -1);
+    fill_random(pinned, SIZE, 2);
+    pixview_image src = make_image(pinned, PIXVIEW_HWC, LIST(4, 8, 3), NULL, U8, CPU);
+    pixview_image dst = make_image(far, PIXVIEW_HWC, LIST(4, 8, 3), NULL, U8, GPU0);
+    pixview_copy_params params = {sizeof params, a};
+    fake_reset();
+    REQUIRE_OK(pixview_copy(&src, &dst, &params, err)); // of nobody: it is waited for
+    REQUIRE_WORK("copy sync");
+    released = 0;
+    src.owner = pixviewi_owner_new(count_release);
+    fake_reset();
+    REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+    REQUIRE_WORK("copy record query"); // done at once, as the fake driver works
+    REQUIRE(memcmp(far, pinned, SIZE) == 0);
+    for (int pending = 1; pending < 4; pending++) {
+        fake_reset();
+        fake_set_pending(pending);
+        REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+        REQUIRE_INT(atomic_load(&src.owner->count), 2);
+        for (int i = 1; i < pending; i++) {
+            pixviewi_release_postponed();
+            REQUIRE_INT(pixviewi_postponed, 1);
+        }
+        pixviewi_release_postponed();
+        REQUIRE_INT(pixviewi_postponed, 0);
+        REQUIRE_INT(atomic_load(&src.owner->count), 1);
+    }
+    // While somebody captures the event is asked in relaxed mode; the copy may be part of a graph.
+    fake_reset();
+    fake_set_capture(fake_stream(0), 1, 10);
+    REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+    fake_reset();
+    fake_set_capture(a, 1, 10);
+    REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+    REQUIRE_WORK("copy");
+    REQUIRE_INT(fake_capture_status(a), 1);
+    // What has to be waited for may not.
+    pixview_image near_image = src, no_owner = src;
+    uint8_t pageable[SIZE] = {0};
+    no_owner.owner = NULL;
+    near_image.data = pageable;
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&no_owner, &dst, &params, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&near_image, &dst, &params, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&dst, &near_image, &params, err));
+    REQUIRE_INT(fake_capture_status(a), 1);
+    fake_reset();
+    // An event that cannot be recorded: then the host waits after all, and the call says so.
+    fake_fail_call("cuEventRecord", 999);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "999", pixview_copy(&src, &dst, &params, err));
+    REQUIRE_WORK("copy record sync copy record sync"); // with err, and with NULL
+    fake_reset();
+    REQUIRE_INT(released, 0);
+    pixview_owner_unref(src.owner);
+    REQUIRE_INT(released, 1);
+    fake_unregister(pinned);
+    fake_free(far);
+}
+
+// After cv2.cuda.resetDevice() the old context's memory and streams are dead: neither freed nor ordered.
+static void test_reset(void)
+{
+    void *data;
+    pixview_owner *block;
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    fake_reset();
+    REQUIRE_OK(pixviewi_cuda_alloc(0, 100, a, &data, &block, err));
+    pixview_owner *ordered = used(&(pixviewi_use){.stream = a, .back = b});
+    uint64_t before = pixviewi_cuda_context(0);
+    REQUIRE(before && pixviewi_cuda_same_context(0, before));
+    fake_reset_device(0);
+    fake_reset();
+    REQUIRE(!pixviewi_cuda_same_context(0, before));
+    pixview_owner_unref(block);
+    pixview_owner_unref(ordered);
+    REQUIRE_WORK("");
+    REQUIRE_INT(released, 1);
+    REQUIRE_INT(fake_live_blocks(), 1);
+    REQUIRE_OK(copy_a_little(a, err)); // makes the context anew, and loads the kernels again
+    REQUIRE_WORK("load launch");
+    REQUIRE(pixviewi_cuda_context(0) != before);
+    fake_reset();
+    REQUIRE_OK(copy_a_little(a, err));
+    REQUIRE_WORK("launch");
+    REQUIRE(pixviewi_cuda_same_context(0, 0));
+}
+
+// ---- kernels ----------------------------------------------------------------------------------
 
 static void test_no_kernel_fits(void)
 {
@@ -560,7 +655,8 @@ static void test_exit(void)
     pixviewi_set_exiting();
     pixview_owner_unref(owner);
     REQUIRE_CALLS("");
-    REQUIRE_INT(fake_live_blocks(), 1); // the driver takes it with the process
+    REQUIRE_INT(fake_live_blocks(),
+                2); // the driver takes them with the process; one is of the reset
 }
 
 int main(void)
@@ -586,6 +682,8 @@ int main(void)
     test_launch();
     test_warm_up();
     test_scope();
+    test_pinned_upload();
+    test_reset();
     test_fork();
     test_exit();
     return 0;

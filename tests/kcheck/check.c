@@ -18,13 +18,13 @@ char *gpu_alloc(int64_t bytes, pixview_owner **owner)
 
 void gpu_upload(char *far, const char *near, int64_t bytes)
 {
-    REQUIRE_OK(pixviewi_cuda_copy_rows(0, far, bytes, near, bytes, bytes, 1, false,
+    REQUIRE_OK(pixviewi_cuda_copy_rows(0, far, bytes, near, bytes, bytes, 1, false, true,
                                        PIXVIEW_STREAM_LEGACY, err));
 }
 
 void gpu_download(char *near, const char *far, int64_t bytes)
 {
-    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, bytes, far, bytes, bytes, 1, true,
+    REQUIRE_OK(pixviewi_cuda_copy_rows(0, near, bytes, far, bytes, bytes, 1, true, true,
                                        PIXVIEW_STREAM_LEGACY, err));
 }
 
