@@ -2,7 +2,7 @@
 
 import pytest
 
-from .util import convert, cp, cv2, host, make, new_mat, np, pixels, pixview, torch
+from .util import busy, convert, cp, cv2, host, make, new_mat, np, pixels, pixview, torch
 
 IMAGE = pixels((60, 77, 3))
 
@@ -89,6 +89,76 @@ def test_upload_holds_its_source():
         for mat in mats:
             np.testing.assert_array_equal(host(mat, "uint8"), expected)
         del again
+
+
+@pytest.mark.parametrize("to", ["gpumat", "cupy", "copy_into"])
+@pytest.mark.parametrize("kind", ["torch", "cupyx"])
+def test_pinned_memory_is_not_waited_for(kind, to):
+    """The call returns while its stream is still busy; the source is held, though it is dropped at once."""
+    import cupyx
+
+    image = np.ascontiguousarray(np.broadcast_to(pixels((1, 1000, 3)), (1000, 1000, 3)))
+    side = torch.cuda.Stream()
+    out = new_mat(image * 0)
+
+    def pinned():
+        if kind == "torch":
+            return torch.from_numpy(image).pin_memory()
+        memory = cupyx.empty_pinned(image.shape, image.dtype)
+        memory[...] = image
+        return memory
+
+    def upload(source):
+        layout = {"src_layout": "HWC"}
+        if to == "gpumat":
+            return pixview.as_gpumat(source, copy=True, stream=side, **layout)
+        if to == "cupy":
+            with cp.cuda.ExternalStream(side.cuda_stream):
+                return pixview.as_cupy(source, copy=True, **layout)
+        return pixview.copy_into(out, source, stream=side, **layout)
+
+    upload(pinned())  # what is made once, and the pools' memory
+    sources = [pinned() for _ in range(3)]
+    torch.cuda.synchronize()
+    kept = []
+    for i in range(3):
+        busy(side, 30)
+        found = upload(sources.pop())
+        kept.append(found)  # the free of a GpuMat would wait
+        assert not side.query(), f"the call waited for the GPU ({i})"
+        again = [pinned() for _ in range(3)]  # takes the memory of what was dropped
+        for x in again:
+            x[...] = 9
+        torch.cuda.synchronize()
+        np.testing.assert_array_equal(host(found, "uint8"), image)
+    pixview.view(np.zeros((2, 2), np.uint8))
+    # From pageable memory the call returns when the source may be written.
+    busy(side, 5)
+    source = image.copy()
+    found = upload(source)
+    source.fill(7)
+    torch.cuda.synchronize()
+    np.testing.assert_array_equal(host(found, "uint8"), image)
+
+
+def test_transfers_in_a_capture():
+    mat, static = new_mat(IMAGE), torch.zeros(8, device="cuda")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        stream = torch.cuda.current_stream()
+        result = static + 1
+        for call in (
+            lambda: pixview.as_numpy(mat, copy=True, stream=stream),
+            lambda: pixview.copy_into(mat, IMAGE, stream=stream),
+        ):
+            with pytest.raises(pixview.CudaError) as e:
+                call()
+            assert e.value.code == 900
+        result = result * 2
+    static.fill_(2)
+    graph.replay()
+    torch.cuda.synchronize()
+    assert (result == 6).all()
 
 
 def test_host_tensor_stays_on_the_host():

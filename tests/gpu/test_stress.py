@@ -1,0 +1,46 @@
+"""The right pixels, every time: see stress.py. PIXVIEW_STRESS=1000 for a run to be recorded (40 s)."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .util import torch
+
+COUNT = int(os.environ.get("PIXVIEW_STRESS", "160"))
+assert torch.cuda.is_available()
+
+
+def stress(count, mode):
+    """Right pixels by direction, in a process whose streams all have a hardware queue."""
+    environment = dict(os.environ, CUDA_DEVICE_MAX_CONNECTIONS="32")
+    run = subprocess.run(
+        [sys.executable, "-m", "gpu.stress", str(count), mode],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stderr
+    found = {
+        (a, b): int(right)
+        for a, b, right in re.findall(r"^\w+ (\w+) (\w+): (\d+) of", run.stdout, re.MULTILINE)
+    }
+    assert len(found) == 6
+    return found
+
+
+def test_ordered():
+    assert set(stress(COUNT, "ordered").values()) == {COUNT}
+
+
+@pytest.mark.parametrize("mode", ["unordered", "release"])
+def test_it_can_fail(mode):
+    """Without the order at the conversion, or at the release, it shows in every direction."""
+    found = stress(32, mode)
+    assert max(found.values()) < 16, found
