@@ -156,6 +156,17 @@ static PyObject *stream_argument(pixview_stream stream)
     return PyLong_FromUnsignedLongLong(stream == 0 ? 1 : stream);
 }
 
+// JAX's arrays never change, but its capsules (0.10) are of the old kind, which cannot say so.
+static bool never_changes(PyObject *x)
+{
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(x), "__module__");
+    const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+    bool jax = name && strncmp(name, "jaxlib.", 7) == 0;
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return jax;
+}
+
 int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pixview_device device;
@@ -177,6 +188,8 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     int rc = -1;
     if (PyCapsule_CheckExact(capsule)) {
         rc = pv_import_capsule(st, capsule, req, src);
+        if (rc == 0 && never_changes(x))
+            src->image.flags |= PIXVIEW_READ_ONLY;
         // An Image lives on: what uses it next waits for the stream that the producer was told.
         if (rc == 0 && req->to == PV_IMAGE && !req->has_stream && cuda) {
             src->image.stream = consumer.handle;
