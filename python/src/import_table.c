@@ -90,6 +90,14 @@ static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int
                      pv_parse_dims(st, "stride()", steps, 4, &same, strides)
                  ? -1
                  : 0;
+        if (rc == 0 && same != *ndim) { // a subclass that lies
+            pv_raisef(st, PIXVIEW_E_LAYOUT, "shape has %d axes, but stride() %d", *ndim, same);
+            rc = -1;
+        }
+    } else {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "this %s has no strides (sparse or wrapped?): densify or copy it first",
+                      Py_TYPE(x)->tp_name);
     }
     Py_XDECREF(sizes);
     Py_XDECREF(steps);
