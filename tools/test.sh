@@ -3,7 +3,7 @@
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
-# gpu      the kernels in C, then tests/gpu once for each CUDA-enabled OpenCV
+# gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
 # bench    bench/overhead.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
@@ -82,6 +82,7 @@ c) test_c ;;
 python) test_python ;;
 gpu)
     with_kernels test_gpu
+    with_kernels example_gpu
     with_kernels kcheck
     each_cuda_opencv "$PY" -m pytest tests/gpu
     ;;

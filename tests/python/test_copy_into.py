@@ -266,6 +266,10 @@ def test_copy_into_refuses_overlapping_regions(
 def test_copy_into_from_a_source_that_releases_it(
     fake: Any, cv2: Any, gpumat: Any, kernels: None
 ) -> None:
+    pixview.plan(cv2.cuda.createGpuMatFromCudaMemory(1, 1, cv2.CV_8UC1, 4096), "image")
+    if not pixview._core._doctor()["gpumat"]["cuda"]:
+        pytest.skip("release() of an OpenCV without CUDA does nothing")
+
     class Hostile(Dlpack):
         def __dlpack__(self, **keywords: Any) -> Any:
             mat.release()
