@@ -120,6 +120,22 @@ static pixview_status on_gpu(pixview_error *err)
     return pixview_copy(&src, &dst, NULL, err);
 }
 
+static pixview_status gather(pixview_error *err)
+{
+    pixview_image srcs[2] = {make_image(far, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
+                             make_image(far + 64, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
+    pixview_image dst = make_image(far + 128, PIXVIEW_NCHW, LIST(2, 3, 4, 4), NULL, F32, GPU0);
+    return pixview_batch_copy(srcs, 2, &dst, NULL, err);
+}
+
+static pixview_status split(pixview_error *err)
+{
+    pixview_image src = make_image(far + 128, PIXVIEW_NCHW, LIST(2, 3, 4, 4), NULL, U8, GPU0);
+    pixview_image dsts[2] = {make_image(far, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
+                             make_image(far + 64, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
+    return pixview_batch_split(&src, dsts, 2, NULL, err);
+}
+
 static pixview_status upload(pixview_error *err)
 {
     return copy(LIST(8, 8, 3), LIST(64, 3, 1), false, err);
@@ -191,6 +207,8 @@ static const struct {
     {"order", order},
     {"device block", device_block},
     {"on gpu", on_gpu},
+    {"gather", gather},
+    {"split", split},
     {"upload", upload},
     {"upload planar", upload_planar},
     {"upload scattered", upload_scattered},
