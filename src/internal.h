@@ -121,7 +121,7 @@ pixview_owner *pixviewi_dlpack_legacy_owner(const DlManagedLegacy *managed);
 
 // ---- Copies -----------------------------------------------------------------------------------
 
-// A copy as the kernels and the reference see it: axes sorted and merged, extents 1 dropped, padded
+// A copy as the kernels see it: axes sorted and merged, extents 1 dropped, padded
 // with extent 1 in front. Axis 3 moves fastest in dst. Strides in BYTES.
 typedef struct pixviewi_copy_plan {
     const void *src;
@@ -172,8 +172,5 @@ static inline bool pixviewi_ranges_meet(pixviewi_range a, pixviewi_range b)
 // Checks everything that pixview_copy promises and fills the plan. No CUDA.
 pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
                                   pixviewi_copy_plan *plan, pixview_error *err);
-
-// Plain C, the specification of every copy kernel, and the host implementation.
-void pixviewi_copy_reference(const pixviewi_copy_plan *plan);
 
 #endif

@@ -1,6 +1,6 @@
 // A move: pixels from some images to others, with any change of layout, element type and value on the
 // way. Every copy is one. The plan of a move is made without CUDA (move.c); it is carried out by the
-// kernels, or by the plain C of kernels/reference.c, which is their specification.
+// kernels, or in host memory by host/; kernels/move_reference.c is the specification of both.
 #ifndef PIXVIEWI_MOVE_H
 #define PIXVIEWI_MOVE_H
 

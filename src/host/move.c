@@ -121,7 +121,8 @@ static void move_piece(void *context, int64_t piece)
 
 static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
-// The axis on which the pieces of the destination lie farthest apart, among those long enough.
+// The axis on which the pieces of the destination lie farthest apart, among those long enough. The
+// channels only where nothing else is: their pieces would read the same pixels.
 static int choose_axis(const pixviewi_move *move, int64_t pieces)
 {
     int64_t strides[4];
@@ -132,7 +133,7 @@ static int choose_axis(const pixviewi_move *move, int64_t pieces)
     for (int k = 0; k < (values ? 3 : 4); k++) {
         if (move->shape[k] > move->shape[longest])
             longest = k;
-        if (move->shape[k] >= pieces &&
+        if (k < 3 && move->shape[k] >= pieces &&
             (best < 0 || magnitude(strides[k]) > magnitude(strides[best])))
             best = k;
     }
