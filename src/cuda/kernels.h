@@ -8,11 +8,12 @@
 
 // The order of PIXVIEWI_KERNELS.
 enum {
-    PIXVIEWI_KERNEL_COPY = 0,     // + log2 of the element size; 5: 16 bytes, aligned to 8
-    PIXVIEWI_KERNEL_REPACK = 6,   // + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 22,  // + 4 * log2 of the size + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_CONVERT = 38, // + 12 * log2 from + 4 * log2 to + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 74,
+    PIXVIEWI_KERNEL_COPY = 0,    // + log2 of the element size; 5: 16 bytes, aligned to 8
+    PIXVIEWI_KERNEL_REPACK = 6,  // + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 22, // + 4 * log2 of the size + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_CONVERT =
+        38, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 86,
     PIXVIEWI_KERNEL_COUNT
 };
 

@@ -7,7 +7,7 @@
 
 #include "kernels.h"
 
-enum { VECTOR = 16, ROUND = 128 };
+enum { VECTOR = 16 };
 
 static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
 
@@ -83,7 +83,7 @@ static int64_t bits_of(const char *data, int64_t image, const pixviewi_pixels *p
 bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, int streams,
                         int64_t src_bits, int64_t dst_bits)
 {
-    int vector = args->dst_size == 8 ? 2 : 4;
+    int vector = PIXVIEWI_VECTOR(args->dst_size), many = vector * PIXVIEWI_LANES;
     args->vectors = PIXVIEWI_SCRATCH / VECTOR / streams;
     args->by_vectors = pixviewi_divisor_of((uint32_t)args->vectors);
     args->by_channels = pixviewi_divisor_of((uint32_t)args->channels);
@@ -93,14 +93,14 @@ bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, 
         bytes -= VECTOR - 1;
     int64_t tile = bytes / step;
     int64_t columns = args->columns + args->halo;
-    if (tile < 4)
+    if (tile < vector)
         return false;
-    if (columns <= tile / 4 * 4)
-        tile = (columns + 3) / 4 * 4; // a row at once
-    else if (tile % ROUND <= tile / 4)
-        tile -= tile % ROUND; // a whole number of steps of a warp
+    if (columns <= tile / vector * vector)
+        tile = (columns + vector - 1) / vector * vector; // a row at once
+    else if (tile % many <= tile / 4)
+        tile -= tile % many; // a whole number of steps of a warp
     else
-        tile -= tile % (tile >= VECTOR ? VECTOR : 4); // or of vectors
+        tile -= tile % (tile >= VECTOR ? VECTOR : vector); // or of vectors
     args->tile = (int32_t)tile;
     args->row_tiles = (columns - 1) / tile + 1;
     return !__builtin_mul_overflow(images * args->rows, args->row_tiles, &args->tiles) &&
@@ -136,10 +136,14 @@ void pixviewi_set_values(pixviewi_tile_args *args, const pixviewi_move *move)
 int pixviewi_gather_kernel(const pixviewi_move *move, bool list, bool planar)
 {
     int from = log2_of(pixview_dtype_size(move->src.dtype));
-    int to = log2_of(pixview_dtype_size(move->dst.dtype));
-    int form = 2 * list + planar;
-    return move->values.changed ? PIXVIEWI_KERNEL_CONVERT + 12 * from + 4 * to + form
-                                : PIXVIEWI_KERNEL_GATHER + 4 * from + form;
+    int form = 2 * list + planar, to = 0;
+    if (!move->values.changed)
+        return PIXVIEWI_KERNEL_GATHER + 4 * from + form;
+    if (move->dst.dtype.bits == 16)
+        to = move->dst.dtype.code == PIXVIEW_BFLOAT ? 2 : 1;
+    else if (move->dst.dtype.bits == 32)
+        to = 3;
+    return PIXVIEWI_KERNEL_CONVERT + 16 * from + 4 * to + form;
 }
 
 static bool finish_tiles(pixviewi_launch *launch, int kernel)

@@ -64,6 +64,9 @@ enum {
     PIXVIEWI_TILE_CHANNELS = 32
 };
 
+// Elements that gather.h writes at a time.
+#define PIXVIEWI_VECTOR(size) ((size) == 1 ? 8 : (size) == 8 ? 2 : 4)
+
 typedef struct pixviewi_pixels {
     int64_t row, pixel, channel; // strides, BYTES
     int64_t rows, columns;       // a listed source may have fewer than the destination
@@ -140,10 +143,11 @@ typedef struct pixviewi_list_args {
     PIXVIEWI_GATHER_FORMS(X, gather_2, same<uint16_t>) \
     PIXVIEWI_GATHER_FORMS(X, gather_4, same<uint32_t>) \
     PIXVIEWI_GATHER_FORMS(X, gather_8, same<uint64_t>)
-#define PIXVIEWI_CONVERT_SIZE(X, size, T)                              \
-    PIXVIEWI_GATHER_FORMS(X, convert_##size##_1, changed<T, uint8_t>)  \
-    PIXVIEWI_GATHER_FORMS(X, convert_##size##_2, changed<T, uint16_t>) \
-    PIXVIEWI_GATHER_FORMS(X, convert_##size##_4, changed<T, uint32_t>)
+#define PIXVIEWI_CONVERT_SIZE(X, size, T)                                  \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_u8, changed<T, to_byte>)     \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_f16, changed<T, to_half>)    \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_bf16, changed<T, to_bfloat>) \
+    PIXVIEWI_GATHER_FORMS(X, convert_##size##_f32, changed<T, to_float>)
 #define PIXVIEWI_CONVERT_KERNELS(X)       \
     PIXVIEWI_CONVERT_SIZE(X, 1, uint8_t)  \
     PIXVIEWI_CONVERT_SIZE(X, 2, uint16_t) \

@@ -49,6 +49,26 @@ DEVICE uint16_t half_of_float(float value)
     return half;
 }
 
+DEVICE uint16_t bfloat_of_float(float value)
+{
+#if __CUDA_ARCH__ >= 800
+    uint16_t half;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(half) : "f"(value));
+    return half;
+#else
+    uint32_t bits = bits_of_float(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+#endif
+}
+
+// Four of the eight bytes that low and high make, from bit `shift` < 32 on.
+DEVICE uint32_t shift_right(uint32_t low, uint32_t high, int shift)
+{
+    return __funnelshift_r(low, high, shift);
+}
+
 // NaN becomes 0, what does not fit an int its nearest end.
 DEVICE int int_of_float(float value) { return __float2int_rn(value); }
 
@@ -76,15 +96,6 @@ template <> struct type_of_size<4> {
 template <> struct type_of_size<8> {
     using type = uint64_t;
 };
-
-// To nearest even. Not the instruction, which sm_75 lacks.
-DEVICE uint16_t bfloat_of_float(float value)
-{
-    uint32_t bits = bits_of_float(value);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 DEVICE uint8_t byte_of_float(float value)
 {
@@ -115,12 +126,23 @@ DEVICE float float_of(uint32_t bits, int code)
     return code == CODE_FLOAT ? float_of_bits(bits) : (float)(int32_t)bits;
 }
 
-DEVICE void set_float(uint8_t *out, float value, int) { *out = byte_of_float(value); }
-DEVICE void set_float(uint32_t *out, float value, int) { *out = bits_of_float(value); }
-DEVICE void set_float(uint16_t *out, float value, int code)
-{
-    *out = code == CODE_BFLOAT ? bfloat_of_float(value) : half_of_float(value);
-}
+// The types that values become.
+struct to_byte {
+    using type = uint8_t;
+    DEVICE static type bits(float value) { return byte_of_float(value); }
+};
+struct to_half {
+    using type = uint16_t;
+    DEVICE static type bits(float value) { return half_of_float(value); }
+};
+struct to_bfloat {
+    using type = uint16_t;
+    DEVICE static type bits(float value) { return bfloat_of_float(value); }
+};
+struct to_float {
+    using type = uint32_t;
+    DEVICE static type bits(float value) { return bits_of_float(value); }
+};
 
 // ---- Images -------------------------------------------------------------------------------------
 

@@ -62,24 +62,19 @@ DEVICE float load_float(const pixviewi_tile_args &args, const char *from)
     return float_of(load<uint32_t>(from), args.src_code);
 }
 
-template <typename T> DEVICE void store_as(const pixviewi_tile_args &args, char *to, float value)
-{
-    T bits;
-    set_float(&bits, value, args.dst_code);
-    store(to, bits);
-}
-
 DEVICE void move_changed(const pixviewi_tile_args &args, const char *from, char *to, int channel)
 {
     float in = from ? load_float(args, from) : args.pad;
     int entry = channel < PIXVIEWI_TILE_CHANNELS ? channel : 0; // more have one a and b
     float value = multiply_add(in, args.a[entry], args.b[entry]);
     if (args.dst_size == 1)
-        store_as<uint8_t>(args, to, value);
-    else if (args.dst_size == 2)
-        store_as<uint16_t>(args, to, value);
+        store(to, to_byte::bits(value));
+    else if (args.dst_size == 4)
+        store(to, to_float::bits(value));
+    else if (args.dst_code == CODE_BFLOAT)
+        store(to, to_bfloat::bits(value));
     else
-        store_as<uint32_t>(args, to, value);
+        store(to, to_half::bits(value));
 }
 
 DEVICE void move_element(const pixviewi_list_args &all, int64_t index)

@@ -5,8 +5,7 @@
 //             the warp's shared memory.
 // Alignment:  the elements'. Vectors begin where the memory is aligned for them: a row's first and
 //             last ones are partial, and planes need not agree.
-// Traffic:    each byte read once, 16 at a time, and written once, 4 elements at a time (8-byte
-//             elements: 2).
+// Traffic:    each byte read once, 16 at a time, and written once, 8 or 16 at a time.
 // Fallback:   elements.h.
 #include "device.h"
 
@@ -25,27 +24,25 @@ template <typename T> struct same {
     DEVICE static T change(const pixviewi_tile_args &, T bits, float, float) { return bits; }
 };
 
-// Or its value times a plus b, in another type.
-template <typename In, typename Out> struct changed {
+// Or its value times a plus b, as one of to_byte, to_half, to_bfloat, to_float.
+template <typename In, typename To> struct changed {
     using in = In;
-    using out = Out;
+    using out = typename To::type;
     static constexpr bool CHANGED = true;
-    DEVICE static Out change(const pixviewi_tile_args &args, float value, float a, float b)
+    DEVICE static out change(const pixviewi_tile_args &, float value, float a, float b)
     {
-        Out bits;
-        set_float(&bits, multiply_add(value, a, b), args.dst_code);
-        return bits;
+        return To::bits(multiply_add(value, a, b));
     }
-    DEVICE static Out change(const pixviewi_tile_args &args, In bits, float a, float b)
+    DEVICE static out change(const pixviewi_tile_args &args, In bits, float a, float b)
     {
-        return change(args, float_of(bits, args.src_code), a, b);
+        return To::bits(multiply_add(float_of(bits, args.src_code), a, b));
     }
 };
 
 template <typename Change, bool PLANAR, typename Args> struct gather {
     using In = typename Change::in;
     using Out = typename Change::out;
-    static constexpr int SIZE = sizeof(In), VECTOR = sizeof(Out) == 8 ? 2 : 4;
+    static constexpr int SIZE = sizeof(In), VECTOR = PIXVIEWI_VECTOR(sizeof(Out));
     static constexpr int LOADS = PIXVIEWI_SCRATCH / 16 / PIXVIEWI_LANES;
     static constexpr bool PADS = is_list<Args>::value;
 
@@ -96,6 +93,19 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
 
     DEVICE static int clamp(int64_t n, int most) { return n < most ? n < 0 ? 0 : (int)n : most; }
 
+    // Vectors of the scratch change places where lanes that step over pixels of 4 and more channels
+    // would meet in the same banks.
+    DEVICE bool swizzled() const { return PLANAR && step != SIZE && step != 3 * SIZE; }
+    DEVICE static int swizzle(int offset) { return offset ^ (offset >> 3 & 0x70); }
+    template <bool SWIZZLED> DEVICE static const In *find(const scratch &mine, int offset)
+    {
+        return (const In *)((const char *)mine.vectors + (SWIZZLED ? swizzle(offset) : offset));
+    }
+    DEVICE uint4 *slot(scratch &mine, int i) const
+    {
+        return &mine.vectors[swizzled() ? swizzle(16 * i) / 16 : i];
+    }
+
     // ---- in ----
 
     // Of 16 bytes, aligned: where in the source, as an offset from `from`.
@@ -103,11 +113,11 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         int stream, offset;
         bool wanted, whole; // whole: no byte of it is outside of the row
     };
-    DEVICE piece find_piece(int i) const
+    template <bool PLANES> DEVICE piece find_piece(int i) const
     {
         piece found = {0, 16 * i, true, true};
         uint32_t address = (uint32_t)(uintptr_t)from;
-        if (streams > 1) {
+        if (PLANES) {
             found.stream = (int)pixviewi_divide((uint32_t)i, args.by_vectors);
             found.offset -= found.stream * args.vectors * 16;
             address += (uint32_t)found.stream * (uint32_t)from_channel;
@@ -117,48 +127,56 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         found.whole = found.offset >= -before && found.offset + 16 <= have * step + after;
         return found;
     }
-    DEVICE const char *address_of(piece found) const
+    template <bool PLANES> DEVICE const char *address_of(piece found) const
     {
-        return from + found.offset + found.stream * from_channel;
+        return PLANES ? from + found.offset + found.stream * from_channel : from + found.offset;
     }
 
     DEVICE void load_tile(scratch &mine, int lane) const
     {
-        uint4 held[LOADS];
-        bool whole[LOADS], parts = false;
         if (!PLANAR)
             mine.channels[lane] = {offset_of(lane), args.a[lane], args.b[lane]};
+        if (streams > 1)
+            load_pieces<true>(mine, lane);
+        else
+            load_pieces<false>(mine, lane);
+    }
+
+    template <bool PLANES> DEVICE void load_pieces(scratch &mine, int lane) const
+    {
+        uint4 held[LOADS];
+        bool whole[LOADS], parts = false;
         if (have == 0)
             return;
 #pragma unroll
         for (int u = 0; u < LOADS; u++) {
-            piece found = find_piece(lane + u * PIXVIEWI_LANES);
+            piece found = find_piece<PLANES>(lane + u * PIXVIEWI_LANES);
             whole[u] = found.wanted && found.whole;
             parts |= found.wanted && !found.whole;
             if (whole[u])
-                held[u] = load<uint4>(address_of(found));
+                held[u] = load<uint4>(address_of<PLANES>(found));
         }
 #pragma unroll
         for (int u = 0; u < LOADS; u++)
             if (whole[u])
-                mine.vectors[lane + u * PIXVIEWI_LANES] = held[u];
+                *slot(mine, lane + u * PIXVIEWI_LANES) = held[u];
         if (parts)
-            load_parts(mine, lane);
+            load_parts<PLANES>(mine, lane);
     }
 
     // The pieces that reach over an end of the row, element by element.
-    DEVICE void load_parts(scratch &mine, int lane) const
+    template <bool PLANES> DEVICE void load_parts(scratch &mine, int lane) const
     {
 #pragma unroll 1
         for (int i = lane; i < LOADS * PIXVIEWI_LANES; i += PIXVIEWI_LANES) {
-            piece found = find_piece(i);
+            piece found = find_piece<PLANES>(i);
             if (!found.wanted || found.whole)
                 continue;
-            const char *at = address_of(found);
+            const char *at = address_of<PLANES>(found);
 #pragma unroll 1
             for (int j = 0; j < 16; j += SIZE)
                 if (found.offset + j >= -before && found.offset + j < have * step + after)
-                    *(In *)((char *)&mine.vectors[i] + j) = load<In>(at + j);
+                    *(In *)((char *)slot(mine, i) + j) = load<In>(at + j);
         }
     }
 
@@ -174,11 +192,11 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         return c * args.vectors * 16 + (int)((address + (uint32_t)c * (uint32_t)from_channel) & 15);
     }
 
-    DEVICE Out element(const scratch &mine, int offset, int x, float a, float b) const
+    DEVICE Out element(const In *in, int x, float a, float b) const
     {
         if (PADS && x >= have)
             return pad(a, b);
-        return Change::change(args, *(const In *)((const char *)mine.vectors + offset), a, b);
+        return Change::change(args, *in, a, b);
     }
     DEVICE Out pad(float a, float b) const
     {
@@ -199,71 +217,174 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         }
     }
 
-    // From the first element in the scratch to that of the tile's first aligned vector. The tile's
-    // own first element is a multiple of VECTOR from the row's.
-    DEVICE static int first_vector(const char *stream, int own)
+    // Elements [begin, end) of the scratch are whole vectors, aligned in the destination; those of
+    // [low, begin) and [end, high) are left over, less than a vector each.
+    struct span {
+        int low, begin, end, high;
+    };
+    // `own`: of the tile's first element, which is a multiple of VECTOR from the row's. `tile` and
+    // `size`: elements of the tile, and in the scratch.
+    DEVICE static span find_span(const char *out, int own, int tile, int size)
     {
-        return own - (int)(((uint32_t)(uintptr_t)stream / sizeof(Out) + (uint32_t)own) % VECTOR);
+        int shift = own - (int)(((uint32_t)(uintptr_t)out / sizeof(Out) + (uint32_t)own) % VECTOR);
+        int high = size < shift + tile ? size : shift + tile;
+        int begin = shift < 0 ? shift + VECTOR : shift;
+        int end = high > begin ? high - (high - begin) % VECTOR : begin;
+        return {shift < 0 ? 0 : shift, begin, end, high};
     }
+    // The left-over element of this lane, or -1.
+    DEVICE static int left_over(span span, int lane)
+    {
+        int e = lane < VECTOR ? span.low + lane : span.end + lane - VECTOR;
+        bool is_one = lane < VECTOR ? e < span.begin : lane < 2 * VECTOR;
+        return is_one && e < span.high ? e : -1;
+    }
+
+    // ---- planes ----
 
     DEVICE void store_plane(const scratch &mine, int c, int lane) const
     {
         char *out = to + c * to_channel;
-        int offset = offset_of(c), shift = first_vector(out, skip);
+        int in = offset_of(c);
         float a = args.a[c], b = args.b[c];
-#pragma unroll 1
-        for (int i = lane * VECTOR; i < args.tile; i += PIXVIEWI_LANES * VECTOR) {
-            int x = i + shift;
-            vector all;
-            if (x >= 0 && x + VECTOR <= count) {
-#pragma unroll
-                for (int j = 0; j < VECTOR; j++)
-                    all.elements[j] = element(mine, offset + (x + j) * step, x + j, a, b);
-                store_vector(out + x * (int)sizeof(Out), all);
-                continue;
-            }
-#pragma unroll 1
-            for (int j = x < 0 ? -x : 0; j < VECTOR && x + j < count; j++)
-                store(out + (x + j) * (int)sizeof(Out),
-                      element(mine, offset + (x + j) * step, x + j, a, b));
+        span span = find_span(out, skip, args.tile, count);
+        if (step == SIZE)
+            store_vectors<SIZE, false>(mine, out, in, span, lane, a, b);
+        else if (step == 3 * SIZE)
+            store_vectors<3 * SIZE, false>(mine, out, in, span, lane, a, b);
+        else
+            store_vectors<0, true>(mine, out, in, span, lane, a, b);
+        int x = left_over(span, lane);
+        if (x >= 0) {
+            int offset = in + x * step;
+            const In *at = swizzled() ? find<true>(mine, offset) : find<false>(mine, offset);
+            store(out + x * (int)sizeof(Out), element(at, x, a, b));
         }
     }
+
+    // STEP: bytes from pixel to pixel, where the compiler can know.
+    template <int STEP, bool SWIZZLED>
+    DEVICE void store_vectors(const scratch &mine, char *out, int in, span span, int lane, float a,
+                              float b) const
+    {
+        const int stride = STEP ? STEP : step;
+        int x = span.begin + lane * VECTOR;
+        in += x * stride;
+        out += x * (int)sizeof(Out);
+#pragma unroll 1
+        for (; x < span.end; x += PIXVIEWI_LANES * VECTOR) {
+            if (STEP == SIZE && SIZE < 4 && !Change::CHANGED && (!PADS || x + VECTOR <= have)) {
+                store_words(out, (const char *)mine.vectors + in);
+            } else {
+                vector all;
+#pragma unroll
+                for (int j = 0; j < VECTOR; j++)
+                    all.elements[j] = element(find<SWIZZLED>(mine, in + j * stride), x + j, a, b);
+                store_vector(out, all);
+            }
+            in += PIXVIEWI_LANES * VECTOR * stride;
+            out += PIXVIEWI_LANES * VECTOR * (int)sizeof(Out);
+        }
+    }
+
+    // A vector of 8 bytes that lie together, on any address.
+    DEVICE static void store_words(char *out, const char *in)
+    {
+        int shift = (int)((uintptr_t)in & 3);
+        const uint32_t *words = (const uint32_t *)(in - shift);
+        stream(out, uint2{shift_right(words[0], words[1], 8 * shift),
+                          shift_right(words[1], words[2], 8 * shift)});
+    }
+
+    // ---- interleaved pixels ----
 
     DEVICE void store_pixels(const scratch &mine, int lane) const
     {
-        int channels = args.channels, size = count * channels;
-        int shift = first_vector(to, skip * channels);
-#pragma unroll 1
-        for (int i = lane * VECTOR; i < args.tile * channels; i += PIXVIEWI_LANES * VECTOR) {
-            int e = i + shift, begin = e < 0 ? -e : 0; // the vector's elements that are in the row
-            int x = (int)pixviewi_divide((uint32_t)(e + begin), args.by_channels);
-            int c = e + begin - x * channels;
-            vector all;
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                if (j >= begin && e + j < size) {
-                    channel in = mine.channels[c];
-                    all.elements[j] = element(mine, in.offset + x * step, x, in.a, in.b);
-                    if (++c == channels)
-                        c = 0, x++;
-                }
-            if (begin == 0 && e + VECTOR <= size) {
-                store_vector(to + e * (int)sizeof(Out), all);
-                continue;
-            }
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                if (j >= begin && e + j < size)
-                    store(to + (e + j) * (int)sizeof(Out), all.elements[j]);
+        int channels = args.channels;
+        span span = find_span(to, skip * channels, args.tile * channels, count * channels);
+        if (channels == 3 && step == SIZE)
+            store_rounds<3, SIZE>(mine, span, lane);
+        else if (channels == 3)
+            store_rounds<3, 3 * SIZE>(mine, span, lane);
+        else if (channels == 4 && step == SIZE)
+            store_rounds<4, SIZE>(mine, span, lane);
+        else if (channels == 4)
+            store_rounds<4, 4 * SIZE>(mine, span, lane);
+        else
+            store_any(mine, span, lane);
+        int e = left_over(span, lane);
+        if (e >= 0) {
+            int x = (int)pixviewi_divide((uint32_t)e, args.by_channels);
+            channel by = mine.channels[e - x * channels];
+            store(to + e * (int)sizeof(Out),
+                  element(find<false>(mine, by.offset + x * step), x, by.a, by.b));
         }
     }
 
+    // So many steps of a warp that every lane begins the next round with the channel of this one.
+    template <int CHANNELS, int STEP>
+    DEVICE void store_rounds(const scratch &mine, span span, int lane) const
+    {
+        constexpr int ALL = PIXVIEWI_LANES * VECTOR, STEPS = CHANNELS == 3 ? 3 : 1;
+        int e = span.begin + lane * VECTOR, x = e / CHANNELS, c = e - x * CHANNELS;
+        channel of[CHANNELS]; // from c on
+        int wraps[CHANNELS];
+#pragma unroll
+        for (int k = 0; k < CHANNELS; k++) {
+            wraps[k] = c + k >= CHANNELS;
+            of[k] = mine.channels[c + k - wraps[k] * CHANNELS];
+            of[k].offset += (x + wraps[k]) * STEP;
+        }
+#pragma unroll 1
+        for (; e < span.end; e += STEPS * ALL) {
+#pragma unroll
+            for (int s = 0; s < STEPS; s++) {
+                vector all;
+                if (e + s * ALL >= span.end)
+                    break;
+#pragma unroll
+                for (int j = 0; j < VECTOR; j++) {
+                    int m = s * ALL + j, k = m % CHANNELS, pixels = m / CHANNELS;
+                    all.elements[j] = element(find<false>(mine, of[k].offset + pixels * STEP),
+                                              x + wraps[k] + pixels, of[k].a, of[k].b);
+                }
+                store_vector(to + (e + s * ALL) * (int)sizeof(Out), all);
+            }
+            x += STEPS * ALL / CHANNELS;
+#pragma unroll
+            for (int k = 0; k < CHANNELS; k++)
+                of[k].offset += STEPS * ALL / CHANNELS * STEP;
+        }
+    }
+
+    DEVICE void store_any(const scratch &mine, span span, int lane) const
+    {
+#pragma unroll 1
+        for (int e = span.begin + lane * VECTOR; e < span.end; e += PIXVIEWI_LANES * VECTOR) {
+            int x = (int)pixviewi_divide((uint32_t)e, args.by_channels);
+            int c = e - x * args.channels;
+            vector all;
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++) {
+                channel by = mine.channels[c];
+                all.elements[j] = element(find<false>(mine, by.offset + x * step), x, by.a, by.b);
+                if (++c == args.channels)
+                    c = 0, x++;
+            }
+            store_vector(to + e * (int)sizeof(Out), all);
+        }
+    }
+
+    DEVICE static uint32_t join(const Out *bytes)
+    {
+        return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+               (uint32_t)bytes[3] << 24;
+    }
     DEVICE static void store_vector(char *out, const vector &all)
     {
         const Out *bits = all.elements;
         if constexpr (sizeof(Out) == 1)
-            stream(out, bits[0] | (uint32_t)bits[1] << 8 | (uint32_t)bits[2] << 16 |
-                            (uint32_t)bits[3] << 24);
+            stream(out, uint2{join(bits), join(bits + 4)});
         else if constexpr (sizeof(Out) == 2)
             stream(out,
                    uint2{bits[0] | (uint32_t)bits[1] << 16, bits[2] | (uint32_t)bits[3] << 16});

@@ -97,6 +97,19 @@ inline uint16_t half_of_float(float value)
     return sign | (uint16_t)(units + ((long)(exponent + 13) << 10));
 }
 
+inline uint16_t bfloat_of_float(float value)
+{
+    uint32_t bits = bits_of_float(value);
+    if (isnan(value))
+        return 0x7fff;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+inline uint32_t shift_right(uint32_t low, uint32_t high, int shift)
+{
+    return (uint32_t)(((uint64_t)high << 32 | low) >> shift);
+}
+
 } // namespace
 
 #endif
