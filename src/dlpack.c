@@ -57,7 +57,11 @@ static pixview_status read_tensor(const DlTensor *tensor, pixview_layout layout,
                                  i, (long long)tensor->strides[i], (long long)itemsize);
     }
     // Integer arithmetic: the data of an empty tensor may be NULL.
-    uintptr_t data = (uintptr_t)tensor->data + (uintptr_t)tensor->byte_offset;
+    uintptr_t data;
+    if (__builtin_add_overflow((uintptr_t)tensor->data, tensor->byte_offset, &data))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "byte_offset=%llu from address %p leaves the address space",
+                             (unsigned long long)tensor->byte_offset, tensor->data);
     pixview_device device = {type, tensor->device.id};
     return pixview_image_init(image, tensor->data ? (void *)data : NULL, tensor->ndim,
                               tensor->shape, tensor->strides ? strides : NULL, dtype, device,

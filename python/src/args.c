@@ -75,7 +75,7 @@ int pv_parse_copy(PyObject *value, int *out)
     } else if (value == Py_True || value == Py_False) {
         *out = value == Py_True;
     } else {
-        PyErr_Format(PyExc_TypeError, "copy=%R is not None, True or False", value);
+        pv_raise_python(PyExc_TypeError, "copy=%R is not None, True or False", value);
         return -1;
     }
     return 0;
@@ -86,7 +86,7 @@ int pv_parse_bool(const char *what, PyObject *value, bool *out)
     if (!value)
         return 0;
     if (value != Py_True && value != Py_False) {
-        PyErr_Format(PyExc_TypeError, "%s=%R is not True or False", what, value);
+        pv_raise_python(PyExc_TypeError, "%s=%R is not True or False", what, value);
         return -1;
     }
     *out = value == Py_True;
@@ -102,8 +102,8 @@ int pv_parse_kind(const char *what, PyObject *value, pv_kind *out)
         *out = (pv_kind)i; // the order of pv_kind
         return 0;
     }
-    PyErr_Format(PyExc_ValueError,
-                 "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
+    pv_raise_python(PyExc_ValueError,
+                    "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
     return -1;
 }
 
@@ -114,7 +114,7 @@ int pv_parse_number(const char *what, PyObject *value, double *out)
         return 0;
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "%s=%R is not a number", what, value);
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a number", what, value);
     }
     return -1;
 }

@@ -132,7 +132,7 @@ static PyObject *dtype_name(pv_state *st, PyObject *value)
     if (PyType_Check(value))
         return PyObject_GetAttrString(value, "__name__");
     PyObject *name = PyObject_GetAttr(value, st->s_name);
-    if (name && PyUnicode_Check(name))
+    if ((name && PyUnicode_Check(name)) || (!name && !PyErr_ExceptionMatches(PyExc_AttributeError)))
         return name;
     Py_XDECREF(name);
     PyErr_Clear();

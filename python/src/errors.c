@@ -57,11 +57,73 @@ PyObject *pv_raise(pv_state *st, const pixview_error *err)
     return NULL;
 }
 
+enum { LONGEST = 1000 }; // characters of a message: a repr may be of any length
+
+// What the values are cannot be told when their repr() raises: then the words around them.
+static PyObject *text_without_values(const char *fmt)
+{
+    PyObject *text = PyUnicode_FromString(fmt), *value = PyUnicode_FromString("%R");
+    PyObject *unknown = PyUnicode_FromString("(its repr() fails)");
+    PyObject *out = text && value && unknown ? PyUnicode_Replace(text, value, unknown, -1) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(value);
+    Py_XDECREF(unknown);
+    return out;
+}
+
+// NULL with the error for what is no fault of the values: no memory, a Ctrl-C. Otherwise an exception
+// of `type`, and in *cause what a repr() raised, if nothing was there before.
+static PyObject *make_error(PyObject *type, PyObject **cause, const char *fmt, va_list args)
+{
+    PyObject *text = PyUnicode_FromFormatV(fmt, args);
+    if (!text && PyErr_ExceptionMatches(PyExc_Exception) &&
+        !PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyObject *kind, *value, *traceback;
+        PyErr_Fetch(&kind, &value, &traceback);
+        PyErr_NormalizeException(&kind, &value, &traceback);
+        Py_XDECREF(kind);
+        Py_XDECREF(traceback);
+        if (*cause)
+            Py_XDECREF(value);
+        else
+            *cause = value;
+        text = text_without_values(fmt);
+    }
+    if (text && PyUnicode_GetLength(text) > LONGEST)
+        Py_SETREF(text, PyUnicode_Substring(text, 0, LONGEST));
+    PyObject *error = text ? PyObject_CallOneArg(type, text) : NULL;
+    Py_XDECREF(text);
+    return error;
+}
+
+static PyObject *raise_with(PyObject *type, PyObject *cause, const char *fmt, va_list args)
+{
+    PyObject *error = make_error(type, &cause, fmt, args);
+    if (error && cause) {
+        PyException_SetContext(error, Py_NewRef(cause));
+        PyException_SetCause(error, Py_NewRef(cause)); // steals
+    }
+    if (error)
+        PyErr_SetObject(type, error);
+    Py_XDECREF(error);
+    Py_XDECREF(cause);
+    return NULL;
+}
+
 PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    PyErr_FormatV(class_of(st, code), fmt, args);
+    raise_with(class_of(st, code), NULL, fmt, args);
+    va_end(args);
+    return NULL;
+}
+
+PyObject *pv_raise_python(PyObject *type, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    raise_with(type, NULL, fmt, args);
     va_end(args);
     return NULL;
 }
@@ -84,16 +146,7 @@ PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
 
     va_list args;
     va_start(args, fmt);
-    PyErr_FormatV(class_of(st, code), fmt, args);
+    raise_with(class_of(st, code), cause, fmt, args);
     va_end(args);
-    if (!cause)
-        return NULL;
-
-    PyObject *error;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    PyException_SetContext(error, Py_NewRef(cause));
-    PyException_SetCause(error, cause); // steals
-    PyErr_Restore(type, error, traceback);
     return NULL;
 }

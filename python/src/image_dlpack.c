@@ -69,15 +69,19 @@ typedef struct {
     pixview_stream stream;
 } asked;
 
-static int parse_version(PyObject *value, asked *out)
+static int parse_version(pv_state *st, PyObject *value, asked *out)
 {
     if (!value || value == Py_None)
         return 0;
+    int overflow = 0;
     PyObject *major = PySequence_GetItem(value, 0);
-    long number = major ? PyLong_AsLong(major) : -1;
+    long number = major ? PyLong_AsLongAndOverflow(major, &overflow) : -1;
     Py_XDECREF(major);
-    out->versioned = number >= DL_MAJOR;
-    return PyErr_Occurred() ? -1 : 0;
+    out->versioned = overflow > 0 || (!overflow && number >= DL_MAJOR);
+    if (!PyErr_Occurred())
+        return 0;
+    pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "max_version=%R is not (major, minor)", value);
+    return -1;
 }
 
 // None means the legacy default stream, 0 is not allowed (ambiguous), -1 means no ordering.
@@ -87,7 +91,7 @@ static int parse_stream(PyObject *value, bool host, asked *out)
     if (!value || value == Py_None)
         return 0;
     if (!PyLong_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "stream=%R is not None or an integer", value);
+        pv_raise_python(PyExc_TypeError, "stream=%R is not None or an integer", value);
         return -1;
     }
     int overflow;
@@ -95,15 +99,16 @@ static int parse_stream(PyObject *value, bool host, asked *out)
     if (!overflow && number == -1) {
         out->stream = PIXVIEW_STREAM_NONE;
     } else if (host) {
-        PyErr_Format(PyExc_BufferError,
-                     "stream=%R of an Image in host memory; only None (or -1) is possible", value);
+        pv_raise_python(PyExc_BufferError,
+                        "stream=%R of an Image in host memory; only None (or -1) is possible",
+                        value);
     } else if (number == 0 || (!overflow && number < 0)) {
-        PyErr_Format(PyExc_ValueError, "stream=%R: DLPack allows None, -1, 1, 2 or a handle",
-                     value);
+        pv_raise_python(PyExc_ValueError, "stream=%R: DLPack allows None, -1, 1, 2 or a handle",
+                        value);
     } else {
         out->stream = (pixview_stream)PyLong_AsUnsignedLongLong(value);
         if (out->stream == PIXVIEW_STREAM_NONE && !PyErr_Occurred())
-            PyErr_Format(PyExc_ValueError, "stream=%R is no handle", value);
+            pv_raise_python(PyExc_ValueError, "stream=%R is no handle", value);
     }
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -115,7 +120,7 @@ static int parse_device(PyObject *value, const pixview_image *image, asked *out)
     int type, id;
     if (!PyTuple_Check(value) || !PyArg_ParseTuple(value, "ii", &type, &id)) {
         PyErr_Clear();
-        PyErr_Format(PyExc_TypeError, "dl_device=%R is not (device type, device id)", value);
+        pv_raise_python(PyExc_TypeError, "dl_device=%R is not (device type, device id)", value);
         return -1;
     }
     if (type == image->device.type && id == image->device.id)
@@ -134,7 +139,6 @@ static int parse_device(PyObject *value, const pixview_image *image, asked *out)
 static int parse(pv_state *st, const pixview_image *image, PyObject *const *args, Py_ssize_t nargs,
                  PyObject *kwnames, asked *out)
 {
-    (void)st;
     PyObject *stream = NULL, *version = NULL, *device = NULL, *copy = NULL;
     // stream may be positional too: CV-CUDA passes it that way.
     const pv_keyword keywords[] = {
@@ -144,7 +148,7 @@ static int parse(pv_state *st, const pixview_image *image, PyObject *const *args
     if (pv_parse_args("__dlpack__", args, nargs, kwnames, 1, keywords, 4))
         return -1;
     *out = (asked){.copy = -1};
-    if (parse_version(version, out) || parse_device(device, image, out) ||
+    if (parse_version(st, version, out) || parse_device(device, image, out) ||
         pv_parse_copy(copy, &out->copy))
         return -1;
     return parse_stream(stream, pixview_image_on_host(image) || out->to_host, out);

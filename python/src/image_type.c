@@ -220,8 +220,12 @@ static PyObject *crop(PyObject *self, PyObject *args, PyObject *kwargs)
     pv_image *from = image_of(self);
     pixview_image out;
     pixview_error err;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LLLL:crop", names, &y, &x, &h, &w))
-        return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LLLL:crop", names, &y, &x, &h, &w)) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            return NULL;
+        return pv_raise_from(state_of(self), PIXVIEW_E_LAYOUT,
+                             "crop takes y, x, h and w as integers of 64 bits");
+    }
     if (pixview_image_crop(&from->image, y, x, h, w, &out, &err))
         return pv_raise(state_of(self), &err);
     return pv_image_with_stream(pv_image_new(state_of(self), &out, from->layout),

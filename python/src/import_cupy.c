@@ -65,8 +65,13 @@ static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src
     const int64_t *shape, *strides;
     pixview_dtype dtype;
     pixview_device device = {PIXVIEW_CUDA, 0};
-    if (!pv_cupy_fields(st, x, &data, &device.id, &ndim, &shape, &strides, &dtype))
-        return init_by_attributes(st, x, req, src);
+    if (!pv_cupy_fields(st, x, &data, &device.id, &ndim, &shape, &strides, &dtype)) {
+        int rc = init_by_attributes(st, x, req, src);
+        if (rc && !PyErr_ExceptionMatches(st->Error))
+            pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the attributes of a %s object cannot be read",
+                          Py_TYPE(x)->tp_name);
+        return rc;
+    }
     return pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device);
 }
 

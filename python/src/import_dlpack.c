@@ -30,8 +30,13 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
             return -1;
         }
     }
-    char *data = t->data ? (char *)t->data + t->byte_offset : NULL;
-    return pv_source_init(st, src, PV_OTHER, req, data, t->ndim, t->shape,
+    uintptr_t data;
+    if (__builtin_add_overflow((uintptr_t)t->data, t->byte_offset, &data)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "byte_offset=%llu from address %p leaves the address space",
+                  (unsigned long long)t->byte_offset, t->data);
+        return -1;
+    }
+    return pv_source_init(st, src, PV_OTHER, req, t->data ? (void *)data : NULL, t->ndim, t->shape,
                           t->strides ? strides : NULL, dtype,
                           (pixview_device){t->device.type, t->device.id});
 }
@@ -167,6 +172,32 @@ static bool never_changes(PyObject *x)
     return jax;
 }
 
+// A producer that says another place than its tensor has was told the wrong stream, or none.
+static int check_place(pv_state *st, PyObject *x, pixview_device said, const pixview_image *image)
+{
+    pixview_image shown = {.device = said};
+    bool host = pixview_image_on_host(&shown);
+    if (PIXVIEWI_LIKELY(host == pixview_image_on_host(image) &&
+                        (host || said.id == image->device.id))) {
+        return 0;
+    }
+    pv_raisef(
+        st, PIXVIEW_E_DEVICE,
+        "a %s object says that it is on DLPack device (%d, %d), and gives a tensor on (%d, %d)",
+        Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
+        (int)image->device.id);
+    return -1;
+}
+
+// Destructors of capsules may run Python, or assume that no exception is set.
+static void drop_capsule(PyObject *capsule)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_DECREF(capsule);
+    PyErr_Restore(type, value, traceback);
+}
+
 int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pixview_device device;
@@ -188,6 +219,8 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     int rc = -1;
     if (PyCapsule_CheckExact(capsule)) {
         rc = pv_import_capsule(st, capsule, req, src);
+        if (rc == 0)
+            rc = check_place(st, x, device, &src->image);
         if (rc == 0 && never_changes(x))
             src->image.flags |= PIXVIEW_READ_ONLY;
         // An Image lives on: what uses it next waits for the stream that the producer was told.
@@ -200,7 +233,7 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
                   "__dlpack__() of a %s object gave a %s object instead of a capsule",
                   Py_TYPE(x)->tp_name, Py_TYPE(capsule)->tp_name);
     }
-    Py_DECREF(capsule);
+    drop_capsule(capsule);
     Py_XDECREF(consumer.object);
     return rc;
 }

@@ -3,6 +3,8 @@
 // Neither has an owner field: the object that showed the dictionary is held. The CUDA one has no
 // device either: the driver is asked for the pointer's.
 
+#include <string.h>
+
 #include "state.h"
 
 typedef struct {
@@ -26,8 +28,10 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
                      entry(interface, st->s_data),   entry(interface, st->s_strides),
                      entry(interface, st->s_stream), entry(interface, st->s_mask),
                      entry(interface, st->s_offset)};
-    if (PyErr_Occurred())
+    if (PyErr_Occurred()) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s has keys that cannot be looked up", what);
         return -1;
+    }
     if (out->mask) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "%s has a mask, which no image can carry: fill it first", what);
@@ -44,9 +48,10 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
 
 static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_dtype *out)
 {
-    const char *text = PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
+    Py_ssize_t length = 0;
+    const char *text = PyUnicode_Check(typestr) ? PyUnicode_AsUTF8AndSize(typestr, &length) : NULL;
     pixview_error err;
-    if (!text) {
+    if (!text || strlen(text) != (size_t)length) {
         pv_raise_from(st, PIXVIEW_E_DTYPE, "typestr is %R instead of a string", typestr);
         return -1;
     }
@@ -76,9 +81,11 @@ static int parse_buffer(pv_state *st, const entries *e, pv_source *src, void **p
     }
     const Py_buffer *buffer = PyMemoryView_GET_BUFFER(src->keep);
     long long offset = e->offset ? PyLong_AsLongLong(e->offset) : 0;
-    if (PyErr_Occurred() || offset < 0 || offset > buffer->len ||
-        !PyBuffer_IsContiguous(buffer, 'C')) {
-        PyErr_Clear();
+    if (PyErr_Occurred()) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "offset=%R is not an integer of 64 bits", e->offset);
+        return -1;
+    }
+    if (offset < 0 || offset > buffer->len || !PyBuffer_IsContiguous(buffer, 'C')) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "offset %lld into a buffer of %zd bytes%s", offset,
                   buffer->len,
                   PyBuffer_IsContiguous(buffer, 'C') ? "" : ", which is not contiguous");
@@ -197,8 +204,11 @@ int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cud
                         const pv_request *req, pv_source *src)
 {
     PyObject *copy = PyDict_Check(interface) ? PyDict_Copy(interface) : Py_NewRef(interface);
-    if (!copy)
+    if (!copy) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the interface of a %s object cannot be read",
+                      Py_TYPE(x)->tp_name);
         return -1;
+    }
     int rc = import_copy(st, x, copy, cuda, req, src);
     Py_DECREF(copy);
     return rc;

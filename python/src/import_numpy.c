@@ -35,8 +35,11 @@ static int import_by_interface(pv_state *st, PyObject *x, const pv_request *req,
 {
     PyErr_Clear();
     PyObject *interface = PyObject_GetAttr(x, st->s___array_interface__);
-    if (!interface)
+    if (!interface) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "__array_interface__ of a %s object cannot be read", Py_TYPE(x)->tp_name);
         return -1;
+    }
     int rc = pv_import_interface(st, x, interface, false, req, src);
     Py_DECREF(interface);
     src->kind = PV_NUMPY;

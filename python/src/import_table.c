@@ -12,8 +12,11 @@ static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cu
 {
     PyObject *args[] = {x};
     PyObject *set = PyObject_VectorcallMethod(method, args, 1, NULL);
-    if (!set)
+    if (!set) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%U() of a %s object fails", method,
+                      Py_TYPE(x)->tp_name);
         return -1;
+    }
     Py_DECREF(set); // True and False live on
     if (PIXVIEWI_LIKELY(set == Py_False))
         return 0;
@@ -140,7 +143,7 @@ static int tensor_pointer(pv_state *st, PyObject *x, void **out)
     return *out == NULL && PyErr_Occurred() ? -1 : 0;
 }
 
-int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int import_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     int ndim;
     int64_t shape[4], strides[4];
@@ -169,4 +172,13 @@ int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req
     if (device.type != PIXVIEW_CUDA)
         return 0;
     return pv_torch_stream(st, device.id, &src->image.stream);
+}
+
+int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    int rc = import_attributes(st, x, req, src);
+    if (rc && !PyErr_ExceptionMatches(st->Error))
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the attributes of a %s object cannot be read",
+                      Py_TYPE(x)->tp_name);
+    return rc;
 }

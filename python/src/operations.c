@@ -41,9 +41,9 @@ int pv_parse_device(PyObject *value, pixview_device *out)
     if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
         return 0;
     PyErr_Clear();
-    PyErr_Format(PyExc_ValueError,
-                 "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
-                 value);
+    pv_raise_python(PyExc_ValueError,
+                    "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
+                    value);
     return -1;
 }
 
@@ -79,13 +79,13 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
     pixview_error err;
     bool has_strides = a->strides && a->strides != Py_None;
     if (!PyLong_Check(a->ptr)) {
-        PyErr_Format(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
+        pv_raise_python(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
         return -1;
     }
     void *data = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(a->ptr);
     if (PyErr_Occurred()) {
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "ptr=%R is not an address of 64 bits", a->ptr);
+        pv_raise_python(PyExc_ValueError, "ptr=%R is not an address of 64 bits", a->ptr);
         return -1;
     }
     if (pv_parse_layout(st, "layout", a->layout, layout) ||
@@ -174,8 +174,13 @@ int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
     PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
     int set = grad ? PyObject_IsTrue(grad) : -1;
     Py_XDECREF(grad);
-    if (set <= 0)
-        return set;
+    if (set == 0)
+        return 0;
+    if (set < 0) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "requires_grad of %s, a %s object, fails", name,
+                      Py_TYPE(dst->object)->tp_name);
+        return -1;
+    }
     pv_raisef(st, PIXVIEW_E_READONLY,
               "%s requires grad: pass `%s.detach()` to write its memory all the same", name, name);
     return -1;

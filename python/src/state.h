@@ -193,6 +193,8 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
 // All return NULL. Formats are PyErr_Format's.
 // Cold: what leads there is moved out of the way of what succeeds.
 __attribute__((cold)) PyObject *pv_raise(pv_state *st, const pixview_error *err);
+// With a class of Python's own (TypeError, ValueError).
+__attribute__((cold)) PyObject *pv_raise_python(PyObject *type, const char *fmt, ...);
 __attribute__((cold)) PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
 // With the exception that is set now as __cause__.
 __attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt,

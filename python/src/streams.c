@@ -13,13 +13,15 @@ static int handle_from_int(PyObject *value, pixview_stream *out)
     long long small = PyLong_AsLongLongAndOverflow(index, &overflow);
     if (!overflow && small == -1 && !PyErr_Occurred()) {
         *out = PIXVIEW_STREAM_NONE;
-    } else if (!overflow && small < 0) {
-        PyErr_Format(PyExc_ValueError, "stream=%R: a handle is 0 or more; -1 means no ordering",
-                     value);
+    } else if (overflow < 0 || (!overflow && small < 0)) {
+        pv_raise_python(PyExc_ValueError, "stream=%R: a handle is 0 or more; -1 means no ordering",
+                        value);
     } else {
         *out = (pixview_stream)PyLong_AsUnsignedLongLong(index);
-        if (*out == PIXVIEW_STREAM_NONE && !PyErr_Occurred())
-            PyErr_Format(PyExc_ValueError, "stream=%R is no handle", value);
+        if (*out == PIXVIEW_STREAM_NONE) { // all ones means none, and so does an overflow
+            PyErr_Clear();
+            pv_raise_python(PyExc_ValueError, "stream=%R is no handle of 64 bits", value);
+        }
     }
     Py_DECREF(index);
     return PyErr_Occurred() ? -1 : 0;
@@ -33,8 +35,8 @@ static int handle_from_protocol(PyObject *method, pixview_stream *out)
     if (pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
         rc = handle_from_int(PyTuple_GET_ITEM(pair, 1), out);
     } else if (pair) {
-        PyErr_Format(PyExc_TypeError, "__cuda_stream__() gave %R instead of (version, handle)",
-                     pair);
+        pv_raise_python(PyExc_TypeError, "__cuda_stream__() gave %R instead of (version, handle)",
+                        pair);
     }
     Py_XDECREF(pair);
     return rc;
@@ -66,7 +68,7 @@ static PyObject *optional(PyObject *value, PyObject *name)
     return found;
 }
 
-int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
+static int parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
 {
     if (PyLong_CheckExact(value))
         return handle_from_int(value, out);
@@ -99,11 +101,22 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
         return -1;
     if (PyIndex_Check(value) && !PyBool_Check(value))
         return handle_from_int(value, out);
-    PyErr_Format(
+    pv_raise_python(
         PyExc_TypeError,
         "stream=%R is not None, an integer handle, a cv2.cuda.Stream, a torch or CuPy stream, or "
         "an object with __cuda_stream__",
         value);
+    return -1;
+}
+
+int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
+{
+    if (parse_stream(st, value, out) == 0)
+        return 0;
+    if (!PyErr_ExceptionMatches(st->Error) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError)) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "stream=%R cannot tell its handle", value);
+    }
     return -1;
 }
 
