@@ -74,9 +74,13 @@ class World:
         """Is the allocator that the copy needs there?"""
         return True
 
-    def used(self) -> Any:
-        """What the allocators say is in use: compared before and after a pair's cells."""
-        return None
+    def as_made(self, s: Source) -> Source:
+        """The source as its producer has just made it: OpenCV chooses the pitch of its own."""
+        return s
+
+    def used(self) -> tuple[int, ...]:
+        """Bytes that the allocators have given out: no more after a pair's cells than before."""
+        return ()
 
 
 # ---- results ----
@@ -149,7 +153,9 @@ def check_dense(to: str, shape: Any, strides: Any, itemsize: int) -> None:
     step = itemsize
     for i in reversed(range(len(shape))):
         if to == "gpumat" and i == 0:
-            assert shape[0] == 1 or (strides[0] >= step and strides[0] % 32 == 0), f"{strides}"
+            # One column is no texture: OpenCV does not pad its rows.
+            padded = strides[0] % 32 == 0 or shape[1] == 1
+            assert shape[0] == 1 or (strides[0] >= step and padded), f"not padded: {strides}"
         else:
             assert shape[i] == 1 or strides[i] == step, f"not dense: {shape} {strides}"
         step *= shape[i]
@@ -218,6 +224,7 @@ def cell(world: World, producer: str, to: str, s: Source, mode: str) -> str | No
     x = world.producers[producer](world, s, owner)
     if x is None:
         return None
+    s = world.as_made(s)
     kind = KINDS.get(producer)
     expected = outcome(s, to, mode, host=world.host, opencv=world.opencv, ml_dtypes=world.ml_dtypes)
     keywords = {} if kind in ("image", "gpumat") else {"src_layout": s.layout}
@@ -283,7 +290,8 @@ def pair(
     for dtype, start in world.rooms.items():
         assert world.fetch(start, ROOM).tobytes() == room(dtype).tobytes(), "a source was written"
     drain()
-    assert world.used() == before, f"memory in use: {world.used()} after {before}"
+    used = world.used()
+    assert all(a <= b for a, b in zip(used, before, strict=True)), f"{used} bytes, {before} before"
     return found
 
 
