@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pixview
-from hostile import DTYPE, LAYOUT, BadRepr, Boom, Index, Memory, Steps
+from hostile import DTYPE, LAYOUT, BadRepr, Boom, Memory
+from hostile_interfaces import Index, Steps
 
 TYPE, VALUE = TypeError, ValueError
 

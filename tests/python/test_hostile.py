@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from hostile import ARRAYS, INTERFACES, OBJECTS, Memory, Row
+from hostile import ARRAYS, OBJECTS, Memory, Row
 from hostile_arguments import CALLS, Call
 from hostile_dlpack import DLPACKS
+from hostile_interfaces import INTERFACES
 from matrix.producers import _live
 from support import drain
 
