@@ -407,3 +407,21 @@ def pitched(
     return np.lib.stride_tricks.as_strided(
         base, (rows, cols, channels), (base.strides[0], channels * item, item)
     )
+
+
+class Array(np.ndarray):
+    """Has a weakref, unlike its base."""
+
+
+def is_five(cv2: Any) -> bool:
+    return cv2.CV_8UC2 == 32
+
+
+def facts(cv2: Any) -> dict[str, Any]:
+    pixview.plan(cv2.cuda.createGpuMatFromCudaMemory(1, 1, cv2.CV_8UC1, 4096), "image")
+    return pixview._core._doctor()["gpumat"]
+
+
+def tensor_of(fake: Any, a: np.ndarray[Any, Any], **keywords: Any) -> Any:
+    """A cuda:0 tensor over the array, which it owns."""
+    return pixview.as_torch(fake.image(a, **keywords))
