@@ -219,7 +219,9 @@ static PyMethodDef methods[] = {
      "layouts, strides and ROIs. Values are never converted: unequal dtypes are a DtypeError.\n"
      "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad). "
      "Between\n"
-     "host and GPU too. Work on a GPU is queued on dst's stream; only a copy to the host waits.\n"
+     "host and GPU too. Work on a GPU is queued on dst's stream. A copy to the host waits until\n"
+     "the pixels are there, one from the host until src may be written; from pinned memory it\n"
+     "does not wait, and src must not be written before the stream has passed.\n"
      "dst_layout, src_layout, stream: as for as_torch. Errors: LayoutError (extents, overlap),\n"
      "DtypeError, DeviceError, ReadOnlyError, CudaError, UnsupportedError."},
     {"stream_of", pv_stream_of, METH_O,
