@@ -169,8 +169,10 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_v
     out->pad = (float)value;
     if (fits)
         return PIXVIEW_OK;
-    return pixviewi_fail(err, PIXVIEW_E_DTYPE, "pad_value=%g is no %s", value,
-                         out->changed ? "float32" : pixview_dtype_name(dtype));
+    return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                         "pad_value=%g is nothing that %s holds; pass a value that it does, or "
+                         "make the destination float32",
+                         value, out->changed ? "float32" : pixview_dtype_name(dtype));
 }
 
 pixview_status pixviewi_make_values(const pixview_convert_params *params, pixview_dtype from,

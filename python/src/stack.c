@@ -187,11 +187,13 @@ static int check_out(pv_state *st, const pixview_image *out, const pixview_image
 {
     const int64_t *a = out->shape, *b = wanted->shape;
     if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2] || a[3] != b[3]) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "out has N,H,W,C = %lld,%lld,%lld,%lld (in the order layout=) and these images "
-                  "make %lld,%lld,%lld,%lld",
-                  (long long)a[0], (long long)a[1], (long long)a[2], (long long)a[3],
-                  (long long)b[0], (long long)b[1], (long long)b[2], (long long)b[3]);
+        pv_raisef(
+            st, PIXVIEW_E_LAYOUT,
+            "out has N,H,W,C = %lld,%lld,%lld,%lld, its axes read as layout= says (NCHW by "
+            "default), and these images make %lld,%lld,%lld,%lld; pass layout= as out is laid "
+            "out, or an out of that size",
+            (long long)a[0], (long long)a[1], (long long)a[2], (long long)a[3], (long long)b[0],
+            (long long)b[1], (long long)b[2], (long long)b[3]);
         return -1;
     }
     if (!pixview_dtype_equal(out->dtype, wanted->dtype)) {
