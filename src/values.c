@@ -170,9 +170,9 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_v
     if (fits)
         return PIXVIEW_OK;
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "pad_value=%g is nothing that %s holds; pass a value that it does, or "
-                         "make the destination float32",
-                         value, out->changed ? "float32" : pixview_dtype_name(dtype));
+                         "pad_value=%g is nothing that %s holds; pass a value that it does%s",
+                         value, out->changed ? "float32" : pixview_dtype_name(dtype),
+                         out->changed ? "" : ", or make the destination float32");
 }
 
 pixview_status pixviewi_make_values(const pixview_convert_params *params, pixview_dtype from,

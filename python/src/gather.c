@@ -184,8 +184,8 @@ static int make_room(pv_gather *g)
 {
     enum { FEW = sizeof g->few / sizeof g->few[0] };
     g->images = g->few;
-    if (g->count > FEW)
-        g->images = malloc((size_t)g->count * sizeof *g->images);
+    if (g->count > FEW) // calloc, because a batch of stride 0 may have any number of images
+        g->images = calloc((size_t)g->count, sizeof *g->images);
     if (!g->images) {
         PyErr_NoMemory();
         return -1;

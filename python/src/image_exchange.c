@@ -188,8 +188,9 @@ static block *describe(const DlTensor *prototype)
     for (int i = ndim - 1; i >= 0; i--) {
         shape[i] = prototype->shape[i];
         strides[i] = step;
-        step *=
-            shape[i] > 0 ? shape[i] : 1; // fits: count_bytes has multiplied them, or it is empty
+        // An empty prototype may have any extents, whose strides then mean nothing.
+        if (__builtin_mul_overflow(step, shape[i] > 0 ? shape[i] : 1, &step))
+            step = 1;
     }
     b->managed = (DlManaged){.version = {DL_MAJOR, DL_MINOR},
                              .manager_ctx = b,

@@ -350,7 +350,8 @@ static void test_padded_values(void)
     for (int i = 1; i < 4; i++)
         REQUIRE(fabsf(out[i]) < 1e-6f);
     params.pad_value = 1e39;
-    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "no float32", pixview_convert(&src, &dst, &params, err));
+    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "nothing that float32 holds",
+                  pixview_convert(&src, &dst, &params, err));
 }
 
 // ---- refused ----------------------------------------------------------------------------------

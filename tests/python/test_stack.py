@@ -492,3 +492,11 @@ def test_unstack_leaves_nothing_behind(torch: Any) -> None:
     a = image(8, 5, 7, 3)
     check_flat(lambda: pixview.unstack(a, to="torch"), 2000)
     check_flat(lambda: pixview.unstack(a, to="numpy", copy=True), 2000)
+
+
+@pytest.mark.parametrize("bits", [57, 60, 62])
+def test_more_images_than_memory_can_list(bits: int) -> None:
+    # A stride of 0 costs no memory; a list of so many images would, and its size in bytes wraps.
+    batch = np.broadcast_to(np.zeros((1, 1, 1), np.uint8), (1 << bits, 1, 1, 1))
+    with pytest.raises(MemoryError):
+        pixview.stack(batch, to="numpy")
