@@ -425,3 +425,9 @@ def facts(cv2: Any) -> dict[str, Any]:
 def tensor_of(fake: Any, a: np.ndarray[Any, Any], **keywords: Any) -> Any:
     """A cuda:0 tensor over the array, which it owns."""
     return pixview.as_torch(fake.image(a, **keywords))
+
+
+def waited(fake: Any, consumer: int, producer: int) -> bool:
+    """Did a wait for the producer's stream reach the consumer's, by the fake driver's log? 0 is legacy."""
+    fake.lib.fake_waited.argtypes = [ctypes.c_uint64] * 2
+    return bool(fake.lib.fake_waited(consumer or 1, producer or 1))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from typing import Any
 
 import numpy as np
 import pixview
 import pytest
-from support import drain, image
+from support import drain, image, waited
 
 SHAPE = (16, 20, 3)
-
-
-def waited(fake: Any, consumer: int, producer: int) -> bool:
-    fake.lib.fake_waited.argtypes = [ctypes.c_uint64] * 2
-    return bool(fake.lib.fake_waited(consumer or 1, producer or 1))
 
 
 @pytest.fixture

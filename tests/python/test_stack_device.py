@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import Dlpack, address, check_flat, cuda_array_interface, header, image, pitched, wrap
+from support import (
+    Dlpack,
+    address,
+    check_flat,
+    cuda_array_interface,
+    header,
+    image,
+    pitched,
+    waited,
+    wrap,
+)
 
 SHAPE = (6, 10, 3)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 pytestmark = pytest.mark.usefixtures("kernels")
-
-
-def waited(fake: Any, consumer: int, producer: int) -> bool:
-    fake.lib.fake_waited.argtypes = [ctypes.c_uint64] * 2
-    return bool(fake.lib.fake_waited(consumer or 1, producer or 1))
 
 
 def arrays(n: int, shape: Any = SHAPE) -> list[Any]:

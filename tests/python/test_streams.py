@@ -14,14 +14,9 @@ import exchange
 import numpy as np
 import pixview
 import pytest
-from support import cuda_array_interface, drain, image, wrap
+from support import cuda_array_interface, drain, image, waited, wrap
 
 SHAPE = (16, 20, 3)
-
-
-def waited(fake: Any, consumer: int, producer: int) -> bool:
-    fake.lib.fake_waited.argtypes = [ctypes.c_uint64] * 2
-    return bool(fake.lib.fake_waited(consumer or 1, producer or 1))
 
 
 @pytest.fixture
