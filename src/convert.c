@@ -283,8 +283,23 @@ pixview_status pixview_batch_split(const pixview_image *src, const pixview_image
     return status == PIXVIEW_OK ? run(&move, src, params, err) : status;
 }
 
-// Both are one image or one batch. What pixview_copy can do, between host and GPU too, it does.
-static pixview_status check_pair(const pixview_image *src, const pixview_image *dst,
+static pixview_status check_smaller(const pixview_image *src, const pixview_image *dst,
+                                    pixview_error *err)
+{
+    static const char *const name[] = {"images", "rows", "columns", "channels"};
+    for (int axis = 0; axis < 4; axis++) {
+        bool fixed = axis == PIXVIEW_N || axis == PIXVIEW_C;
+        int64_t got = src->shape[axis], want = dst->shape[axis];
+        if (got > want || (fixed && got != want))
+            return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                                 "the source has %lld %s and the destination %lld; padding adds "
+                                 "rows and columns, and makes no image smaller",
+                                 (long long)got, name[axis], (long long)want);
+    }
+    return PIXVIEW_OK;
+}
+
+static pixview_status check_pair(const pixview_image *src, const pixview_image *dst, bool pad,
                                  pixview_error *err)
 {
     pixview_status status = pixview_image_validate(src, err);
@@ -295,7 +310,7 @@ static pixview_status check_pair(const pixview_image *src, const pixview_image *
     if (status == PIXVIEW_OK)
         status = check_kind(dst, err);
     if (status == PIXVIEW_OK)
-        status = pixviewi_check_extents(src, dst, err);
+        status = pad ? check_smaller(src, dst, err) : pixviewi_check_extents(src, dst, err);
     if (status == PIXVIEW_OK)
         status = check_destination(dst, err);
     if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
@@ -318,32 +333,50 @@ __attribute__((cold)) static pixview_status fail_apart(pixview_device src, pixvi
                          place_name(src), place_name(dst));
 }
 
+// All checks but whether both are in one place.
+static pixview_status plan_pair(const pixview_image *src, const pixview_image *dst,
+                                const pixview_convert_params *params, pixviewi_move *move,
+                                pixview_error *err)
+{
+    if (!src || !dst)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
+    pixview_status status = check_params(params, err);
+    if (status == PIXVIEW_OK)
+        status = check_pair(src, dst, params->pad, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    move->src = pixviewi_whole_end(src);
+    move->dst = pixviewi_whole_end(dst);
+    move->src.missing[0] = dst->shape[PIXVIEW_H] - src->shape[PIXVIEW_H];
+    move->src.missing[1] = dst->shape[PIXVIEW_W] - src->shape[PIXVIEW_W];
+    return plan(move, dst, params, err);
+}
+
+pixview_status pixviewi_plan_convert(const pixview_image *src, const pixview_image *dst,
+                                     const pixview_convert_params *params, pixviewi_move *move,
+                                     pixview_error *err)
+{
+    pixview_status status = plan_pair(src, dst, params, move, err);
+    if (status == PIXVIEW_OK && !together(src->device, dst->device))
+        status = fail_apart(src->device, dst->device, err);
+    return status;
+}
+
+// What pixview_copy can do, between host and GPU too, it does.
 pixview_status pixview_convert(const pixview_image *src, const pixview_image *dst,
                                const pixview_convert_params *params, pixview_error *err)
 {
     pixviewi_move move;
-    if (!src || !dst)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
     if (!params)
         params = &defaults;
-    if (params->struct_size == sizeof *params && params->pad)
-        return pixview_batch_copy(src, 1, dst, params, err);
-    pixview_status status = check_params(params, err);
-    if (status == PIXVIEW_OK)
-        status = check_pair(src, dst, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_make_values(params, src->dtype, dst->dtype, dst->shape[PIXVIEW_C],
-                                      &move.values, err);
+    pixview_status status = plan_pair(src, dst, params, &move, err);
     if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
         return status;
     if (!together(src->device, dst->device)) {
         pixview_copy_params plain = {sizeof plain, params->stream};
-        if (!move.values.changed && !move.values.swap_rb)
+        if (!move.values.changed && !move.values.swap_rb && !pixviewi_is_padded(&move))
             return pixview_copy(src, dst, &plain, err);
         return fail_apart(src->device, dst->device, err);
     }
-    memcpy(move.shape, dst->shape, sizeof move.shape);
-    move.src = pixviewi_whole_end(src);
-    move.dst = pixviewi_whole_end(dst);
     return run(&move, dst, params, err);
 }

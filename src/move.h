@@ -14,6 +14,7 @@ typedef struct pixviewi_end {
     char *data;                  // of element (0,0,0,0); regular batch only
     int64_t strides[4];          // BYTES, N,H,W,C; regular batch only
     const pixview_image *images; // shape[0] images of N = 1; NULL: a regular batch
+    int64_t missing[2];          // H,W that a regular source has fewer than the destination
 } pixviewi_end;
 
 // out = float(in) * a[c] + b[c], one fused multiply-add in float32, then rounded to the destination's
@@ -31,8 +32,8 @@ typedef struct pixviewi_values {
 
 typedef struct pixviewi_move {
     int64_t
-        shape[4]; // N,H,W,C of the destination. A listed source may have fewer rows and columns:
-                  // it lies at the top left, the rest is padded
+        shape[4]; // N,H,W,C of the destination. A source may have fewer rows and columns: it lies
+                  // at the top left, the rest is padded
     pixviewi_end src, dst; // at most one of them is a list
     pixviewi_values values;
 } pixviewi_move;
@@ -55,7 +56,12 @@ static inline pixviewi_end pixviewi_whole_end(const pixview_image *image)
 {
     const int64_t *steps = image->strides;
     return (pixviewi_end){
-        image->dtype, image->data, {steps[0], steps[1], steps[2], steps[3]}, NULL};
+        image->dtype, image->data, {steps[0], steps[1], steps[2], steps[3]}, NULL, {0}};
+}
+
+static inline bool pixviewi_is_padded(const pixviewi_move *move)
+{
+    return move->src.missing[0] || move->src.missing[1];
 }
 
 // Both ends are checked and not empty, on the same GPU or on the host.
@@ -73,5 +79,10 @@ pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count
                                         const pixview_image *dst,
                                         const pixview_convert_params *params, const char *name,
                                         pixviewi_move *move, pixview_error *err);
+
+// The same of pixview_convert within host memory or one GPU.
+pixview_status pixviewi_plan_convert(const pixview_image *src, const pixview_image *dst,
+                                     const pixview_convert_params *params, pixviewi_move *move,
+                                     pixview_error *err);
 
 #endif

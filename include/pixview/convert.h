@@ -31,7 +31,8 @@ typedef struct pixview_convert_params {
 
 // Copies `src` into `dst` with another layout, element type and value, as pixview_copy does without.
 //
-// Shapes:   equal extents, but for params->pad, which needs N = 1. Strides as for pixview_copy.
+// Shapes:   equal extents; with params->pad, `src` may have fewer rows and columns. Strides as for
+//           pixview_copy.
 // dtypes:   | from                                            | to                           |
 //           | uint8 int8 uint16 int16 int32 float16 bfloat16 float32 | float16 bfloat16 float32 uint8 |
 //           | any, when no value changes                      | the same: bits move          |

@@ -20,7 +20,7 @@ typedef struct {
     PyObject *kept;         // owned list of what keeps memory and streams alive; may be NULL
     pv_producer *producers; // each stream once
     int producer_count;
-    bool whole;        // `items` is one batch
+    bool whole;        // `items` is one batch, all of its images in images[0]
     bool takes_stream; // stream= speaks of one of them
     pixview_image few[16];
     pv_producer some[4];
@@ -28,8 +28,8 @@ typedef struct {
 
 // `images`: a sequence or iterator of images, or one batch of rank 4. An empty list is a LayoutError.
 int pv_gather_start(pv_state *st, PyObject *images, pv_gather *out);
-// Reads a batch, and images of types that run Python to be read. They come first: such code could
-// change the others.
+// Reads the images of types that run Python to be read. They come first: such code could change the
+// others.
 int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req);
 // The rest, and whether all are alike. `sizes_differ`: but for their H and W.
 int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ);

@@ -90,6 +90,20 @@ static int add_producer(pv_gather *g, pixview_stream handle, bool torch)
 
 static const pixview_image *reference(const pv_gather *g) { return &g->first.image; }
 
+static int check_whole(pv_state *st, const pv_gather *g)
+{
+    int64_t count = g->first.image.shape[PIXVIEW_N];
+    pixview_layout layout = g->first.layout;
+    if (pixview_layout_rank(layout) == 4 && count > 0)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              count == 0 ? "an empty batch: it has N = 0 images"
+                         : "one image of %s: give a sequence of images ([image] for one), or a "
+                           "batch of 4 axes",
+              pixview_layout_name(layout));
+    return -1;
+}
+
 static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *image, Py_ssize_t i,
                        bool sizes_differ)
 {
@@ -164,7 +178,8 @@ static int take(pv_state *st, pv_gather *g, Py_ssize_t i, const pv_request *req)
     pv_source src;
     pv_source_begin(&src, PyTuple_GET_ITEM(g->items, i));
     if (PIXVIEWI_UNLIKELY(pv_import(st, src.object, req, &src))) {
-        pv_name_item(st, "images", i);
+        if (!g->whole)
+            pv_name_item(st, "images", i);
         pv_source_clear(&src);
         return -1;
     }
@@ -184,8 +199,8 @@ static int make_room(pv_gather *g)
 {
     enum { FEW = sizeof g->few / sizeof g->few[0] };
     g->images = g->few;
-    if (g->count > FEW) // calloc, because a batch of stride 0 may have any number of images
-        g->images = calloc((size_t)g->count, sizeof *g->images);
+    if (g->count > FEW)
+        g->images = malloc((size_t)g->count * sizeof *g->images);
     if (!g->images) {
         PyErr_NoMemory();
         return -1;
@@ -220,50 +235,11 @@ int pv_gather_start(pv_state *st, PyObject *images, pv_gather *g)
                   "an empty list of images: there is no size, type and device to make a batch of");
         return -1;
     }
-    return g->whole ? 0 : make_room(g);
-}
-
-// One batch: its images, as a list of them.
-static int take_whole(pv_state *st, pv_gather *g, const pv_request *req)
-{
-    pv_source src;
-    pv_source_begin(&src, PyTuple_GET_ITEM(g->items, 0));
-    g->count = 0;
-    if (pv_import(st, src.object, req, &src)) {
-        pv_source_clear(&src);
-        return -1;
-    }
-    int64_t count = src.image.shape[PIXVIEW_N];
-    if (pixview_layout_rank(src.layout) != 4 || count == 0) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  count == 0 ? "an empty batch: it has N = 0 images"
-                             : "one image of %s: give a sequence of images ([image] for one), or a "
-                               "batch of 4 axes",
-                  pixview_layout_name(src.layout));
-        pv_source_clear(&src);
-        return -1;
-    }
-    g->count = (Py_ssize_t)count;
-    if (make_room(g)) {
-        g->count = 0;
-        pv_source_clear(&src);
-        return -1;
-    }
-    src.image.stream = pv_producer_stream(&src, req);
-    for (Py_ssize_t i = 0; i < g->count; i++) {
-        g->images[i] = src.image;
-        g->images[i].shape[PIXVIEW_N] = 1;
-        g->images[i].data = (char *)src.image.data + i * src.image.strides[PIXVIEW_N];
-        src.image.owner = NULL; // the first one's
-    }
-    g->first = src;
-    return keep_parts(g, &src) || note_producer(g, &src, src.image.stream) ? -1 : 0;
+    return make_room(g);
 }
 
 int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req)
 {
-    if (g->whole)
-        return take_whole(st, g, req);
     for (Py_ssize_t i = 0; i < g->count; i++) {
         PyObject *item = PyTuple_GET_ITEM(g->items, i);
         if (PIXVIEWI_LIKELY(pv_reads_quietly(st, item)))
@@ -282,14 +258,15 @@ int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes
     int type = -1; // of the GpuMat that `like` is
     for (Py_ssize_t i = 0; i < g->count; i++) {
         pixview_image *image = &g->images[i];
-        PyObject *item = g->whole ? NULL : PyTuple_GET_ITEM(g->items, i);
+        PyObject *item = PyTuple_GET_ITEM(g->items, i);
         bool taken = is_taken(image);
         if (!taken && type >= 0 &&
             PIXVIEWI_LIKELY(pv_import_gpumat_alike(st, item, type, like, image)))
             continue;
         if (!taken && take(st, g, i, req))
             return -1;
-        if (PIXVIEWI_UNLIKELY(check_alike(st, g, image, i, sizes_differ)))
+        if (PIXVIEWI_UNLIKELY(g->whole ? check_whole(st, g)
+                                       : check_alike(st, g, image, i, sizes_differ)))
             return -1;
         if (!taken && type < 0) {
             type = pv_gpumat_type(st, item, image);
@@ -337,9 +314,7 @@ static int record_tensors(pv_state *st, const pv_gather *g, int device, pixview_
                           pixview_stream work)
 {
     for (Py_ssize_t i = 0; i < g->count; i++) {
-        PyObject *item = PyTuple_GET_ITEM(g->items, g->whole ? 0 : i);
-        if (i > 0 && g->whole)
-            break;
+        PyObject *item = PyTuple_GET_ITEM(g->items, i);
         if (g->images[i].stream == stream && pv_kind_of(st, item) == PV_TORCH &&
             pv_record_stream(st, item, device, work))
             return -1;

@@ -221,14 +221,15 @@ static int check_place(pv_state *st, const settings *s, const pixview_image *ima
     return -1;
 }
 
-// What the result is like: the first image, N times, on its canvas.
+// What the result is like: the batch, or the first image N times, on its canvas.
 static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_source *like)
 {
     *like = g->first;
     pixview_image *image = &like->image;
     image->owner = NULL;
     image->flags = 0;
-    image->shape[PIXVIEW_N] = (int64_t)g->count;
+    if (!g->whole)
+        image->shape[PIXVIEW_N] = (int64_t)g->count;
     if (s->params.pad) {
         image->shape[PIXVIEW_H] = s->size[0];
         image->shape[PIXVIEW_W] = s->size[1];
@@ -243,8 +244,9 @@ static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_sour
         fits &= !__builtin_mul_overflow(bytes, image->shape[i] > 0 ? image->shape[i] : 1, &bytes);
     if (fits)
         return 0;
-    pv_raisef(st, PIXVIEW_E_LAYOUT, "%zd images of %lld x %lld pixels do not fit 64 bits of bytes",
-              g->count, (long long)image->shape[PIXVIEW_H], (long long)image->shape[PIXVIEW_W]);
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "%lld images of %lld x %lld pixels do not fit 64 bits of bytes",
+              (long long)image->shape[PIXVIEW_N], (long long)image->shape[PIXVIEW_H],
+              (long long)image->shape[PIXVIEW_W]);
     return -1;
 }
 
@@ -265,8 +267,10 @@ static int check_all(pv_state *st, settings *s, const pv_gather *g, const pixvie
                      pixviewi_move *move)
 {
     pixview_error err;
-    if (!pixviewi_plan_batch_copy(g->images, (int64_t)g->count, dst, &s->params, "images", move,
-                                  &err))
+    pixview_status status = g->whole ? pixviewi_plan_convert(g->images, dst, &s->params, move, &err)
+                                     : pixviewi_plan_batch_copy(g->images, (int64_t)g->count, dst,
+                                                                &s->params, "images", move, &err);
+    if (status == PIXVIEW_OK)
         return 0;
     if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
         err.code = PIXVIEW_E_LAYOUT;

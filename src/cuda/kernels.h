@@ -46,8 +46,8 @@ typedef enum pixviewi_form {
 pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4], int64_t itemsize,
                                pixviewi_pixels *out);
 
-// Fills a launch for a move between two batches, if rows of pixels or planes are all there is to it.
-// False: it is one for pixviewi_cuda_launch_list, one element at a time.
+// Fills a launch for a move between two batches of one size, if rows of pixels or planes are all there
+// is to it. False: it is one for list.h.
 bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch);
 
 // What the tile kernels need beside the ends: tiles of rows. args->rows, columns, channels, from and to

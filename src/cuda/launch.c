@@ -42,8 +42,7 @@ pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
-    bool list = move->src.images || move->dst.images;
-    if (!list && pixviewi_plan_launch(move, &batch))
+    if (pixviewi_plan_launch(move, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else
         status = launch_list(&scope, kernels, move, stream, err);

@@ -1,5 +1,5 @@
-// Moves from or to a list of images, and moves one element at a time: the launches whose argument
-// holds a table. A list that does not fit one takes several.
+// Moves from or to a list of images, of a padded batch, and moves one element at a time: the launches
+// whose argument has room for a table. A list that does not fit one takes several.
 #include <string.h>
 
 #include "list.h"
@@ -11,6 +11,8 @@ static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 // ---- The whole list -----------------------------------------------------------------------------
+
+static bool has_list(const pixviewi_move *move) { return move->src.images || move->dst.images; }
 
 static const pixviewi_end *listed_end(const pixviewi_move *move)
 {
@@ -41,10 +43,30 @@ static void add_to_summary(summary *all, const pixviewi_move *move, const pixvie
         all->bits |= pixels.channel;
 }
 
-static summary summarize(const pixviewi_move *move)
+// A padded batch is as its first image is.
+static summary summarize_batch(const pixviewi_move *move, pixviewi_tile_args *args)
+{
+    summary all = {.dense = true};
+    const pixviewi_end *src = &move->src;
+    const int64_t *shape = move->shape, *strides = src->strides;
+    pixview_image first = {.data = src->data,
+                           .shape = {1, shape[PIXVIEW_H] - src->missing[0],
+                                     shape[PIXVIEW_W] - src->missing[1], shape[PIXVIEW_C]}};
+    memcpy(first.strides, strides, sizeof first.strides);
+    add_to_summary(&all, move, &first, args->src_size);
+    pixviewi_form_of(first.shape, strides, args->src_size, &args->from);
+    args->src = src->data;
+    args->src_image = shape[PIXVIEW_N] > 1 ? strides[PIXVIEW_N] : 0;
+    all.bits |= args->src_image;
+    return all;
+}
+
+static summary summarize(const pixviewi_move *move, pixviewi_tile_args *args)
 {
     summary all = {.dense = true};
     const pixviewi_end *end = listed_end(move);
+    if (!end->images)
+        return summarize_batch(move, args);
     int64_t itemsize = pixview_dtype_size(end->dtype);
     for (int64_t i = 0; i < move->shape[PIXVIEW_N]; i++)
         add_to_summary(&all, move, &end->images[i], itemsize);
@@ -82,7 +104,7 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
 {
     pixviewi_tile_args *args = &launch->args.tile;
     int64_t bits;
-    summary all = summarize(move);
+    summary all = summarize(move, args);
     pixviewi_form form = set_regular(move, args, &bits);
     bool to_list = move->dst.images != NULL;
     if (all.none || form == PIXVIEWI_FORM_NONE || args->channels > PIXVIEWI_TILE_CHANNELS ||
@@ -106,8 +128,8 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
         src_bits = 1;
     }
     launch->kernel = pixviewi_gather_kernel(move, true, dst_planar);
-    return pixviewi_cut_tiles(args, 1, step, src_planar ? args->channels : 1, src_bits, dst_bits) &&
-           args->tiles <= INT32_MAX / MAX_IMAGES;
+    return pixviewi_cut_tiles(args, has_list(move) ? MAX_IMAGES : move->shape[PIXVIEW_N], step,
+                              src_planar ? args->channels : 1, src_bits, dst_bits);
 }
 
 // ---- One element at a time ----------------------------------------------------------------------
@@ -122,7 +144,8 @@ static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch
         if (ends[i]->images)
             continue;
         *pixels = (pixviewi_pixels){strides[PIXVIEW_H], strides[PIXVIEW_W], strides[PIXVIEW_C],
-                                    args->rows, args->columns};
+                                    args->rows - ends[i]->missing[0],
+                                    args->columns - ends[i]->missing[1]};
         *(i ? &args->dst : &args->src) = ends[i]->data;
         *(i ? &args->dst_image : &args->src_image) = strides[PIXVIEW_N];
     }
@@ -201,7 +224,7 @@ void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_move *move
     args->rows = move->shape[PIXVIEW_H];
     args->columns = move->shape[PIXVIEW_W];
     args->channels = (int32_t)move->shape[PIXVIEW_C];
-    if (!(move->src.images || move->dst.images) || !cut_list(move, launch))
+    if (!(has_list(move) || pixviewi_is_padded(move)) || !cut_list(move, launch))
         set_elements(move, launch);
 }
 
@@ -216,7 +239,7 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move)
         args->src += launch->args.images * args->src_image;
         args->dst += launch->args.images * args->dst_image;
     }
-    if (move->src.images || move->dst.images)
+    if (has_list(move))
         count = fill_table(launch, move, launch->done);
     launch->done += count;
     if (launch->kernel == PIXVIEWI_KERNEL_ELEMENTS) {

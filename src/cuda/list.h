@@ -1,4 +1,4 @@
-// The launches of a move from or to a list, or one element at a time.
+// The launches of a move from or to a list, of a padded batch, or of one element at a time.
 #ifndef PIXVIEWI_CUDA_LIST_H
 #define PIXVIEWI_CUDA_LIST_H
 

@@ -264,6 +264,8 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
 bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
 {
     pixviewi_copy_plan plan;
+    if (move->src.images || move->dst.images || pixviewi_is_padded(move))
+        return false;
     if (move->values.changed || move->values.swap_rb)
         return plan_pixels(move, launch); // or elements
     pixviewi_plan_move(move, &plan);

@@ -69,7 +69,7 @@ static void pad(const host_part *part, pixviewi_box box)
     pixviewi_host_bits(part->loops, &box, pixview_dtype_size(part->move->dst.dtype), false);
 }
 
-// The piece of a canvas that begins at (y, x), of which the image has `rows` and `columns`.
+// A piece of a canvas, of which the images have `rows` and `columns`.
 static void move_padded(const host_part *part, const pixviewi_box *box, int64_t rows,
                         int64_t columns)
 {
@@ -111,11 +111,10 @@ static void move_piece(void *context, int64_t piece)
             box.shape[k] = to[k] - from[k];
             shift(&box, k, from[k]);
         }
-        const pixview_image *image = is_list(&move->src) ? &move->src.images[n] : NULL;
-        if (image)
-            move_padded(part, &box, image->shape[1] - from[1], image->shape[2] - from[2]);
-        else
-            move_box(part, &box);
+        const pixviewi_end *src = &move->src;
+        int64_t rows = src->images ? src->images[n].shape[1] : move->shape[1] - src->missing[0];
+        int64_t columns = src->images ? src->images[n].shape[2] : move->shape[2] - src->missing[1];
+        move_padded(part, &box, rows - from[1], columns - from[2]);
     }
 }
 

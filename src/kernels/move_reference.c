@@ -58,9 +58,13 @@ static void store(pixview_dtype dtype, char *to, float value)
     }
 }
 
-// Where element (at[0], at[1], at[2], channel) of an end lies; NULL beyond a listed image.
-static char *locate(const pixviewi_end *end, const int64_t at[4], int64_t channel)
+// Where element (at[0], at[1], at[2], channel) of an end lies; NULL beyond a smaller image.
+static char *locate(const pixviewi_move *move, const pixviewi_end *end, const int64_t at[4],
+                    int64_t channel)
 {
+    if (!end->images && (at[1] >= move->shape[PIXVIEW_H] - end->missing[0] ||
+                         at[2] >= move->shape[PIXVIEW_W] - end->missing[1]))
+        return NULL;
     if (!end->images)
         return end->data + at[0] * end->strides[0] + at[1] * end->strides[1] +
                at[2] * end->strides[2] + channel * end->strides[3];
@@ -77,8 +81,8 @@ static void move_element(const pixviewi_move *move, const int64_t at[4])
     int64_t channel = at[3], partner = channel;
     if (values->swap_rb && (channel == 0 || channel == 2))
         partner = 2 - channel;
-    const char *from = locate(&move->src, at, partner);
-    char *to = locate(&move->dst, at, channel);
+    const char *from = locate(move, &move->src, at, partner);
+    char *to = locate(move, &move->dst, at, channel);
     if (!values->changed) {
         memcpy(to, from ? from : (const char *)values->pad_bits,
                (size_t)pixview_dtype_size(move->dst.dtype));

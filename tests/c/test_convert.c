@@ -195,6 +195,51 @@ static void random_batches(pixview_device device, int rounds, uint64_t seed)
     free(b.before);
 }
 
+// A batch that is smaller than its destination, as its images one by one.
+static void random_padded(pixview_device device, int rounds, uint64_t seed)
+{
+    bool gpu = device.type == PIXVIEW_CUDA;
+    char *from = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
+         *to = gpu ? fake_malloc(0, SIZE) : malloc(SIZE);
+    char *wanted = malloc(SIZE), *start = malloc(SIZE);
+    fill_random(from, SIZE, seed);
+    for (int round = 0; round < rounds; round++) {
+        int64_t shape[4], smaller[4];
+        pixview_image images[5];
+        pixview_dtype dtype = random_dtypes[next_random(&seed) % 5], result = dtype;
+        if (round % 3 == 0)
+            dtype = round % 2 ? I16 : U8, result = F32;
+        random_shape(shape, &seed);
+        shape[0] = 1 + next_random(&seed) % 5;
+        memcpy(smaller, shape, sizeof shape);
+        for (int k = 1; k < 3; k++)
+            smaller[k] -= (int64_t)(next_random(&seed) % (uint32_t)(shape[k] + 1));
+        pixview_image src = random_image(from, SIZE, smaller, dtype, device, true, &seed);
+        pixview_image dst = random_image(to, SIZE, shape, result, device, false, &seed);
+        for (int64_t n = 0; n < shape[0]; n++) {
+            images[n] = src;
+            images[n].shape[0] = 1;
+            images[n].data = (char *)src.data + n * src.strides[0];
+        }
+        pixview_convert_params params = plain();
+        params.pad = true, params.pad_value = 114;
+        params.scale = round % 3 ? 0 : 0.25;
+        params.swap_rb = (shape[3] == 3 || shape[3] == 4) && round % 5 == 0;
+        fill_random(start, SIZE, (uint64_t)round);
+        memcpy(to, start, SIZE);
+        REQUIRE_OK(pixview_batch_copy(images, shape[0], &dst, &params, err));
+        memcpy(wanted, to, SIZE);
+        memcpy(to, start, SIZE);
+        REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
+        REQUIRE(memcmp(to, wanted, SIZE) == 0);
+        fake_reset();
+    }
+    gpu ? fake_free(from) : free(from);
+    gpu ? fake_free(to) : free(to);
+    free(wanted);
+    free(start);
+}
+
 // What was gathered comes back when it is split.
 static void random_splits(pixview_device device, int rounds, uint64_t seed)
 {
@@ -492,6 +537,12 @@ static void test_refused_lists(void)
     TRY(PIXVIEW_E_DTYPE, "srcs[2]", srcs[2].dtype = (pixview_dtype){9, 9, 9});
     FRESH() srcs[3].shape[1] = 5;
     REFUSED(PIXVIEW_E_LAYOUT, "no image smaller", pixview_batch_copy(srcs, N, &dst, &params, err));
+    srcs[0] = batch, srcs[0].shape[1] = 5; // a batch by itself
+    REFUSED(PIXVIEW_E_LAYOUT, "5 rows", pixview_convert(&srcs[0], &dst, &params, err));
+    srcs[0] = batch, srcs[0].shape[0] = 3;
+    REFUSED(PIXVIEW_E_LAYOUT, "3 images", pixview_convert(&srcs[0], &dst, &params, err));
+    srcs[0] = batch, srcs[0].shape[3] = 2;
+    REFUSED(PIXVIEW_E_LAYOUT, "2 channels", pixview_convert(&srcs[0], &dst, &params, err));
     FRESH() srcs[3].shape[3] = 2;
     REFUSED(PIXVIEW_E_LAYOUT, "srcs[3]", pixview_batch_copy(srcs, N, &dst, &params, err));
     // The results of a split apart from each other.
@@ -563,10 +614,12 @@ int main(void)
     test_far_apart();
     random_batches(CPU, 1500, 1);
     random_splits(CPU, 500, 2);
+    random_padded(CPU, 1000, 5);
     REQUIRE_CALLS("");
     test_between();
     random_batches(GPU0, 800, 3);
     random_splits(GPU0, 300, 4);
+    random_padded(GPU0, 800, 6);
     test_calls();
     return 0;
 }

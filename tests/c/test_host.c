@@ -144,7 +144,8 @@ static void random_move(bool changed, uint64_t *seed)
     }
     pixview_image a = random_image(src, SIZE, shape, from, CPU, true, seed);
     pixview_image b = random_image(dst, SIZE, shape, to, CPU, false, seed);
-    pixviewi_move move = {.src = {from, a.data, {0}, NULL}, .dst = {to, b.data, {0}, NULL}};
+    pixviewi_move move = {.src = {from, a.data, {0}, NULL, {0}},
+                          .dst = {to, b.data, {0}, NULL, {0}}};
     memcpy(move.shape, shape, sizeof shape);
     memcpy(move.src.strides, a.strides, sizeof a.strides);
     memcpy(move.dst.strides, b.strides, sizeof b.strides);
@@ -156,6 +157,10 @@ static void random_move(bool changed, uint64_t *seed)
     } else if (list == 2) {
         make_list(&b, images, false, seed);
         move.dst.images = images;
+    } else if (list == 3) {
+        uint64_t other = *seed;
+        for (int k = 0; k < 2; k++)
+            move.src.missing[k] = (int64_t)(next_random(&other) % (uint32_t)(shape[1 + k] + 1));
     }
     check(&move, images);
 }
@@ -186,8 +191,8 @@ static void test_widths(void)
             pixview_image b = make_image(dst + odd * align, out,
                                          out == PIXVIEW_CHW ? LIST(c, 3, width) : LIST(3, width, c),
                                          NULL, dtype, CPU);
-            pixviewi_move move = {.src = {dtype, a.data, {0}, NULL},
-                                  .dst = {dtype, b.data, {0}, NULL},
+            pixviewi_move move = {.src = {dtype, a.data, {0}, NULL, {0}},
+                                  .dst = {dtype, b.data, {0}, NULL, {0}},
                                   .values.swap_rb = swap && (c == 3 || c == 4)};
             memcpy(move.shape, a.shape, sizeof a.shape);
             memcpy(move.src.strides, a.strides, sizeof a.strides);
@@ -207,8 +212,8 @@ static void test_alpha(void)
             char *tight = malloc((size_t)bytes);
             fill_random(tight, (size_t)bytes, (uint64_t)width);
             pixviewi_move move = {.shape = {1, 1, width, 3},
-                                  .src = {dtype, tight, {0, 0, 4 * size, size}, NULL},
-                                  .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL},
+                                  .src = {dtype, tight, {0, 0, 4 * size, size}, NULL, {0}},
+                                  .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL, {0}},
                                   .values.swap_rb = swap};
             if (planar)
                 move.dst.strides[2] = size, move.dst.strides[3] = width * size;
@@ -224,8 +229,8 @@ static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, flo
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
     pixviewi_move move = {
         .shape = {1, 1, count, 1},
-        .src = {from, src, {0, 0, in, in}, NULL},
-        .dst = {to, dst, {0, 0, out, out}, NULL},
+        .src = {from, src, {0, 0, in, in}, NULL, {0}},
+        .dst = {to, dst, {0, 0, out, out}, NULL, {0}},
         .values = {.changed = true, .channels = 1, .a = {a}, .b = {b}},
     };
     check(&move, NULL);

@@ -29,8 +29,8 @@ static void convert_row(pixview_dtype from, const void *src, pixview_dtype to, v
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
     pixviewi_move move = {
         .shape = {1, 1, count, 1},
-        .src = {from, (char *)(uintptr_t)src, {0, 0, in, in}, NULL},
-        .dst = {to, dst, {0, 0, out, out}, NULL},
+        .src = {from, (char *)(uintptr_t)src, {0, 0, in, in}, NULL, {0}},
+        .dst = {to, dst, {0, 0, out, out}, NULL, {0}},
         .values = {.changed = true, .channels = 1, .a = {a}, .b = {b}},
     };
     pixviewi_move_reference(&move);
@@ -243,7 +243,7 @@ static void test_channels(void)
     pixviewi_move move = {
         .shape = {1, 1, 2, 3},
         .src = {.dtype = U8, .images = &image},
-        .dst = {F32, (char *)out, {24, 24, 12, 4}, NULL},
+        .dst = {F32, (char *)out, {24, 24, 12, 4}, NULL, {0}},
         .values = {.changed = true,
                    .swap_rb = true,
                    .channels = 3,
@@ -254,6 +254,11 @@ static void test_channels(void)
     pixviewi_move_reference(&move);
     REQUIRE(out[0][0] == 30 && out[0][1] == 39 && out[0][2] == 45);
     REQUIRE(out[1][0] == 114 && out[1][1] == 227 && out[1][2] == 461);
+    move.src = pixviewi_whole_end(&image); // the same as a batch that lacks a column
+    move.src.missing[1] = 1;
+    memset(out, 0, sizeof out);
+    pixviewi_move_reference(&move);
+    REQUIRE(out[0][0] == 30 && out[1][0] == 114 && out[1][2] == 461);
     move.shape[1] = 0; // nothing to do
     move.dst.data = NULL;
     pixviewi_move_reference(&move);

@@ -179,6 +179,9 @@ kends make_ends(const kjob *job, char *src, char *dst)
     all.dst_bytes = job->list == PIXVIEWI_DST_LIST
                         ? set_list(job, &job->dst, job->to, dst, all.images, &all.move.dst)
                         : set_regular(job, &job->dst, job->to, false, dst, &all.move.dst);
+    for (int i = 0; i < 2 && job->smaller && job->list == PIXVIEWI_NO_LIST; i++)
+        all.move.src.missing[i] =
+            (int64_t)((job->seed >> (8 * i)) % (uint64_t)(job->shape[1 + i] + 1));
     set_values(job, &all.move.values);
     return all;
 }

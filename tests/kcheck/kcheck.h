@@ -22,7 +22,7 @@ typedef struct kjob {
     klie src, dst;
     int list;     // PIXVIEWI_NO_LIST, ..._SRC_LIST, ..._DST_LIST
     bool varied;  // the images of a list lie in ways of their own
-    bool smaller; // and those of a source are smaller than the destination
+    bool smaller; // those of a source, or the whole batch, are smaller than the destination
     bool changed, swap;
     int factors; // entries of a and b
     uint64_t seed;

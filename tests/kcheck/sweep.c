@@ -146,7 +146,7 @@ static void values(int rounds)
 static void lists(int64_t count, int rounds, int64_t most)
 {
     for (int round = 0; round < rounds; round++) {
-        bool changed = any(3) > 0, to_list = any(3) == 0;
+        bool changed = any(3) > 0, to_list = any(3) == 0, padded = !to_list && any(4) == 0;
         int in = (int)any(8), size_log2 = (int)any(4);
         pixview_dtype from = changed ? inputs[any(2) ? 0 : in] : bits_of_size[size_log2];
         pixview_dtype to = changed ? outputs[any(2) ? 2 : any(4)] : from;
@@ -157,13 +157,18 @@ static void lists(int64_t count, int rounds, int64_t most)
                     .to = to,
                     .src = any_lie(odd ? ODD : (int)any(2), pixview_dtype_size(from)),
                     .dst = any_lie(any(12) ? (int)any(2) : ODD, pixview_dtype_size(to)),
-                    .list = to_list ? PIXVIEWI_DST_LIST : PIXVIEWI_SRC_LIST,
+                    .list = to_list  ? PIXVIEWI_DST_LIST
+                            : padded ? PIXVIEWI_NO_LIST
+                                     : PIXVIEWI_SRC_LIST,
                     .varied = any(2),
-                    .smaller = !to_list && any(2),
+                    .smaller = padded || (!to_list && any(2)),
                     .changed = changed,
                     .swap = any(2) && (c == 3 || c == 4),
                     .factors = any(3) ? (int)c : 1};
-        snprintf(job.name, sizeof job.name, "%s of %lld, %s to %s", to_list ? "unstack" : "stack",
+        snprintf(job.name, sizeof job.name, "%s of %lld, %s to %s",
+                 to_list  ? "unstack"
+                 : padded ? "padding"
+                          : "stack",
                  (long long)count, pixview_dtype_name(from), pixview_dtype_name(to));
         run(&job);
     }

@@ -495,8 +495,8 @@ def test_unstack_leaves_nothing_behind(torch: Any) -> None:
 
 
 @pytest.mark.parametrize("bits", [57, 60, 62])
-def test_more_images_than_memory_can_list(bits: int) -> None:
-    # A stride of 0 costs no memory; a list of so many images would, and its size in bytes wraps.
+def test_more_images_than_memory_can_hold(bits: int) -> None:
+    # A stride of 0 costs no memory, but its copy does.
     batch = np.broadcast_to(np.zeros((1, 1, 1), np.uint8), (1 << bits, 1, 1, 1))
     with pytest.raises(MemoryError):
         pixview.stack(batch, to="numpy")

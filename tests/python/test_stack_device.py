@@ -77,6 +77,30 @@ def test_any_number(fake: Any, n: int) -> None:
     np.testing.assert_array_equal(memory, whole.transpose(0, 3, 1, 2))
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize(
+    "keywords",
+    [{}, NORM, {"swap_rb": True}, {"size": (4, 5), "pad_value": 114}, {"size": (3, 3), **NORM}],
+    ids=["as it is", "normalised", "swapped", "padded", "padded, normalised"],
+)
+def test_a_batch_is_one_launch(fake: Any, layout: str, keywords: Any) -> None:
+    """Whatever its N, and as its images one by one."""
+    whole = image(10_000, 2, 3, 3)
+    source = whole if layout == "NHWC" else planar(whole).copy()
+    n, h, w, c = 10_000, *keywords.get("size", (2, 3)), 3
+    dtype = np.float32 if "scale" in keywords else np.uint8
+    got, wanted = np.zeros((n, c, h, w), dtype), np.zeros((n, c, h, w), dtype)
+    batch, out = batch_of(fake, source, layout), batch_of(fake, got)
+    pixview.stack(batch, out=out, **keywords)  # loads the kernels
+    got[...] = 0
+    fake.reset()
+    pixview.stack(batch, out=out, **keywords)
+    assert fake.work() == ["launch"]
+    pixview.stack(pixview.unstack(batch, to="image"), out=batch_of(fake, wanted), **keywords)
+    np.testing.assert_array_equal(got, wanted)
+    assert got.any()
+
+
 def test_a_mixture(fake: Any, torch: Any, cupy: Any) -> None:
     a = arrays(5)
     images = [
@@ -382,6 +406,10 @@ def test_refusals(fake: Any, cupy: Any) -> None:
     refused(fake, device, r"images\[1\].*device", [a[0], images[1]], memory, out=host)
     refused(fake, device, "host memory", images, memory, out=host)
     refused(fake, device, "GPU", a, memory, out=out)
+    refused(fake, device, "on a GPU", np.stack(a), memory, out=out)
+    whole = fake.image(np.stack(a), layout="NHWC")
+    refused(fake, device, "host memory", whole, memory, out=host)
+    refused(fake, layout, "share memory", batch_of(fake, memory), memory, out=out)
     refused(fake, device, "copy=True", images, memory, to="numpy")
     refused(fake, device, "copy=True", a, memory, to="cupy")
     refused(fake, dtype, "dtype='uint8'", images, memory, out=out, scale=2)
