@@ -59,9 +59,12 @@ struct pixview_owner {
     pixviewi_use *uses; // added by whoever holds a count
     pixview_stream
         home; // the stream that the memory belongs to; legacy (from owner_new) if unknown
-    pixview_owner *next;                  // in the queue of those that could not let go yet
-    atomic_bool slot_taken;               // the embedded slot is in use
-    void (*release)(pixview_owner *self); // drops what is held; frees nothing of the block itself
+    pixview_owner *next;    // in the queue of those that could not let go yet
+    atomic_bool slot_taken; // the embedded slot is in use
+    bool freed_by_release;  // see below
+    void (*release)(
+        pixview_owner *self); // drops what is held, and nothing of the block itself, unless
+                              // freed_by_release: then it calls pixviewi_owner_free too
     union {
         void *pointers[8];
         uint64_t words[8];
@@ -71,6 +74,9 @@ struct pixview_owner {
 
 // A new owner with a count of one and nothing held; NULL when out of memory.
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
+
+// The block and its uses, for a release that has to drop what is held later.
+void pixviewi_owner_free(pixview_owner *owner);
 
 // An owner that holds `parent` (counted up), for a use that ends with one view of it.
 pixview_owner *pixviewi_owner_wrap(pixview_owner *parent);

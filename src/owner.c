@@ -22,6 +22,7 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
     owner->uses = NULL;
     owner->home = PIXVIEW_STREAM_LEGACY;
     atomic_init(&owner->slot_taken, false);
+    owner->freed_by_release = false;
     owner->release = release;
     memset(&owner->held, 0, sizeof owner->held);
     return owner; // the slot is filled when it is taken
@@ -124,11 +125,18 @@ void pixview_owner_ref(pixview_owner *owner)
         atomic_fetch_add_explicit(&owner->count, 1, memory_order_relaxed);
 }
 
-static void finish(pixview_owner *owner)
+void pixviewi_owner_free(pixview_owner *owner)
 {
-    owner->release(owner);
     free_uses(owner->uses);
     free(owner);
+}
+
+static void finish(pixview_owner *owner)
+{
+    bool freed = owner->freed_by_release;
+    owner->release(owner);
+    if (!freed)
+        pixviewi_owner_free(owner);
 }
 
 // ---- What cannot be released now ------------------------------------------------------------------

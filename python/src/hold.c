@@ -10,9 +10,11 @@
 
 #include "state.h"
 
+// What is dropped later. An owner's is part of the owner, which goes with it.
 typedef struct node {
     PyObject *object;
     struct node *next;
+    pixview_owner *owner; // NULL: a block of its own
 } node;
 
 static _Atomic(node *) deferred;
@@ -37,6 +39,14 @@ static void drop_now(PyObject *object)
     PyErr_Restore(type, value, traceback);
 }
 
+static void free_node(node *item)
+{
+    if (item->owner)
+        pixviewi_owner_free(item->owner);
+    else
+        free(item);
+}
+
 void pv_drain_deferred(void)
 {
     pixviewi_release_postponed();
@@ -46,7 +56,7 @@ void pv_drain_deferred(void)
     while (list) {
         node *next = list->next;
         drop_now(list->object);
-        free(list);
+        free_node(list);
         list = next;
     }
 }
@@ -58,12 +68,8 @@ static int drain_pending(void *ignored)
     return 0;
 }
 
-static void drop_later(PyObject *object)
+static void drop_later(node *item)
 {
-    node *item = malloc(sizeof *item);
-    if (!item)
-        return; // leaking one reference is the least harm without memory
-    item->object = object;
     node *head = atomic_load_explicit(&deferred, memory_order_relaxed);
     do { // once published, the item belongs to whoever drains
         item->next = head;
@@ -80,12 +86,34 @@ void pv_drop_object(void *object)
         return;
     if (pv_have_gil()) {
         drop_now(object);
-    } else {
-        drop_later(object);
+        return;
     }
+    node *item = malloc(sizeof *item);
+    if (!item)
+        return; // leaking one reference is the least harm without memory
+    *item = (node){.object = object};
+    drop_later(item);
 }
 
-static void release_object(pixview_owner *owner) { pv_drop_object(owner->held.pointers[0]); }
+static node *node_of(const pixview_owner *owner)
+{
+    _Static_assert(sizeof(node) <= sizeof owner->held, "a node fits");
+    return (node *)owner->held.pointers;
+}
+
+static void release_object(pixview_owner *owner)
+{
+    node *item = node_of(owner);
+    if (pixviewi_exiting()) {
+        pixviewi_owner_free(owner);
+    } else if (pv_have_gil()) {
+        drop_now(item->object);
+        pixviewi_owner_free(owner);
+    } else {
+        item->owner = owner;
+        drop_later(item);
+    }
+}
 
 pixview_owner *pv_hold_object(PyObject *object)
 {
@@ -94,7 +122,8 @@ pixview_owner *pv_hold_object(PyObject *object)
         PyErr_NoMemory();
         return NULL;
     }
-    owner->held.pointers[0] = Py_NewRef(object);
+    owner->freed_by_release = true;
+    node_of(owner)->object = Py_NewRef(object);
     return owner;
 }
 
@@ -133,7 +162,7 @@ void pv_guard_deleter(pixview_owner *owner, bool legacy)
 
 PyObject *pv_held_object(const pixview_owner *owner)
 {
-    return owner && owner->release == release_object ? owner->held.pointers[0] : NULL;
+    return owner && owner->release == release_object ? node_of(owner)->object : NULL;
 }
 
 static PyObject *at_exit(PyObject *self, PyObject *ignored)
