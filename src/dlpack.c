@@ -236,7 +236,10 @@ pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, p
 
 void pixviewi_slot_unref(pixviewi_slot *slot)
 {
-    if (!slot || atomic_fetch_sub_explicit(&slot->count, 1, memory_order_acq_rel) != 1)
+    if (!slot)
+        return;
+    if (atomic_load_explicit(&slot->count, memory_order_acquire) != 1 && // as pixview_owner_unref
+        atomic_fetch_sub_explicit(&slot->count, 1, memory_order_acq_rel) != 1)
         return;
     pixview_owner *owner = slot->owner;
     free_slot(slot);

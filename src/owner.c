@@ -204,7 +204,11 @@ void pixviewi_release_postponed_now(bool all)
 
 void pixview_owner_unref(pixview_owner *owner)
 {
-    if (!owner || atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) != 1)
+    if (!owner)
+        return;
+    // Whoever has the only count needs no locked instruction to give it up.
+    if (atomic_load_explicit(&owner->count, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) != 1)
         return;
     if (PIXVIEWI_UNLIKELY(owner->uses != NULL) && !end_uses(owner))
         postpone(owner);
