@@ -43,7 +43,7 @@ def measure(library):
     import torch
 
     lib = ctypes.PyDLL(library)
-    for name in ("allocate_ns", "stream_ns", "tensor_ns", "launch_ns"):
+    for name in ("allocate_ns", "stream_ns", "tensor_ns", "launch_ns", "empty_launch_ns"):
         getattr(lib, name).restype = ctypes.c_double
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
@@ -55,6 +55,8 @@ def measure(library):
     chw = pixview.as_torch(mat)
     data = (ctypes.c_void_p(mat.cudaPtr()), ctypes.c_int64(1080), ctypes.c_int64(1920))
     names = {"pixview": pixview, "mat": mat, "planes": planes, "chw": chw}
+    names["mats"] = [cv2.cuda.GpuMat(64, 64, cv2.CV_8UC3) for _ in range(8)]
+    names["out"] = torch.empty((8, 3, 64, 64), device="cuda", dtype=torch.uint8)
 
     def python(code, calls=CALLS):
         return lambda: timeit.timeit(code, globals=names, number=calls) / calls * 1e9
@@ -83,13 +85,20 @@ def measure(library):
         "copy_into": python("pixview.copy_into(mat, planes)", 100),
         "  the cuLaunchKernel of that": launch("pixview.copy_into(mat, planes)"),
     }
+    for size in (8, 256, 512, 1024, 4096):
+        name = f"cuLaunchKernel of nothing, {size} bytes of parameters"
+        rows[name] = lambda size=size: lib.empty_launch_ns(size, 100)
+    rows |= {
+        "stack of 8, prepared": python("pixview.stack(mats, out=out)", 100),
+        "  its cuLaunchKernel, with 4096": launch("pixview.stack(mats, out=out)"),
+    }
     samples = {name: [] for name in rows}
     for _ in range(RUNS + 1):
         for name, run in rows.items():
             samples[name].append(run())
             torch.cuda.synchronize()
     for name, values in samples.items():
-        print(f"{name:40} {statistics.median(values[1:]):8.0f}")
+        print(f"{name:50} {statistics.median(values[1:]):8.0f}")
     return 0
 
 
