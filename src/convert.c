@@ -202,9 +202,19 @@ static pixview_status check_each_apart(const pixview_image *dsts, int64_t count,
 
 // ---- entry ------------------------------------------------------------------------------------
 
-static pixviewi_end list_end(const pixview_image *images)
+// A list of one is a batch, whose launch takes an eighth of the parameters.
+static pixviewi_end list_end(const pixview_image *images, int64_t count)
 {
+    if (count == 1)
+        return pixviewi_whole_end(images);
     return (pixviewi_end){.dtype = images[0].dtype, .images = images};
+}
+
+// How much smaller a batch is than its place.
+static void set_missing(const pixview_image *src, const pixview_image *dst, pixviewi_end *end)
+{
+    end->missing[0] = dst->shape[PIXVIEW_H] - src->shape[PIXVIEW_H];
+    end->missing[1] = dst->shape[PIXVIEW_W] - src->shape[PIXVIEW_W];
 }
 
 static pixview_status plan(pixviewi_move *move, const pixview_image *batch,
@@ -240,7 +250,9 @@ pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count
         status = check_list(&sources, dst, params->pad, err);
     if (status != PIXVIEW_OK)
         return status;
-    move->src = list_end(srcs);
+    move->src = list_end(srcs, count);
+    if (count == 1)
+        set_missing(srcs, dst, &move->src);
     move->dst = pixviewi_whole_end(dst);
     return plan(move, dst, params, err);
 }
@@ -278,7 +290,7 @@ pixview_status pixview_batch_split(const pixview_image *src, const pixview_image
     if (status != PIXVIEW_OK)
         return status;
     move.src = pixviewi_whole_end(src);
-    move.dst = list_end(dsts);
+    move.dst = list_end(dsts, count);
     status = plan(&move, src, params, err);
     return status == PIXVIEW_OK ? run(&move, src, params, err) : status;
 }
@@ -347,8 +359,7 @@ static pixview_status plan_pair(const pixview_image *src, const pixview_image *d
         return status;
     move->src = pixviewi_whole_end(src);
     move->dst = pixviewi_whole_end(dst);
-    move->src.missing[0] = dst->shape[PIXVIEW_H] - src->shape[PIXVIEW_H];
-    move->src.missing[1] = dst->shape[PIXVIEW_W] - src->shape[PIXVIEW_W];
+    set_missing(src, dst, &move->src);
     return plan(move, dst, params, err);
 }
 

@@ -214,9 +214,8 @@ pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
     pixview_status status = check_params(src, dst, params, err);
     if (status != PIXVIEW_OK)
         return status;
-    pixviewi_copy_plan plan;
-    status = pixviewi_plan_copy(src, dst, &plan, err);
-    if (status != PIXVIEW_OK || plan.count == 0)
+    status = pixviewi_check_copy(src, dst, err);
+    if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
         return status;
     pixview_stream stream = params ? params->stream : PIXVIEW_STREAM_LEGACY;
     if (stream == PIXVIEW_STREAM_NONE)

@@ -176,6 +176,9 @@ static inline bool pixviewi_ranges_meet(pixviewi_range a, pixviewi_range b)
 }
 
 // Checks everything that pixview_copy promises and fills the plan. No CUDA.
+// What pixview_copy promises to check of its two images.
+pixview_status pixviewi_check_copy(const pixview_image *src, const pixview_image *dst,
+                                   pixview_error *err);
 pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
                                   pixviewi_copy_plan *plan, pixview_error *err);
 

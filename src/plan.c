@@ -1,5 +1,7 @@
 // From two images to a copy plan: every check that pixview_copy promises, then the axes sorted and
 // merged so that the copy is as few and as wide moves as the strides allow. No CUDA, no allocation.
+#include <string.h>
+
 #include "move.h"
 
 typedef struct copy_axis {
@@ -140,25 +142,28 @@ static void finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
     }
 }
 
+pixview_status pixviewi_check_copy(const pixview_image *src, const pixview_image *dst,
+                                   pixview_error *err)
+{
+    pixview_status status = check_pair(src, dst, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_check_apart(dst, err);
+    if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "source and destination share memory; copy through a third image");
+    return status;
+}
+
 pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
                                   pixviewi_copy_plan *plan, pixview_error *err)
 {
-    pixview_status status = check_pair(src, dst, err);
-    if (status != PIXVIEW_OK)
+    pixviewi_move move = {.src = pixviewi_whole_end(src), .dst = pixviewi_whole_end(dst)};
+    pixview_status status = pixviewi_check_copy(src, dst, err);
+    *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}}; // count 0
+    if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
         return status;
-    copy_axis axes[4];
-    *plan = (pixviewi_copy_plan){.src = src->data, .dst = dst->data, .shape = {1, 1, 1, 1}};
-    plan->itemsize = pixview_dtype_size(src->dtype);
-    if (pixview_image_is_empty(dst))
-        return PIXVIEW_OK; // count 0
-    int count = sort_axes(dst->shape, src->strides, dst->strides, plan, axes);
-    status = check_apart(axes, count, plan->itemsize, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    if (pixview_image_overlaps(src, dst))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "source and destination share memory; copy through a third image");
-    finish(axes, count, plan);
+    memcpy(move.shape, dst->shape, sizeof move.shape);
+    pixviewi_plan_move(&move, plan);
     return PIXVIEW_OK;
 }
 

@@ -11,8 +11,8 @@ static int find_keyword(const char *function, PyObject *name, const pv_keyword *
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     bool whole = text && strlen(text) == (size_t)length;
     for (int i = 0; i < count && whole; i++) {
-        if (strcmp(text, keywords[i].name) == 0)
-            return i;
+        if (*text == *keywords[i].name && strcmp(text, keywords[i].name) == 0)
+            return i; // the first byte spares most calls
     }
     PyErr_Clear(); // a name that UTF-8 cannot hold is none of ours
     PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);

@@ -6,7 +6,7 @@
 
 enum { MAX_KINDS = 64, MAX_IMAGES = PIXVIEWI_TABLE / 9 };
 
-static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int max(int a, int b) { return a > b ? a : b; }
 
 static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
@@ -17,6 +17,13 @@ static bool has_list(const pixviewi_move *move) { return move->src.images || mov
 static const pixviewi_end *listed_end(const pixviewi_move *move)
 {
     return move->src.images ? &move->src : &move->dst;
+}
+
+// The images of most lists lie alike, but for the address: the first is looked at for all of them.
+static bool alike(const pixview_image *a, const pixview_image *b)
+{
+    return memcmp(a->strides, b->strides, sizeof a->strides) == 0 &&
+           memcmp(a->shape, b->shape, sizeof a->shape) == 0;
 }
 
 // What all images have in common, or the worst of it.
@@ -69,7 +76,10 @@ static summary summarize(const pixviewi_move *move, pixviewi_tile_args *args)
         return summarize_batch(move, args);
     int64_t itemsize = pixview_dtype_size(end->dtype);
     for (int64_t i = 0; i < move->shape[PIXVIEW_N]; i++)
-        add_to_summary(&all, move, &end->images[i], itemsize);
+        if (i > 0 && alike(&end->images[i - 1], &end->images[i]))
+            all.bits |= (int64_t)(uintptr_t)end->images[i].data;
+        else
+            add_to_summary(&all, move, &end->images[i], itemsize);
     return all;
 }
 
@@ -184,20 +194,22 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *mov
 {
     pixviewi_list_args *args = &launch->args;
     const pixviewi_end *end = listed_end(move);
+    const pixview_image *images = end->images + first;
     int64_t itemsize = pixview_dtype_size(end->dtype), rest = move->shape[PIXVIEW_N] - first;
-    pixviewi_pixels kinds[MAX_KINDS];
+    pixviewi_pixels kinds[MAX_KINDS + 1];
     uint8_t kind_of[MAX_IMAGES];
-    int kind_count = 0, count = 0;
+    int kind_count = 0, count = 0, kind = 0;
     for (; count < rest && count < MAX_IMAGES; count++) {
-        pixviewi_pixels pixels = pixels_of(launch, &end->images[first + count], itemsize);
-        int kind = 0;
-        while (kind < kind_count && !same_pixels(&kinds[kind], &pixels))
-            kind++;
-        int64_t bytes = max(kind + 1, kind_count) * (int64_t)sizeof pixels + (count + 1) * 9;
-        if (kind == MAX_KINDS || bytes > (int64_t)sizeof args->table)
+        if (count == 0 || !alike(&images[count - 1], &images[count])) {
+            kinds[kind_count] = pixels_of(launch, &images[count], itemsize); // there is room for it
+            for (kind = 0; !same_pixels(&kinds[kind], &kinds[kind_count]);)
+                kind++;
+        }
+        int used = max(kind + 1, kind_count);
+        if (kind == MAX_KINDS ||
+            used * sizeof *kinds + (size_t)(count + 1) * 9 > sizeof args->table)
             break;
-        if (kind == kind_count)
-            kinds[kind_count++] = pixels;
+        kind_count = used;
         kind_of[count] = (uint8_t)kind;
     }
     args->list = move->src.images ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST;
@@ -206,7 +218,7 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *mov
     memcpy(args->table, kinds, (size_t)kind_count * sizeof *kinds);
     uint64_t *data = args->table + (size_t)kind_count * sizeof *kinds / sizeof *args->table;
     for (int i = 0; i < count; i++)
-        data[i] = (uint64_t)(uintptr_t)end->images[first + i].data;
+        data[i] = (uint64_t)(uintptr_t)images[i].data;
     memcpy(data + count, kind_of, (size_t)count);
     return count;
 }

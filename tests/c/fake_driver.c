@@ -249,11 +249,13 @@ API cuCtxGetDevice(int *device)
     *device = fake_current_device();
     return thread.depth ? OK : INVALID_CONTEXT;
 }
-// A reset makes another context at the same address.
+// A reset makes another context at the same address. NULL asks for the current one.
 API cuCtxGetId(void *context, unsigned long long *id)
 {
     ENTER(NULL);
-    int device = (int)((int *)context - contexts);
+    if (!context && !thread.depth)
+        return INVALID_CONTEXT;
+    int device = context ? (int)((int *)context - contexts) : fake_current_device();
     if (fake.dead & 1 << device)
         return CONTEXT_IS_DESTROYED;
     *id = 1 + (unsigned long long)device + MAX_DEVICES * (unsigned long long)fake.resets[device];

@@ -50,6 +50,37 @@ static void test_work(void)
     fake_free(far);
 }
 
+// Where the context is current, as under torch, a launch asks for its number and nothing else.
+static void test_launch_calls(void)
+{
+    uint8_t *far = fake_malloc(1, 256);
+    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
+    pixview_image dst = make_image(far + 128, PIXVIEW_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    fake_set_current_device(1);
+    fake_reset();
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    REQUIRE_CALLS("cuCtxGetId cuLaunchKernel");
+    fake_reset();
+    REQUIRE_OK(pixview_batch_copy(&src, 1, &dst, NULL, err));
+    REQUIRE_CALLS("cuCtxGetId cuLaunchKernel");
+    fake_set_current_device(0); // its number is not that of the kernels' context
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    REQUIRE_INT(fake_current_device(), 0);
+    fake_set_current_device(1);
+    fake_reset_device(1); // kernels die with their context
+    fake_reset();
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    REQUIRE(strstr(fake_calls(), "cuModuleLoadData"));
+    fake_set_current_device(1);
+    fake_reset();
+    fake_fail_call("cuCtxGetId", 1); // as where the driver has no such function
+    REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
+    fake_reset();
+    fake_set_current_device(-1);
+    fake_free(far);
+}
+
 // A driver that lacks an entry point, or is not there, is an error that says so.
 static void test_without_driver(void)
 {
@@ -92,6 +123,7 @@ int main(int argc, char **argv)
         use_fake_driver(2);
         test_pointer();
         test_work();
+        test_launch_calls();
     }
     return 0;
 }
