@@ -122,6 +122,8 @@ static int check_stream(const pv_source *src, const pv_request *req)
 int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan)
 {
     bool moves;
+    // To put the reason into words takes half a microsecond: only where somebody reads it.
+    pixview_error *why = req->planning || req->copy == 0 ? &plan->why : NULL;
     plan->layout = result_layout(src, req);
     plan->why.message[0] = '\0';
     if (check_stream(src, req) || check_describable(st, src, req, plan->layout) ||
@@ -130,7 +132,7 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
     }
     if (req->copy == 1) {
         plan->kind = PV_COPY;
-        pixviewi_fail(&plan->why, PIXVIEW_OK, moves ? "between host and device" : "copy=True");
+        pixviewi_fail(why, PIXVIEW_OK, moves ? "between host and device" : "copy=True");
         return 0;
     }
     if (PIXVIEWI_UNLIKELY(src->copied && req->copy == 0)) {
@@ -138,11 +140,11 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
                   "the producer's __dlpack__ gave a copy, which copy=False forbids");
         return -1;
     }
-    if (refuse_view(src, req, plan->layout, &plan->why)) {
+    if (refuse_view(src, req, plan->layout, why)) {
         plan->kind = PV_COPY;
         if (req->copy != 0)
             return 0;
-        pv_raise(st, &plan->why);
+        pv_raise(st, why);
         return -1;
     }
     bool same = src->kind == req->to && plan->layout == src->layout;
