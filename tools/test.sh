@@ -5,7 +5,7 @@
 # python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
-# bench    bench/overhead.py likewise, then bench/layout.py, with the arguments in $BENCH
+# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -89,6 +89,7 @@ gpu)
 kcheck) with_kernels kcheck ${KCHECK:-} ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
+    each_cuda_opencv "$PY" bench/launch.py ${BENCH:-}
     bench_layout
     ;;
 *)
