@@ -90,8 +90,8 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
         if (!module) {
             return pv_raise_from(
                 st, PIXVIEW_E_DTYPE,
-                "NumPy has bfloat16 only with the package ml_dtypes: install it, or "
-                "convert `.view(torch.uint16)`");
+                "NumPy has bfloat16 only with the package ml_dtypes: pip install ml_dtypes, "
+                "or give `.view(torch.uint16)` of a tensor");
         }
         name = PyObject_GetAttrString(module, "bfloat16");
         Py_DECREF(module);

@@ -150,3 +150,30 @@ PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
     va_end(args);
     return NULL;
 }
+
+// A module that is there but fails to be imported says itself what it lacks.
+void pv_raise_missing(const char *module, const char *how)
+{
+    PyObject *type, *error, *traceback;
+    if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError))
+        return;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *name = PyObject_GetAttrString(error, "name"), *text = NULL;
+    bool itself =
+        name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, module) == 0;
+    PyErr_Clear();
+    if (itself)
+        text = PyUnicode_FromFormat("the module %s is not installed: %s", module, how);
+    if (text) {
+        PyErr_SetImportErrorSubclass(PyExc_ModuleNotFoundError, text, name, NULL);
+        Py_DECREF(text);
+        Py_DECREF(type);
+        Py_DECREF(error);
+        Py_XDECREF(traceback);
+    } else {
+        PyErr_Clear();
+        PyErr_Restore(type, error, traceback);
+    }
+    Py_XDECREF(name);
+}

@@ -158,13 +158,15 @@ pv_kind pv_kind_of(pv_state *st, PyObject *x)
 }
 
 // Imports what the user named. `found` is the field that pv_frameworks_find fills.
-static int need(pv_state *st, const char *name, void *const *found)
+static int need(pv_state *st, const char *name, const char *how, void *const *found)
 {
     if (PIXVIEWI_LIKELY(*found != NULL))
         return 0;
     PyObject *module = PyImport_ImportModule(name);
-    if (!module)
+    if (!module) {
+        pv_raise_missing(name, how);
         return -1;
+    }
     Py_DECREF(module);
     pv_frameworks_find(st);
     if (*found)
@@ -174,15 +176,30 @@ static int need(pv_state *st, const char *name, void *const *found)
     return -1;
 }
 
-int pv_need_torch(pv_state *st) { return need(st, "torch", (void *const *)&st->tensor_type); }
-int pv_need_cupy(pv_state *st) { return need(st, "cupy", (void *const *)&st->cupy_type); }
-int pv_need_numpy(pv_state *st) { return need(st, "numpy", (void *const *)&st->numpy_type); }
+int pv_need_torch(pv_state *st)
+{
+    return need(st, "torch", "pip install torch", (void *const *)&st->tensor_type);
+}
+
+int pv_need_cupy(pv_state *st)
+{
+    return need(st, "cupy", "pip install cupy-cuda12x, or cupy-cuda13x as the CUDA driver is",
+                (void *const *)&st->cupy_type);
+}
+
+int pv_need_numpy(pv_state *st)
+{
+    return need(st, "numpy", "pip install numpy", (void *const *)&st->numpy_type);
+}
 
 int pv_need_cv2(pv_state *st)
 {
     if (PIXVIEWI_LIKELY(st->gpumat.checked))
         return 0;
-    if (need(st, "cv2", (void *const *)&st->gpumat_type))
+    if (need(st, "cv2",
+             "install an OpenCV built with CUDA (docs/opencv-cuda.md builds one); pip install "
+             "opencv-python has a GpuMat that computes nothing",
+             (void *const *)&st->gpumat_type))
         return -1;
     return pv_gpumat_check(st);
 }

@@ -197,6 +197,8 @@ __attribute__((cold)) PyObject *pv_raise(pv_state *st, const pixview_error *err)
 __attribute__((cold)) PyObject *pv_raise_python(PyObject *type, const char *fmt, ...);
 __attribute__((cold)) PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
 // With the exception that is set now as __cause__.
+// Says of the ModuleNotFoundError that is set, if it is of that module, how to get it.
+__attribute__((cold)) void pv_raise_missing(const char *module, const char *how);
 __attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt,
                                               ...);
 

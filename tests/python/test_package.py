@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pathlib
 import subprocess
 import sys
 from typing import Any
@@ -177,6 +178,59 @@ def test_command_as_a_module() -> None:
         [sys.executable, "-m", "pixview", "nonsense"], capture_output=True, text=True
     )
     assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "cure"),
+    [
+        ("cv2", "pixview.unstack(v)", "docs/opencv-cuda.md"),
+        ("cv2", "pixview.as_gpumat(v)", "docs/opencv-cuda.md"),
+        ("cv2", "pixview.stack([v], to='gpumat')", "docs/opencv-cuda.md"),
+        ("torch", "pixview.as_torch(v)", "pip install torch"),
+        ("cupy", "pixview.as_cupy(v)", "pip install cupy-cuda"),
+        ("numpy", "pixview.as_numpy(v)", "pip install numpy"),
+    ],
+)
+def test_a_missing_module_says_how_to_get_it(module: str, call: str, cure: str) -> None:
+    check_python(
+        "import sys\n"
+        f"sys.modules[{module!r}] = None\n"
+        "import pixview\n"
+        "v = pixview.view(memoryview(bytearray(60)).cast('B', (4, 5, 3)), copy=True)\n"
+        "try:\n"
+        f"    {call}\n"
+        "except ModuleNotFoundError as error:\n"
+        f"    assert error.name == {module!r} and {cure!r} in str(error), error\n"
+        "else:\n"
+        "    raise AssertionError\n"
+    )
+
+
+def test_a_module_that_fails_to_import_says_why(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "cv2.py").write_text("import of_which_nobody_knows\n")
+    check_python(
+        f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        "import pixview\n"
+        "try:\n"
+        "    pixview.as_gpumat(b'')\n"
+        "except ModuleNotFoundError as error:\n"
+        "    assert error.name == 'of_which_nobody_knows', error\n"
+        "else:\n"
+        "    raise AssertionError\n"
+    )
+
+
+def test_the_demo_names_the_packages_it_lacks() -> None:
+    check_python(
+        "import contextlib, io, sys\n"
+        "sys.modules['PIL'] = None\n"
+        "from pixview.cli import main\n"
+        "said = io.StringIO()\n"
+        "with contextlib.redirect_stderr(said):\n"
+        "    assert main(['demo']) != 0\n"
+        "text = said.getvalue()\n"
+        "assert 'pip install pillow' in text and 'pixview[' not in text, text\n"
+    )
 
 
 def test_without_numpy_and_torch() -> None:

@@ -111,8 +111,8 @@ def _read(image: str | None) -> np.ndarray:
 
 def _missing(names: list[str]) -> str:
     what = ", ".join(f"{NAMES[name]} ({find(name)})" for name in names)
-    torch = " torch" if "torch" in names else ""
-    return f"needs {what}: pip install 'pixview[demo]'{torch}"
+    packages = " ".join("pillow" if name == "PIL" else name for name in names)
+    return f"needs {what}: pip install {packages}"
 
 
 def _fail(reason: str) -> int:
