@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
-import sys
-import weakref
 from typing import Any
 
 import numpy as np
@@ -22,14 +19,11 @@ from support import (
     address,
     byte_strides,
     call_deleter,
-    check_flat,
     check_python,
     consume,
     cuda_array_interface,
-    dead,
     eventually,
     image,
-    in_thread,
     pitched,
 )
 
@@ -385,209 +379,6 @@ def test_dlpack_of_an_image_makes_the_stream_wait(fake: Any) -> None:
     capsule = v.__dlpack__(stream=fake.stream)
     assert fake.work() == ["record", "wait"]
     del capsule
-
-
-# ---- copies ----
-
-
-def test_download(fake: Any, torch: Any, cupy: Any) -> None:
-    for a in (image(4, 5, 3), pitched(7, 9, dtype="float32"), image(1, 67, 4), image(6, 5)):
-        v = fake.image(a)
-        for x in (v, pixview.as_torch(v), pixview.as_cupy(v)):
-            fake.reset()
-            n = pixview.as_numpy(x, copy=True)
-            assert not np.shares_memory(n, a) and n.flags.c_contiguous
-            np.testing.assert_array_equal(n, a)
-
-
-def test_download_of_planes(fake: Any, torch: Any) -> None:
-    a = image(3, 4, 5)
-    v = fake.image(a, layout="CHW")
-    np.testing.assert_array_equal(pixview.as_numpy(v, copy=True), a.transpose(1, 2, 0))
-    np.testing.assert_array_equal(pixview.as_numpy(v, copy=True, layout="CHW"), a)
-
-
-def test_upload(fake: Any, torch: Any, cupy: Any) -> None:
-    for a in (image(4, 5, 3), pitched(7, 9, dtype="float32"), image(6, 5)):
-        c = pixview.as_cupy(a, copy=True)
-        assert c.shape == a.shape and c.flags.c_contiguous
-        np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), a)
-    t = torch.arange(60, dtype=torch.int32).reshape(3, 4, 5)
-    c = pixview.as_cupy(t, copy=True)
-    np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), t.numpy().transpose(1, 2, 0))
-
-
-def test_copy_on_the_device_is_one_launch(fake: Any, cupy: Any, torch: Any, kernels: None) -> None:
-    a = image(3, 40, 50)
-    v = fake.image(a, layout="CHW")
-    pixview.as_cupy(v, copy=True)
-    fake.reset()
-    c = pixview.as_cupy(v, copy=True)
-    assert fake.work() == ["launch"] or fake.work() == ["alloc", "launch"]
-    assert c.shape == (40, 50, 3) and c.flags.c_contiguous
-    np.testing.assert_array_equal(pixview.as_numpy(c, copy=True), a.transpose(1, 2, 0))
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128"])
-def test_copy_into_on_the_device(
-    fake: Any, cupy: Any, torch: Any, kernels: None, dtype: str
-) -> None:
-    a, b = image(3, 17, 19, dtype=dtype), pitched(17, 19, dtype=dtype)
-    src, dst = fake.image(a, layout="CHW"), fake.image(b)
-    pixview.copy_into(dst, src)
-    np.testing.assert_array_equal(b, a.transpose(1, 2, 0))
-    fake.reset()
-    assert pixview.copy_into(dst, src) is dst
-    assert fake.work() == ["launch"] or fake.work() == ["alloc", "launch"]
-
-
-def test_copy_into_between_host_and_device(fake: Any, cupy: Any) -> None:
-    a, b = image(17, 19, 3), np.zeros((17, 19, 3), np.uint8)
-    device = fake.image(a)
-    pixview.copy_into(b, device)
-    np.testing.assert_array_equal(b, a)
-    b[:] = 9
-    pixview.copy_into(device, b)
-    assert (a == 9).all()
-
-
-def test_contiguous_copies_only_what_is_not(
-    fake: Any, cupy: Any, torch: Any, kernels: None
-) -> None:
-    v = fake.image(image(4, 5, 3))
-    assert address(pixview.as_cupy(v, contiguous=True)) == address(v)
-    c = pixview.as_cupy(v, layout="CHW", contiguous=True)
-    assert c.flags.c_contiguous and address(c) != address(v)
-    w = fake.image(pitched(4, 5))
-    assert pixview.as_cupy(w, contiguous=True).flags.c_contiguous
-
-
-def test_read_only_device_memory_to_cupy(fake: Any, cupy: Any, kernels: None) -> None:
-    v = fake.image(image(4, 5, 3), readonly=True)
-    assert address(pixview.as_cupy(v)) != address(v)
-    assert address(pixview.as_cupy(v, allow_readonly=True)) == address(v)
-    with pytest.raises(pixview.ReadOnlyError):
-        pixview.as_cupy(v, copy=False)
-
-
-def test_copies_without_kernels_name_the_cure(fake: Any, cupy: Any) -> None:
-    if pixview._core._doctor()["kernels"]:
-        pytest.skip("built with kernels")
-    with pytest.raises(pixview.UnsupportedError, match="kernels"):
-        pixview.as_cupy(fake.image(image(3, 4, 5), layout="CHW"), copy=True)
-
-
-# ---- the driver refuses ----
-
-
-def test_driver_errors_are_typed_and_leave_nothing(fake: Any, cupy: Any, torch: Any) -> None:
-    """Every driver call of a download, an upload and an ordering, made to fail in turn."""
-    a = image(4, 5, 3)
-    v = fake.image(a, stream=fake.stream)
-    count = sys.getrefcount(a)
-    for call in (
-        lambda: pixview.as_numpy(v, copy=True),
-        lambda: pixview.as_cupy(a, copy=True),
-        lambda: pixview.as_cupy(v),
-    ):
-        call()
-        for n in range(1, 40):
-            fake.reset()
-            fake.fail_at(n, 700)
-            try:
-                call()
-            except pixview.CudaError as error:
-                assert error.code == 700 and error.name and str(error)
-                assert sys.exc_info()[1].__traceback__ is not None
-            except pixview.Error as error:
-                assert str(error)
-            else:
-                if fake.calls().count(" ") + 1 < n:
-                    break
-        fake.reset()
-        gc.collect()
-        call()
-    assert eventually(lambda: sys.getrefcount(a) == count)
-
-
-# ---- ownership ----
-
-
-def test_device_views_hold_and_drop_the_source(fake: Any, cupy: Any, torch: Any) -> None:
-    class Array(np.ndarray):
-        pass
-
-    for call in (
-        pixview.as_torch,
-        pixview.as_cupy,
-        pixview.view,
-        lambda x: pixview.as_cupy(pixview.as_torch(x)),
-    ):
-        for elsewhere in (False, True):
-            a = image(4, 5, 3).view(Array)
-            fake.register(np.asarray(a))
-            x = cuda_array_interface(a)
-            ref = weakref.ref(a)
-            box = [call(x)]
-            del a, x
-            fake.held.clear()
-            gc.collect()
-            assert ref() is not None
-            in_thread(box.clear) if elsewhere else box.clear()
-            assert dead(ref)
-
-
-def test_a_stream_ordered_release_still_drops_the_source(fake: Any, cupy: Any) -> None:
-    a = image(4, 5, 3)
-    fake.register(a)
-    count = sys.getrefcount(a)
-    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a, stream=fake.stream)
-    box = [pixview.as_cupy(v)]
-    del v
-    in_thread(box.clear)
-    assert eventually(lambda: sys.getrefcount(a) == count)
-
-
-def test_leaves_nothing_behind(fake: Any, cupy: Any, torch: Any) -> None:
-    a = fake.register(image(4, 5, 3))
-    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a)
-    t, c = pixview.as_torch(v), pixview.as_cupy(v)
-    check_flat(lambda: pixview.as_torch(v))
-    check_flat(lambda: pixview.as_cupy(v))
-    check_flat(lambda: pixview.as_torch(c))
-    check_flat(lambda: pixview.as_cupy(t))
-    check_flat(lambda: pixview.view(t))
-    check_flat(lambda: pixview.view(c))
-
-
-def test_torch_that_refuses_the_device_leaves_nothing_behind(fake: Any, torch: Any) -> None:
-    """torch.from_dlpack of device memory fails in a build without CUDA, with an exception pending."""
-    a = fake.register(image(4, 5, 3))
-    count = sys.getrefcount(a)
-    v = pixview.from_pointer(address(a), a.shape, "uint8", device=0, owner=a)
-    for _ in range(5):
-        with pytest.raises((AssertionError, RuntimeError)):
-            torch.from_dlpack(v)
-        with pytest.raises((AssertionError, RuntimeError)):
-            torch.utils.dlpack.from_dlpack(v.__dlpack__())
-    del v
-    assert eventually(lambda: sys.getrefcount(a) == count)
-
-
-def test_exit_with_live_device_views(fake: Any, torch: Any) -> None:
-    check_python(
-        """
-import builtins, ctypes, os, numpy as np, torch, cupy, pixview
-from support import image
-lib = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
-class Stream: ptr = lib.fake_stream(0)
-cupy.cuda.get_current_stream = lambda device=None: Stream
-a = image(4, 5, 3)
-lib.fake_register(ctypes.c_void_p(a.ctypes.data), ctypes.c_size_t(a.nbytes), 0)
-v = pixview.from_pointer(a.ctypes.data, a.shape, "uint8", device=0, owner=a)
-builtins.kept = [v, pixview.as_torch(v), pixview.as_cupy(v), pixview.as_torch(v), v.__dlpack__()]
-"""
-    )
 
 
 TWO_GPUS = """

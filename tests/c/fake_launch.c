@@ -1,0 +1,76 @@
+// The fake driver's modules and launches: emulate.cpp runs the kernels.
+#include "fake_state.h"
+
+// Of emulate.cpp.
+int emulate_find(const char *name);
+void emulate_run(int kernel, const void *args, unsigned blocks);
+
+enum { MAX_KERNELS = 256 };
+
+// A function is the address of its entry.
+static struct fake_function {
+    int device;
+} functions[MAX_DEVICES][MAX_KERNELS];
+
+// What the running kernel touched last, so that most accesses are quickly looked at.
+static _Thread_local struct {
+    int device;
+    struct range seen[4];
+    int next;
+} running;
+
+void fake_touch(const void *at, size_t size, size_t alignment)
+{
+    const char *start = at;
+    if ((uintptr_t)at % alignment)
+        give_up("a kernel was given an address or a stride that it cannot use");
+    for (int i = 0; i < 4; i++)
+        if (start >= running.seen[i].start &&
+            start + size <= running.seen[i].start + running.seen[i].size)
+            return;
+    struct range range = find_range(at, size);
+    if (!range.start || range.device != running.device)
+        give_up("a kernel leaves the memory of its device");
+    running.seen[running.next++ % 4] = range;
+}
+
+API cuModuleLoadData(void **module, const void *image)
+{
+    ENTER("load");
+    if (!thread.depth || !image)
+        return INVALID_CONTEXT;
+    *module = functions[fake_current_device()];
+    return OK;
+}
+API cuModuleGetFunction(void **function, void *module, const char *name)
+{
+    ENTER(NULL);
+    struct fake_function *list = module;
+    int index = emulate_find(name);
+    if (index < 0 || index >= MAX_KERNELS)
+        return NOT_FOUND;
+    list[index].device = fake_current_device();
+    *function = &list[index];
+    return OK;
+}
+
+API cuLaunchKernel(void *kernel, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                   unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+                   void *stream, void **params, void **extra)
+{
+    ENTER("launch");
+    const struct fake_function *function = kernel;
+    int code = check_stream((uintptr_t)stream);
+    code = code ? code : touch_legacy((uintptr_t)stream);
+    if (code)
+        return code;
+    if (function->device != fake_current_device())
+        return INVALID_HANDLE;
+    if (grid_x == 0 || grid_x > INT32_MAX || grid_y != 1 || grid_z != 1 ||
+        block_x != PIXVIEWI_THREADS || block_y != 1 || block_z != 1 || shared_bytes || extra)
+        return INVALID_VALUE;
+    memset(&running, 0, sizeof running);
+    running.device = function->device;
+    emulate_run((int)(function - functions[function->device]), params[0], grid_x);
+    return OK;
+}

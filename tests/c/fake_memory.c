@@ -1,0 +1,155 @@
+// The fake driver's memory: host memory that it knows, whose, and copies between.
+#include "fake_state.h"
+
+enum { FOREIGN, HOST_OWNED, DRIVER_OWNED };
+
+static void add_range(void *ptr, size_t size, int device, int owned)
+{
+    pthread_mutex_lock(&fake.lock);
+    int i = 0;
+    while (i < MAX_RANGES && fake.ranges[i].start)
+        i++;
+    if (i == MAX_RANGES)
+        give_up("too many blocks");
+    fake.ranges[i] = (struct range){ptr, size, device, owned};
+    pthread_mutex_unlock(&fake.lock);
+}
+
+// The range that holds [ptr, ptr + size), or a copy of nothing.
+struct range find_range(const void *ptr, size_t size)
+{
+    struct range found = {0};
+    pthread_mutex_lock(&fake.lock);
+    for (int i = 0; i < MAX_RANGES && !found.start; i++) {
+        const struct range *range = &fake.ranges[i];
+        if (range->start && (const char *)ptr >= range->start &&
+            (const char *)ptr + size <= range->start + range->size)
+            found = *range;
+    }
+    pthread_mutex_unlock(&fake.lock);
+    return found;
+}
+
+static int remove_range(const void *ptr, int owned)
+{
+    int removed = 0;
+    pthread_mutex_lock(&fake.lock);
+    for (int i = 0; i < MAX_RANGES && !removed; i++)
+        if (fake.ranges[i].start == ptr && fake.ranges[i].owned == owned) {
+            fake.ranges[i].start = NULL;
+            removed = 1;
+        }
+    pthread_mutex_unlock(&fake.lock);
+    return removed;
+}
+
+static void *new_block(size_t size) { return aligned_alloc(512, (size + 511) / 512 * 512); }
+
+void *fake_malloc(int device, size_t size)
+{
+    void *ptr = new_block(size);
+    if (ptr)
+        add_range(ptr, size, device, HOST_OWNED);
+    return ptr;
+}
+void fake_free(void *ptr)
+{
+    if (!ptr)
+        return;
+    if (!remove_range(ptr, HOST_OWNED))
+        give_up("fake_free of a pointer that fake_malloc did not give");
+    free(ptr);
+}
+void fake_register(void *ptr, size_t size, int device) { add_range(ptr, size, device, FOREIGN); }
+void fake_unregister(void *ptr) { remove_range(ptr, FOREIGN); }
+int fake_live_blocks(void)
+{
+    int count = 0;
+    for (int i = 0; i < MAX_RANGES; i++)
+        count += fake.ranges[i].start && fake.ranges[i].owned == DRIVER_OWNED;
+    return count;
+}
+uint64_t fake_freed_on(void) { return fake.freed_on; }
+
+API cuPointerGetAttribute(void *value, int attribute, uint64_t pointer)
+{
+    ENTER(NULL);
+    struct range range = find_range((void *)(uintptr_t)pointer, 1);
+    if (!range.start)
+        return INVALID_VALUE;
+    if (attribute == 2) // memory type: 1 host, 2 device
+        *(unsigned *)value = range.device < 0 ? 1 : 2;
+    else if (attribute == 8) // managed
+        *(unsigned *)value = 0;
+    else if (attribute == 9)
+        *(int *)value = range.device;
+    else
+        return INVALID_VALUE;
+    return OK;
+}
+
+// Allocating and freeing break a capture, unless in relaxed mode.
+static int touch_memory(void)
+{
+    if (thread.mode == RELAXED || !capturing())
+        return OK;
+    break_captures();
+    return CAPTURE_UNSUPPORTED;
+}
+
+API cuMemAllocAsync(uint64_t *pointer, size_t bytes, void *stream)
+{
+    ENTER("alloc");
+    int code = check_stream((uintptr_t)stream);
+    code = code ? code : touch_memory();
+    if (code || bytes == 0)
+        return code ? code : INVALID_VALUE;
+    void *block = new_block(bytes);
+    if (!block)
+        return OUT_OF_MEMORY;
+    add_range(block, bytes, fake_current_device(), DRIVER_OWNED);
+    *pointer = (uint64_t)(uintptr_t)block;
+    return OK;
+}
+API cuMemFreeAsync(uint64_t pointer, void *stream)
+{
+    ENTER("free");
+    int code = check_stream((uintptr_t)stream);
+    code = code ? code : touch_memory();
+    if (code)
+        return code;
+    if (!remove_range((void *)(uintptr_t)pointer, DRIVER_OWNED))
+        give_up("cuMemFreeAsync of a pointer that cuMemAllocAsync did not give");
+    __atomic_store_n(&fake.freed_on, (uintptr_t)stream, __ATOMIC_SEQ_CST);
+    free((void *)(uintptr_t)pointer);
+    return OK;
+}
+
+static void check_device_rows(const void *start, size_t pitch, const pixviewi_memcpy2d *copy)
+{
+    struct range range = find_range(start, pitch * (copy->height - 1) + copy->width);
+    if (!range.start || range.device != fake_current_device())
+        give_up("a copy of rows leaves the memory of the current device");
+}
+
+API cuMemcpy2DAsync_v2(const pixviewi_memcpy2d *copy, void *stream)
+{
+    ENTER("copy");
+    int code = check_stream((uintptr_t)stream);
+    code = code ? code : touch_legacy((uintptr_t)stream);
+    if (code)
+        return code;
+    if (copy->src_x || copy->src_y || copy->dst_x || copy->dst_y || !copy->width ||
+        copy->src_pitch < copy->width || copy->dst_pitch < copy->width ||
+        copy->src_pitch > INT32_MAX || copy->dst_pitch > INT32_MAX)
+        return INVALID_VALUE;
+    const char *from = copy->src_type == 1 ? copy->src_host : (void *)(uintptr_t)copy->src_device;
+    char *to = copy->dst_type == 1 ? copy->dst_host : (void *)(uintptr_t)copy->dst_device;
+    if (copy->src_type == 2)
+        check_device_rows(from, copy->src_pitch, copy);
+    if (copy->dst_type == 2)
+        check_device_rows(to, copy->dst_pitch, copy);
+    for (size_t row = 0; row < copy->height; row++)
+        memcpy(to + row * copy->dst_pitch, from + row * copy->src_pitch, copy->width);
+    return OK;
+}

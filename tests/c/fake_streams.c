@@ -1,0 +1,217 @@
+// The fake driver's streams, captures and events.
+#include "fake_state.h"
+
+typedef struct fake_event {
+    int used, device, resets; // it dies with a reset
+    uint64_t recorded, id;    // stream, and its capture
+} fake_event;
+
+enum { FIRST_STREAM = 0x1000, STREAM_STEP = 0x100 };
+
+static struct stream *find_stream(uint64_t handle)
+{
+    uint64_t index = (handle - FIRST_STREAM) / STREAM_STEP;
+    if (handle < FIRST_STREAM || handle % STREAM_STEP || index >= (uint64_t)fake.stream_count)
+        return NULL;
+    return &fake.streams[index];
+}
+
+int check_stream(uint64_t handle)
+{
+    if (!thread.depth)
+        return INVALID_CONTEXT;
+    if (handle <= PER_THREAD)
+        return OK;
+    const struct stream *stream = find_stream(handle);
+    return stream && stream->device == fake_current_device() ? OK : INVALID_HANDLE;
+}
+
+int capturing(void)
+{
+    for (int i = 0; i < fake.stream_count; i++)
+        if (fake.streams[i].capture == ACTIVE)
+            return 1;
+    return 0;
+}
+
+void break_captures(void)
+{
+    for (int i = 0; i < fake.stream_count; i++)
+        if (fake.streams[i].capture == ACTIVE)
+            fake.streams[i].capture = BROKEN;
+}
+
+int touch_legacy(uint64_t handle)
+{
+    if (handle > LEGACY || !capturing())
+        return OK;
+    break_captures();
+    return CAPTURE_IMPLICIT;
+}
+
+uint64_t fake_stream(int device)
+{
+    if (fake.stream_count == MAX_STREAMS)
+        give_up("too many streams");
+    fake.streams[fake.stream_count].device = device;
+    return FIRST_STREAM + STREAM_STEP * (uint64_t)fake.stream_count++;
+}
+void fake_set_capture(uint64_t handle, int status, uint64_t id)
+{
+    struct stream *stream = find_stream(handle);
+    if (!stream)
+        give_up("no such stream");
+    stream->capture = status;
+    stream->id = id;
+}
+int fake_capture_status(uint64_t handle)
+{
+    const struct stream *stream = find_stream(handle);
+    return stream ? stream->capture : -1;
+}
+int fake_waited(uint64_t consumer, uint64_t producer)
+{
+    for (int i = 0; i < fake.wait_count; i++)
+        if (fake.waits[i].consumer == (consumer ? consumer : LEGACY) &&
+            fake.waits[i].producer == (producer ? producer : LEGACY))
+            return 1;
+    return 0;
+}
+int fake_wait_count(void) { return fake.wait_count; }
+int fake_live_events(void) { return fake.live_events; }
+void fake_set_pending(int queries) { fake.pending_queries = queries; }
+
+API cuStreamGetCtx(void *handle, void **context)
+{
+    ENTER(NULL);
+    const struct stream *stream = find_stream((uintptr_t)handle);
+    if (!stream)
+        return INVALID_HANDLE;
+    *context = &contexts[stream->device];
+    return OK;
+}
+API cuThreadExchangeStreamCaptureMode(int *mode)
+{
+    ENTER(NULL);
+    int before = thread.mode;
+    thread.mode = *mode;
+    *mode = before;
+    return OK;
+}
+API cuStreamIsCapturing(void *handle, int *status)
+{
+    ENTER(NULL);
+    const struct stream *stream = find_stream((uintptr_t)handle);
+    if ((uintptr_t)handle <= LEGACY && capturing())
+        return CAPTURE_IMPLICIT; // and harms nothing
+    *status = stream ? stream->capture : 0;
+    return OK;
+}
+API cuStreamGetCaptureInfo_v2(void *handle, int *status, uint64_t *id, void **graph,
+                              const void ***dependencies, size_t *count)
+{
+    ENTER(NULL);
+    if (graph || dependencies || count)
+        return INVALID_VALUE; // not made up here
+    const struct stream *stream = find_stream((uintptr_t)handle);
+    *status = stream ? stream->capture : 0;
+    if (stream)
+        *id = stream->id;
+    return OK;
+}
+API cuStreamSynchronize(void *handle)
+{
+    ENTER("sync");
+    const struct stream *stream = find_stream((uintptr_t)handle);
+    if (stream && stream->capture)
+        return CAPTURE_UNSUPPORTED;
+    int code = check_stream((uintptr_t)handle);
+    return code ? code : touch_legacy((uintptr_t)handle);
+}
+static fake_event *new_event(void)
+{
+    static fake_event events[1024];
+    for (int i = 0; i < 1024; i++)
+        if (!__atomic_exchange_n(&events[i].used, 1, __ATOMIC_SEQ_CST))
+            return &events[i];
+    give_up("too many events");
+}
+API cuEventCreate(void **event, unsigned flags)
+{
+    ENTER(NULL);
+    if (!thread.depth)
+        return INVALID_CONTEXT;
+    if (flags != 2)
+        give_up("an event with timing: it costs time on the GPU");
+    fake_event *made = new_event();
+    made->device = fake_current_device();
+    made->resets = fake.resets[made->device];
+    __atomic_add_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+    *event = made;
+    return OK;
+}
+static void check_event(const fake_event *event)
+{
+    if (event->resets != fake.resets[event->device])
+        give_up("an event of a context that was reset");
+}
+API cuEventDestroy_v2(void *event)
+{
+    ENTER(NULL);
+    check_event(event);
+    memset(event, 0, sizeof(fake_event));
+    __atomic_sub_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+    return OK;
+}
+API cuEventQuery(void *event)
+{
+    ENTER("query");
+    check_event(event);
+    if (thread.mode != RELAXED && capturing()) {
+        break_captures();
+        return CAPTURE_UNSUPPORTED;
+    }
+    if (fake.pending_queries == 0)
+        return OK;
+    fake.pending_queries--;
+    return NOT_READY;
+}
+API cuEventRecord(void *handle, void *on)
+{
+    ENTER("record");
+    fake_event *event = handle;
+    check_event(event);
+    int code = check_stream((uintptr_t)on);
+    if (code)
+        return code;
+    if (event->device != fake_current_device())
+        return INVALID_HANDLE;
+    code = touch_legacy((uintptr_t)on);
+    if (code)
+        return code;
+    const struct stream *stream = find_stream((uintptr_t)on);
+    event->recorded = (uintptr_t)on ? (uintptr_t)on : LEGACY;
+    event->id = stream && stream->capture ? stream->id : 0;
+    return OK;
+}
+API cuStreamWaitEvent(void *consumer, void *handle, unsigned flags)
+{
+    ENTER("wait");
+    const fake_event *event = handle;
+    int code = touch_legacy((uintptr_t)consumer);
+    if (code || flags)
+        return code ? code : INVALID_VALUE;
+    const struct stream *stream = find_stream((uintptr_t)consumer);
+    uint64_t id = stream && stream->capture ? stream->id : 0;
+    if (id != event->id) { // a wait on what another capture, or none, recorded
+        break_captures();
+        return CAPTURE_ISOLATION;
+    }
+    pthread_mutex_lock(&fake.lock);
+    if (event->recorded && fake.wait_count < MAX_WAITS) {
+        fake.waits[fake.wait_count].consumer = consumer ? (uintptr_t)consumer : LEGACY;
+        fake.waits[fake.wait_count++].producer = event->recorded;
+    }
+    pthread_mutex_unlock(&fake.lock);
+    return OK;
+}
