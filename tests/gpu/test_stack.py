@@ -170,6 +170,25 @@ def test_one_launch():
     assert sum("pixview" in name for name in kernels) == 1, kernels
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_batch_is_one_launch(layout):
+    whole = pixels((10_000, 5, 7, 3))
+    if layout == "NCHW":
+        whole = np.ascontiguousarray(whole.transpose(0, 3, 1, 2))
+    batch = torch.from_numpy(whole).cuda()
+    padded = {"size": (6, 11), "pad_value": 114}
+    for keywords in ({}, NORM, {"swap_rb": True}, padded, {**padded, **NORM}, {"layout": "NHWC"}):
+        keywords = {"src_layout": layout, **keywords}
+        got = pixview.stack(batch, **keywords)
+        require_same(got, on_host(whole, **keywords))
+        torch.cuda.synchronize()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            pixview.stack(batch, out=got, **keywords)
+            torch.cuda.synchronize()
+        kernels = [e.name for e in profile.events() if "pixview" in e.name]
+        assert len(kernels) == 1, (keywords, kernels)
+
+
 # ---- order ------------------------------------------------------------------------------------
 
 
