@@ -161,7 +161,7 @@ static int check_stream(const pv_source *a, const pv_source *b, PyObject *stream
     return -1;
 }
 
-// Writing under autograd's back would make gradients wrong without a word.
+// Writing under autograd's back would make gradients wrong without a word. Integers have none.
 int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
 {
     if (dst->copied) {
@@ -169,7 +169,8 @@ int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
                   "%s's __dlpack__ gave a copy: what is written there is lost", name);
         return -1;
     }
-    if (dst->kind != PV_TORCH)
+    uint8_t code = dst->image.dtype.code;
+    if (dst->kind != PV_TORCH || code == PIXVIEW_UINT || code == PIXVIEW_INT)
         return 0;
     PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
     int set = grad ? PyObject_IsTrue(grad) : -1;
