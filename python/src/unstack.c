@@ -26,11 +26,20 @@ static void one_of(const pv_source *batch, pv_request *req, pv_source *one)
     req->layout = req->to == PV_TORCH ? PIXVIEW_CHW : PIXVIEW_HWC;
 }
 
+// Making an item may run Python, which must not find a list with holes (gc.get_objects).
+static PyObject *hidden_list(Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+    if (list)
+        PyObject_GC_UnTrack(list);
+    return list;
+}
+
 static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_request *req,
                          PyObject *stream_object)
 {
     Py_ssize_t count = (Py_ssize_t)batch->shape[PIXVIEW_N];
-    PyObject *out = PyList_New(count);
+    PyObject *out = hidden_list(count);
     for (Py_ssize_t i = 0; out && i < count; i++) {
         pixview_image image = *batch;
         image.shape[PIXVIEW_N] = 1;
@@ -46,6 +55,8 @@ static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_requ
         else
             PyList_SET_ITEM(out, i, item);
     }
+    if (out)
+        PyObject_GC_Track(out);
     return out;
 }
 

@@ -488,6 +488,26 @@ def test_unstack_refuses(arguments: Any, keywords: Any, error: Any) -> None:
         pixview.unstack(*arguments, **keywords)
 
 
+def test_nobody_sees_a_list_that_is_half_full(torch: Any) -> None:
+    batch = image(977, 2, 2, 3)
+    seen: list[int] = []
+
+    def look(phase: str, info: Any) -> None:
+        seen.extend(type(x) is list and len(x) == 977 for x in gc.get_objects(generation=0))
+
+    gc.collect()
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1)
+    try:
+        made = pixview.unstack(batch, to="torch")
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(look)
+    assert seen and not any(seen)
+    assert len(made) == 977 and gc.is_tracked(made)
+
+
 def test_unstack_leaves_nothing_behind(torch: Any) -> None:
     a = image(8, 5, 7, 3)
     check_flat(lambda: pixview.unstack(a, to="torch"), 2000)
