@@ -107,14 +107,40 @@ int pv_parse_kind(const char *what, PyObject *value, pv_kind *out)
     return -1;
 }
 
-int pv_parse_number(const char *what, PyObject *value, double *out)
+// What a scalar is, by DLPack's codes: arrays of no axes and their scalars say so in dtype. -1: anything
+// else.
+static int number_code(pv_state *st, PyObject *value)
 {
+    pixview_dtype dtype = {.code = 0};
+    if (PyBool_Check(value))
+        return PIXVIEW_BOOL;
+    if (PyFloat_CheckExact(value) || PyLong_CheckExact(value))
+        return -1;
+    PyObject *type = PyObject_GetAttr(value, st->s_dtype);
+    int code = type && pv_parse_dtype(st, type, &dtype) == 0 ? dtype.code : -1;
+    Py_XDECREF(type);
+    PyErr_Clear(); // PyFloat_AsDouble has the last word
+    return code;
+}
+
+int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out)
+{
+    int code = number_code(st, value);
+    if (code == PIXVIEW_COMPLEX ||
+        (code == PIXVIEW_BOOL && !bools)) { // their __float__ drops a part
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a real number", what, value);
+        return -1;
+    }
     *out = PyFloat_AsDouble(value);
     if (*out != -1 || !PyErr_Occurred())
         return 0;
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
         pv_raise_python(PyExc_TypeError, "%s=%R is not a number", what, value);
+    } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s=%R is beyond the numbers of float64", what, value);
+    } else {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s=%R cannot tell its value", what, value);
     }
     return -1;
 }

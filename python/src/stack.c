@@ -60,19 +60,31 @@ static bool given(PyObject *value) { return value && value != Py_None; }
 
 // ---- arguments --------------------------------------------------------------------------------
 
+// What can be iterated over, but is no list of numbers in the order of the channels.
+static bool is_no_list(PyObject *value)
+{
+    return PyAnySet_Check(value) || PyDict_Check(value) || PyBytes_Check(value) ||
+           PyByteArray_Check(value);
+}
+
 // One number or a sequence of them, into out[0 .. *count - 1]. 0 entries: not given.
 static int parse_entries(pv_state *st, const char *what, PyObject *value, double *out, int *count)
 {
     *count = 0;
     if (!given(value))
         return 0;
+    if (is_no_list(value)) {
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a number, or a sequence of numbers", what,
+                        value);
+        return -1;
+    }
     PyObject *items = PyFloat_Check(value) || PyLong_Check(value) ? NULL : PySequence_Tuple(value);
     if (!items) {
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();
         *count = 1;
-        return pv_parse_number(what, value, out);
+        return pv_parse_number(st, what, value, false, out);
     }
     Py_ssize_t n = PyTuple_GET_SIZE(items);
     int rc = 0;
@@ -82,7 +94,7 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
         rc = -1;
     }
     for (Py_ssize_t i = 0; i < n && rc == 0; i++)
-        rc = pv_parse_number(what, PyTuple_GET_ITEM(items, i), &out[i]);
+        rc = pv_parse_number(st, what, PyTuple_GET_ITEM(items, i), false, &out[i]);
     *count = (int)n;
     Py_DECREF(items);
     return rc;
@@ -99,7 +111,7 @@ static int parse_values(pv_state *st, const arguments *a, settings *s)
     int means, stds;
     s->params.struct_size = sizeof s->params;
     s->values_given = given(a->scale) || given(a->mean) || given(a->std);
-    if ((given(a->scale) && pv_parse_number("scale", a->scale, &s->params.scale)) ||
+    if ((given(a->scale) && pv_parse_number(st, "scale", a->scale, false, &s->params.scale)) ||
         parse_entries(st, "mean", a->mean, s->mean, &means) ||
         parse_entries(st, "std", a->std, s->std, &stds) ||
         pv_parse_bool("swap_rb", a->swap_rb, &s->params.swap_rb))
@@ -124,7 +136,8 @@ static int parse_size(pv_state *st, const arguments *a, settings *s)
 {
     int count;
     s->params.pad = given(a->size);
-    if (given(a->pad_value) && pv_parse_number("pad_value", a->pad_value, &s->params.pad_value))
+    if (given(a->pad_value) &&
+        pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value))
         return -1;
     if (!s->params.pad)
         return 0;

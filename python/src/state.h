@@ -182,7 +182,8 @@ int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs,
 int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
 int pv_parse_copy(PyObject *value, int *out);
 int pv_parse_bool(const char *what, PyObject *value, bool *out);
-int pv_parse_number(const char *what, PyObject *value, double *out);
+// A real number. `bools`: True and False are 1 and 0.
+int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out);
 int pv_parse_kind(const char *what, PyObject *value, pv_kind *out); // "torch", "cupy" ...
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                   int64_t *out);

@@ -163,6 +163,8 @@ def test_what_mean_and_std_may_be(torch: Any) -> None:
         np.testing.assert_array_equal(out, planar(a) / np.float32(2))
         out = pixview.stack(a, to="numpy", mean=[1, 2, 3], std=number)
         assert out.shape == (2, 3, 5, 7)
+    padded = pixview.stack([x > 9 for x in a], to="numpy", size=(6, 7), pad_value=True)
+    assert padded[:, :, 5].all()
 
 
 def test_the_type_of_the_result(torch: Any) -> None:
@@ -289,6 +291,15 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "no means": (lambda a, o: (a, {"mean": []}), pixview.LayoutError, "0 entries"),
     "33 means": (lambda a, o: (a, {"mean": [1] * 33}), pixview.LayoutError, "33"),
     "text as mean": (lambda a, o: (a, {"mean": "abc"}), TypeError, "mean"),
+    "complex mean": (lambda a, o: (a, {"mean": np.complex64(1 + 2j)}), TypeError, r"mean=.*1\+2j.* real"),
+    "complex means": (lambda a, o: (a, {"mean": np.array([1, 2, 3j])}), TypeError, r"mean=.* real"),
+    "complex scale": (lambda a, o: (a, {"scale": np.array(2 + 1j)}), TypeError, r"scale=.*2.*1.*j.* real"),
+    "bool as std": (lambda a, o: (a, {"std": True}), TypeError, "std=True"),
+    "bools as std": (lambda a, o: (a, {"std": np.ones(3, bool)}), TypeError, "std=.*True"),
+    "set of means": (lambda a, o: (a, {"mean": {1, 2, 3}}), TypeError, r"mean=\{1, 2, 3\}"),
+    "dict of means": (lambda a, o: (a, {"mean": {1: 0, 2: 0, 3: 0}}), TypeError, r"mean=\{1: 0"),
+    "bytes as std": (lambda a, o: (a, {"std": b"abc"}), TypeError, "std=b'abc'"),
+    "endless mean": (lambda a, o: (a, {"mean": 10**400}), pixview.LayoutError, "mean=1000.*float64"),
     "zero std": (lambda a, o: (a, {"std": 0}), pixview.LayoutError, "std"),
     "one zero std": (lambda a, o: (a, {"std": [1, 0, 1]}), pixview.LayoutError, r"std\[1\]"),
     "NaN std": (lambda a, o: (a, {"std": float("nan")}), pixview.LayoutError, "nan"),
