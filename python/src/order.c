@@ -221,15 +221,25 @@ int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_s
     return -1;
 }
 
-// Is it noted already that `back` waits for `stream`?
-static bool noted(const pixview_owner *owner, pixview_stream stream, pixview_stream back,
-                  uint64_t capture)
+// Does `kept` keep alive the stream that `keep` would? Two objects of one type and one handle both own it
+// or both do not, but for cv2's: wrapStream makes Streams that own none.
+static bool keeps_as_well(pv_state *st, PyObject *kept, PyObject *keep)
+{
+    return !keep || kept == keep ||
+           (kept && Py_TYPE(kept) == Py_TYPE(keep) && !PyTuple_CheckExact(keep) &&
+            !PyObject_HasAttr(keep, st->s_cudaPtr));
+}
+
+// Is it noted already that `back` waits for `stream`, and is that kept alive?
+static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream stream,
+                  pixview_stream back, uint64_t capture, PyObject *keep)
 {
     const pixviewi_use *use = __atomic_load_n(&owner->uses, __ATOMIC_ACQUIRE);
     stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_use keeps it
     back = back == 2 ? PIXVIEW_STREAM_LEGACY : back;
     for (; use; use = use->next) {
-        if (same(use->stream, stream) && same(use->back, back) && use->capture == capture)
+        if (same(use->stream, stream) && same(use->back, back) && use->capture == capture &&
+            use->drop_keep == pv_drop_object && keeps_as_well(st, use->keep, keep))
             return true;
     }
     return false;
@@ -242,7 +252,7 @@ int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
     if (order_shown(st, image, consumer, &joint))
         return -1;
     if (!image->owner || joint.join != PIXVIEWI_JOIN_YES ||
-        noted(image->owner, consumer, image->stream, joint.capture)) {
+        noted(st, image->owner, consumer, image->stream, joint.capture, NULL)) {
         return 0;
     }
     return add_use(image->owner, image->device.id, consumer, image->stream, joint.capture, keep);
@@ -272,9 +282,11 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
     pv_kind kind = source ? pv_kind_of(st, source) : PV_OTHER;
     if (kind == PV_TORCH && pv_record_stream(st, source, device, stream))
         return -1;
-    if (add_use(owner, device, stream, owner->home, joint.capture, keep))
+    // A program may say it once for each frame.
+    if (!noted(st, owner, stream, owner->home, joint.capture, keep) &&
+        add_use(owner, device, stream, owner->home, joint.capture, keep))
         return -1;
-    return kind == PV_CUPY
-               ? add_use(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep)
-               : 0;
+    if (kind != PV_CUPY || noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
+        return 0;
+    return add_use(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep);
 }

@@ -293,6 +293,23 @@ def test_used_on_an_image(fake: Any, other: int, third: int, home: bool) -> None
     check_used_on(fake, views, a, other if home else 0, third)
 
 
+def test_used_on_again_and_again(fake: Any, other: int, third: int) -> None:
+    """One use for each stream, whatever the number of calls; each stream's object is kept once."""
+    v, a = owned(fake)
+    streams = [Stream(other), Stream(third)]
+    for s in streams * 50:
+        pixview.used_on(v, s)
+        pixview.used_on(v, Stream(s.handle))
+        pixview.used_on(v, s.handle)
+    del s
+    assert [sys.getrefcount(s) for s in streams] == [sys.getrefcount(object()) + 3] * 2
+    fake.reset()
+    del v
+    drain()
+    assert fake.work() == ["record", "wait"] * 2
+    assert waited(fake, 0, other) and waited(fake, 0, third)
+
+
 @pytest.mark.parametrize("home", [False, True])
 def test_used_on_a_tensor(fake: Any, torch: Any, other: int, third: int, home: bool) -> None:
     """Another tensor over the same storage shares the owner."""
