@@ -8,12 +8,13 @@
 
 // The order of PIXVIEWI_KERNELS.
 enum {
-    PIXVIEWI_KERNEL_COPY = 0,    // + log2 of the element size; 5: 16 bytes, aligned to 8
-    PIXVIEWI_KERNEL_REPACK = 6,  // + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 22, // + 4 * log2 of the size + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
+    PIXVIEWI_KERNEL_REPACK =
+        6, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 38, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        38, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 86,
+        54, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 102,
     PIXVIEWI_KERNEL_COUNT
 };
 
@@ -55,6 +56,13 @@ bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch);
 // destination or source begins anywhere. False: too many tiles.
 bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, int streams,
                         int64_t src_bits, int64_t dst_bits);
+
+int64_t pixviewi_tile_blocks(const pixviewi_tile_args *args);
+
+// The kernel for bits of 3 or 4 channels between pixels and planes, everything aligned to 16 bytes, with
+// its tiles. False: it is something else.
+bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits);
+int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split);
 
 // Types and values.
 void pixviewi_set_values(pixviewi_tile_args *args, const pixviewi_move *move);

@@ -30,7 +30,8 @@ static bool alike(const pixview_image *a, const pixview_image *b)
 typedef struct summary {
     bool mixed, planar; // some are
     bool none;          // some are neither
-    bool dense;         // the rows of every image are one
+    bool equal;         // all are of the batch's size
+    bool dense;         // and the rows of every image are one
     int64_t bits;       // all addresses and strides that count, or-ed
 } summary;
 
@@ -42,9 +43,8 @@ static void add_to_summary(summary *all, const pixviewi_move *move, const pixvie
     all->mixed |= form == PIXVIEWI_FORM_MIXED;
     all->planar |= form == PIXVIEWI_FORM_PLANAR;
     all->none |= form == PIXVIEWI_FORM_NONE;
-    all->dense &= pixels.rows == move->shape[PIXVIEW_H] &&
-                  pixels.columns == move->shape[PIXVIEW_W] &&
-                  (pixels.rows == 1 || pixels.row == pixels.columns * pixels.pixel);
+    all->equal &= pixels.rows == move->shape[PIXVIEW_H] && pixels.columns == move->shape[PIXVIEW_W];
+    all->dense &= all->equal && (pixels.rows == 1 || pixels.row == pixels.columns * pixels.pixel);
     all->bits |= (int64_t)(uintptr_t)image->data | pixels.row;
     if (form == PIXVIEWI_FORM_PLANAR)
         all->bits |= pixels.channel;
@@ -53,7 +53,7 @@ static void add_to_summary(summary *all, const pixviewi_move *move, const pixvie
 // A padded batch is as its first image is.
 static summary summarize_batch(const pixviewi_move *move, pixviewi_tile_args *args)
 {
-    summary all = {.dense = true};
+    summary all = {.equal = true, .dense = true};
     const pixviewi_end *src = &move->src;
     const int64_t *shape = move->shape, *strides = src->strides;
     pixview_image first = {.data = src->data,
@@ -70,7 +70,7 @@ static summary summarize_batch(const pixviewi_move *move, pixviewi_tile_args *ar
 
 static summary summarize(const pixviewi_move *move, pixviewi_tile_args *args)
 {
-    summary all = {.dense = true};
+    summary all = {.equal = true, .dense = true};
     const pixviewi_end *end = listed_end(move);
     if (!end->images)
         return summarize_batch(move, args);
@@ -102,6 +102,14 @@ static pixviewi_form set_regular(const pixviewi_move *move, pixviewi_tile_args *
     return form;
 }
 
+// Interleaved pixels that stay so, with no values of their channels' own, are elements.
+static void merge_channels(pixviewi_pixels *pixels, int64_t channels)
+{
+    pixels->columns *= channels;
+    pixels->pixel /= channels;
+    pixels->channel = 0;
+}
+
 static void merge_row(pixviewi_pixels *pixels)
 {
     pixels->columns *= pixels->rows;
@@ -116,11 +124,19 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
     int64_t bits;
     summary all = summarize(move, args);
     pixviewi_form form = set_regular(move, args, &bits);
-    bool to_list = move->dst.images != NULL;
+    bool to_list = move->dst.images != NULL, mixed = form == PIXVIEWI_FORM_MIXED && !all.planar;
     if (all.none || form == PIXVIEWI_FORM_NONE || args->channels > PIXVIEWI_TILE_CHANNELS ||
         args->src_size > 8 || (to_list && all.mixed && all.planar))
         return false;
     pixviewi_pixels *regular = to_list ? &args->from : &args->to;
+    launch->elements = mixed && !args->swap && (!args->changed || move->values.channels == 1);
+    if (launch->elements) {
+        merge_channels(regular, args->channels);
+        if (!has_list(move))
+            merge_channels(&args->from, args->channels);
+        args->columns *= args->channels;
+        args->channels = 1;
+    }
     launch->dense =
         all.dense && (args->rows == 1 || regular->row == args->columns * regular->pixel);
     if (launch->dense) {
@@ -128,10 +144,15 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
         args->columns *= args->rows;
         args->rows = 1;
     }
-    bool dst_planar = to_list ? all.planar : form == PIXVIEWI_FORM_PLANAR;
-    bool src_mixed = to_list ? form == PIXVIEWI_FORM_MIXED : all.mixed;
-    bool src_planar = to_list ? form == PIXVIEWI_FORM_PLANAR : all.planar;
+    bool dst_planar = launch->elements || (to_list ? all.planar : form == PIXVIEWI_FORM_PLANAR);
+    bool src_mixed = !launch->elements && (to_list ? form == PIXVIEWI_FORM_MIXED : all.mixed);
+    bool src_planar = launch->elements || (to_list ? form == PIXVIEWI_FORM_PLANAR : all.planar);
     int64_t src_bits = to_list ? bits : all.bits, dst_bits = to_list ? all.bits : bits;
+    if (all.equal && src_planar != src_mixed && dst_planar == src_mixed &&
+        pixviewi_cut_repack(args, MAX_IMAGES, src_bits | dst_bits)) {
+        launch->kernel = pixviewi_repack_kernel(args, true, dst_planar);
+        return true;
+    }
     int64_t step = src_mixed ? args->channels * (int64_t)args->src_size : args->src_size;
     if (src_mixed && src_planar) { // what fits as planes of any alignment fits as pixels
         step = args->src_size;
@@ -144,10 +165,18 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
 
 // ---- One element at a time ----------------------------------------------------------------------
 
+static void set_extents(const pixviewi_move *move, pixviewi_tile_args *args)
+{
+    args->rows = move->shape[PIXVIEW_H];
+    args->columns = move->shape[PIXVIEW_W];
+    args->channels = (int32_t)move->shape[PIXVIEW_C];
+}
+
 static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch)
 {
     pixviewi_tile_args *args = &launch->args.tile;
     const pixviewi_end *ends[] = {&move->src, &move->dst};
+    set_extents(move, args); // cut_list may have merged some
     for (int i = 0; i < 2; i++) {
         pixviewi_pixels *pixels = i ? &args->to : &args->from;
         const int64_t *strides = ends[i]->strides;
@@ -162,7 +191,7 @@ static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch
     const int64_t *strides = move->dst.images ? move->dst.images[0].strides : move->dst.strides;
     args->channels_inside = magnitude(strides[PIXVIEW_C]) < magnitude(strides[PIXVIEW_W]);
     launch->kernel = PIXVIEWI_KERNEL_ELEMENTS;
-    launch->dense = false;
+    launch->dense = launch->elements = false;
 }
 
 // ---- Chunks of the list -------------------------------------------------------------------------
@@ -183,6 +212,8 @@ static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixvi
                                    image->shape[PIXVIEW_W]};
     } else {
         pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
+        if (launch->elements)
+            merge_channels(&pixels, image->shape[PIXVIEW_C]);
         if (launch->dense)
             merge_row(&pixels);
     }
@@ -233,9 +264,7 @@ void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_move *move
     launch->args.kinds = launch->args.images = 0;
     launch->done = 0;
     pixviewi_set_values(args, move);
-    args->rows = move->shape[PIXVIEW_H];
-    args->columns = move->shape[PIXVIEW_W];
-    args->channels = (int32_t)move->shape[PIXVIEW_C];
+    set_extents(move, args);
     if (!(has_list(move) || pixviewi_is_padded(move)) || !cut_list(move, launch))
         set_elements(move, launch);
 }
@@ -263,6 +292,6 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move)
     args->tiles = count * args->rows * args->row_tiles;
     args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
     args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
-    launch->blocks = (args->tiles - 1) / PIXVIEWI_WARPS + 1;
+    launch->blocks = pixviewi_tile_blocks(args);
     return true;
 }

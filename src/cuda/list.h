@@ -7,8 +7,9 @@
 typedef struct pixviewi_list_launch {
     int kernel;
     int64_t blocks;
-    int64_t done; // images that have been launched
-    bool dense;   // the rows of every image are one
+    int64_t done;  // images that have been launched
+    bool elements; // pixels are as many elements of one channel
+    bool dense;    // the rows of every image are one
     pixviewi_list_args args;
 } pixviewi_list_launch;
 

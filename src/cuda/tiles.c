@@ -80,19 +80,29 @@ static int64_t bits_of(const char *data, int64_t image, const pixviewi_pixels *p
     return (int64_t)(uintptr_t)data | image | pixels->row | (planes ? pixels->channel : 0);
 }
 
+// How many pixels the shared memory of so many warps holds.
+static int64_t pixels_that_fit(pixviewi_tile_args *args, int warps, int64_t step, int streams,
+                               bool loose)
+{
+    args->vectors = warps * PIXVIEWI_SCRATCH / VECTOR / streams;
+    if (streams > 4)
+        args->vectors -= args->vectors % 2 == 0; // planes begin in different banks
+    int64_t bytes = args->vectors * VECTOR - args->halo * step - (loose ? VECTOR - 1 : 0);
+    return bytes / step;
+}
+
 bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, int streams,
                         int64_t src_bits, int64_t dst_bits)
 {
+    enum { MANY_CHANNELS = 8 };
     int vector = PIXVIEWI_VECTOR(args->dst_size), many = vector * PIXVIEWI_LANES;
-    args->vectors = PIXVIEWI_SCRATCH / VECTOR / streams;
-    args->by_vectors = pixviewi_divisor_of((uint32_t)args->vectors);
-    args->by_channels = pixviewi_divisor_of((uint32_t)args->channels);
     args->halo = dst_bits % (vector * args->dst_size) == 0 ? 0 : vector - 1;
-    int64_t bytes = args->vectors * VECTOR - args->halo * step;
-    if (src_bits % VECTOR != 0 || args->halo > 0)
-        bytes -= VECTOR - 1;
-    int64_t tile = bytes / step;
     int64_t columns = args->columns + args->halo;
+    bool loose = src_bits % VECTOR != 0 || args->halo > 0;
+    int64_t tile = pixels_that_fit(args, 1, step, streams, loose);
+    args->wide = args->channels >= MANY_CHANNELS && tile < columns;
+    if (args->wide)
+        tile = pixels_that_fit(args, PIXVIEWI_WARPS, step, streams, loose);
     if (tile < vector)
         return false;
     if (columns <= tile / vector * vector)
@@ -103,8 +113,15 @@ bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, 
         tile -= tile % (tile >= VECTOR ? VECTOR : vector); // or of vectors
     args->tile = (int32_t)tile;
     args->row_tiles = (columns - 1) / tile + 1;
+    args->by_vectors = pixviewi_divisor_of((uint32_t)args->vectors);
+    args->by_channels = pixviewi_divisor_of((uint32_t)args->channels);
     return !__builtin_mul_overflow(images * args->rows, args->row_tiles, &args->tiles) &&
            args->tiles <= INT32_MAX;
+}
+
+int64_t pixviewi_tile_blocks(const pixviewi_tile_args *args)
+{
+    return (args->tiles - 1) / (args->wide ? 1 : PIXVIEWI_WARPS) + 1;
 }
 
 static void set_divisors(pixviewi_tile_args *args)
@@ -146,11 +163,17 @@ int pixviewi_gather_kernel(const pixviewi_move *move, bool list, bool planar)
     return PIXVIEWI_KERNEL_CONVERT + 16 * from + 4 * to + form;
 }
 
+int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split)
+{
+    return PIXVIEWI_KERNEL_REPACK + 16 * list + 4 * log2_of(args->src_size) +
+           2 * (args->channels == 4) + split;
+}
+
 static bool finish_tiles(pixviewi_launch *launch, int kernel)
 {
     set_divisors(&launch->args.tile);
     launch->kernel = kernel;
-    launch->blocks = (launch->args.tile.tiles - 1) / PIXVIEWI_WARPS + 1;
+    launch->blocks = pixviewi_tile_blocks(&launch->args.tile);
     return true;
 }
 
@@ -207,20 +230,16 @@ static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
            finish_tiles(launch, PIXVIEWI_KERNEL_GATHER + 4 * log2_of(size) + 1);
 }
 
-// 3 or 4 channels between planes and interleaved pixels, everything aligned to 16 bytes.
-static bool plan_repack(pixviewi_launch *launch, int64_t images, bool split, int64_t bits)
+bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits)
 {
-    pixviewi_tile_args *args = &launch->args.tile;
     if (args->changed || args->src_size > 8 || args->channels < 3 || args->channels > 4 ||
         bits % VECTOR != 0)
         return false;
+    args->wide = 0;
     args->tile = PIXVIEWI_LANES * VECTOR / args->src_size;
     args->row_tiles = (args->columns - 1) / args->tile + 1;
-    if (__builtin_mul_overflow(images * args->rows, args->row_tiles, &args->tiles) ||
-        args->tiles > INT32_MAX)
-        return false;
-    return finish_tiles(launch, PIXVIEWI_KERNEL_REPACK + 4 * log2_of(args->src_size) +
-                                    2 * (args->channels == 4) + split);
+    return !__builtin_mul_overflow(images * args->rows, args->row_tiles, &args->tiles) &&
+           args->tiles <= INT32_MAX;
 }
 
 // Rows of pixels or of planes on both ends.
@@ -253,8 +272,9 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
     int64_t src_bits =
         bits_of(args->src, args->src_image, &args->from, src == PIXVIEWI_FORM_PLANAR);
     int64_t dst_bits = bits_of(args->dst, args->dst_image, &args->to, dst == PIXVIEWI_FORM_PLANAR);
-    if (src != dst && plan_repack(launch, images, src == PIXVIEWI_FORM_MIXED, src_bits | dst_bits))
-        return true;
+    if (src != dst && pixviewi_cut_repack(args, images, src_bits | dst_bits))
+        return finish_tiles(launch,
+                            pixviewi_repack_kernel(args, false, src == PIXVIEWI_FORM_MIXED));
     return pixviewi_cut_tiles(args, images, args->from.pixel,
                               src == PIXVIEWI_FORM_PLANAR ? args->channels : 1, src_bits,
                               dst_bits) &&

@@ -54,13 +54,14 @@ typedef struct pixviewi_copy_args {
 // ---- Tiles --------------------------------------------------------------------------------------
 //
 // A row of an image is cut into tiles of some pixels, all channels of them; a warp moves one through
-// shared memory. Where all rows of an image lie side by side, they are one row.
+// shared memory, or a block one of many channels. Where all rows of an image lie side by side, they are
+// one row.
 
 enum {
-    PIXVIEWI_THREADS = 256,
+    PIXVIEWI_THREADS = 128,
     PIXVIEWI_LANES = 32,
     PIXVIEWI_WARPS = PIXVIEWI_THREADS / PIXVIEWI_LANES,
-    PIXVIEWI_SCRATCH = 2048, // bytes of shared memory for each warp
+    PIXVIEWI_SCRATCH = 3072, // bytes of shared memory for each warp
     PIXVIEWI_TILE_CHANNELS = 32
 };
 
@@ -83,6 +84,7 @@ typedef struct pixviewi_tile_args {
     int32_t tile;               // pixels
     int32_t halo;               // pixels before a tile that its first vector may need
     int32_t vectors;            // of 16 bytes that a plane may take in the scratch
+    int32_t wide;               // a tile is a block's, not a warp's
     int32_t swap;               // channels 0 and 2 change places
     int32_t changed;            // values are converted
     int32_t src_code, dst_code; // as in pixview_dtype
@@ -120,17 +122,20 @@ typedef struct pixviewi_list_args {
     X(pixview_copy_16, uint4)    \
     X(pixview_copy_16_by_8, pair_of_8)
 
-// Size, channels, does it split pixels into planes.
-#define PIXVIEWI_REPACK_SIZE(X, size)           \
-    X(pixview_merge_##size##x3, size, 3, false) \
-    X(pixview_split_##size##x3, size, 3, true)  \
-    X(pixview_merge_##size##x4, size, 4, false) \
-    X(pixview_split_##size##x4, size, 4, true)
-#define PIXVIEWI_REPACK_KERNELS(X) \
-    PIXVIEWI_REPACK_SIZE(X, 1)     \
-    PIXVIEWI_REPACK_SIZE(X, 2)     \
-    PIXVIEWI_REPACK_SIZE(X, 4)     \
-    PIXVIEWI_REPACK_SIZE(X, 8)
+// Size, channels, does it split pixels into planes, is there a list.
+#define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
+    X(pixview_merge_##size##x3##list, size, 3, false, Args) \
+    X(pixview_split_##size##x3##list, size, 3, true, Args)  \
+    X(pixview_merge_##size##x4##list, size, 4, false, Args) \
+    X(pixview_split_##size##x4##list, size, 4, true, Args)
+#define PIXVIEWI_REPACK_FORM(X, list, Args) \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 1)  \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 2)  \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 4)  \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 8)
+#define PIXVIEWI_REPACK_KERNELS(X)                \
+    PIXVIEWI_REPACK_FORM(X, , pixviewi_tile_args) \
+    PIXVIEWI_REPACK_FORM(X, _list, pixviewi_list_args)
 
 // What happens to an element, is the destination planar, is there a list.
 #define PIXVIEWI_GATHER_FORMS(X, name, ...)                                \

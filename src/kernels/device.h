@@ -72,6 +72,37 @@ DEVICE uint32_t shift_right(uint32_t low, uint32_t high, int shift)
 // NaN becomes 0, what does not fit an int its nearest end.
 DEVICE int int_of_float(float value) { return __float2int_rn(value); }
 
+// What does not fit a byte becomes its nearest end.
+DEVICE uint32_t bytes_of_ints(int a, int b, int c, int d)
+{
+    uint32_t high, all;
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, 0;" : "=r"(high) : "r"(d), "r"(c));
+    asm("cvt.pack.sat.u8.s32.b32 %0, %1, %2, %3;" : "=r"(all) : "r"(b), "r"(a), "r"(high));
+    return all;
+}
+
+DEVICE uint32_t halves_of_floats(float low, float high)
+{
+#if __CUDA_ARCH__ >= 800
+    uint32_t both;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+#else
+    return half_of_float(low) | (uint32_t)half_of_float(high) << 16;
+#endif
+}
+
+DEVICE uint32_t bfloats_of_floats(float low, float high)
+{
+#if __CUDA_ARCH__ >= 800
+    uint32_t both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+#else
+    return bfloat_of_float(low) | (uint32_t)bfloat_of_float(high) << 16;
+#endif
+}
+
 } // namespace
 
 #else
@@ -105,59 +136,76 @@ DEVICE uint8_t byte_of_float(float value)
 
 enum { CODE_INT = 0, CODE_UINT = 1, CODE_FLOAT = 2, CODE_BFLOAT = 4 }; // as in pixview_dtype
 
-DEVICE float float_of(uint8_t bits, int code)
+// Bits of a float between 2^23 and 2^24, less that much: cheaper than a conversion.
+template <typename T> DEVICE float float_of_int(T bits, int code)
 {
-    int flip = code == CODE_INT ? 0x80 : 0;
-    return (float)((bits ^ flip) - flip);
+    const uint32_t base = 0x800000, sign = code == CODE_INT ? 1u << (8 * sizeof(T) - 1) : 0;
+    return float_of_bits(bits ^ (0x4b000000 ^ sign)) - (float)(base + sign);
 }
+DEVICE float float_of_int(uint32_t bits, int) { return (float)(int32_t)bits; }
+
+DEVICE float float_of(uint8_t bits, int code) { return float_of_int(bits, code); }
 
 DEVICE float float_of(uint16_t bits, int code)
 {
-    int flip = code == CODE_INT ? 0x8000 : 0;
     if (code == CODE_FLOAT)
         return float_of_half(bits);
     if (code == CODE_BFLOAT)
         return float_of_bits((uint32_t)bits << 16);
-    return (float)((bits ^ flip) - flip);
+    return float_of_int(bits, code);
 }
 
 DEVICE float float_of(uint32_t bits, int code)
 {
-    return code == CODE_FLOAT ? float_of_bits(bits) : (float)(int32_t)bits;
+    return code == CODE_FLOAT ? float_of_bits(bits) : float_of_int(bits, code);
 }
 
-// The types that values become.
+// The types that values become, one by one and in words.
 struct to_byte {
     using type = uint8_t;
     DEVICE static type bits(float value) { return byte_of_float(value); }
+    DEVICE static uint32_t word(const float *values)
+    {
+        return bytes_of_ints(int_of_float(values[0]), int_of_float(values[1]),
+                             int_of_float(values[2]), int_of_float(values[3]));
+    }
 };
 struct to_half {
     using type = uint16_t;
     DEVICE static type bits(float value) { return half_of_float(value); }
+    DEVICE static uint32_t word(const float *values)
+    {
+        return halves_of_floats(values[0], values[1]);
+    }
 };
 struct to_bfloat {
     using type = uint16_t;
     DEVICE static type bits(float value) { return bfloat_of_float(value); }
+    DEVICE static uint32_t word(const float *values)
+    {
+        return bfloats_of_floats(values[0], values[1]);
+    }
 };
 struct to_float {
     using type = uint32_t;
     DEVICE static type bits(float value) { return bits_of_float(value); }
+    DEVICE static uint32_t word(const float *values) { return bits_of_float(values[0]); }
 };
 
 // ---- Images -------------------------------------------------------------------------------------
 
 struct image {
     char *data;
-    const pixviewi_pixels *pixels;
+    pixviewi_pixels pixels;
 };
 
 DEVICE image source(const pixviewi_tile_args &args, int64_t n)
 {
-    return {args.src + n * args.src_image, &args.from};
+    return {args.src + n * args.src_image, args.from};
 }
 DEVICE image target(const pixviewi_tile_args &args, int64_t n)
 {
-    return {args.dst + n * args.dst_image, &args.to};
+    return {args.dst + n * args.dst_image, args.to};
 }
 
 DEVICE image listed(const pixviewi_list_args &args, int64_t n)
@@ -165,7 +213,7 @@ DEVICE image listed(const pixviewi_list_args &args, int64_t n)
     const pixviewi_pixels *kinds = (const pixviewi_pixels *)args.table;
     const uint64_t *data = (const uint64_t *)(kinds + args.kinds);
     const uint8_t *kind = (const uint8_t *)(data + args.images);
-    return {(char *)(uintptr_t)data[n], kinds + kind[n]};
+    return {(char *)(uintptr_t)data[n], kinds[kind[n]]};
 }
 DEVICE image source(const pixviewi_list_args &args, int64_t n)
 {
@@ -204,19 +252,29 @@ DEVICE place locate(const pixviewi_tile_args &args, int64_t tile)
     return {n, line - n * (uint32_t)args.rows, (int64_t)in_row * args.tile};
 }
 
-// Runs the two halves of a tile's way, which meet in the warp's shared memory.
+// How many lanes move a tile together.
+DEVICE int lanes_of(const pixviewi_tile_args &args)
+{
+    return args.wide ? PIXVIEWI_THREADS : PIXVIEWI_LANES;
+}
+
+// Runs the two halves of a tile's way, which meet in shared memory.
 #ifdef __CUDACC__
 template <typename Kernel, typename Args> DEVICE void move_tiles(const Args &args)
 {
     __shared__ typename Kernel::scratch scratch[PIXVIEWI_WARPS];
-    int lane = threadIdx.x % PIXVIEWI_LANES, warp = threadIdx.x / PIXVIEWI_LANES;
-    int64_t tile = (int64_t)blockIdx.x * PIXVIEWI_WARPS + warp;
+    int lanes = lanes_of(tile_of(args)), lane = threadIdx.x % lanes;
+    int64_t tile = (int64_t)blockIdx.x * (PIXVIEWI_THREADS / lanes) + threadIdx.x / lanes;
+    typename Kernel::scratch *mine = &scratch[(threadIdx.x - lane) / PIXVIEWI_LANES];
     if (tile >= tile_of(args).tiles)
         return;
     Kernel kernel(args, tile);
-    kernel.load_tile(scratch[warp], lane);
-    __syncwarp();
-    kernel.store_tile(scratch[warp], lane);
+    kernel.load_tile(mine, lane);
+    if (tile_of(args).wide)
+        __syncthreads();
+    else
+        __syncwarp();
+    kernel.store_tile(mine, lane);
 }
 #endif
 

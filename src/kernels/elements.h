@@ -31,8 +31,8 @@ DEVICE element_at find_element(const pixviewi_tile_args &args, Index index)
 
 DEVICE char *address(const image &end, const element_at &at, int channel)
 {
-    return end.data + at.row * end.pixels->row + at.column * end.pixels->pixel +
-           channel * end.pixels->channel;
+    return end.data + at.row * end.pixels.row + at.column * end.pixels.pixel +
+           channel * end.pixels.channel;
 }
 
 template <typename T> DEVICE void move_bits(const char *from, const void *pad, char *to)
@@ -84,7 +84,7 @@ DEVICE void move_element(const pixviewi_list_args &all, int64_t index)
         args.tiles <= UINT32_MAX ? find_element(args, (uint32_t)index) : find_element(args, index);
     image src = source(all, at.n);
     const char *from = NULL;
-    if (at.row < src.pixels->rows && at.column < src.pixels->columns)
+    if (at.row < src.pixels.rows && at.column < src.pixels.columns)
         from = address(src, at, partner(args, at.channel));
     char *to = address(target(all, at.n), at, at.channel);
     if (args.changed)

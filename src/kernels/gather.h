@@ -17,11 +17,33 @@ template <typename T> struct same {
     using in = T;
     using out = T;
     static constexpr bool CHANGED = false;
-    DEVICE static T in_place_of_none(const pixviewi_tile_args &args)
+    DEVICE static T change(const pixviewi_tile_args &, T bits, float, float) { return bits; }
+    DEVICE static T pad(const pixviewi_tile_args &args, float, float)
     {
         return *(const T *)args.pad_bits;
     }
-    DEVICE static T change(const pixviewi_tile_args &, T bits, float, float) { return bits; }
+    // VECTOR of them as words.
+    template <int VECTOR> DEVICE static void pack(const T *bits, uint32_t *words)
+    {
+        if constexpr (sizeof(T) == 8)
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                words[2 * j] = (uint32_t)bits[j], words[2 * j + 1] = (uint32_t)(bits[j] >> 32);
+        else
+#pragma unroll
+            for (int i = 0; i < VECTOR * (int)sizeof(T) / 4; i++)
+                words[i] = join(bits + 4 / sizeof(T) * i);
+    }
+    DEVICE static uint32_t join(const T *bits)
+    {
+        if constexpr (sizeof(T) == 1)
+            return permute(permute(bits[0], bits[1], 0x40), permute(bits[2], bits[3], 0x40),
+                           0x5410);
+        else if constexpr (sizeof(T) == 2)
+            return permute(bits[0], bits[1], 0x5410);
+        else
+            return (uint32_t)bits[0];
+    }
 };
 
 // Or its value times a plus b, as one of to_byte, to_half, to_bfloat, to_float.
@@ -29,13 +51,36 @@ template <typename In, typename To> struct changed {
     using in = In;
     using out = typename To::type;
     static constexpr bool CHANGED = true;
-    DEVICE static out change(const pixviewi_tile_args &, float value, float a, float b)
-    {
-        return To::bits(multiply_add(value, a, b));
-    }
     DEVICE static out change(const pixviewi_tile_args &args, In bits, float a, float b)
     {
         return To::bits(multiply_add(float_of(bits, args.src_code), a, b));
+    }
+    DEVICE static out pad(const pixviewi_tile_args &args, float a, float b)
+    {
+        return To::bits(multiply_add(args.pad, a, b));
+    }
+    // The code is asked for once, not for each element.
+    template <int VECTOR> DEVICE static void to_floats(const In *bits, int code, float *values)
+    {
+        if (sizeof(In) > 1 && code == CODE_FLOAT)
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                values[j] = float_of(bits[j], CODE_FLOAT);
+        else if (sizeof(In) == 2 && code == CODE_BFLOAT)
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                values[j] = float_of(bits[j], CODE_BFLOAT);
+        else
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                values[j] = float_of_int(bits[j], code);
+    }
+    template <int VECTOR> DEVICE static void pack(const float *values, uint32_t *words)
+    {
+        constexpr int EACH = 4 / sizeof(out);
+#pragma unroll
+        for (int i = 0; i < VECTOR / EACH; i++)
+            words[i] = To::word(values + EACH * i);
     }
 };
 
@@ -44,18 +89,25 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
     using Out = typename Change::out;
     static constexpr int SIZE = sizeof(In), VECTOR = PIXVIEWI_VECTOR(sizeof(Out));
     static constexpr int LOADS = PIXVIEWI_SCRATCH / 16 / PIXVIEWI_LANES;
+    static constexpr int PIECE = 16 / SIZE; // elements that are read at a time
     static constexpr bool PADS = is_list<Args>::value;
 
-    struct vector {
-        Out elements[VECTOR];
-    };
+    // Where lanes step over 16 bytes or more they would meet in the same banks: every ROW bytes of
+    // the scratch are followed by a gap. Not for pixels of one and three elements, if a vector of
+    // them is less: their addresses would cost more.
+    static constexpr bool SPREAD = VECTOR * SIZE % 16 == 0;
+    static constexpr int ROW = 128, GAP = SIZE == 8 ? 8 : 4;
+    static constexpr int BYTES = PIXVIEWI_SCRATCH / ROW * (ROW + GAP);
+
     struct channel {
         int offset; // of pixel `first`, in the scratch
         float a, b;
     };
-    struct scratch {
-        uint4 vectors[PIXVIEWI_SCRATCH / 16];
-        channel channels[PLANAR ? 1 : PIXVIEWI_TILE_CHANNELS];
+    // A warp's part of the memory of the tile; behind all parts is the table of the channels, and of
+    // some of the next pixel's.
+    static constexpr int TABLE = PLANAR ? 0 : PIXVIEWI_TILE_CHANNELS + VECTOR;
+    struct alignas(16) scratch {
+        char bytes[BYTES + TABLE * sizeof(channel)];
     };
 
     // The same for all lanes. The scratch begins with pixel `first`, some pixels before the tile's
@@ -64,119 +116,171 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
     const char *from; // pixel `first` in the source, channel 0
     char *to;         // and in the destination
     int64_t from_channel, to_channel;
+    int lanes;         // of a warp or of a block
     int step;          // BYTES from pixel to pixel in the source
     int streams;       // of the source: one, or one for each plane
     int skip;          // pixels from `first` to the tile's
     int count, have;   // pixels in the scratch: of the destination, of the source
-    int before, after; // BYTES that the row of the source has around them, 16 at most
+    int before, after; // BYTES that the row of the source has around them, 16 or more: enough
 
     DEVICE gather(const Args &all, int64_t tile) : args(tile_of(all))
     {
         place at = locate(args, tile);
         image src = source(all, at.n), dst = target(all, at.n);
         int64_t first = at.column > args.halo ? at.column - args.halo : 0;
+        lanes = lanes_of(args);
         skip = (int)(at.column - first);
-        step = (int)src.pixels->pixel;
+        step = (int)src.pixels.pixel;
         streams = step == SIZE ? args.channels : 1;
-        from = src.data + at.row * src.pixels->row + first * step;
-        to = dst.data + at.row * dst.pixels->row + first * dst.pixels->pixel;
-        from_channel = src.pixels->channel;
-        to_channel = dst.pixels->channel;
+        from = src.data + at.row * src.pixels.row + first * step;
+        to = dst.data + at.row * dst.pixels.row + first * dst.pixels.pixel;
+        from_channel = src.pixels.channel;
+        to_channel = dst.pixels.channel;
         count = clamp(args.columns - first, skip + args.tile);
         have = count;
-        int64_t rest = src.pixels->columns - first;
+        int64_t rest = src.pixels.columns - first;
         if (PADS)
-            have = at.row < src.pixels->rows ? clamp(rest, count) : 0;
+            have = at.row < src.pixels.rows ? clamp(rest, count) : 0;
         before = clamp(first, 16) * step;
         after = clamp(rest - have, 16) * step;
     }
 
     DEVICE static int clamp(int64_t n, int most) { return n < most ? n < 0 ? 0 : (int)n : most; }
 
-    // Vectors of the scratch change places where lanes that step over pixels of 4 and more channels
-    // would meet in the same banks.
-    DEVICE bool swizzled() const { return PLANAR && step != SIZE && step != 3 * SIZE; }
-    DEVICE static int swizzle(int offset) { return offset ^ (offset >> 3 & 0x70); }
-    template <bool SWIZZLED> DEVICE static const In *find(const scratch &mine, int offset)
+    // ---- the scratch ----
+
+    DEVICE bool spreads() const { return SPREAD || (PLANAR && step != SIZE && step != 3 * SIZE); }
+    template <bool SPREADS, typename T = In> DEVICE static T *find(scratch *mine, int offset)
     {
-        return (const In *)((const char *)mine.vectors + (SWIZZLED ? swizzle(offset) : offset));
+        return (T *)((char *)mine + (SPREADS ? offset + (uint32_t)offset / ROW * GAP : offset));
     }
-    DEVICE uint4 *slot(scratch &mine, int i) const
+    DEVICE In *find_any(scratch *mine, int offset) const
     {
-        return &mine.vectors[swizzled() ? swizzle(16 * i) / 16 : i];
+        return spreads() ? find<true>(mine, offset) : find<false>(mine, offset);
+    }
+    DEVICE channel *table(scratch *mine) const
+    {
+        return (channel *)((char *)mine + lanes / PIXVIEWI_LANES * BYTES);
     }
 
     // ---- in ----
 
-    // Of 16 bytes, aligned: where in the source, as an offset from `from`.
-    struct piece {
-        int stream, offset;
-        bool wanted, whole; // whole: no byte of it is outside of the row
-    };
-    template <bool PLANES> DEVICE piece find_piece(int i) const
+    // BYTES that `from` is behind 16-aligned memory in this stream.
+    DEVICE int lead(int stream) const
     {
-        piece found = {0, 16 * i, true, true};
-        uint32_t address = (uint32_t)(uintptr_t)from;
-        if (PLANES) {
-            found.stream = (int)pixviewi_divide((uint32_t)i, args.by_vectors);
-            found.offset -= found.stream * args.vectors * 16;
-            address += (uint32_t)found.stream * (uint32_t)from_channel;
-        }
-        found.offset -= (int)(address & 15);
-        found.wanted = found.offset < have * step && found.stream < streams;
-        found.whole = found.offset >= -before && found.offset + 16 <= have * step + after;
-        return found;
+        return (int)(((uint32_t)(uintptr_t)from + (uint32_t)stream * (uint32_t)from_channel) & 15);
     }
-    template <bool PLANES> DEVICE const char *address_of(piece found) const
+    // Does the row have all 16 bytes from this offset on?
+    DEVICE bool is_whole(int offset) const
     {
-        return PLANES ? from + found.offset + found.stream * from_channel : from + found.offset;
+        return offset >= -before && offset + 16 <= have * step + after;
+    }
+    DEVICE const char *address(int stream, int offset) const
+    {
+        return from + offset + stream * from_channel;
     }
 
-    DEVICE void load_tile(scratch &mine, int lane) const
+    DEVICE void load_tile(scratch *mine, int lane) const
     {
         if (!PLANAR)
-            mine.channels[lane] = {offset_of(lane), args.a[lane], args.b[lane]};
-        if (streams > 1)
-            load_pieces<true>(mine, lane);
-        else
-            load_pieces<false>(mine, lane);
+            fill_table(table(mine), lane);
+        if (have > 0)
+            load_pieces(mine, lane);
     }
 
-    template <bool PLANES> DEVICE void load_pieces(scratch &mine, int lane) const
+    DEVICE void fill_table(channel *table, int lane) const
+    {
+#pragma unroll 1
+        for (int i = lane; i < args.channels + VECTOR; i += lanes) {
+            int x = (int)pixviewi_divide((uint32_t)i, args.by_channels), c = i - x * args.channels;
+            table[i] = {offset_of(c) + x * step, args.a[c], args.b[c]};
+        }
+    }
+
+    DEVICE void load_pieces(scratch *mine, int lane) const
     {
         uint4 held[LOADS];
-        bool whole[LOADS], parts = false;
-        if (have == 0)
-            return;
-#pragma unroll
-        for (int u = 0; u < LOADS; u++) {
-            piece found = find_piece<PLANES>(lane + u * PIXVIEWI_LANES);
-            whole[u] = found.wanted && found.whole;
-            parts |= found.wanted && !found.whole;
-            if (whole[u])
-                held[u] = load<uint4>(address_of<PLANES>(found));
-        }
+        bool whole[LOADS];
+        if (streams == 1)
+            load_row(held, whole, lane);
+        else
+            load_planes(held, whole, lane);
+        if (has_edges())
+            load_edges(mine, lane);
+        if (spreads())
+            put_pieces<true>(mine, lane, held, whole);
+        else
+            put_pieces<false>(mine, lane, held, whole);
+    }
+
+    template <bool SPREADS>
+    DEVICE void put_pieces(scratch *mine, int lane, const uint4 *held, const bool *whole) const
+    {
+        constexpr int PART = !SPREADS ? 16 : GAP == 8 ? 8 : 4; // that may lie on its own
+        char *at = find<SPREADS, char>(mine, 16 * lane);
+        const int next = lanes * 16 / ROW * (SPREADS ? ROW + GAP : ROW);
 #pragma unroll
         for (int u = 0; u < LOADS; u++)
             if (whole[u])
-                *slot(mine, lane + u * PIXVIEWI_LANES) = held[u];
-        if (parts)
-            load_parts<PLANES>(mine, lane);
+                put<PART>(at + u * next, held[u]);
+    }
+    template <int PART> DEVICE static void put(char *to, uint4 bytes)
+    {
+        uint32_t *words = (uint32_t *)to;
+        if constexpr (PART == 16)
+            *(uint4 *)to = bytes;
+        else if constexpr (PART == 8)
+            *(uint2 *)to = {bytes.x, bytes.y}, *(uint2 *)(to + 8) = {bytes.z, bytes.w};
+        else
+            words[0] = bytes.x, words[1] = bytes.y, words[2] = bytes.z, words[3] = bytes.w;
     }
 
-    // The pieces that reach over an end of the row, element by element.
-    template <bool PLANES> DEVICE void load_parts(scratch &mine, int lane) const
+    DEVICE void load_row(uint4 *held, bool *whole, int lane) const
+    {
+        int size = lead(0) + have * step; // with what is before it
+        int begin = lead(0) > before, end = (size + (after < 16 ? after : 15)) / 16;
+        const char *at = from - lead(0) + 16 * lane;
+#pragma unroll
+        for (int u = 0; u < LOADS; u++) {
+            int i = lane + u * lanes;
+            whole[u] = i >= begin && i < end;
+            if (whole[u])
+                held[u] = load<uint4>(at + 16 * u * lanes);
+        }
+    }
+
+    DEVICE void load_planes(uint4 *held, bool *whole, int lane) const
+    {
+        const int most = have * step + (after < 16 ? after - 16 : -1); // where the last may begin
+#pragma unroll
+        for (int u = 0; u < LOADS; u++) {
+            int i = lane + u * lanes, stream = (int)pixviewi_divide((uint32_t)i, args.by_vectors);
+            int offset = 16 * (i - stream * args.vectors) - lead(stream);
+            whole[u] = stream < streams && offset >= -before && offset <= most;
+            if (whole[u])
+                held[u] = load<uint4>(address(stream, offset));
+        }
+    }
+
+    // Does a piece reach over an end of the row, maybe?
+    DEVICE bool has_edges() const
+    {
+        int odd = lead(0) | (streams > 1 ? (int)from_channel & 15 : 0);
+        return (before < 16 && odd) || (after < 16 && (odd | (have * step & 15)));
+    }
+    // The first and last pieces of each stream, where they do: every lane has an element of them.
+    DEVICE void load_edges(scratch *mine, int lane) const
     {
 #pragma unroll 1
-        for (int i = lane; i < LOADS * PIXVIEWI_LANES; i += PIXVIEWI_LANES) {
-            piece found = find_piece<PLANES>(i);
-            if (!found.wanted || found.whole)
-                continue;
-            const char *at = address_of<PLANES>(found);
-#pragma unroll 1
-            for (int j = 0; j < 16; j += SIZE)
-                if (found.offset + j >= -before && found.offset + j < have * step + after)
-                    *(In *)((char *)slot(mine, i) + j) = load<In>(at + j);
+        for (int i = lane; i < streams * 2 * PIECE; i += lanes) {
+            int stream = (int)((uint32_t)i / (2 * PIECE)), size = lead(stream) + have * step;
+            int piece = (uint32_t)i / PIECE % 2 ? (size - 1) & ~15 : 0;
+            int inside = piece + (int)((uint32_t)i % PIECE) * SIZE, offset = inside - lead(stream);
+            bool again = piece == 0 && (uint32_t)i / PIECE % 2; // both ends are in the first
+            if (!again && !is_whole(piece - lead(stream)) && offset >= -before &&
+                inside < size + after)
+                *find_any(mine, stream * args.vectors * 16 + inside) =
+                    load<In>(address(stream, offset));
         }
     }
 
@@ -185,33 +289,16 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
     // Where channel c of the destination begins in the scratch.
     DEVICE int offset_of(int c) const
     {
-        uint32_t address = (uint32_t)(uintptr_t)from;
         c = partner(args, c);
-        if (streams == 1)
-            return (int)(address & 15) + c * SIZE;
-        return c * args.vectors * 16 + (int)((address + (uint32_t)c * (uint32_t)from_channel) & 15);
+        return streams == 1 ? lead(0) + c * SIZE : c * args.vectors * 16 + lead(c);
     }
 
-    DEVICE Out element(const In *in, int x, float a, float b) const
-    {
-        if (PADS && x >= have)
-            return pad(a, b);
-        return Change::change(args, *in, a, b);
-    }
-    DEVICE Out pad(float a, float b) const
-    {
-        if constexpr (Change::CHANGED)
-            return Change::change(args, args.pad, a, b);
-        else
-            return Change::in_place_of_none(args);
-    }
-
-    DEVICE void store_tile(const scratch &mine, int lane) const
+    DEVICE void store_tile(scratch *mine, int lane) const
     {
         if constexpr (PLANAR) {
 #pragma unroll 1
-            for (int c = 0; c < args.channels; c++)
-                store_plane(mine, c, lane);
+            for (int c = lane / PIXVIEWI_LANES; c < args.channels; c += lanes / PIXVIEWI_LANES)
+                store_plane(mine, c, lane % PIXVIEWI_LANES);
         } else {
             store_pixels(mine, lane);
         }
@@ -229,7 +316,7 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         int shift = own - (int)(((uint32_t)(uintptr_t)out / sizeof(Out) + (uint32_t)own) % VECTOR);
         int high = size < shift + tile ? size : shift + tile;
         int begin = shift < 0 ? shift + VECTOR : shift;
-        int end = high > begin ? high - (high - begin) % VECTOR : begin;
+        int end = high > begin ? high - (int)((uint32_t)(high - begin) % VECTOR) : begin;
         return {shift < 0 ? 0 : shift, begin, end, high};
     }
     // The left-over element of this lane, or -1.
@@ -239,159 +326,216 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         bool is_one = lane < VECTOR ? e < span.begin : lane < 2 * VECTOR;
         return is_one && e < span.high ? e : -1;
     }
+    // Pixel x, whose bits lie at `offset`.
+    DEVICE Out element(scratch *mine, int offset, int x, float a, float b) const
+    {
+        if (PADS && x >= have)
+            return Change::pad(args, a, b);
+        return Change::change(args, *find_any(mine, offset), a, b);
+    }
+    // Element j of the vector goes with a[j] and b[j].
+    DEVICE void store_vector(char *out, const In *bits, const float *a, const float *b) const
+    {
+        uint32_t words[VECTOR * sizeof(Out) / 4];
+        if constexpr (Change::CHANGED) {
+            float values[VECTOR];
+            Change::template to_floats<VECTOR>(bits, args.src_code, values);
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                values[j] = multiply_add(values[j], a[j], b[j]);
+            Change::template pack<VECTOR>(values, words);
+        } else {
+            Change::template pack<VECTOR>(bits, words);
+        }
+        stream_words(out, words);
+    }
+    // The vectors from the first that the source has not all of.
+    DEVICE static int first_padded(span span, int real)
+    {
+        int whole = span.begin + clamp(real - span.begin, span.end) / VECTOR * VECTOR;
+        return PADS && whole < span.end ? whole : span.end;
+    }
+    DEVICE static void stream_words(char *out, const uint32_t *words)
+    {
+        if constexpr (VECTOR * sizeof(Out) == 8)
+            stream(out, uint2{words[0], words[1]});
+        else
+            stream(out, uint4{words[0], words[1], words[2], words[3]});
+    }
 
     // ---- planes ----
 
-    DEVICE void store_plane(const scratch &mine, int c, int lane) const
+    DEVICE void store_plane(scratch *mine, int c, int lane) const
     {
         char *out = to + c * to_channel;
         int in = offset_of(c);
         float a = args.a[c], b = args.b[c];
         span span = find_span(out, skip, args.tile, count);
+        int end = first_padded(span, have), x = span.begin + lane * VECTOR;
         if (step == SIZE)
-            store_vectors<SIZE, false>(mine, out, in, span, lane, a, b);
+            store_vectors<SIZE, SPREAD>(mine, out, in, x, end, a, b);
         else if (step == 3 * SIZE)
-            store_vectors<3 * SIZE, false>(mine, out, in, span, lane, a, b);
+            store_vectors<3 * SIZE, SPREAD>(mine, out, in, x, end, a, b);
         else
-            store_vectors<0, true>(mine, out, in, span, lane, a, b);
-        int x = left_over(span, lane);
-        if (x >= 0) {
-            int offset = in + x * step;
-            const In *at = swizzled() ? find<true>(mine, offset) : find<false>(mine, offset);
-            store(out + x * (int)sizeof(Out), element(at, x, a, b));
-        }
+            store_vectors<0, true>(mine, out, in, x, end, a, b);
+        if (PADS)
+            store_padded(mine, out, in, end + lane * VECTOR, span.end, a, b);
+        x = left_over(span, lane);
+        if (x >= 0)
+            store(out + x * (int)sizeof(Out), element(mine, in + x * step, x, a, b));
     }
 
     // STEP: bytes from pixel to pixel, where the compiler can know.
-    template <int STEP, bool SWIZZLED>
-    DEVICE void store_vectors(const scratch &mine, char *out, int in, span span, int lane, float a,
+    template <int STEP, bool SPREADS>
+    DEVICE void store_vectors(scratch *mine, char *out, int in, int x, int end, float a,
                               float b) const
     {
+        constexpr bool WORDS = STEP == SIZE && SIZE < 4 && !Change::CHANGED;
         const int stride = STEP ? STEP : step;
-        int x = span.begin + lane * VECTOR;
+        float all_a[VECTOR], all_b[VECTOR];
+#pragma unroll
+        for (int j = 0; j < VECTOR; j++)
+            all_a[j] = a, all_b[j] = b;
         in += x * stride;
         out += x * (int)sizeof(Out);
 #pragma unroll 1
-        for (; x < span.end; x += PIXVIEWI_LANES * VECTOR) {
-            if (STEP == SIZE && SIZE < 4 && !Change::CHANGED && (!PADS || x + VECTOR <= have)) {
-                store_words(out, (const char *)mine.vectors + in);
+        for (; x < end; x += PIXVIEWI_LANES * VECTOR) {
+            if constexpr (WORDS) {
+                store_words<SPREADS>(out, mine, in);
             } else {
-                vector all;
+                In bits[VECTOR];
 #pragma unroll
                 for (int j = 0; j < VECTOR; j++)
-                    all.elements[j] = element(find<SWIZZLED>(mine, in + j * stride), x + j, a, b);
-                store_vector(out, all);
+                    bits[j] = *find<SPREADS>(mine, in + j * stride);
+                store_vector(out, bits, all_a, all_b);
             }
             in += PIXVIEWI_LANES * VECTOR * stride;
             out += PIXVIEWI_LANES * VECTOR * (int)sizeof(Out);
         }
     }
 
-    // A vector of 8 bytes that lie together, on any address.
-    DEVICE static void store_words(char *out, const char *in)
+    DEVICE void store_padded(scratch *mine, char *out, int in, int x, int end, float a,
+                             float b) const
     {
-        int shift = (int)((uintptr_t)in & 3);
-        const uint32_t *words = (const uint32_t *)(in - shift);
+#pragma unroll 1
+        for (; x < end; x += PIXVIEWI_LANES * VECTOR) {
+            Out all[VECTOR];
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                all[j] = element(mine, in + (x + j) * step, x + j, a, b);
+            store_elements(out + x * (int)sizeof(Out), all);
+        }
+    }
+    DEVICE static void store_elements(char *out, const Out *all)
+    {
+        uint32_t words[VECTOR * sizeof(Out) / 4];
+        same<Out>::template pack<VECTOR>(all, words);
+        stream_words(out, words);
+    }
+
+    // A vector of 8 bytes that lie together, on any address.
+    template <bool SPREADS> DEVICE static void store_words(char *out, scratch *mine, int in)
+    {
+        int shift = in & 3;
+        uint32_t words[3];
+#pragma unroll
+        for (int i = 0; i < 3; i++)
+            words[i] = *find<SPREADS, uint32_t>(mine, in - shift + 4 * i);
         stream(out, uint2{shift_right(words[0], words[1], 8 * shift),
                           shift_right(words[1], words[2], 8 * shift)});
     }
 
     // ---- interleaved pixels ----
 
-    DEVICE void store_pixels(const scratch &mine, int lane) const
+    DEVICE void store_pixels(scratch *mine, int lane) const
     {
         int channels = args.channels;
         span span = find_span(to, skip * channels, args.tile * channels, count * channels);
+        int end = first_padded(span, have * channels), e = span.begin + lane * VECTOR;
         if (channels == 3 && step == SIZE)
-            store_rounds<3, SIZE>(mine, span, lane);
+            store_rounds<3, SIZE>(mine, e, end);
         else if (channels == 3)
-            store_rounds<3, 3 * SIZE>(mine, span, lane);
+            store_rounds<3, 3 * SIZE>(mine, e, end);
         else if (channels == 4 && step == SIZE)
-            store_rounds<4, SIZE>(mine, span, lane);
+            store_rounds<4, SIZE>(mine, e, end);
         else if (channels == 4)
-            store_rounds<4, 4 * SIZE>(mine, span, lane);
+            store_rounds<4, 4 * SIZE>(mine, e, end);
         else
-            store_any(mine, span, lane);
-        int e = left_over(span, lane);
-        if (e >= 0) {
-            int x = (int)pixviewi_divide((uint32_t)e, args.by_channels);
-            channel by = mine.channels[e - x * channels];
-            store(to + e * (int)sizeof(Out),
-                  element(find<false>(mine, by.offset + x * step), x, by.a, by.b));
-        }
+            store_any(mine, e, end);
+        if (PADS)
+            store_padded(mine, end + lane * VECTOR, span.end);
+        e = left_over(span, lane);
+        if (e >= 0)
+            store(to + e * (int)sizeof(Out), element(mine, e));
     }
 
-    // So many steps of a warp that every lane begins the next round with the channel of this one.
-    template <int CHANNELS, int STEP>
-    DEVICE void store_rounds(const scratch &mine, span span, int lane) const
+    // Three or four channels, by a warp: in so many steps of it every lane comes back to the channel
+    // that it began with.
+    template <int CHANNELS, int STEP> DEVICE void store_rounds(scratch *mine, int e, int end) const
     {
         constexpr int ALL = PIXVIEWI_LANES * VECTOR, STEPS = CHANNELS == 3 ? 3 : 1;
-        int e = span.begin + lane * VECTOR, x = e / CHANNELS, c = e - x * CHANNELS;
+        int x = (int)((uint32_t)e / CHANNELS), c = e - x * CHANNELS;
         channel of[CHANNELS]; // from c on
-        int wraps[CHANNELS];
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++) {
-            wraps[k] = c + k >= CHANNELS;
-            of[k] = mine.channels[c + k - wraps[k] * CHANNELS];
-            of[k].offset += (x + wraps[k]) * STEP;
+            of[k] = table(mine)[c + k];
+            of[k].offset += x * STEP;
         }
 #pragma unroll 1
-        for (; e < span.end; e += STEPS * ALL) {
+        for (; e < end; e += STEPS * ALL) {
 #pragma unroll
             for (int s = 0; s < STEPS; s++) {
-                vector all;
-                if (e + s * ALL >= span.end)
+                In bits[VECTOR];
+                float a[VECTOR], b[VECTOR];
+                if (e + s * ALL >= end)
                     break;
 #pragma unroll
                 for (int j = 0; j < VECTOR; j++) {
-                    int m = s * ALL + j, k = m % CHANNELS, pixels = m / CHANNELS;
-                    all.elements[j] = element(find<false>(mine, of[k].offset + pixels * STEP),
-                                              x + wraps[k] + pixels, of[k].a, of[k].b);
+                    int m = s * ALL + j, k = m % CHANNELS;
+                    bits[j] = *find<SPREAD>(mine, of[k].offset + m / CHANNELS * STEP);
+                    a[j] = of[k].a, b[j] = of[k].b;
                 }
-                store_vector(to + (e + s * ALL) * (int)sizeof(Out), all);
+                store_vector(to + (e + s * ALL) * (int)sizeof(Out), bits, a, b);
             }
-            x += STEPS * ALL / CHANNELS;
 #pragma unroll
             for (int k = 0; k < CHANNELS; k++)
                 of[k].offset += STEPS * ALL / CHANNELS * STEP;
         }
     }
 
-    DEVICE void store_any(const scratch &mine, span span, int lane) const
+    DEVICE void store_any(scratch *mine, int e, int end) const
     {
 #pragma unroll 1
-        for (int e = span.begin + lane * VECTOR; e < span.end; e += PIXVIEWI_LANES * VECTOR) {
+        for (; e < end; e += lanes * VECTOR) {
             int x = (int)pixviewi_divide((uint32_t)e, args.by_channels);
-            int c = e - x * args.channels;
-            vector all;
+            const channel *by = table(mine) + (e - x * args.channels);
+            In bits[VECTOR];
+            float a[VECTOR], b[VECTOR];
 #pragma unroll
             for (int j = 0; j < VECTOR; j++) {
-                channel by = mine.channels[c];
-                all.elements[j] = element(find<false>(mine, by.offset + x * step), x, by.a, by.b);
-                if (++c == args.channels)
-                    c = 0, x++;
+                bits[j] = *find<SPREAD>(mine, by[j].offset + x * step);
+                a[j] = by[j].a, b[j] = by[j].b;
             }
-            store_vector(to + e * (int)sizeof(Out), all);
+            store_vector(to + e * (int)sizeof(Out), bits, a, b);
         }
     }
 
-    DEVICE static uint32_t join(const Out *bytes)
+    DEVICE Out element(scratch *mine, int e) const
     {
-        return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-               (uint32_t)bytes[3] << 24;
+        int x = (int)pixviewi_divide((uint32_t)e, args.by_channels);
+        channel by = table(mine)[e - x * args.channels];
+        return element(mine, by.offset + x * step, x, by.a, by.b);
     }
-    DEVICE static void store_vector(char *out, const vector &all)
+    DEVICE void store_padded(scratch *mine, int e, int end) const
     {
-        const Out *bits = all.elements;
-        if constexpr (sizeof(Out) == 1)
-            stream(out, uint2{join(bits), join(bits + 4)});
-        else if constexpr (sizeof(Out) == 2)
-            stream(out,
-                   uint2{bits[0] | (uint32_t)bits[1] << 16, bits[2] | (uint32_t)bits[3] << 16});
-        else if constexpr (sizeof(Out) == 4)
-            stream(out, uint4{bits[0], bits[1], bits[2], bits[3]});
-        else
-            stream(out, ulonglong2{bits[0], bits[1]});
+#pragma unroll 1
+        for (; e < end; e += lanes * VECTOR) {
+            Out all[VECTOR];
+#pragma unroll
+            for (int j = 0; j < VECTOR; j++)
+                all[j] = element(mine, e + j);
+            store_elements(to + e * (int)sizeof(Out), all);
+        }
     }
 };
 

@@ -4,25 +4,26 @@
 #include "gather.h"
 #include "repack.h"
 
-#define KERNEL(name, Args)                                                                  \
-    extern "C" __global__ void __launch_bounds__(PIXVIEWI_THREADS, 1024 / PIXVIEWI_THREADS) \
+// `resident`: threads of a multiprocessor, which bounds the registers of each.
+#define KERNEL(name, Args, resident)                                                              \
+    extern "C" __global__ void __launch_bounds__(PIXVIEWI_THREADS, (resident) / PIXVIEWI_THREADS) \
         name(const __grid_constant__ Args args)
 
 #define COPY(name, T) \
-    KERNEL(name, pixviewi_copy_args) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
+    KERNEL(name, pixviewi_copy_args, 1024) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define REPACK(name, size, channels, split) \
-    KERNEL(name, pixviewi_tile_args) { move_tiles<repack<size, channels, split>>(args); }
+#define REPACK(name, size, channels, split, Args) \
+    KERNEL(name, Args, 1024) { move_tiles<repack<size, channels, split, Args>>(args); }
 PIXVIEWI_REPACK_KERNELS(REPACK)
 
 #define GATHER(name, planar, Args, ...) \
-    KERNEL(name, Args) { move_tiles<gather<__VA_ARGS__, planar, Args>>(args); }
+    KERNEL(name, Args, 768) { move_tiles<gather<__VA_ARGS__, planar, Args>>(args); }
 PIXVIEWI_GATHER_KERNELS(GATHER)
 PIXVIEWI_CONVERT_KERNELS(GATHER)
 
 #define ELEMENTS(name, nothing)                                                \
-    KERNEL(name, pixviewi_list_args)                                           \
+    KERNEL(name, pixviewi_list_args, 1024)                                     \
     {                                                                          \
         int64_t step = (int64_t)gridDim.x * PIXVIEWI_THREADS;                  \
         for (int64_t i = (int64_t)blockIdx.x * PIXVIEWI_THREADS + threadIdx.x; \

@@ -1,4 +1,4 @@
-// Interleaved pixels to planes and back, 3 or 4 channels, bits only.
+// Interleaved pixels to planes and back, 3 or 4 channels, bits only; from or to one batch or a list.
 //
 // Grid:       flat in x, a warp for each tile of 32 * 16 bytes of every plane.
 // Alignment:  addresses and strides of both ends to 16 bytes.
@@ -10,7 +10,7 @@
 namespace
 {
 
-template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
+template <int SIZE, int CHANNELS, bool SPLIT, typename Args> struct repack {
     static constexpr int LANE_PIXELS = 16 / SIZE, TILE = PIXVIEWI_LANES * LANE_PIXELS;
     static constexpr int WORDS = 4 * CHANNELS; // of a lane
 
@@ -19,17 +19,18 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
     };
 
     const pixviewi_tile_args &args;
-    const char *src;
-    char *dst;
+    image src, dst; // the row of the tile
     int64_t column;
     int vectors; // lanes that have a whole one for each plane
 
-    DEVICE repack(const pixviewi_tile_args &all, int64_t tile) : args(all)
+    DEVICE repack(const Args &all, int64_t tile) : args(tile_of(all))
     {
         place at = locate(args, tile);
         int64_t whole = args.columns / LANE_PIXELS - at.column / LANE_PIXELS;
-        src = source(args, at.n).data + at.row * args.from.row;
-        dst = target(args, at.n).data + at.row * args.to.row;
+        src = source(all, at.n);
+        dst = target(all, at.n);
+        src.data += at.row * src.pixels.row;
+        dst.data += at.row * dst.pixels.row;
         column = at.column;
         vectors = whole < PIXVIEWI_LANES ? (int)whole : PIXVIEWI_LANES;
     }
@@ -66,19 +67,20 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
         words[0] = vector.x, words[1] = vector.y, words[2] = vector.z, words[3] = vector.w;
     }
 
-    DEVICE const char *plane(const char *base, int64_t stride, int channel) const
+    // Where vectors of the tile lie in a plane.
+    DEVICE char *plane(const image &end, int channel) const
     {
-        return base + partner(args, channel) * stride + column * SIZE;
+        return end.data + channel * end.pixels.channel + column * SIZE;
     }
 
-    DEVICE void load_tile(scratch &mine, int lane) const
+    DEVICE void load_tile(scratch *mine, int lane) const
     {
         if (SPLIT)
             load_interleaved(mine, lane);
         else if (lane < vectors)
             load_planes(mine, lane);
     }
-    DEVICE void store_tile(const scratch &mine, int lane) const
+    DEVICE void store_tile(const scratch *mine, int lane) const
     {
         if (!SPLIT)
             store_interleaved(mine, lane);
@@ -88,9 +90,9 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
             move_rest(lane);
     }
 
-    DEVICE void load_interleaved(scratch &mine, int lane) const
+    DEVICE void load_interleaved(scratch *mine, int lane) const
     {
-        const char *from = src + column * (CHANNELS * SIZE);
+        const char *from = src.data + column * (CHANNELS * SIZE);
         uint4 held[CHANNELS];
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++) {
@@ -102,27 +104,27 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
         for (int k = 0; k < CHANNELS; k++) {
             int i = lane + k * PIXVIEWI_LANES;
             if (i < vectors * CHANNELS)
-                mine.vectors[slot(i)] = held[k];
+                mine->vectors[slot(i)] = held[k];
         }
     }
-    DEVICE void store_interleaved(const scratch &mine, int lane) const
+    DEVICE void store_interleaved(const scratch *mine, int lane) const
     {
-        char *to = dst + column * (CHANNELS * SIZE);
+        char *to = dst.data + column * (CHANNELS * SIZE);
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++) {
             int i = lane + k * PIXVIEWI_LANES;
             if (i < vectors * CHANNELS)
-                store(to + 16 * i, mine.vectors[slot(i)]);
+                store(to + 16 * i, mine->vectors[slot(i)]);
         }
     }
 
-    DEVICE void load_planes(scratch &mine, int lane) const
+    DEVICE void load_planes(scratch *mine, int lane) const
     {
         uint32_t from[WORDS], to[WORDS];
         uint4 held[CHANNELS];
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++)
-            held[k] = load<uint4>(plane(src, args.from.channel, k) + 16 * lane);
+            held[k] = load<uint4>(plane(src, partner(args, k)) + 16 * lane);
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++)
             to_words(held[k], from + 4 * k);
@@ -132,22 +134,22 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
                          planar_byte(4 * i + 3));
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++)
-            mine.vectors[slot(lane * CHANNELS + k)] = {to[4 * k], to[4 * k + 1], to[4 * k + 2],
-                                                       to[4 * k + 3]};
+            mine->vectors[slot(lane * CHANNELS + k)] = {to[4 * k], to[4 * k + 1], to[4 * k + 2],
+                                                        to[4 * k + 3]};
     }
-    DEVICE void store_planes(const scratch &mine, int lane) const
+    DEVICE void store_planes(const scratch *mine, int lane) const
     {
         uint32_t from[WORDS], to[WORDS];
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++)
-            to_words(mine.vectors[slot(lane * CHANNELS + k)], from + 4 * k);
+            to_words(mine->vectors[slot(lane * CHANNELS + k)], from + 4 * k);
 #pragma unroll
         for (int i = 0; i < WORDS; i++)
             to[i] = join(from, interleaved_byte(4 * i), interleaved_byte(4 * i + 1),
                          interleaved_byte(4 * i + 2), interleaved_byte(4 * i + 3));
 #pragma unroll
         for (int k = 0; k < CHANNELS; k++)
-            store((char *)plane(dst, args.to.channel, k) + 16 * lane,
+            store(plane(dst, partner(args, k)) + 16 * lane,
                   uint4{to[4 * k], to[4 * k + 1], to[4 * k + 2], to[4 * k + 3]});
     }
 
@@ -161,8 +163,8 @@ template <int SIZE, int CHANNELS, bool SPLIT> struct repack {
         for (int i = lane; i < count; i += PIXVIEWI_LANES) {
             int64_t x = first + i / CHANNELS;
             int c = i % CHANNELS, other = partner(args, c);
-            store(dst + x * args.to.pixel + c * args.to.channel,
-                  load<T>(src + x * args.from.pixel + other * args.from.channel));
+            store(dst.data + x * dst.pixels.pixel + c * dst.pixels.channel,
+                  load<T>(src.data + x * src.pixels.pixel + other * src.pixels.channel));
         }
     }
 };

@@ -1,6 +1,6 @@
 // The kernels' own code on the CPU: what the fake driver launches.
 //
-// The lanes of a warp take turns, first all with the way into shared memory, then all with the way
+// The lanes of a tile take turns, first all with the way into shared memory, then all with the way
 // out of it. That finds wrong indices, addresses, alignments and arguments; a missing barrier or a
 // bank conflict it cannot find.
 #include "emulate.h"
@@ -16,13 +16,15 @@ namespace
 template <typename Kernel, typename Args> void run_tiles(const Args &args, unsigned blocks)
 {
     int64_t tiles = tile_of(args).tiles;
-    for (int64_t tile = 0; tile < tiles && tile < (int64_t)blocks * PIXVIEWI_WARPS; tile++) {
-        typename Kernel::scratch scratch;
-        memset((void *)&scratch, 0xa5, sizeof scratch);
+    int lanes = lanes_of(tile_of(args));
+    for (int64_t tile = 0; tile < tiles && tile < (int64_t)blocks * (PIXVIEWI_THREADS / lanes);
+         tile++) {
+        typename Kernel::scratch scratch[PIXVIEWI_WARPS];
+        memset((void *)scratch, 0xa5, sizeof scratch);
         Kernel kernel(args, tile);
-        for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+        for (int lane = 0; lane < lanes; lane++)
             kernel.load_tile(scratch, lane);
-        for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+        for (int lane = 0; lane < lanes; lane++)
             kernel.store_tile(scratch, lane);
     }
 }
@@ -36,10 +38,10 @@ template <typename Kernel, typename Args> void run_tiles(const Args &args, unsig
     }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define REPACK(name, size, channels, split)                                                  \
-    void run_##name(const void *args, unsigned blocks)                                       \
-    {                                                                                        \
-        run_tiles<repack<size, channels, split>>(*(const pixviewi_tile_args *)args, blocks); \
+#define REPACK(name, size, channels, split, Args)                                    \
+    void run_##name(const void *args, unsigned blocks)                               \
+    {                                                                                \
+        run_tiles<repack<size, channels, split, Args>>(*(const Args *)args, blocks); \
     }
 PIXVIEWI_REPACK_KERNELS(REPACK)
 

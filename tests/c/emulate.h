@@ -16,9 +16,6 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
     uint32_t x, y, z, w;
 };
-struct alignas(16) ulonglong2 {
-    uint64_t x, y;
-};
 
 namespace
 {
@@ -70,6 +67,15 @@ inline int int_of_float(float value)
                            : (int)lrintf(value);
 }
 
+inline uint32_t bytes_of_ints(int a, int b, int c, int d)
+{
+    int all[] = {a, b, c, d};
+    uint32_t bytes = 0;
+    for (int i = 0; i < 4; i++)
+        bytes |= (uint32_t)(all[i] < 0 ? 0 : all[i] > 255 ? 255 : all[i]) << 8 * i;
+    return bytes;
+}
+
 inline float float_of_half(uint16_t half)
 {
     float magnitude = (half & 0x3ff) * 0x1p-24f; // of a subnormal one
@@ -103,6 +109,15 @@ inline uint16_t bfloat_of_float(float value)
     if (isnan(value))
         return 0x7fff;
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+inline uint32_t halves_of_floats(float low, float high)
+{
+    return half_of_float(low) | (uint32_t)half_of_float(high) << 16;
+}
+inline uint32_t bfloats_of_floats(float low, float high)
+{
+    return bfloat_of_float(low) | (uint32_t)bfloat_of_float(high) << 16;
 }
 
 inline uint32_t shift_right(uint32_t low, uint32_t high, int shift)

@@ -85,8 +85,8 @@ static void larger(int rounds)
     for (int round = 0; round < rounds; round++)
         for (int i = 0; i < 12; i++)
             for (int form = 0; form < 4; form++)
-                bits(1 + any(2), 1 + any(7), w[i], 1 + any(4), (int)any(5), form & 1, form >> 1,
-                     any(4) == 0);
+                bits(1 + any(2), 1 + any(7), w[i], any(3) ? 1 + any(4) : 5 + any(28), (int)any(5),
+                     form & 1, form >> 1, any(4) == 0);
 }
 
 static void batches(void)
@@ -120,7 +120,7 @@ static void strange(int rounds)
 
 static void values(int rounds)
 {
-    static const int64_t channels[] = {1, 3, 4, 5, 3};
+    static const int64_t channels[] = {1, 3, 4, 5, 3, 11};
     static const int64_t widths[] = {1, 2, 5, 16, 31, 64, 67, 130, 700};
     for (int round = 0; round < rounds; round++)
         for (int in = 0; in < 8; in++)
@@ -128,7 +128,7 @@ static void values(int rounds)
                 for (int form = 0; form < 5; form++) {
                     int src = form < 4 ? form & 1 : (int)any(3),
                         dst = form < 4 ? form >> 1 : (int)any(3);
-                    int64_t c = any(12) ? channels[any(5)] : 40;
+                    int64_t c = any(12) ? channels[any(6)] : 40;
                     kjob job = {.shape = {1 + any(3), 1 + any(4), widths[any(9)], c},
                                 .from = inputs[in],
                                 .to = outputs[out],
@@ -150,7 +150,7 @@ static void lists(int64_t count, int rounds, int64_t most)
         int in = (int)any(8), size_log2 = (int)any(4);
         pixview_dtype from = changed ? inputs[any(2) ? 0 : in] : bits_of_size[size_log2];
         pixview_dtype to = changed ? outputs[any(2) ? 2 : any(4)] : from;
-        int64_t c = any(4) ? 3 : 1 + any(5);
+        int64_t c = any(4) ? 3 : 1 + any(any(3) ? 5 : 32);
         int odd = any(12) == 0 ? ODD : PLANAR;
         kjob job = {.shape = {count, 1 + any(most), 1 + any(most * 2), c},
                     .from = from,
@@ -205,14 +205,16 @@ static void every_kernel(void)
                 aligned = true;
                 bits(2, 3, 128, c, size_log2, form & 1, form >> 1, false);
             }
-            for (int list = PIXVIEWI_SRC_LIST; list <= PIXVIEWI_DST_LIST; list++) {
+            for (int i = 0; i < 12; i++) {
                 kjob job = {.name = "list of bits",
-                            .shape = {5, 7, 65, 3},
+                            .shape = {5, 7, i < 4 ? 65 : 128, 3 + i / 2 % 2},
                             .from = bits_of_size[size_log2],
                             .to = bits_of_size[size_log2],
-                            .src = any_lie(form & 1, 1 << size_log2),
-                            .dst = any_lie(form >> 1, 1 << size_log2),
-                            .list = list};
+                            .list = i & 1 ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST,
+                            .smaller = i > 8 && (i & 1)};
+                aligned = i >= 4;
+                job.src = any_lie(form & 1, 1 << size_log2);
+                job.dst = any_lie(form >> 1, 1 << size_log2);
                 run(&job);
             }
         }
