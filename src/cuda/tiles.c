@@ -7,7 +7,7 @@
 
 #include "kernels.h"
 
-enum { VECTOR = 16 };
+enum { VECTOR = 16, SHORT_ROW = 224 };
 
 static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
 
@@ -209,7 +209,9 @@ static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
     const int64_t *shape = plan->shape, *src = plan->src_strides, *dst = plan->dst_strides;
     pixviewi_tile_args *args = &launch->args.tile;
     int planes = shape[0] == 1 ? 0 : 1; // the axis that goes as planes, or none
-    if (plan->itemsize == 16 || (planes && shape[1] > PIXVIEWI_TILE_CHANNELS))
+    // The tile of a short row takes more instructions than its elements one by one.
+    bool brief = shape[3] <= SHORT_ROW && plan->count <= INT32_MAX;
+    if (plan->itemsize == 16 || brief || (planes && shape[1] > PIXVIEWI_TILE_CHANNELS))
         return false;
     int64_t images = planes ? shape[0] : shape[1], size = plan->itemsize;
     memset(args, 0, sizeof *args);
