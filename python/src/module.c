@@ -332,10 +332,25 @@ static int intern_names(pv_state *st)
                : -1;
 }
 
+// Deleters run on any thread and know one interpreter; the end of another would be taken for the exit.
+// The slot below only speaks of isolated ones, from 3.12 on.
+static int check_interpreter(void)
+{
+    if (PyInterpreterState_Get() == PyInterpreterState_Main())
+        return 0;
+    PyErr_SetString(
+        PyExc_ImportError,
+        "pixview works in the main interpreter only, and this is a sub-interpreter: use "
+        "threads or processes (under mod_wsgi: WSGIApplicationGroup %{GLOBAL})");
+    return -1;
+}
+
 static int exec(PyObject *module)
 {
     pv_state *st = pv_get_state(module);
     char version[32];
+    if (check_interpreter())
+        return -1;
     PyOS_snprintf(version, sizeof version, "%d.%d.%d", PIXVIEW_VERSION_MAJOR, PIXVIEW_VERSION_MINOR,
                   PIXVIEW_VERSION_PATCH);
     st->gpumat_lock = PyThread_allocate_lock();

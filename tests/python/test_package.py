@@ -26,6 +26,25 @@ def test_import_brings_nothing_along() -> None:
     )
 
 
+def test_a_sub_interpreter_is_refused() -> None:
+    """Its end was taken for the exit: nothing was released afterwards in the main interpreter."""
+    pytest.importorskip("_testcapi")
+    check_python(
+        "import _testcapi, sys, weakref\n"
+        "import numpy as np, pixview\n"
+        "code = 'import sys; sys.path[:] = %r\\n' % sys.path + (\n"
+        "    'try:\\n    import pixview\\n'\n"
+        "    'except ImportError as e:\\n    assert \"interpreter\" in str(e), e\\n'\n"
+        "    'else:\\n    raise AssertionError(\"imported\")')\n"
+        "assert _testcapi.run_in_subinterp(code) == 0\n"
+        "class Array(np.ndarray): pass\n"
+        "a = np.zeros((2, 2, 3), np.uint8).view(Array)\n"
+        "v, ref = pixview.view(a), weakref.ref(a)\n"
+        "del a, v\n"
+        "assert ref() is None\n"
+    )
+
+
 def test_import_makes_no_driver_call() -> None:
     check_python(
         "import ctypes, os\n"
