@@ -18,8 +18,6 @@ struct pixviewi_kernels {
     void *functions[COUNT];
 };
 
-static pixviewi_kernels loaded[PIXVIEWI_MAX_DEVICES];
-
 bool pixviewi_cuda_has_kernels(void) { return pixviewi_kernels_fatbin_size > 0; }
 
 const char *pixviewi_kernel_name(int index) { return names[index]; }
@@ -62,6 +60,7 @@ static pixview_status load(const pixviewi_driver *driver, pixviewi_kernels *into
 static pixview_status get(pixviewi_scope *scope, int device, const pixviewi_kernels **out,
                           pixview_error *err)
 {
+    static pixviewi_kernels loaded[PIXVIEWI_MAX_DEVICES];
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
     pixviewi_kernels *mine = &loaded[device];
@@ -82,19 +81,6 @@ static pixview_status get(pixviewi_scope *scope, int device, const pixviewi_kern
     return status;
 }
 
-// The usual case in one call: the device's context is current and alive, and the kernels are loaded.
-// An older driver, another context and a failure all come to the long way.
-static bool is_entered(pixviewi_scope *scope, int device, const pixviewi_kernels **out)
-{
-    unsigned long long id;
-    *scope = (pixviewi_scope){.driver = pixviewi_driver_get(NULL), .device = device};
-    if (!scope->driver || !scope->driver->context_id || device < 0 ||
-        device >= PIXVIEWI_MAX_DEVICES || scope->driver->context_id(NULL, &id) != CU_SUCCESS)
-        return false;
-    *out = &loaded[device];
-    return atomic_load_explicit(&loaded[device].ready, memory_order_acquire) == id + 1;
-}
-
 pixview_status pixviewi_kernels_enter(pixviewi_scope *scope, int device,
                                       const pixviewi_kernels **out, pixview_error *err)
 {
@@ -102,8 +88,6 @@ pixview_status pixviewi_kernels_enter(pixviewi_scope *scope, int device,
         return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
                              "pixview was built without kernels, so it cannot copy on a GPU; "
                              "install a wheel, or build with nvcc on the PATH");
-    if (PIXVIEWI_LIKELY(is_entered(scope, device, out)))
-        return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(scope, device, err);
     if (status != PIXVIEW_OK)
         return status;
