@@ -139,5 +139,8 @@ bool pixviewi_scope_same(const pixviewi_scope *scope, uint64_t before);
 // Before a call that CUDA forbids during somebody's graph capture (memory, modules, new events):
 // RELAXED capture mode until the scope is left. Launches, records and waits do not need it.
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err);
+// May work be queued on `stream`? On the legacy one it would break every capture of a blocking stream.
+pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
+                                         pixview_error *err);
 
 #endif

@@ -42,10 +42,14 @@ pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
+    status = pixviewi_scope_check_work(&scope, stream, err);
+    if (status != PIXVIEW_OK)
+        goto end;
     if (pixviewi_plan_launch(move, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else
         status = launch_list(&scope, kernels, move, stream, err);
+end:
     pixviewi_scope_leave(&scope);
     return status;
 }

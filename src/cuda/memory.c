@@ -88,6 +88,9 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
                                sizeof *block);
         goto end;
     }
+    status = pixviewi_scope_check_work(&scope, stream, err);
+    if (status != PIXVIEW_OK)
+        goto end;
     code = scope.driver->mem_alloc_async(&pointer, (size_t)nbytes, pixviewi_stream_handle(stream));
     if (code != CU_SUCCESS) {
         status = pixviewi_driver_fail(err, scope.driver, code, "cannot allocate GPU memory");
@@ -159,7 +162,9 @@ pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch,
     if (status != PIXVIEW_OK)
         return status;
     void *queue = pixviewi_stream_handle(stream);
-    status = pixviewi_scope_relax(&scope, err);
+    status = pixviewi_scope_check_work(&scope, stream, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK) {
         pixviewi_scope_leave(&scope);
         return status;

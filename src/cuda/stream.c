@@ -105,6 +105,24 @@ pixview_status pixviewi_cuda_fail_join(pixviewi_join join, pixview_stream produc
     return PIXVIEW_E_CUDA;
 }
 
+pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
+                                         pixview_error *err)
+{
+    answer found = {.id = 0};
+    pixview_status status = PIXVIEW_OK;
+    if (pixviewi_stream_normal(stream) == pixviewi_stream_normal(PIXVIEW_STREAM_LEGACY))
+        status = ask_stream(scope->driver, stream, &found, err);
+    if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
+        return status;
+    pixviewi_fail(err, PIXVIEW_E_CUDA,
+                  "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT (906): work on the legacy stream would break "
+                  "the graph capture of a blocking stream; wait for the capture's end, or pass "
+                  "stream= of another stream");
+    if (err)
+        err->driver_code = CU_CAPTURE_IMPLICIT;
+    return PIXVIEW_E_CUDA;
+}
+
 // ---- Waiting ------------------------------------------------------------------------------------
 
 static pixview_status wait_for(pixviewi_scope *scope, int device, pixview_stream producer,

@@ -50,7 +50,8 @@ static void test_work(void)
     fake_free(far);
 }
 
-// Where the context is current, as under torch, a launch asks for it and its number, and nothing else.
+// Where the context is current, as under torch, a launch asks for it and its number, and whether the
+// legacy stream may be touched, and nothing else.
 // Where none is, no call may fail: compute-sanitizer reports such as errors.
 static void test_launch_calls(void)
 {
@@ -61,10 +62,10 @@ static void test_launch_calls(void)
     fake_set_current_device(1);
     fake_reset();
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
-    REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuLaunchKernel");
+    REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuStreamIsCapturing cuLaunchKernel");
     fake_reset();
     REQUIRE_OK(pixview_batch_copy(&src, 1, &dst, NULL, err));
-    REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuLaunchKernel");
+    REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuStreamIsCapturing cuLaunchKernel");
     fake_set_current_device(0); // its number is not that of the kernels' context
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
     REQUIRE_INT(fake_current_device(), 0);
@@ -82,8 +83,8 @@ static void test_launch_calls(void)
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
     fake_reset();
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
-    REQUIRE_CALLS("cuCtxGetCurrent cuCtxPushCurrent_v2 cuCtxGetId cuLaunchKernel "
-                  "cuCtxPopCurrent_v2");
+    REQUIRE_CALLS("cuCtxGetCurrent cuCtxPushCurrent_v2 cuCtxGetId cuStreamIsCapturing "
+                  "cuLaunchKernel cuCtxPopCurrent_v2");
     fake_free(far);
 }
 

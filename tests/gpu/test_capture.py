@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from .util import cp, new_mat, np, pixels, pixview, torch
+from .util import cp, host, new_mat, np, pixels, pixview, torch
 
 SHAPE = (48, 65, 3)
 
@@ -193,6 +193,30 @@ def test_across_the_border_of_a_cupy_capture():
             pixview.as_gpumat(tensor, src_layout="HWC")  # the legacy stream is closed
         assert e.value.code == 906
     del kept
+
+
+def test_a_copy_on_the_legacy_stream_leaves_a_blocking_capture_whole():
+    tensor = torch.zeros(SHAPE, dtype=torch.uint8, device="cuda")
+    mat, other = new_mat(pixels(SHAPE)), new_mat(pixels(SHAPE, seed=1))
+    batch = torch.zeros((2, 3, *SHAPE[:2]), dtype=torch.uint8, device="cuda")
+    calls = (
+        lambda: pixview.copy_into(mat, other),
+        lambda: pixview.copy_into(tensor, mat, dst_layout="HWC"),
+        lambda: pixview.stack([mat, other], out=batch),
+    )
+    for call in calls:
+        call()
+    torch.cuda.synchronize()
+    before = host(other, np.uint8)
+    with CupyCapture():
+        for call in calls:
+            with pytest.raises(pixview.CudaError) as e:
+                call()
+            assert e.value.code == 906
+    for call in calls:
+        call()
+    torch.cuda.synchronize()
+    np.testing.assert_array_equal(host(mat, np.uint8), before)
 
 
 @pytest.mark.parametrize("copy", [None, True], ids=["view", "copy"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,29 @@ def test_the_legacy_stream_under_somebody_elses_capture(
     assert e.value.code == 906 and e.value.name == "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT"
     with pytest.raises(pixview.CudaError, match="906"):
         v.__dlpack__(stream=stream if legacy_first else 1)
+
+
+@pytest.mark.parametrize("what", ["view", "copy_into", "unordered", "stack"])
+def test_a_copy_does_not_break_somebody_elses_capture(
+    fake: Any, captures: Captures, kernels: None, what: str
+) -> None:
+    """Work on the legacy stream would, even where both ends are there and nothing is to be ordered."""
+    third = captures.stream()
+    v, w = source(fake), source(fake)
+    calls: dict[str, Callable[[], object]] = {
+        "view": lambda: pixview.view(v, copy=True),
+        "copy_into": lambda: pixview.copy_into(w, v),
+        "stack": lambda: pixview.stack([v, w], to="image"),
+        "unordered": lambda: pixview.view(v, copy=True, stream=-1),
+    }
+    captures.begin(third)
+    log = fake.work()
+    with pytest.raises(pixview.CudaError, match=r"legacy stream would break.*stream=") as e:
+        calls[what]()
+    assert e.value.code == 906
+    assert fake.work() == log
+    captures.end()  # asserts that it is whole
+    calls[what]()
 
 
 @pytest.mark.parametrize("what", ["consumer", "third"])
