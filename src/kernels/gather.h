@@ -2,7 +2,7 @@
 // changed or not, from or to one batch or a list.
 //
 // Grid:       flat in x, a warp for each tile, whose pixels are chosen so that their bytes fit
-//             the warp's shared memory.
+//             the warp's shared memory; from 8 channels on a block, with that of all its warps.
 // Alignment:  the elements'. Vectors begin where the memory is aligned for them: a row's first and
 //             last ones are partial, and planes need not agree.
 // Traffic:    each byte read once, 16 at a time, and written once, 8 or 16 at a time.
