@@ -122,7 +122,7 @@ static int check_stream(const pv_source *src, const pv_request *req)
 int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan)
 {
     bool moves;
-    // To put the reason into words takes half a microsecond: only where somebody reads it.
+    // To put the reason into words takes longer than to find it: only where somebody reads it.
     pixview_error *why = req->planning || req->copy == 0 ? &plan->why : NULL;
     plan->layout = result_layout(src, req);
     plan->why.message[0] = '\0';
