@@ -104,7 +104,7 @@ class _CupyStream(Protocol):
 _Stream: TypeAlias = SupportsIndex | _OpencvStream | _CudaStream | _TorchStream | _CupyStream | None
 """None: the legacy default stream. -1: no ordering."""
 
-# A dtype of NumPy, torch or CuPy, a type that NumPy reads as one, or a name.
+# A dtype of NumPy, torch or CuPy, a type that NumPy reads as one, its name ("uint8"), or a typestr ("|u1").
 _Dtype: TypeAlias = numpy.dtype[Any] | torch.dtype | type[Any] | str
 _Device: TypeAlias = SupportsIndex | str | tuple[str, int] | None
 _T = TypeVar("_T", bound=_Source)
