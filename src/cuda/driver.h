@@ -40,6 +40,8 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(context_device, cuCtxGetDevice, (int *device))                                            \
     X(context_current, cuCtxGetCurrent, (void **context))                                       \
     X(pointer_attribute, cuPointerGetAttribute, (void *value, int attribute, uint64_t pointer)) \
+    X(pointer_attributes, cuPointerGetAttributes,                                               \
+      (unsigned count, int *attributes, void **values, uint64_t pointer))                       \
     X(event_create, cuEventCreate, (void **event, unsigned flags))                              \
     X(event_record, cuEventRecord, (void *event, void *stream))                                 \
     X(event_destroy, cuEventDestroy_v2, (void *event))                                          \
@@ -80,6 +82,7 @@ enum {
     CU_NO_DEVICE = 100,
     CU_INVALID_DEVICE = 101,
     CU_INVALID_IMAGE = 200,
+    CU_INVALID_CONTEXT = 201,
     CU_NO_BINARY_FOR_GPU = 209,
     CU_UNSUPPORTED_PTX_VERSION = 222,
     CU_NOT_READY = 600,

@@ -3,20 +3,36 @@
 
 // ---- Whose ------------------------------------------------------------------------------------
 
+// Both in one question where a context is current, which only that one needs. What is not the
+// driver's is of type 0 there, and an error otherwise.
+static int ask_type_and_device(const pixviewi_driver *driver, uint64_t address, unsigned *type,
+                               int *device)
+{
+    int attributes[] = {CU_POINTER_MEMORY_TYPE, CU_POINTER_DEVICE_ORDINAL};
+    void *values[] = {type, device};
+    int code = driver->pointer_attributes(2, attributes, values, address);
+    if (PIXVIEWI_LIKELY(code != CU_INVALID_CONTEXT))
+        return code;
+    code = driver->pointer_attribute(type, CU_POINTER_MEMORY_TYPE, address);
+    return code == CU_SUCCESS
+               ? driver->pointer_attribute(device, CU_POINTER_DEVICE_ORDINAL, address)
+               : code;
+}
+
 static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr, int *device,
                                   pixview_error *err)
 {
     uint64_t address = (uint64_t)(uintptr_t)ptr;
     unsigned type = 0, managed = 0;
-    int code = driver->pointer_attribute(&type, CU_POINTER_MEMORY_TYPE, address);
+    int found = 0;
+    int code = ask_type_and_device(driver, address, &type, &found);
     if (code == CU_SUCCESS && type == CU_MEMORY_HOST) // managed memory may say so too
         code = driver->pointer_attribute(&managed, CU_POINTER_IS_MANAGED, address);
     if (code == CU_INVALID_VALUE || (code == CU_SUCCESS && type != CU_MEMORY_DEVICE && !managed))
         return pixviewi_fail(err, PIXVIEW_E_DEVICE, "%p is not GPU memory", ptr);
-    if (code == CU_SUCCESS)
-        code = driver->pointer_attribute(device, CU_POINTER_DEVICE_ORDINAL, address);
     if (code != CU_SUCCESS)
         return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a pointer belongs to");
+    *device = found;
     return PIXVIEW_OK;
 }
 

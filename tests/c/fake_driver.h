@@ -52,6 +52,8 @@ void *fake_malloc(int device, size_t size);
 void fake_free(void *ptr);
 // Foreign memory as device memory; device -1: pinned host memory.
 void fake_register(void *ptr, size_t size, int device);
+// Managed memory of a GPU, its pages on the host.
+void fake_register_managed(void *ptr, size_t size, int device);
 void fake_unregister(void *ptr);
 int fake_live_blocks(void); // from cuMemAllocAsync and not yet freed
 int fake_live_events(void);

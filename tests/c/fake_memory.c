@@ -1,7 +1,7 @@
 // The fake driver's memory: host memory that it knows, whose, and copies between.
 #include "fake_state.h"
 
-enum { FOREIGN, HOST_OWNED, DRIVER_OWNED };
+enum { FOREIGN, HOST_OWNED, DRIVER_OWNED, MANAGED };
 
 static void add_range(void *ptr, size_t size, int device, int owned)
 {
@@ -61,7 +61,15 @@ void fake_free(void *ptr)
     free(ptr);
 }
 void fake_register(void *ptr, size_t size, int device) { add_range(ptr, size, device, FOREIGN); }
-void fake_unregister(void *ptr) { remove_range(ptr, FOREIGN); }
+void fake_register_managed(void *ptr, size_t size, int device)
+{
+    add_range(ptr, size, device, MANAGED);
+}
+void fake_unregister(void *ptr)
+{
+    if (!remove_range(ptr, FOREIGN))
+        remove_range(ptr, MANAGED);
+}
 int fake_live_blocks(void)
 {
     int count = 0;
@@ -71,21 +79,41 @@ int fake_live_blocks(void)
 }
 uint64_t fake_freed_on(void) { return fake.freed_on; }
 
+// Of memory of nobody all is zero.
+static int attribute_of(const struct range *range, int attribute, void *value)
+{
+    bool host = range->device < 0 || range->owned == MANAGED; // managed memory may be there
+    switch (attribute) {
+    case CU_POINTER_MEMORY_TYPE:
+        *(unsigned *)value = !range->start ? 0 : host ? CU_MEMORY_HOST : CU_MEMORY_DEVICE;
+        return OK;
+    case CU_POINTER_IS_MANAGED:
+        *(unsigned *)value = range->owned == MANAGED;
+        return OK;
+    case CU_POINTER_DEVICE_ORDINAL:
+        *(int *)value = range->device;
+        return OK;
+    default:
+        return INVALID_VALUE;
+    }
+}
 API cuPointerGetAttribute(void *value, int attribute, uint64_t pointer)
 {
     ENTER(NULL);
     struct range range = find_range((void *)(uintptr_t)pointer, 1);
-    if (!range.start)
-        return INVALID_VALUE;
-    if (attribute == 2) // memory type: 1 host, 2 device
-        *(unsigned *)value = range.device < 0 ? 1 : 2;
-    else if (attribute == 8) // managed
-        *(unsigned *)value = 0;
-    else if (attribute == 9)
-        *(int *)value = range.device;
-    else
-        return INVALID_VALUE;
-    return OK;
+    return range.start ? attribute_of(&range, attribute, value) : INVALID_VALUE;
+}
+// Unlike the one above it needs a context, and succeeds for memory of nobody.
+API cuPointerGetAttributes(unsigned count, int *attributes, void **values, uint64_t pointer)
+{
+    ENTER(NULL);
+    if (!thread.depth)
+        return INVALID_CONTEXT;
+    struct range range = find_range((void *)(uintptr_t)pointer, 1);
+    int code = count ? OK : INVALID_VALUE;
+    for (unsigned i = 0; i < count && code == OK; i++)
+        code = attribute_of(&range, attributes[i], values[i]);
+    return code;
 }
 
 // Allocating and freeing break a capture, unless in relaxed mode.

@@ -3,29 +3,45 @@
 
 #include "cuda/cuda.h"
 
-static void test_pointer(void)
+static int device_of(const void *ptr)
 {
     int device = 7;
-    char local[8], pinned[8], foreign[64];
+    REQUIRE_OK(pixviewi_cuda_pointer_device(ptr, &device, err));
+    return device;
+}
+
+// A question to the driver for each address where a context is current; without one, which that
+// question needs, two.
+static void test_pointer(int current)
+{
+    int device = 7;
+    char local[8], pinned[8], foreign[64], managed[8];
+    const char *one = "cuPointerGetAttributes";
+    const char *two = "cuPointerGetAttributes cuPointerGetAttribute cuPointerGetAttribute";
     void *a = fake_malloc(0, 64), *b = fake_malloc(1, 64);
     fake_register(pinned, sizeof pinned, -1);
     fake_register(foreign, sizeof foreign, 1);
-    REQUIRE_OK(pixviewi_cuda_pointer_device(a, &device, err));
-    REQUIRE_INT(device, 0);
-    REQUIRE_OK(pixviewi_cuda_pointer_device((char *)b + 63, &device, err));
-    REQUIRE_INT(device, 1);
-    REQUIRE_OK(pixviewi_cuda_pointer_device(foreign + 10, &device, err));
-    REQUIRE_INT(device, 1);
+    fake_register_managed(managed, sizeof managed, 1);
+    fake_set_current_device(current);
+    REQUIRE_INT(device_of(a), 0);
+    fake_reset();
+    REQUIRE_INT(device_of((char *)b + 63), 1);
+    REQUIRE_CALLS(current < 0 ? two : one);
+    REQUIRE_INT(device_of(foreign + 10), 1);
+    REQUIRE_INT(device_of(managed), 1);
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "not GPU memory",
                   pixviewi_cuda_pointer_device(local, &device, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "not GPU memory",
                   pixviewi_cuda_pointer_device(pinned, &device, err));
-    fake_fail_call("cuPointerGetAttribute", 4);
+    REQUIRE_INT(device, 0);
+    fake_fail_call(current < 0 ? "cuPointerGetAttribute" : "cuPointerGetAttributes", 4);
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(4)", pixviewi_cuda_pointer_device(a, &device, err));
     fake_reset();
     REQUIRE_INT(fake_contexts_made(), 0);
+    fake_set_current_device(-1);
     fake_unregister(pinned);
     fake_unregister(foreign);
+    fake_unregister(managed);
     fake_free(a);
     fake_free(b);
 }
@@ -128,7 +144,8 @@ int main(int argc, char **argv)
         test_no_device();
     } else {
         use_fake_driver(2);
-        test_pointer();
+        test_pointer(-1);
+        test_pointer(1);
         test_work();
         test_launch_calls();
     }

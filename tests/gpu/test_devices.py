@@ -1,5 +1,6 @@
 """The device is the memory's own; the current one stays as it was."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -67,6 +68,79 @@ def test_two_gpus(current, where):
             del result
             assert current_devices() == before
     cv2.cuda.setDevice(0)
+
+
+def memory_of_every_kind():
+    """Of the current GPU: what it is called, what has to stay alive, where it begins."""
+    allocators = {
+        "malloc": cp.cuda.alloc,
+        "async pool": cp.cuda.MemoryAsyncPool().malloc,
+        "managed": cp.cuda.malloc_managed,
+        "managed, on the host": cp.cuda.malloc_managed,
+    }
+    for name, allocate in allocators.items():
+        memory = allocate(IMAGE.nbytes)
+        if name.endswith("host"):
+            cp.cuda.runtime.deviceSynchronize()
+            ctypes.memset(memory.ptr, 7, IMAGE.nbytes)
+        yield name, memory, memory.ptr
+    tensor = make("torch", IMAGE)
+    yield "torch", tensor, tensor.data_ptr()
+    mat = new_mat(IMAGE)
+    yield "GpuMat", mat, mat.cudaPtr()
+
+
+def on_a_fresh_thread(call):
+    """Where no context is current."""
+    out = []
+    thread = threading.Thread(target=lambda: out.append(call()))
+    thread.start()
+    thread.join()
+    return out[0]
+
+
+@two_gpus
+@pytest.mark.parametrize("current", [0, 1])
+@pytest.mark.parametrize("where", [0, 1])
+def test_the_gpu_of_an_address(current, where):
+    with torch.cuda.device(where), cp.cuda.Device(where):
+        cv2.cuda.setDevice(where)
+        kinds = list(memory_of_every_kind())
+        torch.cuda.synchronize()
+    with torch.cuda.device(current), cp.cuda.Device(current):
+        cv2.cuda.setDevice(current)
+        before = current_devices()
+        for name, _, ptr in kinds:
+
+            def device_of(ptr=ptr):
+                return pixview.from_pointer(ptr, IMAGE.shape, "uint8").device
+
+            assert device_of() == ("cuda", where), name
+            assert on_a_fresh_thread(device_of) == ("cuda", where), name
+        assert current_devices() == before
+    cv2.cuda.setDevice(0)
+
+
+@two_gpus
+def test_an_address_of_no_gpu():
+    """Host memory, pinned or not, and what was freed: the same error with a context and without."""
+    pinned = torch.from_numpy(IMAGE).pin_memory()
+    memory = cp.cuda.memory.Memory(1 << 26)  # not of a pool: really freed
+    freed = memory.ptr
+    del memory
+    for name, ptr in {
+        "host": IMAGE.ctypes.data,
+        "pinned": pinned.data_ptr(),
+        "freed": freed,
+        "nobody's": 1 << 30,
+    }.items():
+
+        def ask(ptr=ptr):
+            with pytest.raises(pixview.DeviceError, match="not GPU memory"):
+                pixview.from_pointer(ptr, IMAGE.shape, "uint8")
+            return True
+
+        assert ask() and on_a_fresh_thread(ask), name
 
 
 @two_gpus
