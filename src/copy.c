@@ -185,22 +185,13 @@ static pixview_status check_params(const pixview_image *src, const pixview_image
 static pixview_status transfer_pixels(const pixview_image *src, const pixview_image *dst,
                                       pixview_stream stream, pixview_error *err)
 {
-    bool to_host = on_device(src), captures;
+    bool to_host = on_device(src);
     bool pinned = !to_host && src->owner &&
                   (src->device.type == PIXVIEW_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
     transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, !pinned, stream};
-    pixview_status status = pixviewi_cuda_captures(job.device, stream, &captures, err);
+    pixview_status status = pixviewi_cuda_check_rows(job.device, stream, job.wait, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (captures && !pinned) {
-        pixviewi_fail(err, PIXVIEW_E_CUDA,
-                      "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900): a copy between host and GPU "
-                      "waits, which a graph capture does not allow; copy before it, or from pinned "
-                      "memory that has an owner");
-        if (err)
-            err->driver_code = 900;
-        return PIXVIEW_E_CUDA;
-    }
     status = move_between(&job, err);
     return status == PIXVIEW_OK && pinned
                ? pixviewi_cuda_hold_until(job.device, stream, src->owner, err)

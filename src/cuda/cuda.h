@@ -50,9 +50,10 @@ __attribute__((cold)) pixview_status pixviewi_cuda_fail_join(pixviewi_join join,
                                                              pixview_stream consumer,
                                                              pixview_error *err);
 
-// Does it belong to a capture, or, the legacy stream, block one? True without a driver error only.
-pixview_status pixviewi_cuda_captures(int device, pixview_stream stream, bool *captures,
-                                      pixview_error *err);
+// May rows be copied on `stream`? PIXVIEW_E_CUDA (900) if the host would wait for them and the stream
+// is in a capture or would break one, (906) if only the second.
+pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool wait,
+                                        pixview_error *err);
 
 // The GPU whose context the stream belongs to. PIXVIEW_E_CUDA if the driver does not know it.
 pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err);
@@ -70,6 +71,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
                                    pixview_owner **owner, pixview_error *err);
 
 // Rows of `width` bytes. Kinds by the devices: one of the two is the host. `wait`: until they are there.
+// Only after pixviewi_cuda_check_rows.
 pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch, const void *src,
                                        int64_t src_pitch, int64_t width, int64_t rows, bool to_host,
                                        bool wait, pixview_stream stream, pixview_error *err);

@@ -178,9 +178,7 @@ pixview_status pixviewi_cuda_copy_rows(int device, void *dst, int64_t dst_pitch,
     if (status != PIXVIEW_OK)
         return status;
     void *queue = pixviewi_stream_handle(stream);
-    status = pixviewi_scope_check_work(&scope, stream, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_scope_relax(&scope, err);
+    status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK) {
         pixviewi_scope_leave(&scope);
         return status;

@@ -72,19 +72,6 @@ pixview_status pixviewi_cuda_ask(int device, pixview_stream producer, pixview_st
     return status;
 }
 
-pixview_status pixviewi_cuda_captures(int device, pixview_stream stream, bool *captures,
-                                      pixview_error *err)
-{
-    pixviewi_scope scope;
-    answer found = {.id = 0};
-    pixview_status status = pixviewi_scope_enter(&scope, device, err);
-    if (status == PIXVIEW_OK)
-        status = ask_stream(scope.driver, stream, &found, err);
-    pixviewi_scope_leave(&scope);
-    *captures = found.active || found.blocked;
-    return status;
-}
-
 pixview_status pixviewi_cuda_fail_join(pixviewi_join join, pixview_stream producer,
                                        pixview_stream consumer, pixview_error *err)
 {
@@ -105,6 +92,28 @@ pixview_status pixviewi_cuda_fail_join(pixviewi_join join, pixview_stream produc
     return PIXVIEW_E_CUDA;
 }
 
+static pixview_status refuse_legacy(pixview_error *err)
+{
+    pixviewi_fail(err, PIXVIEW_E_CUDA,
+                  "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT (906): work on the legacy stream would break "
+                  "the graph capture of a blocking stream; wait for the capture's end, or pass "
+                  "stream= of another stream");
+    if (err)
+        err->driver_code = CU_CAPTURE_IMPLICIT;
+    return PIXVIEW_E_CUDA;
+}
+
+static pixview_status refuse_wait(pixview_error *err)
+{
+    pixviewi_fail(err, PIXVIEW_E_CUDA,
+                  "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900): a copy between host and GPU "
+                  "waits, which a graph capture does not allow; copy before it, or from pinned "
+                  "memory that has an owner");
+    if (err)
+        err->driver_code = CU_CAPTURE_UNSUPPORTED;
+    return PIXVIEW_E_CUDA;
+}
+
 pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
                                          pixview_error *err)
 {
@@ -114,13 +123,23 @@ pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_st
         status = ask_stream(scope->driver, stream, &found, err);
     if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
         return status;
-    pixviewi_fail(err, PIXVIEW_E_CUDA,
-                  "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT (906): work on the legacy stream would break "
-                  "the graph capture of a blocking stream; wait for the capture's end, or pass "
-                  "stream= of another stream");
-    if (err)
-        err->driver_code = CU_CAPTURE_IMPLICIT;
-    return PIXVIEW_E_CUDA;
+    return refuse_legacy(err);
+}
+
+pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool wait,
+                                        pixview_error *err)
+{
+    pixviewi_scope scope;
+    answer found = {.id = 0};
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = ask_stream(scope.driver, stream, &found, err);
+    pixviewi_scope_leave(&scope);
+    if (status != PIXVIEW_OK)
+        return status;
+    if (wait && (found.active || found.blocked))
+        return refuse_wait(err);
+    return found.blocked ? refuse_legacy(err) : PIXVIEW_OK;
 }
 
 // ---- Waiting ------------------------------------------------------------------------------------

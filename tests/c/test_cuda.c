@@ -366,6 +366,11 @@ static void test_pinned_upload(void)
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&near_image, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&dst, &near_image, &params, err));
     REQUIRE_INT(fake_capture_status(a), 1);
+    params.stream = PIXVIEW_STREAM_LEGACY; // which the capture of `a` forbids
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(906)", pixview_copy(&src, &dst, &params, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&dst, &near_image, &params, err));
+    REQUIRE_INT(fake_capture_status(a), 1);
+    params.stream = a;
     fake_reset();
     // An event that cannot be recorded: then the host waits after all, and the call says so.
     fake_fail_call("cuEventRecord", 999);
@@ -375,6 +380,39 @@ static void test_pinned_upload(void)
     REQUIRE_INT(released, 0);
     pixview_owner_unref(src.owner);
     REQUIRE_INT(released, 1);
+    fake_unregister(pinned);
+    fake_free(far);
+}
+
+// Whether a capture is in the way is asked once for each copy, however many rows it queues, and once
+// more before an event is recorded for what is held.
+static void test_transfer_calls(void)
+{
+    enum { SIZE = 96 };
+    uint8_t near[SIZE], pinned[SIZE], *far = fake_malloc(0, 2 * SIZE);
+    pixview_copy_params params = {sizeof params, PIXVIEW_STREAM_LEGACY};
+    pixview_image host = make_image(near, PIXVIEW_CHW, LIST(3, 4, 8), NULL, U8, CPU);
+    pixview_image gpu = make_image(far, PIXVIEW_CHW, LIST(3, 4, 8), LIST(64, 16, 1), U8, GPU0);
+    pixview_image held = host;
+    fake_register(pinned, SIZE, -1);
+    held.data = pinned;
+    held.owner = pixviewi_owner_new(count_release);
+    fake_set_current_device(0);
+    const struct {
+        const pixview_image *src, *dst;
+        int questions;
+    } pairs[] = {{&gpu, &host, 1}, {&host, &gpu, 1}, {&held, &gpu, 2}};
+    for (int i = 0; i < 3; i++) {
+        fake_reset();
+        REQUIRE_OK(pixview_copy(pairs[i].src, pairs[i].dst, &params, err));
+        REQUIRE_HAS(fake_work(), "copy");
+        int asked = 0;
+        for (const char *at = fake_calls(); (at = strstr(at, "cuStreamIsCapturing")); at++)
+            asked++;
+        REQUIRE_INT(asked, pairs[i].questions);
+    }
+    fake_set_current_device(-1);
+    pixview_owner_unref(held.owner);
     fake_unregister(pinned);
     fake_free(far);
 }
@@ -524,6 +562,7 @@ int main(void)
     test_warm_up();
     test_scope();
     test_pinned_upload();
+    test_transfer_calls();
     test_reset();
     test_fork();
     test_exit();

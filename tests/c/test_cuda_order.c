@@ -75,7 +75,6 @@ static void test_ask(void)
 {
     uint64_t a = fake_stream(0), b = fake_stream(0);
     pixviewi_joint joint;
-    bool captures;
     fake_reset();
     REQUIRE_OK(pixviewi_cuda_ask(0, 0, LEGACY, &joint, err));
     REQUIRE_INT(joint.join, PIXVIEWI_JOIN_NOTHING);
@@ -88,12 +87,15 @@ static void test_ask(void)
     REQUIRE_OK(pixviewi_cuda_ask(0, b, a, &joint, err));
     REQUIRE(joint.join == PIXVIEWI_JOIN_APART && joint.consumer_captures);
     REQUIRE_WORK("");
-    REQUIRE_OK(pixviewi_cuda_captures(0, a, &captures, err));
-    REQUIRE(captures);
-    REQUIRE_OK(pixviewi_cuda_captures(0, 0, &captures, err)); // it would break the other's
-    REQUIRE(captures);
-    REQUIRE_OK(pixviewi_cuda_captures(0, b, &captures, err));
-    REQUIRE(!captures);
+    for (int wait = 0; wait < 2; wait++) {
+        REQUIRE_OK(pixviewi_cuda_check_rows(0, b, wait, err));
+        if (!wait)
+            REQUIRE_OK(pixviewi_cuda_check_rows(0, a, wait, err)); // becomes part of the graph
+        else
+            REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixviewi_cuda_check_rows(0, a, wait, err));
+        REQUIRE_FAILS(PIXVIEW_E_CUDA, wait ? "(900)" : "(906)", // it would break the other's
+                      pixviewi_cuda_check_rows(0, 0, wait, err));
+    }
     fake_reset();
     pixview_error error;
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "ISOLATION (905)",
@@ -104,7 +106,7 @@ static void test_ask(void)
     REQUIRE_INT(error.driver_code, 905);
     fake_fail_call("cuStreamIsCapturing", 400);
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_ask(0, a, b, &joint, err));
-    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_captures(0, a, &captures, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_check_rows(0, a, true, err));
     fake_reset();
 }
 
