@@ -103,7 +103,9 @@ static pixview_status through_host(const transfer *job, bool *done, pixview_erro
     if (status != PIXVIEW_OK || !is_rows(&rows))
         goto end;
     *done = true;
-    if (!job->to_host)
+    if (!job->wait) // so far asked about is a copy that does not either
+        status = pixviewi_cuda_check_rows(job->device, job->stream, true, err);
+    if (status == PIXVIEW_OK && !job->to_host)
         status = move_bits(job->src, &dense, job->stream, err);
     if (status == PIXVIEW_OK)
         status =

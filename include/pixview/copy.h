@@ -27,7 +27,8 @@ typedef struct pixview_copy_params {
 //           host: returns when the data is there. From the host: returns when src may be reused; but
 //           from pinned memory with an owner at once: the owner is counted up until the copy is done
 //           (a later pixview_copy lets go), and src must not be written before the stream has passed.
-// Capture:  on the GPU, and from such pinned memory; other copies from or to the host are refused.
+// Capture:  on the GPU, and rows from such pinned memory (with axes in another order they are staged);
+//           other copies from or to the host are refused.
 // Returns:  PIXVIEW_OK
 //           PIXVIEW_E_INVALID      NULL, struct_size of another library, or PIXVIEW_STREAM_NONE
 //           PIXVIEW_E_LAYOUT       extents differ, overlap, or a destination that overlaps itself

@@ -107,8 +107,8 @@ static pixview_status refuse_wait(pixview_error *err)
 {
     pixviewi_fail(err, PIXVIEW_E_CUDA,
                   "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900): a copy between host and GPU "
-                  "waits, which a graph capture does not allow; copy before it, or from pinned "
-                  "memory that has an owner");
+                  "waits, which a graph capture does not allow; copy before it, or rows from "
+                  "pinned memory that has an owner");
     if (err)
         err->driver_code = CU_CAPTURE_UNSUPPORTED;
     return PIXVIEW_E_CUDA;

@@ -122,9 +122,11 @@ API cuStreamGetCaptureInfo_v2(void *handle, int *status, uint64_t *id, void **gr
 API cuStreamSynchronize(void *handle)
 {
     ENTER("sync");
-    const struct stream *stream = find_stream((uintptr_t)handle);
-    if (stream && stream->capture)
+    struct stream *stream = find_stream((uintptr_t)handle);
+    if (stream && stream->capture) {
+        stream->capture = BROKEN; // in relaxed mode as well
         return CAPTURE_UNSUPPORTED;
+    }
     int code = check_stream((uintptr_t)handle);
     return code ? code : touch_legacy((uintptr_t)handle);
 }

@@ -365,6 +365,8 @@ static void test_pinned_upload(void)
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&no_owner, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&near_image, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&dst, &near_image, &params, err));
+    pixview_image planes = make_image(far, PIXVIEW_CHW, LIST(3, 4, 8), NULL, U8, GPU0);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&src, &planes, &params, err)); // staged
     REQUIRE_INT(fake_capture_status(a), 1);
     params.stream = PIXVIEW_STREAM_LEGACY; // which the capture of `a` forbids
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(906)", pixview_copy(&src, &dst, &params, err));

@@ -143,6 +143,7 @@ def test_pinned_memory_is_not_waited_for(kind, to):
 
 def test_transfers_in_a_capture():
     mat, static = new_mat(IMAGE), torch.zeros(8, device="cuda")
+    planes, pinned = make("torch", IMAGE.transpose(2, 0, 1)), torch.from_numpy(IMAGE).pin_memory()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         stream = torch.cuda.current_stream()
@@ -150,6 +151,7 @@ def test_transfers_in_a_capture():
         for call in (
             lambda: pixview.as_numpy(mat, copy=True, stream=stream),
             lambda: pixview.copy_into(mat, IMAGE, stream=stream),
+            lambda: pixview.copy_into(planes, pinned, src_layout="HWC"),  # staged, so waited for
         ):
             with pytest.raises(pixview.CudaError) as e:
                 call()
