@@ -11,7 +11,6 @@ than the others.
 
 import argparse
 import os
-import pathlib
 import sys
 import time
 
@@ -19,7 +18,6 @@ import machine
 import plot
 from rounds import Statement, progress, ratio, run
 
-HERE = pathlib.Path(__file__).parent
 HEIGHT, WIDTH = 1080, 1920
 PEERS = ("NumPy", "torch", "cv2")
 MEAN, STD, SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255
@@ -270,8 +268,7 @@ def main():
     parser.add_argument("--block-ms", type=float, default=10, help="length of a turn (%(default)s)")
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))),
                         help="of the second table (%(default)s)")  # fmt: skip
-    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=HERE / "results",
-                        metavar="FOLDER", help="write into FOLDER (bench/results)")  # fmt: skip
+    machine.add_save(parser, "the report and the plot")
     args = parser.parse_args()
     found = modules()
     by_threads = {n: measure(found, args, n) for n in sorted({1, args.threads})}
@@ -286,14 +283,11 @@ def main():
     text = "\n\n".join(["# Host memory", about, note, *sections]) + "\n"
     print(text)
     if args.save:
-        args.save.mkdir(parents=True, exist_ok=True)
-        path = args.save / f"host-{facts['date']}.md"
-        path.write_text(text)
+        path = machine.save(args.save, "host", facts, text)
         rows = [(c.name, {s.name: 100 * ratio(c.statements[0], s) for s in c.statements[1:]})
                 for c in by_threads[1]]  # fmt: skip
         plot.shares(path.with_suffix(".png"), rows, ["pixview", *PEERS],
                     "% of memcpy's speed, one thread")  # fmt: skip
-        print(f"bench: wrote {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ driver takes of it by itself: parts.py.
 """
 
 import argparse
-import pathlib
 import statistics
-import sys
 
 import machine
 from overhead import why_no_gpu
 from rounds import Statement, progress, run
 
-HERE = pathlib.Path(__file__).parent
 SIZE = 64
 COUNTS = (1, 8, 32, 128, 390)  # 390 GpuMats of one pitch fill the parameters of one launch
 COPY_GOAL, FIXED_GOAL, IMAGE_GOAL = 3000, 5000, 60  # ns
@@ -153,8 +150,7 @@ def report(facts, copies, stacks, rounds):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60, help="turns of each call (%(default)s)")
-    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=HERE / "results", metavar="FOLDER",
-                        help="write the report into FOLDER (bench/results)")  # fmt: skip
+    machine.add_save(parser)
     return parser.parse_known_args(arguments)[0]  # make bench gives all benches the same
 
 
@@ -176,11 +172,7 @@ def main(arguments=None):
     text = report(facts, copies, stacks, args.rounds)
     print(text)
     if args.save:
-        args.save.mkdir(parents=True, exist_ok=True)
-        where = "-".join(facts["gpu"].lower().replace("nvidia", "").split())
-        path = args.save / f"launch-{where}-cv{facts['cv2']}-{facts['date']}.md"
-        path.write_text(text)
-        print(f"bench: wrote {path}", file=sys.stderr)
+        machine.save(args.save, "launch", facts, text, opencv=True)
 
 
 if __name__ == "__main__":

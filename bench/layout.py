@@ -11,7 +11,6 @@ GpuMat's are.
 """
 
 import argparse
-import pathlib
 import sys
 import time
 
@@ -21,7 +20,6 @@ import plot
 from layout_goals import Goal
 from rounds import progress
 
-HERE = pathlib.Path(__file__).parent
 HEIGHT, WIDTH = 1080, 1920
 MEAN, STD, SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255
 PEERS = ("torch", "CuPy", "CV-CUDA", "NPP", "cv2.cuda")
@@ -331,8 +329,7 @@ def measure(torch, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="batch 32 alone")
-    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=HERE / "results", metavar="FOLDER",
-                        help="write the report and the plot into FOLDER (bench/results)")  # fmt: skip
+    machine.add_save(parser, "the report and the plot")
     args = parser.parse_args()
     import torch
 
@@ -343,15 +340,11 @@ def main():
     text = report(facts, rows)
     print(text)
     if args.save:
-        args.save.mkdir(parents=True, exist_ok=True)
-        where = "-".join(facts["gpu"].lower().replace("nvidia", "").split())
-        path = args.save / f"layout-{where}-{facts['date']}.md"
-        path.write_text(text)
+        path = machine.save(args.save, "layout", facts, text)
         draw(
             [row for row in rows if row.name.startswith(("32 x", "stack of 32"))],
             path.with_suffix(".png"),
         )
-        print(f"bench: wrote {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""What a result must say about where it was measured."""
+"""What a result must say about where it was measured, and the file that keeps it."""
 
 import datetime
 import importlib
+import pathlib
 import platform
 import subprocess
+import sys
+
+RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def version(name):
@@ -51,3 +55,24 @@ def describe(with_gpu):
         gpumat = pixview._core._doctor()["gpumat"] or {"read": "?", "own": "?"}
         facts["GpuMat"] = f"read: {gpumat['read']}, owned: {gpumat['own']}"
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def add_save(parser, what="the report"):
+    parser.add_argument("--save", nargs="?", type=pathlib.Path, const=RESULTS, metavar="FOLDER",
+                        help=f"write {what} into FOLDER (bench/results)")  # fmt: skip
+
+
+def result_name(bench, facts, opencv):
+    """overhead-h200-cv5.0.0-2026-01-31, overhead-host-2026-01-31, layout-h200-2026-01-31, host-2026-01-31"""
+    gpu = facts.get("gpu", "" if bench == "host" else "host").lower().replace("nvidia", "")
+    version = [f"cv{facts['cv2']}"] if opencv and "gpu" in facts else []
+    return "-".join([bench, *gpu.split(), *version, facts["date"]])
+
+
+def save(folder, bench, facts, text, opencv=False):
+    """Writes the report of that bench and gives its path; `opencv`: one for each version of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result_name(bench, facts, opencv)}.md"
+    path.write_text(text)
+    print(f"bench: wrote {path}", file=sys.stderr)
+    return path

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 import machine
 from rounds import Statement, progress, ratio, run
 
-HERE = pathlib.Path(__file__).parent
 HEIGHT, WIDTH = 1080, 1920
 
 
@@ -501,13 +500,6 @@ def as_json(facts, groups):
     }
 
 
-def file_name(facts):
-    """overhead-h200-cv5.0.0-2026-01-31.md, overhead-host-2026-01-31.md"""
-    where = facts.get("gpu", "host").lower().replace("nvidia", "").split()
-    opencv = f"-cv{facts['cv2']}" if "gpu" in facts else ""
-    return f"overhead-{'-'.join(where)}{opencv}-{facts['date']}.md"
-
-
 def why_no_gpu():
     try:
         import cupy  # noqa: F401
@@ -528,14 +520,7 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=40, help="turns of each way (%(default)s)")
     parser.add_argument("--block-ms", type=float, default=3, help="length of a turn (%(default)s)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the numbers too")
-    parser.add_argument(
-        "--save",
-        nargs="?",
-        type=pathlib.Path,
-        const=HERE / "results",
-        metavar="FOLDER",
-        help="write the report into FOLDER (bench/results)",
-    )
+    machine.add_save(parser)
     return parser.parse_args(arguments)
 
 
@@ -567,10 +552,7 @@ def main(arguments=None):
     if args.json:
         args.json.write_text(json.dumps(as_json(facts, groups), indent=1) + "\n")
     if args.save:
-        args.save.mkdir(parents=True, exist_ok=True)
-        path = args.save / file_name(facts)
-        path.write_text(text)
-        print(f"bench: wrote {path}", file=sys.stderr)
+        machine.save(args.save, "overhead", facts, text, opencv=True)
 
 
 if __name__ == "__main__":
