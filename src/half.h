@@ -1,8 +1,8 @@
-// float16 and bfloat16 to and from float, by exact integer code: to nearest even on every compiler.
+// float16 and bfloat16 to and from float, to nearest even on every compiler. Without a branch, so that
+// loops over them become vectors.
 #ifndef PIXVIEWI_HALF_H
 #define PIXVIEWI_HALF_H
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -22,34 +22,27 @@ static inline uint32_t pixviewi_float_to_bits(float value)
 
 static inline float pixviewi_f16_to_float(uint16_t half)
 {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31,
-             mantissa = half & 0x3ff;
-    if (exponent == 31)
-        return pixviewi_float_from_bits(sign | 0x7f800000 | mantissa << 13);
-    if (exponent == 0) // subnormal: a multiple of 2^-24
-        return copysignf((float)mantissa * 0x1p-24f, pixviewi_float_from_bits(sign));
-    return pixviewi_float_from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-// `bits` without its lowest `drop` bits, to nearest even. A carry into the exponent is right.
-static inline uint32_t pixviewi_drop_to_even(uint32_t bits, int drop)
-{
-    uint32_t kept = bits >> drop, rest = bits & ((1u << drop) - 1), half = 1u << (drop - 1);
-    return kept + (rest > half || (rest == half && (kept & 1)));
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13, exponent = bits & 0x0f800000;
+    bits += 112u << 23;
+    bits += exponent == 0x0f800000 ? 112u << 23 : 0; // infinite, NaN
+    // Subnormal: a 1 in front of the mantissa, taken off again.
+    float small = pixviewi_float_from_bits(bits + (1u << 23)) - 0x1p-14f;
+    bits = exponent == 0 ? pixviewi_float_to_bits(small) : bits;
+    return pixviewi_float_from_bits(bits | (uint32_t)(half & 0x8000) << 16);
 }
 
 static inline uint16_t pixviewi_f16_from_float(float value)
 {
     uint32_t bits = pixviewi_float_to_bits(value), sign = bits >> 16 & 0x8000,
              magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00);
-    if (magnitude >= 0x47800000) // 65536 and more; what rounds up to it carries into infinity below
-        return (uint16_t)(sign | 0x7c00);
-    if (magnitude >= 0x38800000) // 2^-14: normal
-        return (uint16_t)(sign | pixviewi_drop_to_even(magnitude - (112u << 23), 13));
-    // A multiple of 2^-24: scaling by a power of two is exact, and lrintf rounds to nearest even.
-    return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24f));
+    // What rounds up to 65536 carries into infinity.
+    uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
+    // Below 2^-14 the sum with 0.5 has 2^-24 as its last bit: the processor rounds.
+    uint32_t small = pixviewi_float_to_bits(pixviewi_float_from_bits(magnitude) + 0.5f) -
+                     pixviewi_float_to_bits(0.5f);
+    uint32_t large = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00;
+    uint32_t half = magnitude < 0x38800000 ? small : normal;
+    return (uint16_t)(sign | (magnitude >= 0x47800000 ? large : half));
 }
 
 static inline float pixviewi_bf16_to_float(uint16_t half)
@@ -59,10 +52,8 @@ static inline float pixviewi_bf16_to_float(uint16_t half)
 
 static inline uint16_t pixviewi_bf16_from_float(float value)
 {
-    uint32_t bits = pixviewi_float_to_bits(value);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)pixviewi_drop_to_even(bits, 16);
+    uint32_t bits = pixviewi_float_to_bits(value), rounded = bits + 0x7fff + (bits >> 16 & 1);
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded >> 16);
 }
 
 #endif

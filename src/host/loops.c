@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../half.h"
 #include "host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
@@ -317,20 +318,6 @@ static void transpose_16(char *dst, int64_t dst_step, const char *src, int64_t s
 
 // ---- values -----------------------------------------------------------------------------------
 
-static inline float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 // x * a + b, rounded once. Without the instruction: the product is exact in double, and the sum is
 // rounded to odd (the last bit says that something was lost), which the rounding to float needs.
 static inline float fused(float x, float a, float b)
@@ -349,41 +336,11 @@ static inline float fused(float x, float a, float b)
 #endif
 }
 
-static inline float from_f16(uint16_t half)
-{
-    uint32_t bits = (uint32_t)(half & 0x7fff) << 13, exponent = bits & 0x0f800000;
-    bits += 112u << 23;
-    bits += exponent == 0x0f800000 ? 112u << 23 : 0; // infinite, NaN
-    // Subnormal: a 1 in front of the mantissa, taken off again.
-    float small = float_of(bits + (1u << 23)) - 0x1p-14f;
-    bits = exponent == 0 ? bits_of(small) : bits;
-    return float_of(bits | (uint32_t)(half & 0x8000) << 16);
-}
-
-static inline uint16_t to_f16(float value)
-{
-    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
-    // Below 2^-14 the sum with 0.5 has 2^-24 as its last bit: the processor rounds.
-    uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
-    uint32_t large = magnitude > 0x7f800000 ? 0x7e00 : 0x7c00;
-    uint32_t half = magnitude < 0x38800000 ? small : normal;
-    return (uint16_t)(sign | (magnitude >= 0x47800000 ? large : half));
-}
-
-static inline float from_bf16(uint16_t half) { return float_of((uint32_t)half << 16); }
-
-static inline uint16_t to_bf16(float value)
-{
-    uint32_t bits = bits_of(value), rounded = bits + 0x7fff + (bits >> 16 & 1);
-    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded >> 16);
-}
-
 // Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
 static inline uint8_t to_u8(float value)
 {
     float low = value > 0 ? value : 0; // NaN: 0
-    return (uint8_t)bits_of((low < 255 ? low : 255) + 0x1.8p23f);
+    return (uint8_t)pixviewi_float_to_bits((low < 255 ? low : 255) + 0x1.8p23f);
 }
 
 static inline float as_is(float value) { return value; }
@@ -416,12 +373,12 @@ DEFINE_TO_FLOAT(i8_to_float, alias_i8, (float))
 DEFINE_TO_FLOAT(u16_to_float, unit_2, (float))
 DEFINE_TO_FLOAT(i16_to_float, alias_i16, (float))
 DEFINE_TO_FLOAT(i32_to_float, alias_i32, (float))
-DEFINE_TO_FLOAT(f16_to_float, unit_2, from_f16)
-DEFINE_TO_FLOAT(bf16_to_float, unit_2, from_bf16)
+DEFINE_TO_FLOAT(f16_to_float, unit_2, pixviewi_f16_to_float)
+DEFINE_TO_FLOAT(bf16_to_float, unit_2, pixviewi_bf16_to_float)
 DEFINE_TO_FLOAT(f32_to_float, alias_f32, as_is)
 DEFINE_FROM_FLOAT(float_to_u8, unit_1, to_u8)
-DEFINE_FROM_FLOAT(float_to_f16, unit_2, to_f16)
-DEFINE_FROM_FLOAT(float_to_bf16, unit_2, to_bf16)
+DEFINE_FROM_FLOAT(float_to_f16, unit_2, pixviewi_f16_from_float)
+DEFINE_FROM_FLOAT(float_to_bf16, unit_2, pixviewi_bf16_from_float)
 
 // ---- table ------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 // A move in plain C, one element at a time: what every kernel and every fast host loop has to equal,
 // bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
+#include <math.h>
+
 #include "half.h"
 #include "move.h"
 
