@@ -9,12 +9,13 @@
 // The order of PIXVIEWI_KERNELS.
 enum {
     PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
+    PIXVIEWI_KERNEL_ROWS = 6, // + 4 * (merged) + log2 of the element size
     PIXVIEWI_KERNEL_REPACK =
-        6, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 38, // + 4 * log2 of the size + 2 * (list) + (planar)
+        14, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 46, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        54, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 102,
+        62, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 110,
     PIXVIEWI_KERNEL_COUNT
 };
 

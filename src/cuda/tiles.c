@@ -7,7 +7,11 @@
 
 #include "kernels.h"
 
-enum { VECTOR = 16, SHORT_ROW = 224 };
+enum { VECTOR = 16 };
+
+// Rows of so many elements of 1, 2, 4, 8, 16 bytes and fewer go by vectors: the tile of a row that is
+// not long takes more instructions than that.
+static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
 
 static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
 
@@ -177,30 +181,92 @@ static bool finish_tiles(pixviewi_launch *launch, int kernel)
     return true;
 }
 
-// The general kernel of bits.
-static bool plan_copy(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+// ---- Copies: bits, any axes ---------------------------------------------------------------------
+
+static void set_copy(const pixviewi_copy_plan *plan, pixviewi_copy_args *args)
 {
-    enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
-    pixviewi_copy_args *args = &launch->args.copy;
-    uint64_t bits = (uint64_t)(uintptr_t)plan->src | (uint64_t)(uintptr_t)plan->dst;
     args->src = plan->src;
     args->dst = plan->dst;
     args->count = plan->count;
-    args->narrow = plan->count <= INT32_MAX;
-    for (int i = 0; i < 4; i++) {
-        args->shape[i] = plan->shape[i];
-        args->src_strides[i] = plan->src_strides[i];
-        args->dst_strides[i] = plan->dst_strides[i];
-        bits |= (uint64_t)plan->src_strides[i] | (uint64_t)plan->dst_strides[i];
-        if (args->narrow)
-            args->by[i] = pixviewi_divisor_of((uint32_t)plan->shape[i]);
+    memcpy(args->shape, plan->shape, sizeof args->shape);
+    memcpy(args->src_strides, plan->src_strides, sizeof args->src_strides);
+    memcpy(args->dst_strides, plan->dst_strides, sizeof args->dst_strides);
+}
+
+static void set_axes(pixviewi_copy_args *args)
+{
+    args->narrow = args->count <= INT32_MAX;
+    for (int i = 0; i < 4 && args->narrow; i++)
+        args->by[i] = pixviewi_divisor_of((uint32_t)args->shape[i]);
+}
+
+static uint64_t copy_bits(const void *data, const int64_t strides[4])
+{
+    return (uint64_t)(uintptr_t)data | (uint64_t)strides[0] | (uint64_t)strides[1] |
+           (uint64_t)strides[2];
+}
+
+// Vectors of rows that are dense on both ends. False: elements of 16 bytes, which are vectors, or too
+// many.
+static bool plan_vectors(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+{
+    enum { MERGED_BYTES = 32 }; // longer rows of bytes have fewer instructions by themselves
+    pixviewi_copy_args *args = &launch->args.copy;
+    int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
+    bool merged = rows > 1 && plan->dst_strides[2] == columns * size &&
+                  columns * size >= PIXVIEWI_ROW_BYTES(size, true) &&
+                  (size > 1 || columns <= MERGED_BYTES) && columns <= INT32_MAX / rows;
+    int64_t bytes = PIXVIEWI_ROW_BYTES(size, merged), vector = bytes / size;
+    int64_t run = merged ? rows * columns : columns;
+    bool aligned = copy_bits(plan->dst, plan->dst_strides) % (uint64_t)bytes == 0;
+    int64_t vectors = (run + (aligned ? 0 : vector - 1) - 1) / vector + 1;
+    if (size == 16 || run > INT32_MAX - 2 * vector || plan->count / run > INT32_MAX / vectors)
+        return false;
+    set_copy(plan, args);
+    args->count = plan->count / run * vectors;
+    args->shape[3] = vectors;
+    args->src_strides[3] = merged ? 0 : bytes;
+    args->dst_strides[3] = bytes;
+    if (merged) {
+        args->shape[2] = 1;
+        args->src_strides[2] = args->dst_strides[2] = 0;
     }
+    args->run = (uint32_t)run;
+    args->columns = (uint32_t)columns;
+    args->by_columns = pixviewi_divisor_of((uint32_t)columns);
+    args->row = plan->src_strides[2];
+    set_axes(args);
+    launch->kernel = PIXVIEWI_KERNEL_ROWS + 4 * merged + log2_of(size);
+    launch->blocks = (args->count - 1) / PIXVIEWI_THREADS + 1;
+    return true;
+}
+
+// Very short rows that are apart in the destination. A warp writes elements of a sector of memory at
+// once, vectors' ends one after another, and memory reads a sector that is written in part.
+static bool is_sparse(const pixviewi_copy_plan *plan)
+{
+    enum { SHORT = 72, SECTOR = 32 };
+    int64_t bytes = plan->shape[3] * plan->itemsize;
+    return plan->shape[2] > 1 && bytes <= SHORT && plan->dst_strides[2] >= bytes + SECTOR &&
+           plan->count <= INT32_MAX;
+}
+
+static bool plan_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+{
+    enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
+    uint64_t bits = copy_bits(plan->src, plan->src_strides) |
+                    copy_bits(plan->dst, plan->dst_strides) | (uint64_t)plan->src_strides[3] |
+                    (uint64_t)plan->dst_strides[3];
+    set_copy(plan, &launch->args.copy);
+    set_axes(&launch->args.copy);
     launch->kernel = PIXVIEWI_KERNEL_COPY + log2_of(plan->itemsize);
     if (plan->itemsize == 16 && bits % 16 != 0)
         launch->kernel++;
     launch->blocks = min((plan->count - 1) / (PIXVIEWI_THREADS * UNROLL) + 1, MAX_BLOCKS);
     return true;
 }
+
+// ---- Moves --------------------------------------------------------------------------------------
 
 // Rows that are dense on both ends, in any order of the axes outside.
 static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
@@ -209,9 +275,7 @@ static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
     const int64_t *shape = plan->shape, *src = plan->src_strides, *dst = plan->dst_strides;
     pixviewi_tile_args *args = &launch->args.tile;
     int planes = shape[0] == 1 ? 0 : 1; // the axis that goes as planes, or none
-    // The tile of a short row takes more instructions than its elements one by one.
-    bool brief = shape[3] <= SHORT_ROW && plan->count <= INT32_MAX;
-    if (plan->itemsize == 16 || brief || (planes && shape[1] > PIXVIEWI_TILE_CHANNELS))
+    if (plan->itemsize == 16 || (planes && shape[1] > PIXVIEWI_TILE_CHANNELS))
         return false;
     int64_t images = planes ? shape[0] : shape[1], size = plan->itemsize;
     memset(args, 0, sizeof *args);
@@ -292,7 +356,11 @@ bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
         return plan_pixels(move, launch); // or elements
     pixviewi_plan_move(move, &plan);
     bool dense = plan.src_strides[3] == plan.itemsize && plan.dst_strides[3] == plan.itemsize;
-    if (dense ? plan_rows(move, &plan, launch) : plan_pixels(move, launch))
-        return true;
-    return plan_copy(&plan, launch);
+    if (!dense)
+        return plan_pixels(move, launch) || plan_elements(&plan, launch);
+    if (is_sparse(&plan))
+        return plan_elements(&plan, launch);
+    bool brief = plan.shape[3] <= short_rows[log2_of(plan.itemsize)];
+    return (brief && plan_vectors(&plan, launch)) || plan_rows(move, &plan, launch) ||
+           plan_vectors(&plan, launch) || plan_elements(&plan, launch);
 }

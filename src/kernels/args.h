@@ -49,7 +49,15 @@ typedef struct pixviewi_copy_args {
     int64_t count;
     pixviewi_divisor by[4]; // shape[i]; only if narrow
     uint32_t narrow;        // count < 2^31: 32-bit index arithmetic
+    // Rows: axis 3 counts vectors of a run, which is a row, or rows of `columns` elements that are
+    // `row` BYTES apart in the source and lie one after another in the destination.
+    uint32_t run, columns; // elements
+    pixviewi_divisor by_columns;
+    int64_t row;
 } pixviewi_copy_args;
+
+// BYTES that a thread moves of rows that are dense on both ends.
+#define PIXVIEWI_ROW_BYTES(size, merged) ((size) == 1 || ((size) == 2 && !(merged)) ? 8 : 16)
 
 // ---- Tiles --------------------------------------------------------------------------------------
 //
@@ -122,6 +130,17 @@ typedef struct pixviewi_list_args {
     X(pixview_copy_16, uint4)    \
     X(pixview_copy_16_by_8, pair_of_8)
 
+// Rows, by the size of the element and whether they are merged in the destination.
+#define PIXVIEWI_ROWS_KERNELS(X)       \
+    X(pixview_rows_1, uint8_t, false)  \
+    X(pixview_rows_2, uint16_t, false) \
+    X(pixview_rows_4, uint32_t, false) \
+    X(pixview_rows_8, uint64_t, false) \
+    X(pixview_runs_1, uint8_t, true)   \
+    X(pixview_runs_2, uint16_t, true)  \
+    X(pixview_runs_4, uint32_t, true)  \
+    X(pixview_runs_8, uint64_t, true)
+
 // Size, channels, does it split pixels into planes, is there a list.
 #define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
     X(pixview_merge_##size##x3##list, size, 3, false, Args) \
@@ -162,6 +181,7 @@ typedef struct pixviewi_list_args {
 
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
+    PIXVIEWI_ROWS_KERNELS(X)    \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \

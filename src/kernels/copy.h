@@ -1,10 +1,13 @@
-// Copies between any two layouts, one element at a time: bits only, axes sorted and merged. The
-// fallback of every faster one that moves bits between two batches.
+// Copies between any two layouts: bits only, axes sorted and merged. Rows that are dense on both ends
+// go by vectors, everything else one element at a time: the fallback of every faster kernel that moves
+// bits between two batches.
 //
-// Grid:       flat in x, a 64-bit grid-stride loop; each block takes THREADS * UNROLL consecutive
-//             elements of the destination, so that writes coalesce.
+// Grid:       flat in x; elements: a 64-bit grid-stride loop, a block takes THREADS * UNROLL consecutive
+//             ones of the destination; rows: a thread for each vector of the destination.
 // Alignment:  both ends and all strides to the element size; 16 bytes come in an 8-aligned form.
-// Traffic:    one read and one write of the element.
+//             Vectors begin where the destination is aligned for them: the first and last ones of a
+//             row are partial.
+// Traffic:    each element read by itself; written by itself or in a vector of 8 or 16 bytes.
 #include "device.h"
 
 namespace
@@ -14,11 +17,12 @@ enum { COPY_UNROLL = 4 };
 
 struct offsets {
     int64_t src, dst;
+    int64_t inner; // along the last axis
 };
 
 template <typename Index> DEVICE offsets locate(const pixviewi_copy_args &args, Index index)
 {
-    offsets at = {0, 0};
+    offsets at = {0, 0, 0};
 #pragma unroll
     for (int axis = 3; axis > 0; axis--) {
         Index next;
@@ -27,13 +31,18 @@ template <typename Index> DEVICE offsets locate(const pixviewi_copy_args &args, 
         else
             next = index / args.shape[axis];
         int64_t here = index - next * (Index)args.shape[axis];
+        if (axis == 3)
+            at.inner = here;
         at.src += here * args.src_strides[axis];
         at.dst += here * args.dst_strides[axis];
         index = next;
     }
-    return {at.src + (int64_t)index * args.src_strides[0],
-            at.dst + (int64_t)index * args.dst_strides[0]};
+    at.src += (int64_t)index * args.src_strides[0];
+    at.dst += (int64_t)index * args.dst_strides[0];
+    return at;
 }
+
+// ---- elements -----------------------------------------------------------------------------------
 
 // The elements base + i * THREADS + thread.
 template <typename T, typename Index>
@@ -65,6 +74,84 @@ DEVICE void copy(const pixviewi_copy_args &args, int block, int blocks, int thre
             copy_few<T, uint32_t>(args, base, thread);
         else
             copy_few<T, int64_t>(args, base, thread);
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+// A vector of the destination, aligned there. It is of a row; or, MERGED, of a run of rows that lie
+// one after another in the destination only, so that it may reach into the next row. What of it is
+// outside the run stays untouched.
+template <typename T, bool MERGED> struct row_vector {
+    static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE, MERGED);
+    static constexpr int COUNT = BYTES / SIZE;
+    static constexpr uint32_t ALL = (1u << COUNT) - 1;
+
+    T bits[COUNT];
+    uint32_t inside; // a bit for each element of the run
+    char *to;
+
+    DEVICE static uint32_t first_bits(int count)
+    {
+        return count >= COUNT ? ALL : count <= 0 ? 0 : (1u << count) - 1;
+    }
+
+    DEVICE void load_from(const pixviewi_copy_args &args, uint32_t index)
+    {
+        offsets at = locate(args, index);
+        to = (char *)args.dst + at.dst;
+        int shift = (int)((uint32_t)(uintptr_t)to / SIZE % COUNT);
+        int first = (int)at.inner * COUNT - shift; // element of the run
+        const char *from = (const char *)args.src + at.src;
+        to -= shift * SIZE;
+        inside = first_bits((int)args.run - first) & (first < 0 ? ALL << -first : ALL);
+        if (!MERGED) {
+            load_few(inside, from - shift * SIZE);
+            return;
+        }
+        uint32_t row = first < 0 ? 0 : pixviewi_divide((uint32_t)first, args.by_columns);
+        int column = first - (int)(row * args.columns);
+        uint32_t here = inside & first_bits((int)args.columns - column), next = inside & ~here;
+        from += row * args.row + column * SIZE;
+        load_few(here, from);
+        if (next)
+            load_few(next, from + args.row - (int64_t)args.columns * SIZE);
+    }
+    DEVICE void load_few(uint32_t few, const char *from)
+    {
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            if (few & 1u << j)
+                bits[j] = load<T>(from + j * SIZE);
+    }
+
+    // Not streamed past the cache: another thread writes the rest of a partial vector's sector.
+    DEVICE void store_in() const
+    {
+        if (inside == ALL) {
+            uint32_t words[BYTES / 4];
+            pack<COUNT>(bits, words);
+            if constexpr (BYTES == 8)
+                store(to, uint2{words[0], words[1]});
+            else
+                store(to, uint4{words[0], words[1], words[2], words[3]});
+            return;
+        }
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            if (inside & 1u << j)
+                store(to + j * SIZE, bits[j]);
+    }
+};
+
+template <typename T, bool MERGED>
+DEVICE void copy_rows(const pixviewi_copy_args &args, int block, int thread)
+{
+    uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
+    row_vector<T, MERGED> vector;
+    if (index >= (uint32_t)args.count)
+        return;
+    vector.load_from(args, index);
+    vector.store_in();
 }
 
 } // namespace

@@ -192,6 +192,38 @@ struct to_float {
     DEVICE static uint32_t word(const float *values) { return bits_of_float(values[0]); }
 };
 
+// ---- Words --------------------------------------------------------------------------------------
+
+DEVICE uint32_t join(const uint8_t *bits)
+{
+    return permute(permute(bits[0], bits[1], 0x40), permute(bits[2], bits[3], 0x40), 0x5410);
+}
+DEVICE uint32_t join(const uint16_t *bits) { return permute(bits[0], bits[1], 0x5410); }
+DEVICE uint32_t join(const uint32_t *bits) { return *bits; }
+
+// COUNT elements as words.
+template <int COUNT, typename T> DEVICE void pack(const T *bits, uint32_t *words)
+{
+    if constexpr (sizeof(T) == 8)
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            words[2 * j] = (uint32_t)bits[j], words[2 * j + 1] = (uint32_t)(bits[j] >> 32);
+    else
+#pragma unroll
+        for (int i = 0; i < COUNT * (int)sizeof(T) / 4; i++)
+            words[i] = join(bits + 4 / sizeof(T) * i);
+}
+
+template <int BYTES> DEVICE void stream_words(char *out, const uint32_t *words)
+{
+    if constexpr (BYTES == 4)
+        stream(out, words[0]);
+    else if constexpr (BYTES == 8)
+        stream(out, uint2{words[0], words[1]});
+    else
+        stream(out, uint4{words[0], words[1], words[2], words[3]});
+}
+
 // ---- Images -------------------------------------------------------------------------------------
 
 struct image {

@@ -22,28 +22,6 @@ template <typename T> struct same {
     {
         return *(const T *)args.pad_bits;
     }
-    // VECTOR of them as words.
-    template <int VECTOR> DEVICE static void pack(const T *bits, uint32_t *words)
-    {
-        if constexpr (sizeof(T) == 8)
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                words[2 * j] = (uint32_t)bits[j], words[2 * j + 1] = (uint32_t)(bits[j] >> 32);
-        else
-#pragma unroll
-            for (int i = 0; i < VECTOR * (int)sizeof(T) / 4; i++)
-                words[i] = join(bits + 4 / sizeof(T) * i);
-    }
-    DEVICE static uint32_t join(const T *bits)
-    {
-        if constexpr (sizeof(T) == 1)
-            return permute(permute(bits[0], bits[1], 0x40), permute(bits[2], bits[3], 0x40),
-                           0x5410);
-        else if constexpr (sizeof(T) == 2)
-            return permute(bits[0], bits[1], 0x5410);
-        else
-            return (uint32_t)bits[0];
-    }
 };
 
 // Or its value times a plus b, as one of to_byte, to_half, to_bfloat, to_float.
@@ -345,22 +323,15 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
                 values[j] = multiply_add(values[j], a[j], b[j]);
             Change::template pack<VECTOR>(values, words);
         } else {
-            Change::template pack<VECTOR>(bits, words);
+            pack<VECTOR>(bits, words);
         }
-        stream_words(out, words);
+        stream_words<VECTOR * sizeof(Out)>(out, words);
     }
     // The vectors from the first that the source has not all of.
     DEVICE static int first_padded(span span, int real)
     {
         int whole = span.begin + clamp(real - span.begin, span.end) / VECTOR * VECTOR;
         return PADS && whole < span.end ? whole : span.end;
-    }
-    DEVICE static void stream_words(char *out, const uint32_t *words)
-    {
-        if constexpr (VECTOR * sizeof(Out) == 8)
-            stream(out, uint2{words[0], words[1]});
-        else
-            stream(out, uint4{words[0], words[1], words[2], words[3]});
     }
 
     // ---- planes ----
@@ -429,8 +400,8 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
     DEVICE static void store_elements(char *out, const Out *all)
     {
         uint32_t words[VECTOR * sizeof(Out) / 4];
-        same<Out>::template pack<VECTOR>(all, words);
-        stream_words(out, words);
+        pack<VECTOR>(all, words);
+        stream_words<VECTOR * sizeof(Out)>(out, words);
     }
 
     // A vector of 8 bytes that lie together, on any address.

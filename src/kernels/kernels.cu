@@ -13,6 +13,10 @@
     KERNEL(name, pixviewi_copy_args, 1024) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
 PIXVIEWI_COPY_KERNELS(COPY)
 
+#define ROWS(name, T, merged) \
+    KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, merged>(args, blockIdx.x, threadIdx.x); }
+PIXVIEWI_ROWS_KERNELS(ROWS)
+
 #define REPACK(name, size, channels, split, Args) \
     KERNEL(name, Args, 1024) { move_tiles<repack<size, channels, split, Args>>(args); }
 PIXVIEWI_REPACK_KERNELS(REPACK)

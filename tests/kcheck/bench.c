@@ -14,6 +14,19 @@ static const int64_t CACHE = 256 << 20; // bytes that the sets take together, at
 
 // ---- the driver, beyond what pixview uses ---------------------------------------------------------
 
+// CUDA_MEMCPY2D
+typedef struct copy_2d {
+    struct {
+        size_t x, y;
+        int memory_type; // 2: of the GPU
+        const void *host;
+        uint64_t device;
+        void *array;
+        size_t pitch;
+    } src, dst;
+    size_t width, height;
+} copy_2d;
+
 #define FUNCTIONS(X)                                                                     \
     X(cuEventCreate, (void **event, unsigned flags))                                     \
     X(cuEventRecord, (void *event, void *stream))                                        \
@@ -21,6 +34,7 @@ static const int64_t CACHE = 256 << 20; // bytes that the sets take together, at
     X(cuEventElapsedTime, (float *ms, void *start, void *end))                           \
     X(cuStreamCreate, (void **stream, unsigned flags))                                   \
     X(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream))    \
+    X(cuMemcpy2DAsync_v2, (const copy_2d *, void *stream))                               \
     X(cuStreamBeginCapture_v2, (void *stream, int mode))                                 \
     X(cuStreamEndCapture, (void *stream, void **graph))                                  \
     X(cuGraphInstantiateWithFlags, (void **exec, void *graph, unsigned long long flags)) \
@@ -77,6 +91,38 @@ static void copy(const ktrial *trial, int i)
     CUDA(cuMemcpyDtoDAsync_v2((uintptr_t)(trial->dst + (i % trial->count) * step),
                               (uintptr_t)(trial->src + (i % trial->count) * step),
                               (size_t)trial->bytes / 2, stream));
+}
+
+// Do all rows of both ends lie a pitch apart?
+static bool has_rows(const kjob *job)
+{
+    return job->list == PIXVIEWI_NO_LIST && job->src.order == PLANAR && job->dst.order == PLANAR &&
+           !job->changed && job->src.gap == 0 && job->dst.gap == 0;
+}
+
+static int queue_rows(const ktrial *trial, int i)
+{
+    const pixviewi_move *move = &trial->sets[i % trial->count].move;
+    const int64_t *shape = move->shape;
+    copy_2d rows = {.src = {.memory_type = 2,
+                            .device = (uintptr_t)move->src.data,
+                            .pitch = (size_t)move->src.strides[1]},
+                    .dst = {.memory_type = 2,
+                            .device = (uintptr_t)move->dst.data,
+                            .pitch = (size_t)move->dst.strides[1]},
+                    .width = (size_t)(shape[2] * pixview_dtype_size(trial->job->from)),
+                    .height = (size_t)(shape[0] * shape[1] * shape[3])};
+    return cuda.cuMemcpy2DAsync_v2(&rows, stream);
+}
+
+// The driver need not take every pitch.
+static bool try_rows(const ktrial *trial) { return queue_rows(trial, 0) == 0; }
+
+static void copy_rows(const ktrial *trial, int i)
+{
+    int code = queue_rows(trial, i);
+    if (code != 0)
+        FAIL("cuMemcpy2DAsync: CUDA error %d", code);
 }
 
 static void *event_of(int i)
@@ -196,9 +242,14 @@ static void measure(const kjob *job)
     double plain = graph ? time_in_graph(&trial, copy) : time_of(&trial, copy);
     krow *row = &rows[row_count++];
     row->percent = 100 * plain / mine;
-    snprintf(row->text, sizeof row->text, "| %s | %s | %.1f | %.1f | %.0f | %.0f | %.1f %% |",
+    char by_rows[16] = "";
+    // What is slow, beside what the driver makes of the same rows.
+    if (row->percent < 70 && has_rows(job) && try_rows(&trial))
+        snprintf(by_rows, sizeof by_rows, "%.1f",
+                 graph ? time_in_graph(&trial, copy_rows) : time_of(&trial, copy_rows));
+    snprintf(row->text, sizeof row->text, "| %s | %s | %.1f | %.1f | %.0f | %.0f | %.1f %% | %s |",
              job->name, kernel_of(job) + 8, mine, plain, (double)trial.bytes / mine / 1e3,
-             (double)trial.bytes / plain / 1e3, row->percent);
+             (double)trial.bytes / plain / 1e3, row->percent, by_rows);
     printf("%s\n", row->text);
     fflush(stdout);
     for (int i = 0; i < trial.count; i++)
@@ -213,7 +264,7 @@ static void add(const kjob *job, const char *filter)
     if (!strstr(job->name, filter) || row_count == MAX_ROWS)
         return;
     kjob little = *job;
-    int64_t most = 2000000 / (job->shape[2] * job->shape[3]) + 1;
+    int64_t most = 100000 / (job->shape[2] * job->shape[3]) + 1;
     little.shape[0] =
         job->list != PIXVIEWI_NO_LIST && job->shape[0] > 2 ? 3 : 1 + (job->shape[0] > 1);
     little.shape[1] = job->shape[1] < most ? job->shape[1] : most;
@@ -317,6 +368,41 @@ static void regions(const char *filter)
             }
 }
 
+// Rows of 1.3 MB images, short ones too, that merge with no others: near and far apart in the source,
+// aligned, apart in the destination.
+static void short_rows(const char *filter)
+{
+    static const int64_t widths[] = {17, 40, 64, 100, 150, 200, 224, 500};
+    static const struct {
+        const char *name;
+        int64_t n, c;
+        bool far, aligned, into; // a region of a wide image; a region is the destination
+    } ways[] = {{"near", 16, 3, false, false, false},     {"far", 16, 1, true, false, false},
+                {"aligned", 16, 4, false, true, false},   {"into", 16, 3, true, false, true},
+                {"into near", 16, 3, false, false, true}, {"one", 1, 1, false, false, false},
+                {"one into", 1, 1, false, false, true}};
+    const pixview_dtype types[] = {U8, F16, F32};
+    for (int way = 0; way < 7; way++)
+        for (int w = 0; w < 8; w++)
+            for (int type = 0; type < 3; type++) {
+                int64_t size = pixview_dtype_size(types[type]), row = widths[w] * size;
+                int64_t c = ways[way].c, h = 1300 * 1000 / (row * c) + 1;
+                klie packed = {.order = PLANAR}, region = {.order = PLANAR, .offset = 5 * size};
+                region.pitch = ways[way].far ? (row / 512 + 2) * 512 - row : 7 * size;
+                if (ways[way].aligned)
+                    region = packed = (klie){.order = PLANAR, .pitch = 32 - row % 16};
+                kjob job = {.shape = {ways[way].n, h, widths[w], c},
+                            .from = types[type],
+                            .to = types[type],
+                            .src = ways[way].into ? packed : region,
+                            .dst = ways[way].into ? region : packed};
+                snprintf(job.name, sizeof job.name, "rows n%d %dx%dx%d %s CHW-CHW %s",
+                         (int)ways[way].n, (int)h, (int)widths[w], (int)c,
+                         pixview_dtype_name(types[type]), ways[way].name);
+                add(&job, filter);
+            }
+}
+
 static void converts(const char *filter)
 {
     const pixview_dtype types[] = {U8, {PIXVIEW_BFLOAT, 16, 1}, U16, F16, F32};
@@ -384,14 +470,16 @@ static int by_percent(const void *a, const void *b)
 
 int64_t bench(FILE *markdown, const char *filter)
 {
-    static const char head[] = "| case | kernel | us | copy us | GB/s | copy GB/s | of copy |\n"
-                               "| --- | --- | --- | --- | --- | --- | --- |";
+    static const char head[] =
+        "| case | kernel | us | copy us | GB/s | copy GB/s | of copy | 2-D copy us |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |";
     open_driver();
     printf("%s\n", head);
     stacks(filter);
     repacks(filter);
     converts(filter);
     regions(filter);
+    short_rows(filter);
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
     if (markdown)
