@@ -52,7 +52,7 @@ run_with() { # FOLDER or "", command
 
 test_python() {
     setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
-    ninja -C build/fake --quiet tests/c/libfakecuda.so
+    ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so
     # In a variable first: a `for` would hide that the command in it failed.
     folders=$(tools/opencv.sh stock cuda)
     export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"

@@ -567,6 +567,7 @@ class _Doctor(TypedDict):
     gpumat: _DoctorGpuMat | None
     torch: Literal["table", "attributes"] | None
     cupy: Literal["struct", "attributes"] | None
+    torch_memory: bool  # from the shim; False before torch has given some
 
 def _doctor() -> _Doctor:
     """The facts behind ``pixview doctor``. Imports nothing."""

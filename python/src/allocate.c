@@ -245,6 +245,28 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     return 0;
 }
 
+// The bytes of a tensor, which is what the table allocates.
+static int tensor_bytes(pv_state *st, int64_t nbytes, pixview_device device, pixview_owner **owner,
+                        void **data)
+{
+    int64_t shape[] = {nbytes, 1};
+    DlManaged *managed;
+    pixview_image bytes;
+    pixview_error err;
+    if (torch_managed(st, 2, shape, (pixview_dtype){PIXVIEW_UINT, 8, 1}, device, &managed))
+        return -1;
+    if (pixview_image_from_dlpack_take(managed, PIXVIEW_HW, &bytes, &err)) {
+        if (managed->deleter)
+            managed->deleter(managed);
+        pv_raise(st, &err);
+        return -1;
+    }
+    st->torch_memory.ready = true;
+    *owner = bytes.owner;
+    *data = bytes.data;
+    return 0;
+}
+
 // Bytes from the source's framework, for results that have none of their own. Leaves *owner NULL, and
 // sets no error, where the source has no allocator either.
 static int framework_bytes(pv_state *st, const pv_source *src, int64_t nbytes, pv_result *out,
@@ -253,20 +275,12 @@ static int framework_bytes(pv_state *st, const pv_source *src, int64_t nbytes, p
     int64_t shape[] = {nbytes, 1};
     pixview_device device = src->image.device;
     pixview_dtype byte = {PIXVIEW_UINT, 8, 1};
-    pixview_error err;
     if (src->kind == PV_TORCH && pv_torch_by_table(st)) {
-        DlManaged *managed;
-        pixview_image bytes;
-        if (torch_managed(st, 2, shape, byte, device, &managed))
-            return -1;
-        if (pixview_image_from_dlpack_take(managed, PIXVIEW_HW, &bytes, &err)) {
-            if (managed->deleter)
-                managed->deleter(managed);
-            pv_raise(st, &err);
+        pixview_owner **owner = &out->image.owner;
+        if (!pv_torch_allocate(st, device.id, nbytes, owner, data) &&
+            tensor_bytes(st, nbytes, device, owner, data)) {
             return -1;
         }
-        out->image.owner = bytes.owner;
-        *data = bytes.data;
         return pv_torch_stream(st, device.id, &out->image.stream);
     }
     if (src->kind == PV_CUPY) {

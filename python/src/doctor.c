@@ -72,7 +72,8 @@ PyObject *pv_doctor(PyObject *module, PyObject *ignored)
     }
     const char *torch = !st->tensor_type ? NULL : pv_torch_by_table(st) ? "table" : "attributes";
     const char *cupy = !st->cupy_type ? NULL : pv_cupy_in_place(st) ? "struct" : "attributes";
-    return Py_BuildValue("{sNsOsNsNszsz}", "version", version, "kernels",
+    return Py_BuildValue("{sNsOsNsNszszsO}", "version", version, "kernels",
                          pixviewi_cuda_has_kernels() ? Py_True : Py_False, "driver", driver,
-                         "gpumat", gpumat, "torch", torch, "cupy", cupy);
+                         "gpumat", gpumat, "torch", torch, "cupy", cupy, "torch_memory",
+                         pv_torch_memory_used(st) ? Py_True : Py_False);
 }

@@ -46,6 +46,7 @@ static void find_torch(pv_state *st)
     }
     st->torch = module;
     st->torch_table = find_table(st, type);
+    pv_torch_memory_find(&st->torch_memory);
     st->tensor_type = type;
 }
 

@@ -117,12 +117,12 @@ static PyObject *host_threads(PyObject *module, PyObject *count)
 // Forces the slower paths that other builds of cv2 and torch would take.
 static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"gpumat", "torch_table", "cupy_shortcuts", NULL};
+    static char *names[] = {"gpumat", "torch_table", "cupy_shortcuts", "torch_memory", NULL};
     const char *gpumat = NULL;
-    int table = -1, shortcuts = -1;
+    int table = -1, shortcuts = -1, memory = -1;
     pv_state *st = pv_get_state(module);
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zpp:_force", names, &gpumat, &table,
-                                     &shortcuts))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$zppp:_force", names, &gpumat, &table,
+                                     &shortcuts, &memory))
         return NULL;
     if (gpumat)
         st->gpumat.forced_public = strcmp(gpumat, "public") == 0;
@@ -130,6 +130,10 @@ static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
         st->torch_table_off = !table;
     if (shortcuts >= 0)
         st->cupy_shortcuts_off = !shortcuts;
+    if (memory >= 0) {
+        st->torch_memory_off = !memory;
+        st->torch_memory.ready = memory;
+    }
     Py_RETURN_NONE;
 }
 

@@ -69,6 +69,14 @@ typedef struct {
     X(typestr)                   \
     X(view)
 
+// torch_memory.c: of torch's C shim. NULL: this torch has it not.
+typedef struct pv_torch_memory {
+    bool ready; // torch has given GPU memory before, so its allocator is set up
+    int32_t (*allocate)(uint64_t nbytes, void **data);
+    int32_t (*free)(void *data);
+    int32_t (*device)(int32_t *current);
+} pv_torch_memory;
+
 typedef struct pv_state {
     PyTypeObject *image_type;
     PyTypeObject *plan_type;
@@ -83,6 +91,8 @@ typedef struct pv_state {
     const DlExchange *torch_table; // NULL before torch 2.10: attributes and capsules are used
     bool torch_table_off;          // test hook
     bool torch_cuda_ready;
+    pv_torch_memory torch_memory;
+    bool torch_memory_off; // test hook
 
     PyObject *cupy, *cupy_cuda;
     PyTypeObject *cupy_type;
@@ -320,6 +330,13 @@ static inline bool pv_torch_by_table(const pv_state *st)
 {
     return st->torch_table && !st->torch_table_off;
 }
+
+// torch_memory.c: bytes of torch's allocator on that GPU, for torch's current stream of it. False, and
+// no error: not by this way.
+void pv_torch_memory_find(pv_torch_memory *memory);
+bool pv_torch_memory_used(const pv_state *st); // from torch's second allocation on
+bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner,
+                       void **data);
 
 bool pv_cupy_in_place(pv_state *st); // cupy_abi.c: may plain arrays be read in place?
 // cupy_abi.c: the fields of a plain cupy.ndarray, read in place. False: ask for its attributes.
