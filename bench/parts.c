@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "dlpack_abi.h"
@@ -23,28 +24,80 @@ static double now(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+// ---- stages, timed where they happen ----
+
+enum { LAUNCH, CURRENT, NUMBER, CAPTURING, READ, STREAM, ALLOCATE, END, STAGES };
+
+static struct stage {
+    double total;
+    long calls;
+} stages[STAGES];
+
+static void add(int stage, double start)
+{
+    stages[stage].total += now() - start;
+    stages[stage].calls++;
+}
+
+// What two looks at the clock take, which every stage contains once.
+double clock_ns(void)
+{
+    double start = now(), last = start;
+    for (int i = 0; i < 1000; i++)
+        last = now();
+    return (last - start) / 1000;
+}
+
+void reset_stages(void)
+{
+    for (int i = 0; i < STAGES; i++)
+        stages[i] = (struct stage){0, 0};
+}
+
+double stage_ns(int stage) { return stages[stage].total; }
+
+long stage_calls(int stage) { return stages[stage].calls; }
+
 // ---- the driver ----
+
+static void *real(const char *name) { return dlsym(dlopen("libcuda.so.1", RTLD_NOW), name); }
 
 typedef int launch_function(void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,
                             unsigned, void *, void **, void **);
-static double launch_total;
 
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                    unsigned bz, unsigned shared, void *stream, void **params, void **extra)
 {
-    static launch_function *real;
-    if (!real)
-        real = (launch_function *)dlsym(dlopen("libcuda.so.1", RTLD_NOW), "cuLaunchKernel");
+    static launch_function *call;
+    if (!call)
+        call = (launch_function *)real("cuLaunchKernel");
     double start = now();
-    int code = real(function, gx, gy, gz, bx, by, bz, shared, stream, params, extra);
-    launch_total += now() - start;
+    int code = call(function, gx, gy, gz, bx, by, bz, shared, stream, params, extra);
+    add(LAUNCH, start);
     return code;
 }
 
+// The three that a launch asks before.
+#define ASKED(stage, name, parameters, ...) \
+    int name parameters;                    \
+    int name parameters                     \
+    {                                       \
+        static int(*call) parameters;       \
+        if (!call)                          \
+            *(void **)&call = real(#name);  \
+        double start = now();               \
+        int code = call(__VA_ARGS__);       \
+        add(stage, start);                  \
+        return code;                        \
+    }
+ASKED(CURRENT, cuCtxGetCurrent, (void **context), context)
+ASKED(NUMBER, cuCtxGetId, (void *context, unsigned long long *id), context, id)
+ASKED(CAPTURING, cuStreamIsCapturing, (void *stream, int *status), stream, status)
+
 double launch_ns(void)
 {
-    double total = launch_total;
-    launch_total = 0;
+    double total = stages[LAUNCH].total;
+    reset_stages();
     return total;
 }
 
@@ -73,6 +126,104 @@ double empty_launch_ns(int bytes, int n)
 static void fail(void *ctx, const char *kind, const char *message)
 {
     (void)ctx, (void)kind, (void)message;
+}
+
+// Replaces the functions of the table, in place, by some that time them. A tensor's end is timed by
+// a deleter of ours; tensors that were made before end by their own.
+static DlExchange torch_table;
+static void (*tensor_end)(DlManaged *);
+
+static void timed_end(DlManaged *self)
+{
+    double start = now();
+    tensor_end(self);
+    add(END, start);
+}
+
+static int timed_allocator(DlTensor *like, DlManaged **out, void *ctx,
+                           void (*error)(void *, const char *, const char *))
+{
+    double start = now();
+    int code = torch_table.allocator(like, out, ctx, error);
+    add(ALLOCATE, start);
+    if (code == 0) {
+        tensor_end = (*out)->deleter;
+        (*out)->deleter = timed_end;
+    }
+    return code;
+}
+
+static int timed_stream(int32_t type, int32_t id, void **stream)
+{
+    double start = now();
+    int code = torch_table.current_work_stream(type, id, stream);
+    add(STREAM, start);
+    return code;
+}
+
+static int timed_read(void *object, DlTensor *tensor)
+{
+    double start = now();
+    int code = torch_table.dltensor_from_py(object, tensor);
+    add(READ, start);
+    return code;
+}
+
+int time_table(DlExchange *table)
+{
+    uintptr_t page = (uintptr_t)table & ~(uintptr_t)4095;
+    size_t size = ((uintptr_t)(table + 1) | 4095) + 1 - page;
+    if (mprotect((void *)page, size, PROT_READ | PROT_WRITE))
+        return -1;
+    torch_table = *table;
+    table->allocator = timed_allocator;
+    table->current_work_stream = timed_stream;
+    table->dltensor_from_py = timed_read;
+    return 0;
+}
+
+void untime_table(DlExchange *table) { *table = torch_table; }
+
+// torch's C shim: memory of the same allocator, and no tensor.
+typedef int raw_alloc_function(uint64_t, void **);
+typedef int raw_delete_function(void *);
+
+double raw_ns(int64_t bytes, int n)
+{
+    void *torch = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD);
+    raw_alloc_function *take = NULL;
+    raw_delete_function *give = NULL;
+    if (torch) {
+        *(void **)&take = dlsym(torch, "aoti_torch_cuda_caching_allocator_raw_alloc");
+        *(void **)&give = dlsym(torch, "aoti_torch_cuda_caching_allocator_raw_delete");
+    }
+    if (!take || !give)
+        return -1;
+    double start = now();
+    for (int i = 0; i < n; i++) {
+        void *data;
+        if (take((uint64_t)bytes, &data))
+            return -1;
+        give(data);
+    }
+    return (now() - start) / n;
+}
+
+double current_device_ns(int n)
+{
+    int (*ask)(int32_t *) = NULL;
+    void *torch = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD);
+    if (torch)
+        *(void **)&ask = dlsym(torch, "aoti_torch_get_current_device_index");
+    if (!ask)
+        return -1;
+    double start = now();
+    for (int i = 0; i < n; i++) {
+        int32_t device;
+        if (ask(&device))
+            return -1;
+    }
+    return (now() - start) / n;
 }
 
 double allocate_ns(const DlExchange *table, int64_t bytes, int n)

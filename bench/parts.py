@@ -3,7 +3,9 @@
     python bench/parts.py        needs a GPU, a CUDA-enabled OpenCV, and cc on the PATH
 
 Compiles parts.c, which calls torch's exchange table in a loop, and which stands in for the driver to
-time its launches. Prints medians of a few runs, in ns per call.
+time its launches. Prints medians of a few runs, in ns per call; then where a copy's time goes, each
+stage timed where it happens, less what the clock takes: with caches that the launch before left cold,
+and a torch that has to find its memory again.
 """
 
 import ctypes
@@ -17,6 +19,16 @@ import timeit
 
 HERE = pathlib.Path(__file__).parent
 RUNS, CALLS = 9, 20_000
+STAGES = (  # as parts.c counts them
+    "cuLaunchKernel",
+    "cuCtxGetCurrent",
+    "cuCtxGetId",
+    "cuStreamIsCapturing",
+    "the table's dltensor_from_py",
+    "the table's current_work_stream",
+    "the table's allocator",
+    "the end of its tensor",
+)
 
 
 def build(folder):
@@ -43,8 +55,12 @@ def measure(library):
     import torch
 
     lib = ctypes.PyDLL(library)
-    for name in ("allocate_ns", "stream_ns", "tensor_ns", "launch_ns", "empty_launch_ns"):
+    for name in (
+        "allocate_ns stream_ns tensor_ns launch_ns empty_launch_ns raw_ns current_device_ns "
+        "clock_ns stage_ns"
+    ).split():
         getattr(lib, name).restype = ctypes.c_double
+    lib.stage_calls.restype = ctypes.c_long
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     table = ctypes.c_void_p(pointer(torch.Tensor.__dlpack_c_exchange_api__, b"dlpack_exchange_api"))
@@ -82,6 +98,10 @@ def measure(library):
         "  allocator of the table, and the end": lambda: lib.allocate_ns(
             table, ctypes.c_int64(image.size), CALLS
         ),
+        "  memory of the C shim, and its end": lambda: lib.raw_ns(
+            ctypes.c_int64(image.size), CALLS
+        ),
+        "  the C shim's current device": lambda: lib.current_device_ns(CALLS),
         "copy_into": python("pixview.copy_into(mat, planes)", 100),
         "  the cuLaunchKernel of that": launch("pixview.copy_into(mat, planes)"),
     }
@@ -99,7 +119,41 @@ def measure(library):
             torch.cuda.synchronize()
     for name, values in samples.items():
         print(f"{name:50} {statistics.median(values[1:]):8.0f}")
+    for code in ("pixview.as_gpumat(planes)", "pixview.copy_into(mat, planes)"):
+        stages(lib, table, code, names)
     return 0
+
+
+def stages(lib, table, code, names, calls=100):
+    """The median call without timed stages, then every stage's share of calls with them."""
+    import torch
+
+    def run():
+        torch.cuda.synchronize()
+        return timeit.timeit(code, globals=names, number=calls) / calls * 1e9
+
+    whole = statistics.median(run() for _ in range(5 * RUNS))
+    shares = {name: [] for name in STAGES}
+    counts = {}
+    if lib.time_table(table):
+        print("the table cannot be replaced")
+        return
+    run()
+    for _ in range(5 * RUNS):
+        lib.reset_stages()
+        run()
+        clock = lib.clock_ns()
+        for i, name in enumerate(STAGES):
+            count = lib.stage_calls(i) / calls
+            counts[name] = count
+            shares[name].append(lib.stage_ns(i) / calls - count * clock)
+    lib.untime_table(table)
+    medians = {name: statistics.median(values) for name, values in shares.items()}
+    print(f"{code:50} {whole:8.0f}")
+    for name, value in medians.items():
+        if counts[name]:
+            print(f"  {name:42} x {counts[name]:3.1f} {value:8.0f}")
+    print(f"  {'the rest: pixview, Python, the clock':48} {whole - sum(medians.values()):8.0f}")
 
 
 def main():
