@@ -13,6 +13,7 @@ typedef struct bits_job {
     char *dst;
     const char *src;
     int64_t size; // of what moves as one
+    bool past;    // the cache
     int count;
     axis axes[4]; // the last one moves fastest in dst
 } bits_job;
@@ -82,8 +83,13 @@ static void steps(const bits_job *job, const axis *along, char *dst, const char 
         job->loops->strided[unit](dst, along->dst, src, along->src, along->extent);
         return;
     }
+    // Rows of a crop: memcpy starts anew with each, and on some processors slowly.
+    bool row = job->loops->row && job->size >= 256 && job->size <= 1 << 20;
     for (int64_t i = 0; i < along->extent; i++)
-        memcpy(dst + i * along->dst, src + i * along->src, (size_t)job->size);
+        if (row)
+            job->loops->row(dst + i * along->dst, src + i * along->src, job->size);
+        else
+            memcpy(dst + i * along->dst, src + i * along->src, (size_t)job->size);
 }
 
 // The innermost axis of each end: `x` in the source, `y` in the destination.
@@ -103,6 +109,29 @@ static int64_t lead(const char *dst, int64_t size, int64_t count)
     return 0;
 }
 
+// Bytes of each plane that go through a buffer on their way past the cache: a store there takes whole
+// lines, which no vector of a pixel's elements makes.
+enum { LINES = 512 };
+
+static bool lines(const void *at) { return (uintptr_t)at % 64 == 0; }
+
+// The pixels that went, `dst` beginning with a cache line; the rest is for the ordinary loop.
+static int64_t interleave_past(const bits_job *job, const bits_plane *plane, char *dst,
+                               const char *const *planes, int64_t count)
+{
+    _Alignas(64) char buffer[4 * LINES];
+    const char *from[4];
+    int64_t channels = plane->y.extent, step = LINES / job->size, done = 0;
+    for (; done + step <= count; done += step) {
+        for (int64_t k = 0; k < channels; k++)
+            from[k] = planes[k] + done * job->size;
+        job->loops->interleave[channels - 2][plane->size](buffer, from, step);
+        job->loops->stream(dst + done * channels * job->size, buffer, channels * LINES);
+    }
+    job->loops->settle();
+    return done;
+}
+
 static void interleave(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
     const char *planes[4];
@@ -116,6 +145,13 @@ static void interleave(const bits_job *job, const bits_plane *plane, char *dst, 
         loop(dst, planes, first);
     for (int64_t k = 0; k < channels; k++)
         planes[k] += first * job->size;
+    if (job->past && job->loops->stream && plane->x.extent >= 1024 && lines(dst + first * pixel)) {
+        int64_t done =
+            interleave_past(job, plane, dst + first * pixel, planes, plane->x.extent - first);
+        for (int64_t k = 0; k < channels; k++)
+            planes[k] += done * job->size;
+        first += done;
+    }
     loop(dst + first * pixel, planes, plane->x.extent - first);
 }
 
@@ -129,6 +165,22 @@ static void split_run(const bits_job *job, const bits_plane *plane, char *const 
         job->loops->split3of4[plane->size](planes, src, count);
 }
 
+// The pixels that went, each plane beginning with a cache line.
+static int64_t split_past(const bits_job *job, const bits_plane *plane, char *const *planes,
+                          const char *src, int64_t count)
+{
+    _Alignas(64) char buffer[4][LINES];
+    char *parts[4] = {buffer[0], buffer[1], buffer[2], buffer[3]};
+    int64_t step = LINES / job->size, done = 0;
+    for (; done + step <= count; done += step) {
+        split_run(job, plane, parts, src + done * plane->y.src, step);
+        for (int64_t k = 0; k < plane->x.extent; k++)
+            job->loops->stream(planes[k] + done * job->size, parts[k], LINES);
+    }
+    job->loops->settle();
+    return done;
+}
+
 static void split(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
     char *planes[4];
@@ -140,8 +192,17 @@ static void split(const bits_job *job, const bits_plane *plane, char *dst, const
     src += backwards ? (channels - 1) * plane->x.src : 0;
     if (first > 0)
         split_run(job, plane, planes, src, first);
-    for (int64_t k = 0; k < channels; k++)
+    bool past = job->past && job->loops->stream && channels >= 3 && count >= 1024;
+    for (int64_t k = 0; k < channels; k++) {
         planes[k] += first * job->size;
+        past = past && lines(planes[k]);
+    }
+    if (past) {
+        int64_t done = split_past(job, plane, planes, src + first * plane->y.src, count - first);
+        for (int64_t k = 0; k < channels; k++)
+            planes[k] += done * job->size;
+        first += done;
+    }
     split_run(job, plane, planes, src + first * plane->y.src, count - first);
 }
 
@@ -295,7 +356,7 @@ void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, in
         swap_channels(loops, box, itemsize);
         return;
     }
-    bits_job job = {loops, box->dst, box->src, itemsize, 0, {{0}}};
+    bits_job job = {loops, box->dst, box->src, itemsize, box->past, 0, {{0}}};
     sort_axes(&job, box);
     merge_axes(&job);
     if (job.count == 0) {

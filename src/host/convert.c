@@ -123,6 +123,7 @@ void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
 {
     value_run run;
     pixviewi_box all = *box;
+    all.past = false; // what moves bits here is buffers
     for (int k = 0; k < 4; k++)
         if (all.shape[k] <= 0)
             return;

@@ -1,4 +1,6 @@
 // Which loops this processor runs.
+#include <stdio.h>
+
 #include "host.h"
 
 #ifdef PIXVIEWI_WIDE_LOOPS // x86-64, with a compiler that makes them
@@ -48,4 +50,31 @@ const pixviewi_loops *pixviewi_host_loops(void)
         pixviewi_host_set_loops(loops);
     }
     return loops;
+}
+
+static _Atomic int64_t cache; // 0: not read yet
+
+void pixviewi_host_set_cache(int64_t bytes)
+{
+    atomic_store_explicit(&cache, bytes, memory_order_relaxed);
+}
+
+// Of what some cores share; sysconf gives the sum over the whole processor.
+static int64_t last_level(void)
+{
+    long long kilobytes = 0;
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
+    if (file && fscanf(file, "%lldK", &kilobytes) != 1)
+        kilobytes = 0;
+    if (file)
+        fclose(file);
+    return (int64_t)(kilobytes > 0 && kilobytes < 1 << 30 ? kilobytes : 32 << 10) << 10;
+}
+
+int64_t pixviewi_host_cache(void)
+{
+    int64_t bytes = atomic_load_explicit(&cache, memory_order_relaxed);
+    if (bytes == 0)
+        pixviewi_host_set_cache(bytes = last_level());
+    return bytes;
 }

@@ -32,6 +32,12 @@ typedef struct pixviewi_loops {
     // dst[i * dst_step] = src[i * src_step]. Sizes 1, 2, 4, 8, 16, 3, 6, 12.
     void (*strided[PIXVIEWI_UNITS])(char *dst, int64_t dst_step, const char *src, int64_t src_step,
                                     int64_t count);
+    // A row that memcpy would take longer for; NULL: none.
+    void (*row)(char *dst, const char *src, int64_t size);
+    // Whole cache lines of memory that begins with one, past the cache; NULL: no such stores. `settle`
+    // comes last: such stores are in no order with others.
+    void (*stream)(char *dst, const char *src, int64_t size);
+    void (*settle)(void);
     // out = fma(float(in), a, b), and float to another type; NULL for a pair that does not exist.
     void (*to_float[8])(float *out, const char *in, float a, float b, int64_t count);
     void (*from_float[3])(char *out, const float *in, int64_t count);
@@ -62,6 +68,7 @@ typedef struct pixviewi_box {
     const char *src;
     int64_t shape[4]; // N,H,W,C
     int64_t dst_strides[4], src_strides[4];
+    bool past; // stores may go past the cache: what was written first would be out of it anyway
 } pixviewi_box;
 
 // Bits move. `swap`: channels 0 and 2 of axis 3 exchange.
@@ -71,6 +78,11 @@ void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, in
 // Values change. a and b by the channel of the box.
 void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
                            const pixviewi_move *move);
+
+// Moves that read and write more than so many bytes go past the cache: the last level's size. For
+// tests: that instead; 0: as usual again.
+int64_t pixviewi_host_cache(void);
+void pixviewi_host_set_cache(int64_t bytes);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ typedef struct host_part {
     const pixviewi_loops *loops;
     int axis; // that is cut
     int64_t pieces;
+    bool past; // the cache
 } host_part;
 
 static bool is_list(const pixviewi_end *end) { return end->images != NULL; }
@@ -107,6 +108,7 @@ static void move_piece(void *context, int64_t piece)
         box.src = locate(&move->src, n, box.src_strides);
         box.dst = locate(&move->dst, n, box.dst_strides);
         box.shape[0] = list ? 1 : to[0] - from[0];
+        box.past = part->past;
         for (int k = 1; k < 4; k++) {
             box.shape[k] = to[k] - from[k];
             shift(&box, k, from[k]);
@@ -141,13 +143,14 @@ static int choose_axis(const pixviewi_move *move, int64_t pieces)
 
 void pixviewi_move_host(const pixviewi_move *move)
 {
-    host_part part = {move, pixviewi_host_loops(), 0, 1};
+    host_part part = {move, pixviewi_host_loops(), 0, 1, false};
     int64_t count = 1, bytes;
     for (int k = 0; k < 4; k++)
         count *= move->shape[k];
     if (count <= 0)
         return;
     bytes = count * (pixview_dtype_size(move->src.dtype) + pixview_dtype_size(move->dst.dtype));
+    part.past = bytes > pixviewi_host_cache();
     int threads = pixviewi_host_threads(bytes);
     if (threads == 1) {
         move_piece(&part, 0);

@@ -222,6 +222,48 @@ static void test_alpha(void)
         }
 }
 
+// Rows of a crop, of memory that ends with the last.
+static void test_rows(void)
+{
+    enum { ROWS = 3 };
+    for (int64_t size = 250; size <= 700; size += size < 420 ? 1 : 37)
+        for (int64_t at = 0; at < 64; at += 13) {
+            int64_t step = size + at, bytes = (ROWS - 1) * step + size;
+            char *tight = malloc((size_t)bytes);
+            fill_random(tight, (size_t)bytes, (uint64_t)size);
+            pixviewi_move move = {.shape = {1, ROWS, size, 1},
+                                  .src = {U8, tight, {0, step, 1, 1}, NULL, {0}},
+                                  .dst = {U8, dst + at, {0, size + 5, 1, 1}, NULL, {0}}};
+            check(&move, NULL);
+            free(tight);
+        }
+}
+
+// As if no cache held it: to planes and back, dst anywhere in a line.
+static void test_past_the_cache(void)
+{
+    pixviewi_host_set_cache(1);
+    for (int64_t width = 1024; width < 1200; width += width % 2 ? 41 : 23)
+        for (int k = 0; k < 5 * 3 * 2 * 2; k++) {
+            pixview_dtype dtype = random_dtypes[k % 5];
+            int64_t size = pixview_dtype_size(dtype), channels = 2 + k / 5 % 3;
+            // Planes a whole number of lines apart, or not.
+            int64_t plane = (width * size + 63) / 64 * 64 + (k / 15 % 2 ? 0 : size);
+            for (int64_t at = 0; at < 64; at += 16) {
+                pixviewi_end pixels = {dtype, NULL, {0, 0, channels * size, size}, NULL, {0}};
+                pixviewi_end planes = {dtype, NULL, {0, 0, size, plane}, NULL, {0}};
+                pixviewi_move move = {.shape = {1, 1, width, channels},
+                                      .src = k / 30 ? pixels : planes,
+                                      .dst = k / 30 ? planes : pixels,
+                                      .values.swap_rb = channels == 3 && width % 2};
+                move.src.data = src;
+                move.dst.data = dst + at;
+                check(&move, NULL);
+            }
+        }
+    pixviewi_host_set_cache(0);
+}
+
 // ---- values -----------------------------------------------------------------------------------
 
 static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, float a, float b)
@@ -355,6 +397,8 @@ int main(void)
         test_random(4000, 1);
         test_widths();
         test_alpha();
+        test_rows();
+        test_past_the_cache();
         test_values();
         test_fused();
     }
