@@ -151,7 +151,9 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
     int64_t all = pixviewi_order_axes(image, axes, itemsize, shift, tensor->shape, tensor->strides);
     if (PIXVIEWI_UNLIKELY((all & (itemsize - 1)) != 0))
         return fail_stride(image, axes, itemsize, err);
-    tensor->data = pixview_image_is_empty(image) ? NULL : image->data; // dlpack.h: NULL if empty
+    tensor->data = image->data;
+    if (PIXVIEWI_UNLIKELY(pixview_image_is_empty(image)))
+        tensor->data = NULL; // as dlpack.h says
     tensor->device = (DlDevice){image->device.type, image->device.id};
     tensor->ndim = axes->rank;
     tensor->dtype = (DlDtype){image->dtype.code, image->dtype.bits, image->dtype.lanes};
@@ -165,7 +167,7 @@ pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layou
     return write_tensor(image, layout, tensor, err);
 }
 
-static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
+PIXVIEWI_HOT static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
 
 static bool take_embedded(pixview_owner *owner)
 {
@@ -184,18 +186,18 @@ static bool take_embedded_alone(pixview_owner *owner)
 
 static void free_slot(pixviewi_slot *slot)
 {
-    if (slot->embedded)
+    if (PIXVIEWI_LIKELY(slot->embedded))
         atomic_store_explicit(&slot->owner->slot_taken, false, memory_order_release);
     else
         free(slot);
 }
 
 // Of `image`'s owner, not yet counted.
-static pixview_status make_slot(const pixview_image *image, pixview_layout layout, bool embedded,
-                                pixviewi_slot **out, pixview_error *err)
+PIXVIEWI_HOT static pixview_status make_slot(const pixview_image *image, pixview_layout layout,
+                                             bool embedded, pixviewi_slot **out, pixview_error *err)
 {
     *out = NULL;
-    pixviewi_slot *slot = embedded ? &image->owner->slot : malloc(sizeof *slot);
+    pixviewi_slot *slot = PIXVIEWI_LIKELY(embedded) ? &image->owner->slot : malloc(sizeof *slot);
     if (PIXVIEWI_UNLIKELY(!slot))
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",
                              sizeof *slot);
@@ -225,8 +227,8 @@ pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layo
     return status;
 }
 
-pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, pixviewi_slot **out,
-                                  pixview_error *err)
+PIXVIEWI_HOT pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout,
+                                               pixviewi_slot **out, pixview_error *err)
 {
     pixview_status status = make_slot(image, layout, take_embedded_alone(image->owner), out, err);
     if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
@@ -234,11 +236,11 @@ pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, p
     return status;
 }
 
-void pixviewi_slot_unref(pixviewi_slot *slot)
+PIXVIEWI_HOT void pixviewi_slot_unref(pixviewi_slot *slot)
 {
     if (!slot)
         return;
-    if (atomic_load_explicit(&slot->count, memory_order_acquire) != 1 && // as pixview_owner_unref
+    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&slot->count, memory_order_acquire) != 1) &&
         atomic_fetch_sub_explicit(&slot->count, 1, memory_order_acq_rel) != 1)
         return;
     pixview_owner *owner = slot->owner;

@@ -11,8 +11,8 @@ enum { N = PIXVIEW_N, H = PIXVIEW_H, W = PIXVIEW_W, C = PIXVIEW_C };
 
 bool pixview_image_is_empty(const pixview_image *image)
 {
-    return image->shape[N] == 0 || image->shape[H] == 0 || image->shape[W] == 0 ||
-           image->shape[C] == 0;
+    const int64_t *shape = image->shape; // one branch
+    return (shape[N] == 0) | (shape[H] == 0) | (shape[W] == 0) | (shape[C] == 0);
 }
 
 bool pixview_image_on_host(const pixview_image *image)
@@ -287,7 +287,8 @@ __attribute__((cold)) static pixview_status fail_interleaved(const pixview_image
                          (long long)strides[H], image->data, (long long)itemsize);
 }
 
-pixview_status pixview_image_check_interleaved(const pixview_image *image, pixview_error *err)
+PIXVIEWI_HOT pixview_status pixview_image_check_interleaved(const pixview_image *image,
+                                                            pixview_error *err)
 {
     if (PIXVIEWI_UNLIKELY(!image))
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");

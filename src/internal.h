@@ -13,6 +13,9 @@
 // On the path of every view. By itself gcc inlines no function that has a pixview_error on its stack.
 #define PIXVIEWI_INLINE inline __attribute__((always_inline))
 
+// On that path as well, and too large for it: the linker puts these together, on a few pages of code.
+#define PIXVIEWI_HOT __attribute__((hot))
+
 // Fills err (may be NULL) and returns code, so that a check is one line: `return pixviewi_fail(...)`.
 __attribute__((cold, format(printf, 3, 4))) pixview_status pixviewi_fail(pixview_error *err,
                                                                          pixview_status code,
@@ -74,6 +77,10 @@ struct pixview_owner {
 
 // A new owner with a count of one and nothing held; NULL when out of memory.
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
+
+// block.c: the memory of one owner, not yet filled; NULL when out of memory. From and to any thread.
+pixview_owner *pixviewi_block_take(void);
+void pixviewi_block_give(pixview_owner *block);
 
 // The block and its uses, for a release that has to drop what is held later.
 void pixviewi_owner_free(pixview_owner *owner);

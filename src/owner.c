@@ -10,10 +10,10 @@
 #include "cuda/cuda.h"
 #include "internal.h"
 
-pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
+PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
-    pixview_owner *owner = malloc(sizeof *owner);
-    if (!owner)
+    pixview_owner *owner = pixviewi_block_take();
+    if (PIXVIEWI_UNLIKELY(!owner))
         return NULL;
     atomic_init(&owner->count, 1);
     owner->gpumat_count = 0;
@@ -83,7 +83,7 @@ static bool end_uses(pixview_owner *owner)
 
 static void free_uses(pixviewi_use *use)
 {
-    while (use) {
+    while (PIXVIEWI_UNLIKELY(use != NULL)) {
         pixviewi_use *next = use->next;
         if (use->drop_keep)
             use->drop_keep(use->keep);
@@ -125,10 +125,10 @@ void pixview_owner_ref(pixview_owner *owner)
         atomic_fetch_add_explicit(&owner->count, 1, memory_order_relaxed);
 }
 
-void pixviewi_owner_free(pixview_owner *owner)
+PIXVIEWI_HOT void pixviewi_owner_free(pixview_owner *owner)
 {
     free_uses(owner->uses);
-    free(owner);
+    pixviewi_block_give(owner);
 }
 
 static void finish(pixview_owner *owner)
@@ -202,12 +202,12 @@ void pixviewi_release_postponed_now(bool all)
     pthread_mutex_unlock(&lock);
 }
 
-void pixview_owner_unref(pixview_owner *owner)
+PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
 {
     if (!owner)
         return;
     // Whoever has the only count needs no locked instruction to give it up.
-    if (atomic_load_explicit(&owner->count, memory_order_acquire) != 1 &&
+    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&owner->count, memory_order_acquire) != 1) &&
         atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) != 1)
         return;
     if (PIXVIEWI_UNLIKELY(owner->uses != NULL) && !end_uses(owner))

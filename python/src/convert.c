@@ -23,6 +23,7 @@ static pixview_layout result_layout(const pv_source *src, const pv_request *req)
 }
 
 static bool on_device_only(pv_kind kind) { return kind == PV_CUPY || kind == PV_GPUMAT; }
+static bool alias_writes(pv_kind kind) { return kind == PV_TORCH || on_device_only(kind); }
 
 // 0 if both ends are in the same kind of memory, or the caller asked for the move.
 static int check_device(pv_state *st, const pv_source *src, const pv_request *req, bool *moves)
@@ -63,17 +64,16 @@ static pixview_status refuse_torch(const pixview_image *image, pixview_error *er
 static pixview_status refuse_view(const pv_source *src, const pv_request *req,
                                   pixview_layout layout, pixview_error *err)
 {
-    bool alias_writes = req->to == PV_TORCH || on_device_only(req->to);
     if (PIXVIEWI_UNLIKELY(src->must_copy))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s", src->why);
-    if (PIXVIEWI_UNLIKELY((src->image.flags & PIXVIEW_READ_ONLY) && alias_writes &&
-                          !req->allow_readonly)) {
+    if (PIXVIEWI_UNLIKELY(src->image.flags & PIXVIEW_READ_ONLY) && alias_writes(req->to) &&
+        !req->allow_readonly) {
         return pixviewi_fail(
             err, PIXVIEW_E_READONLY,
             "the source is read-only and the result would be writable; copy=True copies, "
             "allow_readonly=True aliases it all the same");
     }
-    if (req->contiguous && !pixview_image_is_packed(&src->image, layout)) {
+    if (PIXVIEWI_UNLIKELY(req->contiguous) && !pixview_image_is_packed(&src->image, layout)) {
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                              "contiguous=True, and the source is not dense as %s",
                              pixview_layout_name(layout));
@@ -119,7 +119,8 @@ static int check_stream(const pv_source *src, const pv_request *req)
     return -1;
 }
 
-int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_plan *plan)
+PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req,
+                              pv_plan *plan)
 {
     bool moves;
     // To put the reason into words takes longer than to find it: only where somebody reads it.
@@ -130,7 +131,7 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
         check_device(st, src, req, &moves)) {
         return -1;
     }
-    if (req->copy == 1) {
+    if (PIXVIEWI_UNLIKELY(req->copy == 1)) {
         plan->kind = PV_COPY;
         pixviewi_fail(why, PIXVIEW_OK, moves ? "between host and device" : "copy=True");
         return 0;
@@ -147,10 +148,11 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
         pv_raise(st, why);
         return -1;
     }
-    bool same = src->kind == req->to && plan->layout == src->layout;
-    if (req->to == PV_IMAGE && req->has_stream) // another Image, ordered for that stream
-        same = false;
-    plan->kind = same ? PV_SELF : PV_VIEW;
+    plan->kind = PV_VIEW;
+    if (PIXVIEWI_UNLIKELY(src->kind == req->to) && plan->layout == src->layout &&
+        (req->to != PV_IMAGE || !req->has_stream)) { // else another Image, ordered for that stream
+        plan->kind = PV_SELF;
+    }
     return 0;
 }
 
@@ -202,10 +204,10 @@ int pv_prepare_view(pv_state *st, pv_source *src, const pv_request *req)
 static PIXVIEWI_INLINE PyObject *view(pv_state *st, pv_source *src, const pv_request *req,
                                       const pv_plan *plan)
 {
-    if (prepare_view(st, src, req))
+    if (PIXVIEWI_UNLIKELY(prepare_view(st, src, req) != 0))
         return NULL;
     PyObject *out = pv_export(st, req->to, &src->image, plan->layout);
-    if (req->to != PV_IMAGE)
+    if (PIXVIEWI_LIKELY(req->to != PV_IMAGE))
         return out;
     if (pv_keeps_stream(src, req))
         return pv_image_with_stream(out, src->stream_object);
@@ -274,7 +276,8 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
     return out;
 }
 
-PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image, pixview_layout layout)
+PIXVIEWI_HOT PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image,
+                                 pixview_layout layout)
 {
     switch (to) {
     case PV_TORCH:
@@ -299,23 +302,18 @@ static int import_and_plan(pv_state *st, PyObject *x, const pv_request *req, pv_
                : 0;
 }
 
-PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
+PIXVIEWI_HOT PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
 {
     pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
-    if (import_and_plan(st, x, req, &src, &plan) == 0) {
-        switch (plan.kind) {
-        case PV_SELF:
-            out = Py_NewRef(x);
-            break;
-        case PV_VIEW:
+    if (PIXVIEWI_LIKELY(import_and_plan(st, x, req, &src, &plan) == 0)) {
+        if (PIXVIEWI_LIKELY(plan.kind == PV_VIEW))
             out = view(st, &src, req, &plan);
-            break;
-        case PV_COPY:
+        else if (plan.kind == PV_COPY)
             out = copy(st, &src, req, &plan);
-            break;
-        }
+        else
+            out = Py_NewRef(x);
     }
     pv_source_clear(&src);
     return out;

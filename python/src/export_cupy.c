@@ -66,7 +66,8 @@ static PyObject *construct(pv_state *st, PyObject *shape, PyObject *dtype, PyObj
     return PyObject_Vectorcall((PyObject *)type, args, 2, st->kw_memptr_strides);
 }
 
-PyObject *pv_export_cupy(pv_state *st, const pixview_image *image, pixview_layout layout)
+PIXVIEWI_HOT PyObject *pv_export_cupy(pv_state *st, const pixview_image *image,
+                                      pixview_layout layout)
 {
     int ndim;
     int64_t shape[4], strides[4];

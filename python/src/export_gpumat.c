@@ -8,7 +8,7 @@
 #include "convert.h"
 #include "gpumat_object.h"
 
-static int type_of(pv_state *st, const pixview_image *image, int *out)
+PIXVIEWI_HOT static int type_of(pv_state *st, const pixview_image *image, int *out)
 {
     const pv_gpumat_abi *abi = &st->gpumat;
     int depth = pv_gpumat_depth(abi, image->dtype);
@@ -49,7 +49,7 @@ int pv_gpumat_accepts(pv_state *st, const pixview_image *image)
 }
 
 // The header shows exactly the view, so that adjustROI and ensureSizeIsEnough cannot walk out of it.
-static void fill(pv_gpumat *g, const pixview_image *image, int type)
+PIXVIEWI_HOT static void fill(pv_gpumat *g, const pixview_image *image, int type)
 {
     int64_t h = image->shape[PIXVIEW_H], w = image->shape[PIXVIEW_W], c = image->shape[PIXVIEW_C];
     int64_t row = w * c * pixview_dtype_size(image->dtype);
@@ -118,7 +118,7 @@ static PyObject *make_subtype(pv_state *st, const pixview_image *image, int type
     return object;
 }
 
-PyObject *pv_export_gpumat(pv_state *st, pixview_image *image)
+PIXVIEWI_HOT PyObject *pv_export_gpumat(pv_state *st, pixview_image *image)
 {
     int type;
     if (type_of(st, image, &type))

@@ -57,7 +57,7 @@ static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
     return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
 }
 
-PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixview_layout layout)
+PIXVIEWI_HOT PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixview_layout layout)
 {
     if (PIXVIEWI_UNLIKELY(!st->torch_cuda_ready && image->device.type != PIXVIEW_CPU))
         init_cuda(st);

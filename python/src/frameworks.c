@@ -149,7 +149,7 @@ static inline pv_kind kind_by(pv_state *st, PyTypeObject *type,
     return PV_OTHER;
 }
 
-pv_kind pv_kind_of(pv_state *st, PyObject *x)
+PIXVIEWI_HOT pv_kind pv_kind_of(pv_state *st, PyObject *x)
 {
     pv_kind kind = kind_by(st, Py_TYPE(x), same_type);
     if (PIXVIEWI_LIKELY(kind != PV_OTHER))
@@ -206,7 +206,7 @@ int pv_need_cv2(pv_state *st)
 }
 
 // The framework of the result, imported if need be: the user asked for it by name.
-int pv_need(pv_state *st, pv_kind kind)
+PIXVIEWI_HOT int pv_need(pv_state *st, pv_kind kind)
 {
     switch (kind) {
     case PV_TORCH:

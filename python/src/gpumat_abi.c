@@ -215,7 +215,7 @@ int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype)
 
 bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out)
 {
-    if (depth < 0 || depth >= depth_count(abi))
+    if (PIXVIEWI_UNLIKELY(depth < 0 || depth >= depth_count(abi)))
         return false;
     *out = depths[depth];
     return true;

@@ -22,7 +22,7 @@ pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat)
     return (pixview_owner *)(count - offsetof(pixview_owner, gpumat_count));
 }
 
-static void free_owner(void *self, pv_gpumat *mat)
+PIXVIEWI_HOT static void free_owner(void *self, pv_gpumat *mat)
 {
     (void)self;
     pixview_owner_unref(pv_gpumat_counted_owner(mat));
@@ -46,12 +46,12 @@ static const struct {
 pv_gpumat_allocator pv_gpumat_our_allocator = {our_vtable.functions};
 pv_gpumat_allocator pv_gpumat_probe_allocator = {probe_vtable.functions};
 
-bool pv_gpumat_drop(pv_gpumat *header)
+PIXVIEWI_HOT bool pv_gpumat_drop(pv_gpumat *header)
 {
     return __atomic_sub_fetch(header->refcount, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
-void pv_gpumat_free(pv_gpumat *header)
+PIXVIEWI_HOT void pv_gpumat_free(pv_gpumat *header)
 {
     typedef void (*free_function)(void *self, pv_gpumat *mat);
     ((free_function)header->allocator->vtable[PV_GPUMAT_VTABLE_FREE])(header->allocator, header);

@@ -19,7 +19,7 @@ typedef struct node {
 
 static _Atomic(node *) deferred;
 
-bool pv_have_gil(void)
+PIXVIEWI_HOT bool pv_have_gil(void)
 {
     // PyGILState_Check always says yes once a sub-interpreter was made, so ask the thread state itself.
 #if PY_VERSION_HEX >= 0x030d0000
@@ -47,7 +47,7 @@ static void free_node(node *item)
         free(item);
 }
 
-void pv_drain_deferred(void)
+PIXVIEWI_HOT void pv_drain_deferred(void)
 {
     pixviewi_release_postponed();
     if (PIXVIEWI_LIKELY(!atomic_load_explicit(&deferred, memory_order_relaxed)))
@@ -68,7 +68,7 @@ static int drain_pending(void *ignored)
     return 0;
 }
 
-static void drop_later(node *item)
+PIXVIEWI_HOT static void drop_later(node *item)
 {
     node *head = atomic_load_explicit(&deferred, memory_order_relaxed);
     do { // once published, the item belongs to whoever drains
@@ -101,7 +101,7 @@ static node *node_of(const pixview_owner *owner)
     return (node *)owner->held.pointers;
 }
 
-static void release_object(pixview_owner *owner)
+PIXVIEWI_HOT static void release_object(pixview_owner *owner)
 {
     node *item = node_of(owner);
     if (pixviewi_exiting()) {
@@ -115,7 +115,7 @@ static void release_object(pixview_owner *owner)
     }
 }
 
-pixview_owner *pv_hold_object(PyObject *object)
+PIXVIEWI_HOT pixview_owner *pv_hold_object(PyObject *object)
 {
     pixview_owner *owner = pixviewi_owner_new(release_object);
     if (!owner) {

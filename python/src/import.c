@@ -52,9 +52,9 @@ static int resolve_layout(pv_state *st, pv_kind kind, const pv_request *req, int
     return ndim == 3 ? guard(st, req, *out, shape) : 0;
 }
 
-int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request *req, void *data,
-                   int ndim, const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
-                   pixview_device device)
+PIXVIEWI_HOT int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, const pv_request *req,
+                                void *data, int ndim, const int64_t *shape, const int64_t *strides,
+                                pixview_dtype dtype, pixview_device device)
 {
     src->kind = kind;
     if (resolve_layout(st, kind, req, ndim, shape, &src->layout))
@@ -86,8 +86,9 @@ static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_sou
     return 0;
 }
 
-// The protocols in the order in which they are tried.
-static int import_protocols(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+// The protocols in the order in which they are tried. Not among the code of plain views.
+__attribute__((noinline)) static int import_protocols(pv_state *st, PyObject *x,
+                                                      const pv_request *req, pv_source *src)
 {
     if (PyCapsule_CheckExact(x))
         return pv_import_capsule(st, x, req, src);
@@ -134,7 +135,7 @@ static int import_tensor(pv_state *st, PyObject *x, const pv_request *req, pv_so
     return pv_import_tensor_attributes(st, x, req, src);
 }
 
-int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+PIXVIEWI_HOT int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pv_drain_deferred();
     switch (pv_kind_of(st, x)) {
@@ -153,7 +154,7 @@ int pv_import(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
     }
 }
 
-int pv_source_hold(pv_state *st, pv_source *src)
+PIXVIEWI_HOT int pv_source_hold(pv_state *st, pv_source *src)
 {
     if (PIXVIEWI_UNLIKELY(src->image.owner || pixview_image_is_empty(&src->image)))
         return 0;
@@ -165,10 +166,12 @@ int pv_source_hold(pv_state *st, pv_source *src)
     return src->image.owner ? 0 : -1;
 }
 
-void pv_source_clear(pv_source *src)
+PIXVIEWI_HOT void pv_source_clear(pv_source *src)
 {
     pixview_owner_unref(src->image.owner);
     src->image.owner = NULL;
-    Py_CLEAR(src->keep);
-    Py_CLEAR(src->stream_object);
+    if (PIXVIEWI_UNLIKELY(src->keep != NULL))
+        Py_CLEAR(src->keep);
+    if (PIXVIEWI_UNLIKELY(src->stream_object != NULL))
+        Py_CLEAR(src->stream_object);
 }

@@ -75,7 +75,7 @@ static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src
     return pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device);
 }
 
-int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+PIXVIEWI_HOT int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     pv_stream stream = {0, NULL};
     if (init(st, x, req, src))

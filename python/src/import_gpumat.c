@@ -19,8 +19,8 @@ static int read_struct(pv_state *st, PyObject *x, fields *out, pv_source *src)
         return -1;
     }
     *out = (fields){g->rows, g->cols, g->flags & PV_GPUMAT_TYPE_MASK, (int64_t)g->step, g->data};
-    if (g->refcount && g->allocator != st->gpumat.default_allocator &&
-        g->allocator != &pv_gpumat_our_allocator) {
+    if (PIXVIEWI_UNLIKELY(g->allocator != st->gpumat.default_allocator) && g->refcount &&
+        PIXVIEWI_UNLIKELY(g->allocator != &pv_gpumat_our_allocator)) {
         src->must_copy = true;
         src->why =
             "the GpuMat's memory belongs to a BufferPool, which takes it back with its stream";
@@ -79,8 +79,10 @@ static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f, int *out)
             "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in yet");
         return -1;
     }
-    if (PIXVIEWI_LIKELY(empty || !pixviewi_cuda_pointer_device(f->data, out, &err)))
+    if (PIXVIEWI_UNLIKELY(empty) ||
+        PIXVIEWI_LIKELY(!pixviewi_cuda_pointer_device(f->data, out, &err))) {
         return 0;
+    }
     pv_raise(st, &err);
     return -1;
 }
@@ -115,7 +117,7 @@ static PIXVIEWI_INLINE int describe(pv_state *st, const fields *f, const pv_requ
     return -1;
 }
 
-int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+PIXVIEWI_HOT int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     fields f;
     if (PIXVIEWI_UNLIKELY(!st->gpumat.checked) && pv_gpumat_check(st))
@@ -168,12 +170,12 @@ static void free_memory(void *header) { pv_gpumat_free(header); }
 
 // The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
 // the memory is ours, by dropping the owner, which wants the GIL if it is there.
-static void release_header(pixview_owner *owner)
+PIXVIEWI_HOT static void release_header(pixview_owner *owner)
 {
     pv_gpumat *header = (pv_gpumat *)owner->held.words;
-    if (pixviewi_cuda_gone())
+    if (PIXVIEWI_UNLIKELY(pixviewi_cuda_gone()))
         return; // OpenCV's static allocator may be gone
-    if (!pv_gpumat_drop(header))
+    if (PIXVIEWI_LIKELY(!pv_gpumat_drop(header)))
         return;
     if (header->allocator != &pv_gpumat_our_allocator &&
         !pixviewi_cuda_same_context(owner->device, owner->context))
@@ -188,14 +190,14 @@ static void release_header(pixview_owner *owner)
         PyEval_RestoreThread(gil);
 }
 
-pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
+PIXVIEWI_HOT pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
 {
     _Static_assert(sizeof(pv_gpumat) <= sizeof(((pixview_owner *)0)->held), "a header fits");
     pv_gpumat *g = pv_gpumat_in_place(&st->gpumat) ? pv_gpumat_header(src->object) : NULL;
-    if (!g || !g->refcount || !st->gpumat.own_native)
+    if (PIXVIEWI_UNLIKELY(!g || !g->refcount || !st->gpumat.own_native))
         return pv_hold_object(src->object);
     pixview_owner *owner = pixviewi_owner_new(release_header);
-    if (!owner) {
+    if (PIXVIEWI_UNLIKELY(!owner)) {
         PyErr_NoMemory();
         return NULL;
     }

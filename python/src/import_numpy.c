@@ -47,7 +47,7 @@ static int import_by_interface(pv_state *st, PyObject *x, const pv_request *req,
 }
 
 // The buffer is given back at once: a NumPy array does not move its memory while it is referenced.
-int pv_import_numpy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+PIXVIEWI_HOT int pv_import_numpy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
 {
     if (PIXVIEWI_UNLIKELY(Py_TYPE(x) != st->numpy_type) && PyObject_HasAttrString(x, "filled")) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,

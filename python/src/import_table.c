@@ -37,8 +37,8 @@ static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
     return check_bit(st, x, st->s_is_neg, "resolve_neg");
 }
 
-int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
-                    const pv_request *req, pv_source *src)
+PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
+                                 const pv_request *req, pv_source *src)
 {
     DlTensor t;
     if (PIXVIEWI_UNLIKELY(table->dltensor_from_py(x, &t) != 0)) {

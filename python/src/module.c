@@ -52,10 +52,11 @@ static PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nar
     return pv_convert(st, a.x, &req);
 }
 
-#define CONVERSION(function, name, kind)                                                      \
-    static PyObject *function(PyObject *m, PyObject *const *args, Py_ssize_t n, PyObject *kw) \
-    {                                                                                         \
-        return convert(m, args, n, kw, name, kind);                                           \
+#define CONVERSION(function, name, kind)                                                     \
+    PIXVIEWI_HOT static PyObject *function(PyObject *m, PyObject *const *args, Py_ssize_t n, \
+                                           PyObject *kw)                                     \
+    {                                                                                        \
+        return convert(m, args, n, kw, name, kind);                                          \
     }
 CONVERSION(as_torch, "as_torch", PV_TORCH)
 CONVERSION(as_cupy, "as_cupy", PV_CUPY)

@@ -157,17 +157,22 @@ static int order_apart(pv_state *st, pv_source *src, const pv_request *req,
     return joint.join == PIXVIEWI_JOIN_APART ? 0 : note_uses(st, src, consumer, joint.capture);
 }
 
-int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
+PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
 {
     pixview_image *image = &src->image;
     pv_stream consumer = {0, NULL};
-    int rc = pv_consumer_stream(st, req, image->device, &consumer);
-    if (rc == 0 && PIXVIEWI_UNLIKELY(!same(image->stream, consumer.handle)) &&
-        consumer.handle != PIXVIEW_STREAM_NONE) {
+    if (PIXVIEWI_UNLIKELY(pv_consumer_stream(st, req, image->device, &consumer) != 0)) {
+        Py_XDECREF(consumer.object);
+        return -1;
+    }
+    int rc = 0;
+    if (PIXVIEWI_UNLIKELY(image->stream != consumer.handle) &&
+        !same(image->stream, consumer.handle) && consumer.handle != PIXVIEW_STREAM_NONE) {
         rc = order_apart(st, src, req, &consumer);
     }
     image->stream = consumer.handle;
-    Py_XDECREF(consumer.object);
+    if (PIXVIEWI_UNLIKELY(consumer.object != NULL))
+        Py_DECREF(consumer.object);
     return rc;
 }
 

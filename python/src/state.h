@@ -272,8 +272,8 @@ static inline pv_stream pv_default_stream(int device)
 // Of a GpuMat or raw pointer: what was passed, or that.
 static inline pv_stream pv_end_stream(const pv_request *req, int device)
 {
-    return req->has_stream ? (pv_stream){req->stream, req->stream_object}
-                           : pv_default_stream(device);
+    return PIXVIEWI_UNLIKELY(req->has_stream) ? (pv_stream){req->stream, req->stream_object}
+                                              : pv_default_stream(device);
 }
 
 // The GPU of x, whatever its rank where that is possible. DeviceError for host memory.

@@ -120,11 +120,12 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
     return -1;
 }
 
-int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
+PIXVIEWI_HOT int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
 {
-    if (pv_torch_by_table(st)) {
+    if (PIXVIEWI_LIKELY(pv_torch_by_table(st))) {
         void *handle = NULL;
-        if (st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle))
+        if (PIXVIEWI_UNLIKELY(st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) !=
+                              0))
             return -1;
         *out = (pixview_stream)handle;
         return 0;
@@ -140,7 +141,7 @@ int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
 }
 
 // The object is only needed to keep a stream other than the default one alive, and costs far more.
-int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
+PIXVIEWI_HOT int pv_cupy_stream(pv_state *st, int device, pv_stream *out)
 {
     if (PIXVIEWI_LIKELY(st->cupy_stream_handle && !st->cupy_shortcuts_off)) {
         intptr_t handle = st->cupy_stream_handle(device);
@@ -170,10 +171,12 @@ int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out)
     return 0;
 }
 
-int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out)
+PIXVIEWI_HOT int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device,
+                                    pv_stream *out)
 {
     *out = (pv_stream){PIXVIEW_STREAM_NONE, NULL};
-    if ((device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED) || req->planning)
+    bool host = device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED;
+    if (PIXVIEWI_UNLIKELY(host || req->planning))
         return 0;
     if (req->to == PV_TORCH)
         return pv_torch_stream(st, device.id, &out->handle);

@@ -9,18 +9,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static atomic_bool exiting, forked;
+enum { EXITING = 1, FORKED = 2 };
+static atomic_uint gone; // one word, since every release asks
 
-void pixviewi_set_exiting(void) { atomic_store_explicit(&exiting, true, memory_order_relaxed); }
-
-bool pixviewi_exiting(void) { return atomic_load_explicit(&exiting, memory_order_relaxed); }
-
-static void set_forked(void) { atomic_store_explicit(&forked, true, memory_order_relaxed); }
-
-bool pixviewi_cuda_gone(void)
+static bool is_gone(unsigned by)
 {
-    return pixviewi_exiting() || atomic_load_explicit(&forked, memory_order_relaxed);
+    return (atomic_load_explicit(&gone, memory_order_relaxed) & by) != 0;
 }
+
+void pixviewi_set_exiting(void) { atomic_fetch_or_explicit(&gone, EXITING, memory_order_relaxed); }
+
+bool pixviewi_exiting(void) { return is_gone(EXITING); }
+
+static void set_forked(void) { atomic_fetch_or_explicit(&gone, FORKED, memory_order_relaxed); }
+
+bool pixviewi_cuda_gone(void) { return is_gone(EXITING | FORKED); }
 
 pixview_status pixviewi_driver_fail(pixview_error *err, const pixviewi_driver *driver, int code,
                                     const char *what)
@@ -84,34 +87,39 @@ static pixview_status load(pixviewi_driver *driver, pixview_error *err)
     return PIXVIEW_OK;
 }
 
-const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
+static const pixviewi_driver *_Atomic ready;
+
+// The first call, and every one that fails.
+__attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err)
 {
     static pixviewi_driver table;
     static pixview_error failure;
-    static const pixviewi_driver *_Atomic ready;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static bool tried;
 
-    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&forked, memory_order_relaxed))) {
-        pixviewi_fail(err, PIXVIEW_E_CUDA,
-                      "CUDA was used before this process was forked, and a child cannot go on with "
-                      "it; start workers with the 'spawn' or 'forkserver' method");
-        return NULL;
-    }
-    const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
-    if (PIXVIEWI_LIKELY(driver))
-        return driver;
     pthread_mutex_lock(&lock);
     if (!tried) {
         tried = true;
         if (load(&table, &failure) == PIXVIEW_OK)
             atomic_store_explicit(&ready, &table, memory_order_release);
     }
-    driver = atomic_load_explicit(&ready, memory_order_relaxed);
+    const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_relaxed);
     if (!driver && err)
         *err = failure;
     pthread_mutex_unlock(&lock);
     return driver;
+}
+
+PIXVIEWI_HOT const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
+{
+    if (PIXVIEWI_UNLIKELY(is_gone(FORKED))) {
+        pixviewi_fail(err, PIXVIEW_E_CUDA,
+                      "CUDA was used before this process was forked, and a child cannot go on with "
+                      "it; start workers with the 'spawn' or 'forkserver' method");
+        return NULL;
+    }
+    const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
+    return PIXVIEWI_LIKELY(driver != NULL) ? driver : load_once(err);
 }
 
 pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err)

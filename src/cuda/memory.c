@@ -36,7 +36,8 @@ static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixview_error *err)
+PIXVIEWI_HOT pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
+                                                         pixview_error *err)
 {
     *device = 0;
     const pixviewi_driver *driver = pixviewi_driver_get(err);

@@ -43,6 +43,40 @@ static void *drop(void *arg)
     return NULL;
 }
 
+static void *make_and_drop(void *key)
+{
+    pixview_owner *owner[2] = {NULL};
+    for (int i = 0; i < 2; i++)
+        REQUIRE_OK(pixview_owner_create(&released, release, &owner[i], err));
+    if (key) // dropped after this thread's own end
+        REQUIRE_INT(pthread_setspecific(*(pthread_key_t *)key, owner[0]), 0);
+    else
+        pixview_owner_unref(owner[0]);
+    pixview_owner_unref(owner[1]);
+    return NULL;
+}
+
+static void drop_late(void *owner) { pixview_owner_unref(owner); }
+
+// LeakSanitizer sees whether a thread's spare block goes with it.
+static void test_end_of_thread(void)
+{
+    pthread_key_t before, after; // than pixview's own key, made at the first release
+    pthread_t thread;
+    REQUIRE_INT(pthread_key_create(&before, drop_late), 0);
+    make_and_drop(NULL);
+    REQUIRE_INT(pthread_key_create(&after, drop_late), 0);
+    atomic_store(&released, 0);
+    pthread_key_t *keys[] = {NULL, &before, &after};
+    for (int i = 0; i < 3; i++) {
+        REQUIRE_INT(pthread_create(&thread, NULL, make_and_drop, keys[i]), 0);
+        pthread_join(thread, NULL);
+    }
+    REQUIRE_INT(released, 6);
+    pthread_key_delete(before);
+    pthread_key_delete(after);
+}
+
 static void test_threads(void)
 {
     pixview_owner *owner = NULL;
@@ -63,5 +97,6 @@ int main(void)
     test_count();
     test_refused();
     test_threads();
+    test_end_of_thread();
     return 0;
 }
