@@ -193,8 +193,9 @@ static void free_slot(pixviewi_slot *slot)
 }
 
 // Of `image`'s owner, not yet counted.
-PIXVIEWI_HOT static pixview_status make_slot(const pixview_image *image, pixview_layout layout,
-                                             bool embedded, pixviewi_slot **out, pixview_error *err)
+static PIXVIEWI_INLINE pixview_status make_slot(const pixview_image *image, pixview_layout layout,
+                                                bool embedded, pixviewi_slot **out,
+                                                pixview_error *err)
 {
     *out = NULL;
     pixviewi_slot *slot = PIXVIEWI_LIKELY(embedded) ? &image->owner->slot : malloc(sizeof *slot);

@@ -279,9 +279,9 @@ static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const
 PIXVIEWI_HOT PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image,
                                  pixview_layout layout)
 {
-    switch (to) {
-    case PV_TORCH:
+    if (PIXVIEWI_LIKELY(to == PV_TORCH))
         return pv_export_torch(st, image, layout);
+    switch (to) {
     case PV_GPUMAT:
         return pv_export_gpumat(st, image);
     case PV_CUPY:

@@ -205,8 +205,7 @@ int pv_need_cv2(pv_state *st)
     return pv_gpumat_check(st);
 }
 
-// The framework of the result, imported if need be: the user asked for it by name.
-PIXVIEWI_HOT int pv_need(pv_state *st, pv_kind kind)
+static int find_needed(pv_state *st, pv_kind kind)
 {
     switch (kind) {
     case PV_TORCH:
@@ -220,4 +219,13 @@ PIXVIEWI_HOT int pv_need(pv_state *st, pv_kind kind)
     default:
         return 0;
     }
+}
+
+// Imported if need be: the user asked for it by name.
+int pv_find_needed(pv_state *st, pv_kind kind)
+{
+    if (find_needed(st, kind))
+        return -1;
+    st->needed |= 1U << kind;
+    return 0;
 }

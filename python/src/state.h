@@ -87,6 +87,7 @@ typedef struct pv_state {
     // A framework's fields are NULL until its module is found in sys.modules (or imported, when the
     // user asked for it by name). pv_frameworks_find fills them.
     PyObject *torch;
+    unsigned needed; // a bit for each kind whose framework is there, checked
     PyTypeObject *tensor_type;
     const DlExchange *torch_table; // NULL before torch 2.10: attributes and capsules are used
     bool torch_table_off;          // test hook
@@ -225,7 +226,6 @@ PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype); // new; a string w
 int pv_consumer_stream(pv_state *st, const pv_request *req, pixview_device device, pv_stream *out);
 // On which an object without a stream of its own is used: the legacy one, or using_stream's.
 int pv_work_stream(pv_state *st, pixview_device device, pv_stream *out);
-int pv_torch_stream(pv_state *st, int device, pixview_stream *out); // torch never destroys its own
 int pv_cupy_stream(pv_state *st, int device, pv_stream *out);
 
 // Orders a view's consumer after the source's stream and notes what the release has to undo: the
@@ -312,8 +312,13 @@ pv_kind pv_kind_of(pv_state *st, PyObject *x);
 int pv_need_torch(pv_state *st);
 int pv_need_cupy(pv_state *st);
 int pv_need_numpy(pv_state *st);
-int pv_need_cv2(pv_state *st);           // and its GpuMat, self-checked
-int pv_need(pv_state *st, pv_kind kind); // the framework of a result
+int pv_need_cv2(pv_state *st); // and its GpuMat, self-checked
+// The framework of a result.
+int pv_find_needed(pv_state *st, pv_kind kind);
+static inline int pv_need(pv_state *st, pv_kind kind)
+{
+    return PIXVIEWI_LIKELY(st->needed >> kind & 1) ? 0 : pv_find_needed(st, kind);
+}
 void pv_frameworks_find(pv_state *st);
 
 // ---- import_*.c: object -> pv_source. 0, or -1 with an error set ---------------------------------
@@ -337,6 +342,19 @@ void pv_torch_memory_find(pv_torch_memory *memory);
 bool pv_torch_memory_used(const pv_state *st); // from torch's second allocation on
 bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner,
                        void **data);
+
+// torch's current stream, which torch never destroys.
+int pv_torch_stream_by_name(pv_state *st, int device, pixview_stream *out);
+static inline int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
+{
+    if (PIXVIEWI_UNLIKELY(!pv_torch_by_table(st)))
+        return pv_torch_stream_by_name(st, device, out);
+    void *handle = NULL;
+    if (PIXVIEWI_UNLIKELY(st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) != 0))
+        return -1;
+    *out = (pixview_stream)handle;
+    return 0;
+}
 
 bool pv_cupy_in_place(pv_state *st); // cupy_abi.c: may plain arrays be read in place?
 // cupy_abi.c: the fields of a plain cupy.ndarray, read in place. False: ask for its attributes.

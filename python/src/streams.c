@@ -120,16 +120,9 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
     return -1;
 }
 
-PIXVIEWI_HOT int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
+// torch before 2.10
+int pv_torch_stream_by_name(pv_state *st, int device, pixview_stream *out)
 {
-    if (PIXVIEWI_LIKELY(pv_torch_by_table(st))) {
-        void *handle = NULL;
-        if (PIXVIEWI_UNLIKELY(st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) !=
-                              0))
-            return -1;
-        *out = (pixview_stream)handle;
-        return 0;
-    }
     PyObject *cuda = PyObject_GetAttr(st->torch, st->s_cuda);
     PyObject *stream = cuda ? PyObject_CallMethod(cuda, "current_stream", "i", device) : NULL;
     PyObject *handle = stream ? PyObject_GetAttr(stream, st->s_cuda_stream) : NULL;

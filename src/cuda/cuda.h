@@ -14,7 +14,17 @@ pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
 
 // The GPU that a pointer belongs to. No driver call while one GPU is visible (it is 0 then).
 // PIXVIEW_E_DEVICE for host memory or an unknown pointer, PIXVIEW_E_CUDA without a driver.
-pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device, pixview_error *err);
+pixview_status pixviewi_cuda_ask_pointer(const void *ptr, int *device, pixview_error *err);
+extern atomic_bool
+    pixviewi_cuda_single; // the driver is loaded, for this process, and shows one GPU
+static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
+                                                                   pixview_error *err)
+{
+    *device = 0;
+    return PIXVIEWI_LIKELY(atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed))
+               ? PIXVIEW_OK
+               : pixviewi_cuda_ask_pointer(ptr, device, err);
+}
 
 // May an event join two streams now? Outside of any capture, and inside one that both belong to, yes.
 typedef enum pixviewi_join {

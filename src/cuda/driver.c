@@ -11,6 +11,7 @@
 
 enum { EXITING = 1, FORKED = 2 };
 static atomic_uint gone; // one word, since every release asks
+atomic_bool pixviewi_cuda_single;
 
 static bool is_gone(unsigned by)
 {
@@ -21,7 +22,11 @@ void pixviewi_set_exiting(void) { atomic_fetch_or_explicit(&gone, EXITING, memor
 
 bool pixviewi_exiting(void) { return is_gone(EXITING); }
 
-static void set_forked(void) { atomic_fetch_or_explicit(&gone, FORKED, memory_order_relaxed); }
+static void set_forked(void)
+{
+    atomic_fetch_or_explicit(&gone, FORKED, memory_order_relaxed);
+    atomic_store_explicit(&pixviewi_cuda_single, false, memory_order_relaxed);
+}
 
 bool pixviewi_cuda_gone(void) { return is_gone(EXITING | FORKED); }
 
@@ -100,8 +105,10 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
     pthread_mutex_lock(&lock);
     if (!tried) {
         tried = true;
-        if (load(&table, &failure) == PIXVIEW_OK)
+        if (load(&table, &failure) == PIXVIEW_OK) {
             atomic_store_explicit(&ready, &table, memory_order_release);
+            atomic_store_explicit(&pixviewi_cuda_single, table.count == 1, memory_order_relaxed);
+        }
     }
     const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_relaxed);
     if (!driver && err)

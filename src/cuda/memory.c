@@ -36,8 +36,7 @@ static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr
     return PIXVIEW_OK;
 }
 
-PIXVIEWI_HOT pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
-                                                         pixview_error *err)
+pixview_status pixviewi_cuda_ask_pointer(const void *ptr, int *device, pixview_error *err)
 {
     *device = 0;
     const pixviewi_driver *driver = pixviewi_driver_get(err);

@@ -523,11 +523,14 @@ static void test_scope(void)
 
 static void test_fork(void)
 {
-    int status;
+    int status, device;
     REQUIRE(!pixviewi_exiting());
+    REQUIRE_OK(pixviewi_cuda_pointer_device(&status, &device, err));
     pid_t child = fork();
-    if (child == 0)
-        _exit(pixviewi_cuda_gone() && !pixviewi_exiting() ? 0 : 1);
+    if (child == 0) {
+        bool refused = pixviewi_cuda_pointer_device(&status, &device, NULL) == PIXVIEW_E_CUDA;
+        _exit(refused && pixviewi_cuda_gone() && !pixviewi_exiting() ? 0 : 1);
+    }
     REQUIRE(waitpid(child, &status, 0) == child);
     REQUIRE_INT(status, 0);
     REQUIRE(!pixviewi_exiting());
