@@ -1,191 +1,12 @@
-// Times, beside a device copy of as many bytes in the same run.
-//
-// Sources and destinations rotate so that each launch finds nothing of its own in the L2 cache; a
-// sample is some launches between two events; medians. A single image is also replayed in a graph,
-// where it and the copy find everything in the cache, as they do in use.
-#include "kcheck.h"
+// Times, beside a device copy of as many bytes in the same run, and beside the floor of what is slow.
+#include "floor.h"
 
-#include <dlfcn.h>
-
-#include "cuda/cuda.h"
-
-enum { SETS = 4, LAUNCHES = 8, SAMPLES = 21, MAX_ROWS = 1024 };
-static const int64_t CACHE = 256 << 20; // bytes that the sets take together, at least
-
-// ---- the driver, beyond what pixview uses ---------------------------------------------------------
-
-// CUDA_MEMCPY2D
-typedef struct copy_2d {
-    struct {
-        size_t x, y;
-        int memory_type; // 2: of the GPU
-        const void *host;
-        uint64_t device;
-        void *array;
-        size_t pitch;
-    } src, dst;
-    size_t width, height;
-} copy_2d;
-
-#define FUNCTIONS(X)                                                                     \
-    X(cuEventCreate, (void **event, unsigned flags))                                     \
-    X(cuEventRecord, (void *event, void *stream))                                        \
-    X(cuEventSynchronize, (void *event))                                                 \
-    X(cuEventElapsedTime, (float *ms, void *start, void *end))                           \
-    X(cuStreamCreate, (void **stream, unsigned flags))                                   \
-    X(cuMemcpyDtoDAsync_v2, (uint64_t to, uint64_t from, size_t bytes, void *stream))    \
-    X(cuMemcpy2DAsync_v2, (const copy_2d *, void *stream))                               \
-    X(cuStreamBeginCapture_v2, (void *stream, int mode))                                 \
-    X(cuStreamEndCapture, (void *stream, void **graph))                                  \
-    X(cuGraphInstantiateWithFlags, (void **exec, void *graph, unsigned long long flags)) \
-    X(cuGraphLaunch, (void *exec, void *stream))                                         \
-    X(cuGraphExecDestroy, (void *exec))                                                  \
-    X(cuGraphDestroy, (void *graph))
-
-static struct {
-#define MEMBER(name, parameters) int(*name) parameters;
-    FUNCTIONS(MEMBER)
-} cuda;
-
-static void *stream;
-
-#define CUDA(call)                                   \
-    do {                                             \
-        int code_ = cuda.call;                       \
-        if (code_ != 0)                              \
-            FAIL("%s: CUDA error %d", #call, code_); \
-    } while (0)
-
-static void open_driver(void)
-{
-    void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    REQUIRE(library != NULL);
-#define FIND(name, parameters)                    \
-    *(void **)&cuda.name = dlsym(library, #name); \
-    REQUIRE(cuda.name != NULL);
-    FUNCTIONS(FIND)
-    pixviewi_scope scope;
-    REQUIRE_OK(pixviewi_scope_enter(&scope, 0, err)); // stays: this is a program of its own
-    CUDA(cuStreamCreate(&stream, 1));
-}
-
-// ---- what is timed --------------------------------------------------------------------------------
-
-typedef struct ktrial {
-    const kjob *job;
-    kends sets[SETS];
-    int count;       // of sets
-    int64_t bytes;   // moved: read and written
-    char *src, *dst; // of the first set, for the copy
-} ktrial;
-
-static void launch(const ktrial *trial, int i)
-{
-    REQUIRE_OK(pixviewi_cuda_launch_move(0, &trial->sets[i % trial->count].move,
-                                         (pixview_stream)stream, err));
-}
-
-static void copy(const ktrial *trial, int i)
-{
-    int64_t step = trial->bytes / 2 / 512 * 512 + 512;
-    CUDA(cuMemcpyDtoDAsync_v2((uintptr_t)(trial->dst + (i % trial->count) * step),
-                              (uintptr_t)(trial->src + (i % trial->count) * step),
-                              (size_t)trial->bytes / 2, stream));
-}
-
-// Do all rows of both ends lie a pitch apart?
-static bool has_rows(const kjob *job)
-{
-    return job->list == PIXVIEWI_NO_LIST && job->src.order == PLANAR && job->dst.order == PLANAR &&
-           !job->changed && job->src.gap == 0 && job->dst.gap == 0;
-}
-
-static int queue_rows(const ktrial *trial, int i)
-{
-    const pixviewi_move *move = &trial->sets[i % trial->count].move;
-    const int64_t *shape = move->shape;
-    copy_2d rows = {.src = {.memory_type = 2,
-                            .device = (uintptr_t)move->src.data,
-                            .pitch = (size_t)move->src.strides[1]},
-                    .dst = {.memory_type = 2,
-                            .device = (uintptr_t)move->dst.data,
-                            .pitch = (size_t)move->dst.strides[1]},
-                    .width = (size_t)(shape[2] * pixview_dtype_size(trial->job->from)),
-                    .height = (size_t)(shape[0] * shape[1] * shape[3])};
-    return cuda.cuMemcpy2DAsync_v2(&rows, stream);
-}
-
-// The driver need not take every pitch.
-static bool try_rows(const ktrial *trial) { return queue_rows(trial, 0) == 0; }
-
-static void copy_rows(const ktrial *trial, int i)
-{
-    int code = queue_rows(trial, i);
-    if (code != 0)
-        FAIL("cuMemcpy2DAsync: CUDA error %d", code);
-}
-
-static void *event_of(int i)
-{
-    static void *events[2];
-    if (!events[i])
-        CUDA(cuEventCreate(&events[i], 0));
-    return events[i];
-}
-
-static int by_size(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-// Microseconds of one.
-static double time_of(const ktrial *trial, void (*once)(const struct ktrial *, int))
-{
-    void *events[2] = {event_of(0), event_of(1)};
-    float samples[SAMPLES];
-    for (int i = 0; i < 2 * trial->count; i++)
-        once(trial, i);
-    for (int sample = 0; sample < SAMPLES; sample++) {
-        CUDA(cuEventRecord(events[0], stream));
-        for (int i = 0; i < LAUNCHES; i++)
-            once(trial, i);
-        CUDA(cuEventRecord(events[1], stream));
-        CUDA(cuEventSynchronize(events[1]));
-        CUDA(cuEventElapsedTime(&samples[sample], events[0], events[1]));
-    }
-    qsort(samples, SAMPLES, sizeof *samples, by_size);
-    return samples[SAMPLES / 2] * 1000.0 / LAUNCHES;
-}
-
-static double time_in_graph(const ktrial *trial, void (*once)(const struct ktrial *, int))
-{
-    enum { NODES = 20 };
-    void *graph, *exec, *events[2] = {event_of(0), event_of(1)};
-    float samples[SAMPLES];
-    CUDA(cuStreamBeginCapture_v2(stream, 2));
-    for (int i = 0; i < NODES; i++)
-        once(trial, 0);
-    CUDA(cuStreamEndCapture(stream, &graph));
-    CUDA(cuGraphInstantiateWithFlags(&exec, graph, 0));
-    for (int sample = -3; sample < SAMPLES; sample++) {
-        CUDA(cuEventRecord(events[0], stream));
-        CUDA(cuGraphLaunch(exec, stream));
-        CUDA(cuEventRecord(events[1], stream));
-        CUDA(cuEventSynchronize(events[1]));
-        if (sample >= 0)
-            CUDA(cuEventElapsedTime(&samples[sample], events[0], events[1]));
-    }
-    CUDA(cuGraphExecDestroy(exec));
-    CUDA(cuGraphDestroy(graph));
-    qsort(samples, SAMPLES, sizeof *samples, by_size);
-    return samples[SAMPLES / 2] * 1000.0 / NODES;
-}
+enum { MAX_ROWS = 1024, SLOW = 70 };
 
 // ---- rows of the table ------------------------------------------------------------------------------
 
 typedef struct krow {
-    char text[256];
+    char text[384];
     double percent;
 } krow;
 
@@ -199,59 +20,45 @@ static int64_t bytes_of(const kjob *job)
     return elements * (pixview_dtype_size(job->from) + pixview_dtype_size(job->to));
 }
 
-// Random bits: zeros may be faster.
-static void fill_noise(char *far, int64_t bytes)
+// Room for all sets. Returns the bytes from one to the next.
+static int64_t lay_sets(int64_t end_bytes, int64_t moved, int sets, char **data,
+                        pixview_owner **owner)
 {
-    enum { BLOCK = 64 << 20 };
-    static char *noise;
-    static pixview_owner *owner;
-    if (!noise) {
-        char *near = malloc(BLOCK);
-        fill_random(near, BLOCK, 1);
-        noise = gpu_alloc(BLOCK, &owner);
-        gpu_upload(noise, near, BLOCK);
-        free(near);
-    }
-    for (int64_t at = 0; at < bytes; at += BLOCK)
-        CUDA(cuMemcpyDtoDAsync_v2((uintptr_t)(far + at), (uintptr_t)noise,
-                                  (size_t)(bytes - at < BLOCK ? bytes - at : BLOCK), stream));
-    CUDA(cuEventRecord(event_of(0), stream));
-    CUDA(cuEventSynchronize(event_of(0)));
+    int64_t step = end_bytes / 512 * 512 + 512;
+    step = step > copy_step(moved) ? step : copy_step(moved);
+    *data = gpu_alloc(step * sets, owner);
+    return step;
+}
+
+static void add_row(const ktrial *trial)
+{
+    krow *row = &rows[row_count++];
+    double mine = time_of(trial, launch), plain = time_of(trial, copy),
+           bytes = (double)trial->bytes;
+    char floor[128] = FLOOR_EMPTY;
+    row->percent = 100 * plain / mine;
+    if (row->percent < SLOW)
+        describe_floor(trial, mine, floor, sizeof floor);
+    snprintf(row->text, sizeof row->text, "| %s | %s | %.1f | %.1f | %.0f | %.0f | %.1f %% |%s",
+             trial->job->name, kernel_of(trial->job) + 8, mine, plain, bytes / mine / 1e3,
+             bytes / plain / 1e3, row->percent, floor);
+    printf("%s\n", row->text);
+    fflush(stdout);
 }
 
 static void measure(const kjob *job)
 {
     kends sizes = make_ends(job, NULL, NULL);
-    ktrial trial = {.job = job, .bytes = bytes_of(job)};
-    int64_t half = trial.bytes / 2 / 512 * 512 + 512;
-    int64_t src_step = sizes.src_bytes / 512 * 512 + 512,
-            dst_step = sizes.dst_bytes / 512 * 512 + 512;
-    free_ends(&sizes);
-    src_step = src_step > half ? src_step : half;
-    dst_step = dst_step > half ? dst_step : half;
-    trial.count = (int)(CACHE / (src_step + dst_step) + 1);
-    trial.count = trial.count > SETS ? SETS : trial.count;
+    ktrial trial = {.job = job, .bytes = bytes_of(job), .graph = job->shape[0] == 1};
     pixview_owner *owners[2];
-    trial.src = gpu_alloc(src_step * trial.count, &owners[0]);
-    trial.dst = gpu_alloc(dst_step * trial.count, &owners[1]);
+    trial.count = sets_of(trial.bytes);
+    int64_t src_step = lay_sets(sizes.src_bytes, trial.bytes, trial.count, &trial.src, &owners[0]);
+    int64_t dst_step = lay_sets(sizes.dst_bytes, trial.bytes, trial.count, &trial.dst, &owners[1]);
+    free_ends(&sizes);
     fill_noise(trial.src, src_step * trial.count);
     for (int i = 0; i < trial.count; i++)
         trial.sets[i] = make_ends(job, trial.src + i * src_step, trial.dst + i * dst_step);
-    bool graph = job->shape[0] == 1;
-    double mine = graph ? time_in_graph(&trial, launch) : time_of(&trial, launch);
-    double plain = graph ? time_in_graph(&trial, copy) : time_of(&trial, copy);
-    krow *row = &rows[row_count++];
-    row->percent = 100 * plain / mine;
-    char by_rows[16] = "";
-    // What is slow, beside what the driver makes of the same rows.
-    if (row->percent < 70 && has_rows(job) && try_rows(&trial))
-        snprintf(by_rows, sizeof by_rows, "%.1f",
-                 graph ? time_in_graph(&trial, copy_rows) : time_of(&trial, copy_rows));
-    snprintf(row->text, sizeof row->text, "| %s | %s | %.1f | %.1f | %.0f | %.0f | %.1f %% | %s |",
-             job->name, kernel_of(job) + 8, mine, plain, (double)trial.bytes / mine / 1e3,
-             (double)trial.bytes / plain / 1e3, row->percent, by_rows);
-    printf("%s\n", row->text);
-    fflush(stdout);
+    add_row(&trial);
     for (int i = 0; i < trial.count; i++)
         free_ends(&trial.sets[i]);
     for (int i = 0; i < 2; i++)
@@ -471,10 +278,10 @@ static int by_percent(const void *a, const void *b)
 int64_t bench(FILE *markdown, const char *filter)
 {
     static const char head[] =
-        "| case | kernel | us | copy us | GB/s | copy GB/s | of copy | 2-D copy us |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |";
+        "| case | kernel | us | copy us | GB/s | copy GB/s | of copy | " FLOOR_HEAD "\n"
+        "| --- | --- | --- | --- | --- | --- | --- |" FLOOR_RULE;
     open_driver();
-    printf("%s\n", head);
+    printf("%s\n%s\n", floor_says, head);
     stacks(filter);
     repacks(filter);
     converts(filter);
@@ -483,7 +290,7 @@ int64_t bench(FILE *markdown, const char *filter)
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
     if (markdown)
-        fprintf(markdown, "%s\n", head);
+        fprintf(markdown, "%s\n%s\n", floor_says, head);
     printf("slowest:\n%s\n", head);
     for (int i = 0; i < row_count; i++) {
         if (markdown)
