@@ -261,7 +261,7 @@ static int tensor_bytes(pv_state *st, int64_t nbytes, pixview_device device, pix
         pv_raise(st, &err);
         return -1;
     }
-    st->torch_memory.ready = true;
+    st->torch_shim.ready = true;
     *owner = bytes.owner;
     *data = bytes.data;
     return 0;

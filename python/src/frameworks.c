@@ -46,7 +46,7 @@ static void find_torch(pv_state *st)
     }
     st->torch = module;
     st->torch_table = find_table(st, type);
-    pv_torch_memory_find(&st->torch_memory);
+    pv_torch_shim_find(&st->torch_shim);
     st->tensor_type = type;
 }
 

@@ -76,6 +76,8 @@ PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *ta
     }
     if (t.device.type != PIXVIEW_CUDA)
         return 0;
+    if (PIXVIEWI_LIKELY(kind == PV_TORCH))
+        return pv_torch_stream(st, t.device.id, &src->image.stream);
     void *stream;
     if (table->current_work_stream(t.device.type, t.device.id, &stream))
         return -1;

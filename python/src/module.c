@@ -133,7 +133,7 @@ static PyObject *force(PyObject *module, PyObject *args, PyObject *kwargs)
         st->cupy_shortcuts_off = !shortcuts;
     if (memory >= 0) {
         st->torch_memory_off = !memory;
-        st->torch_memory.ready = memory;
+        st->torch_shim.ready = memory;
     }
     Py_RETURN_NONE;
 }

@@ -69,13 +69,14 @@ typedef struct {
     X(typestr)                   \
     X(view)
 
-// torch_memory.c: of torch's C shim. NULL: this torch has it not.
-typedef struct pv_torch_memory {
+// torch_shim.c: of torch's C shim. NULL: this torch has it not.
+typedef struct pv_torch_shim {
     bool ready; // torch has given GPU memory before, so its allocator is set up
     int32_t (*allocate)(uint64_t nbytes, void **data);
     int32_t (*free)(void *data);
     int32_t (*device)(int32_t *current);
-} pv_torch_memory;
+    int32_t (*stream)(int32_t device, void **current);
+} pv_torch_shim;
 
 typedef struct pv_state {
     PyTypeObject *image_type;
@@ -92,7 +93,7 @@ typedef struct pv_state {
     const DlExchange *torch_table; // NULL before torch 2.10: attributes and capsules are used
     bool torch_table_off;          // test hook
     bool torch_cuda_ready;
-    pv_torch_memory torch_memory;
+    pv_torch_shim torch_shim;
     bool torch_memory_off; // test hook
 
     PyObject *cupy, *cupy_cuda;
@@ -336,9 +337,9 @@ static inline bool pv_torch_by_table(const pv_state *st)
     return st->torch_table && !st->torch_table_off;
 }
 
-// torch_memory.c: bytes of torch's allocator on that GPU, for torch's current stream of it. False, and
+// torch_shim.c: bytes of torch's allocator on that GPU, for torch's current stream of it. False, and
 // no error: not by this way.
-void pv_torch_memory_find(pv_torch_memory *memory);
+void pv_torch_shim_find(pv_torch_shim *shim);
 bool pv_torch_memory_used(const pv_state *st); // from torch's second allocation on
 bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner,
                        void **data);
@@ -350,7 +351,9 @@ static inline int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
     if (PIXVIEWI_UNLIKELY(!pv_torch_by_table(st)))
         return pv_torch_stream_by_name(st, device, out);
     void *handle = NULL;
-    if (PIXVIEWI_UNLIKELY(st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) != 0))
+    int32_t (*shim)(int32_t, void **) = st->torch_shim.stream; // half the table's time
+    if (PIXVIEWI_UNLIKELY(!shim || shim(device, &handle) != 0) &&
+        st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) != 0)
         return -1;
     *out = (pixview_stream)handle;
     return 0;

@@ -1,4 +1,4 @@
-"""Memory that torch's C shim gives for a copy, with a stand-in for the shim: tests/c/fake_torch.c."""
+"""What pixview takes from torch's C shim, with a stand-in for it: tests/c/fake_torch.c."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ a = image(3, 40, 50)
 driver.fake_register(ctypes.c_void_p(a.ctypes.data), ctypes.c_size_t(a.nbytes), {on})
 t = pixview.as_torch(pixview.from_pointer(a.ctypes.data, a.shape, "uint8", layout="CHW", device={on}))
 def seen(name): return ctypes.c_int32.in_dll(shim, "fake_torch_" + name).value
+def set_stream(value): ctypes.c_int64.in_dll(shim, "fake_torch_stream").value = value
+def asked(): return ctypes.c_int64.in_dll(shim, "fake_torch_asked").value
 def set(name, value): ctypes.c_int32.in_dll(shim, "fake_torch_" + name).value = value
 def refused(what):
     try:
@@ -130,4 +132,30 @@ if child == 0:
     drop()
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 at_last.append(drop)
+""")
+
+
+def test_the_current_stream(fake: Any, torch: Any, cv2: Any) -> None:
+    """Of both ends: torch's own work is ordered with what is on another stream."""
+    run("""
+driver.fake_calls.restype = ctypes.c_char_p
+driver.fake_stream.restype = ctypes.c_uint64
+def calls():
+    driver.fake_reset()
+    before = asked()
+    pixview.as_torch(mat)
+    assert asked() == before + 1
+    to_torch = driver.fake_calls().decode().split()
+    driver.fake_reset()
+    pixview.as_gpumat(t)
+    return to_torch, driver.fake_calls().decode().split()
+t = pixview.as_torch(pixview.from_pointer(a.ctypes.data, (40, 50, 3), "uint8", device=0))
+mat = pixview.as_gpumat(t)
+pixview.as_torch(mat)  # the first asks for the context
+assert calls() == ([], [])
+set_stream(driver.fake_stream(0))
+for found in calls():
+    assert found.count("cuEventRecord") == found.count("cuStreamWaitEvent") == 2, found
+set_stream(-1)  # then the table says it: the legacy one
+assert calls() == ([], [])
 """)
