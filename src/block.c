@@ -18,7 +18,7 @@ OF_THREAD pixview_owner *spare;
 OF_THREAD bool known; // to the key
 
 static pthread_key_t key;
-static bool has_key;
+static atomic_bool has_key; // the process may end while a thread makes it
 
 // A use after the end is found all the same.
 #ifdef __SANITIZE_ADDRESS__
