@@ -8,14 +8,16 @@
 
 // The order of PIXVIEWI_KERNELS.
 enum {
-    PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
-    PIXVIEWI_KERNEL_ROWS = 6, // + 4 * (merged) + log2 of the element size
+    PIXVIEWI_KERNEL_COPY = 0,   // + log2 of the element size; 5: 16 bytes, aligned to 8
+    PIXVIEWI_KERNEL_ROWS = 6,   // + log2 of the element size
+    PIXVIEWI_KERNEL_RUNS = 10,  // the same
+    PIXVIEWI_KERNEL_WORDS = 14, // the same; of 1 and 2 bytes
     PIXVIEWI_KERNEL_REPACK =
-        14, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 46, // + 4 * log2 of the size + 2 * (list) + (planar)
+        16, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 48, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        62, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 110,
+        64, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 112,
     PIXVIEWI_KERNEL_COUNT
 };
 

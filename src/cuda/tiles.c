@@ -206,17 +206,38 @@ static uint64_t copy_bits(const void *data, const int64_t strides[4])
            (uint64_t)strides[2];
 }
 
+// Rows that another does not follow at once in the destination.
+static bool is_apart(const pixviewi_copy_plan *plan)
+{
+    return plan->shape[2] > 1 && plan->dst_strides[2] != plan->shape[3] * plan->itemsize;
+}
+
+static int form_of_rows(const pixviewi_copy_plan *plan)
+{
+    enum { MERGED_BYTES = 32 }; // longer rows of bytes have fewer instructions by themselves
+    enum { WORDS_BYTES = 72 };  // longer rows have few ends
+    int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
+    if (is_apart(plan))
+        return size <= 2 && columns * size <= WORDS_BYTES ? PIXVIEWI_WORDS : PIXVIEWI_ROWS;
+    bool merged = rows > 1 && columns * size >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
+                  (size > 1 || columns <= MERGED_BYTES) && columns <= INT32_MAX / rows;
+    return merged ? PIXVIEWI_RUNS : PIXVIEWI_ROWS;
+}
+
 // Vectors of rows that are dense on both ends. False: elements of 16 bytes, which are vectors, or too
 // many.
 static bool plan_vectors(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
 {
-    enum { MERGED_BYTES = 32 }; // longer rows of bytes have fewer instructions by themselves
+    static const int kernels[] = {
+        [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
+        [PIXVIEWI_ROWS] = PIXVIEWI_KERNEL_ROWS,
+        [PIXVIEWI_RUNS] = PIXVIEWI_KERNEL_RUNS,
+    };
     pixviewi_copy_args *args = &launch->args.copy;
     int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
-    bool merged = rows > 1 && plan->dst_strides[2] == columns * size &&
-                  columns * size >= PIXVIEWI_ROW_BYTES(size, true) &&
-                  (size > 1 || columns <= MERGED_BYTES) && columns <= INT32_MAX / rows;
-    int64_t bytes = PIXVIEWI_ROW_BYTES(size, merged), vector = bytes / size;
+    int form = form_of_rows(plan);
+    bool merged = form == PIXVIEWI_RUNS;
+    int64_t bytes = PIXVIEWI_ROW_BYTES(size, form), vector = bytes / size;
     int64_t run = merged ? rows * columns : columns;
     bool aligned = copy_bits(plan->dst, plan->dst_strides) % (uint64_t)bytes == 0;
     int64_t vectors = (run + (aligned ? 0 : vector - 1) - 1) / vector + 1;
@@ -235,20 +256,20 @@ static bool plan_vectors(const pixviewi_copy_plan *plan, pixviewi_launch *launch
     args->columns = (uint32_t)columns;
     args->by_columns = pixviewi_divisor_of((uint32_t)columns);
     args->row = plan->src_strides[2];
+    args->apart = is_apart(plan);
     set_axes(args);
-    launch->kernel = PIXVIEWI_KERNEL_ROWS + 4 * merged + log2_of(size);
+    launch->kernel = kernels[form] + log2_of(size);
     launch->blocks = (args->count - 1) / PIXVIEWI_THREADS + 1;
     return true;
 }
 
-// Very short rows that are apart in the destination. A warp writes elements of a sector of memory at
-// once, vectors' ends one after another, and memory reads a sector that is written in part.
+// Rows of no sector of their own, apart in the destination. A warp writes elements of one at once,
+// words' ends one after another.
 static bool is_sparse(const pixviewi_copy_plan *plan)
 {
-    enum { SHORT = 72, SECTOR = 32 };
     int64_t bytes = plan->shape[3] * plan->itemsize;
-    return plan->shape[2] > 1 && bytes <= SHORT && plan->dst_strides[2] >= bytes + SECTOR &&
-           plan->count <= INT32_MAX;
+    return plan->shape[2] > 1 && bytes <= PIXVIEWI_SECTOR &&
+           plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR && plan->count <= INT32_MAX;
 }
 
 static bool plan_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)

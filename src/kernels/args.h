@@ -54,10 +54,17 @@ typedef struct pixviewi_copy_args {
     uint32_t run, columns; // elements
     pixviewi_divisor by_columns;
     int64_t row;
+    uint32_t apart; // rows, in the destination: memory reads the sectors that they end in
 } pixviewi_copy_args;
 
-// BYTES that a thread moves of rows that are dense on both ends.
-#define PIXVIEWI_ROW_BYTES(size, merged) ((size) == 1 || ((size) == 2 && !(merged)) ? 8 : 16)
+enum { PIXVIEWI_SECTOR = 32 }; // BYTES: memory reads one that is written in part
+
+// BYTES that a thread moves of rows that are dense on both ends: words of short ones, else vectors.
+enum { PIXVIEWI_WORDS, PIXVIEWI_ROWS, PIXVIEWI_RUNS };
+#define PIXVIEWI_ROW_BYTES(size, form)                             \
+    ((form) == PIXVIEWI_WORDS                                  ? 4 \
+     : (size) == 1 || ((size) == 2 && (form) == PIXVIEWI_ROWS) ? 8 \
+                                                               : 16)
 
 // ---- Tiles --------------------------------------------------------------------------------------
 //
@@ -130,16 +137,18 @@ typedef struct pixviewi_list_args {
     X(pixview_copy_16, uint4)    \
     X(pixview_copy_16_by_8, pair_of_8)
 
-// Rows, by the size of the element and whether they are merged in the destination.
-#define PIXVIEWI_ROWS_KERNELS(X)       \
-    X(pixview_rows_1, uint8_t, false)  \
-    X(pixview_rows_2, uint16_t, false) \
-    X(pixview_rows_4, uint32_t, false) \
-    X(pixview_rows_8, uint64_t, false) \
-    X(pixview_runs_1, uint8_t, true)   \
-    X(pixview_runs_2, uint16_t, true)  \
-    X(pixview_runs_4, uint32_t, true)  \
-    X(pixview_runs_8, uint64_t, true)
+// Rows, by the size of the element; runs are rows that are merged in the destination.
+#define PIXVIEWI_ROWS_KERNELS(X)                \
+    X(pixview_rows_1, uint8_t, PIXVIEWI_ROWS)   \
+    X(pixview_rows_2, uint16_t, PIXVIEWI_ROWS)  \
+    X(pixview_rows_4, uint32_t, PIXVIEWI_ROWS)  \
+    X(pixview_rows_8, uint64_t, PIXVIEWI_ROWS)  \
+    X(pixview_runs_1, uint8_t, PIXVIEWI_RUNS)   \
+    X(pixview_runs_2, uint16_t, PIXVIEWI_RUNS)  \
+    X(pixview_runs_4, uint32_t, PIXVIEWI_RUNS)  \
+    X(pixview_runs_8, uint64_t, PIXVIEWI_RUNS)  \
+    X(pixview_words_1, uint8_t, PIXVIEWI_WORDS) \
+    X(pixview_words_2, uint16_t, PIXVIEWI_WORDS)
 
 // Size, channels, does it split pixels into planes, is there a list.
 #define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \

@@ -81,8 +81,9 @@ DEVICE void copy(const pixviewi_copy_args &args, int block, int blocks, int thre
 // A vector of the destination, aligned there. It is of a row; or, MERGED, of a run of rows that lie
 // one after another in the destination only, so that it may reach into the next row. What of it is
 // outside the run stays untouched.
-template <typename T, bool MERGED> struct row_vector {
-    static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE, MERGED);
+template <typename T, int FORM> struct row_vector {
+    static constexpr bool MERGED = FORM == PIXVIEWI_RUNS;
+    static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE, FORM);
     static constexpr int COUNT = BYTES / SIZE;
     static constexpr uint32_t ALL = (1u << COUNT) - 1;
 
@@ -105,6 +106,8 @@ template <typename T, bool MERGED> struct row_vector {
         to -= shift * SIZE;
         inside = first_bits((int)args.run - first) & (first < 0 ? ALL << -first : ALL);
         if (!MERGED) {
+            if (args.apart)
+                fetch_end(first, (int)args.run);
             load_few(inside, from - shift * SIZE);
             return;
         }
@@ -115,6 +118,15 @@ template <typename T, bool MERGED> struct row_vector {
         load_few(here, from);
         if (next)
             load_few(next, from + args.row - (int64_t)args.columns * SIZE);
+    }
+    // Memory reads a sector that is written in part: sooner, and once, if it is in the cache.
+    DEVICE void fetch_end(int first, int run) const
+    {
+        uint32_t start = (uint32_t)(uintptr_t)to - first * SIZE, end = start + run * SIZE;
+        bool cut = (first <= 0 && start % PIXVIEWI_SECTOR) ||
+                   (first + COUNT >= run && end % PIXVIEWI_SECTOR);
+        if (inside && cut)
+            fetch(first < 0 ? to - first * SIZE : to);
     }
     DEVICE void load_few(uint32_t few, const char *from)
     {
@@ -130,7 +142,9 @@ template <typename T, bool MERGED> struct row_vector {
         if (inside == ALL) {
             uint32_t words[BYTES / 4];
             pack<COUNT>(bits, words);
-            if constexpr (BYTES == 8)
+            if constexpr (BYTES == 4)
+                store(to, words[0]);
+            else if constexpr (BYTES == 8)
                 store(to, uint2{words[0], words[1]});
             else
                 store(to, uint4{words[0], words[1], words[2], words[3]});
@@ -143,11 +157,11 @@ template <typename T, bool MERGED> struct row_vector {
     }
 };
 
-template <typename T, bool MERGED>
+template <typename T, int FORM>
 DEVICE void copy_rows(const pixviewi_copy_args &args, int block, int thread)
 {
     uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
-    row_vector<T, MERGED> vector;
+    row_vector<T, FORM> vector;
     if (index >= (uint32_t)args.count)
         return;
     vector.load_from(args, index);

@@ -25,6 +25,9 @@ template <typename T> DEVICE void store(char *to, T value) { *(T *)to = value; }
 // Streamed past the cache, which helps where more is written than read.
 template <typename T> DEVICE void stream(char *to, T value) { __stcs((T *)to, value); }
 
+// Into the cache.
+DEVICE void fetch(const char *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
+
 // Byte i of the result is byte (select >> 4 * i & 7) of the eight that low and high make.
 DEVICE uint32_t permute(uint32_t low, uint32_t high, uint32_t select)
 {

@@ -13,8 +13,8 @@
     KERNEL(name, pixviewi_copy_args, 1024) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define ROWS(name, T, merged) \
-    KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, merged>(args, blockIdx.x, threadIdx.x); }
+#define ROWS(name, T, form) \
+    KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, form>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ROWS_KERNELS(ROWS)
 
 #define REPACK(name, size, channels, split, Args) \

@@ -38,12 +38,12 @@ template <typename Kernel, typename Args> void run_tiles(const Args &args, unsig
     }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define ROWS(name, T, merged)                                                                    \
-    void run_##name(const void *args, unsigned blocks)                                           \
-    {                                                                                            \
-        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                                 \
-            copy_rows<T, merged>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
-                                 (int)(i % PIXVIEWI_THREADS));                                   \
+#define ROWS(name, T, form)                                                                    \
+    void run_##name(const void *args, unsigned blocks)                                         \
+    {                                                                                          \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                               \
+            copy_rows<T, form>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
+                               (int)(i % PIXVIEWI_THREADS));                                   \
     }
 PIXVIEWI_ROWS_KERNELS(ROWS)
 

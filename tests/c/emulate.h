@@ -35,6 +35,7 @@ template <typename T> inline void store(char *to, T value)
 }
 
 template <typename T> inline void stream(char *to, T value) { store(to, value); }
+inline void fetch(const char *at) { fake_touch(at, 1, 1); }
 
 inline uint32_t permute(uint32_t low, uint32_t high, uint32_t select)
 {

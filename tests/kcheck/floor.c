@@ -13,8 +13,11 @@ const char floor_says[] = "Of what takes more than 143 % of a copy's time, the l
                           "alone by the driver; `stores`, alone by the case's own kernel, from one "
                           "row that stays in the\n"
                           "cache; `loads`, one element of every 32 bytes of the source, into "
-                          "memory that lies together. Per\n"
-                          "cent of a copy, by what memory moves and not by the rows' own bytes: of "
+                          "memory that lies together; `least`, by\n"
+                          "a kernel that moves nothing of use, but reads and writes the same "
+                          "sectors whole, and reads first\n"
+                          "those that a row ends in, since their rest stays. Per cent of a copy, "
+                          "by what memory moves and not by the rows' own bytes: of "
                           "a copy, timed, of all\n"
                           "32-byte sectors (64-byte blocks) that the rows touch, and how many "
                           "times the bytes those are. What\n"
@@ -193,6 +196,7 @@ void describe_floor(const ktrial *trial, double us, char *text, size_t bytes)
     text = add_time(text, end, time_of_memset(trial));
     text = add_time(text, end, time_of_stores(trial));
     text = add_time(text, end, time_of_loads(trial));
+    text = add_time(text, end, time_of_least(trial));
     text = add_share(text, end, trial, SECTOR, us);
     add_share(text, end, trial, BLOCK, us);
 }

@@ -3,13 +3,7 @@
 #define SECTORS_H
 
 #include "kcheck.h"
-
-// Rows of an end of a job, dense and in the order of their addresses.
-typedef struct krows {
-    const char *data;
-    int64_t counts[3], strides[3]; // outermost first; BYTES
-    int64_t bytes;                 // of each
-} krows;
+#include "rows.h"
 
 typedef struct ksectors {
     int64_t touched, partial; // of these, not filled

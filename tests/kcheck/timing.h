@@ -31,6 +31,11 @@ typedef struct copy_2d {
       (uint64_t to, size_t pitch, unsigned short value, size_t width, size_t rows, void *stream)) \
     X(cuMemsetD2D32Async,                                                                         \
       (uint64_t to, size_t pitch, unsigned value, size_t width, size_t rows, void *stream))       \
+    X(cuModuleLoad, (void **module, const char *path))                                            \
+    X(cuModuleGetFunction, (void **function, void *module, const char *name))                     \
+    X(cuLaunchKernel, (void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,         \
+                       unsigned block_x, unsigned block_y, unsigned block_z,                      \
+                       unsigned shared_bytes, void *stream, void **parameters, void **extra))     \
     X(cuStreamBeginCapture_v2, (void *stream, int mode))                                          \
     X(cuStreamEndCapture, (void *stream, void **graph))                                           \
     X(cuGraphInstantiateWithFlags, (void **exec, void *graph, unsigned long long flags))          \
