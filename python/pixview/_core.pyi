@@ -563,6 +563,7 @@ class _DoctorDriver(TypedDict, total=False):
 class _Doctor(TypedDict):
     version: str
     kernels: bool
+    code: list[str]  # what they were compiled for: machine code "sm_90", PTX "compute_75"
     driver: _DoctorDriver
     gpumat: _DoctorGpuMat | None
     torch: Literal["table", "attributes"] | None

@@ -176,6 +176,43 @@ def test_doctor_facts() -> None:
         assert gpumat["reason"] or gpumat["read"] == "struct"
 
 
+def test_doctor_knows_what_the_kernels_are_built_for() -> None:
+    """As tools/check_kernels.py reads it out of the library."""
+    facts = pixview._core._doctor()
+    if not facts["kernels"]:
+        assert facts["code"] == []
+        return
+    tools = str(pathlib.Path(__file__).parents[2] / "tools")
+    done = run_python(
+        f"import pathlib, sys\nsys.path.insert(0, {tools!r})\n"
+        "import check_kernels, pixview\n"
+        "data = check_kernels.contents(pathlib.Path(pixview._core.__file__))\n"
+        "names = {check_kernels.ELF: 'sm', check_kernels.PTX: 'compute'}\n"
+        "for kind, arch, _ in check_kernels.code_objects(data):\n"
+        "    print(f'{names[kind]}_{arch}')\n"
+    )
+    assert facts["code"] and facts["code"] == done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (["compute_75"], "PTX only (7.5)"),
+        (
+            ["sm_80", "sm_120", "compute_75"],
+            "capability 8.0, 12.0; the driver compiles the PTX (7.5)",
+        ),
+        (["sm_90"], "capability 9.0"),
+        ([], "unknown"),
+    ],
+)
+def test_doctor_says_what_the_kernels_are_built_for(code: list[str], words: str) -> None:
+    from pixview.cli import doctor
+
+    text = doctor._kernels({**pixview._core._doctor(), "kernels": True, "code": code})
+    assert words in text, text
+
+
 @pytest.mark.parametrize("driver", [None, "/nonexistent/libcuda.so.1"])
 def test_doctor_command(driver: str | None) -> None:
     env = {} if driver is None else {"PIXVIEW_LIBCUDA": driver}

@@ -100,14 +100,33 @@ def _cv2_facts(cv2: Any) -> str:
 
 
 def _pixview_rows(facts: _core._Doctor) -> list[Row]:
-    kernels = (
-        "built in" if facts["kernels"] else "none, host memory only (make demo CUDA=1 builds them)"
-    )
     return [
         ("version", facts["version"]),
-        ("kernels", kernels),
+        ("kernels", _kernels(facts)),
         ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
     ]
+
+
+def _kernels(facts: _core._Doctor) -> str:
+    if not facts["kernels"]:
+        return "none, host memory only (make demo CUDA=1 builds them)"
+    machine = [_capability(code) for code in facts["code"] if code.startswith("sm_")]
+    ptx = [_capability(code) for code in facts["code"] if code.startswith("compute_")]
+    if machine:
+        rest = f"; the driver compiles the PTX ({', '.join(ptx)}) for others" if ptx else ""
+        return f"built in for compute capability {', '.join(machine)}{rest}"
+    if ptx:
+        return (
+            f"PTX only ({', '.join(ptx)}): the driver compiles it at the first use, if it is as new "
+            "as the nvcc of the build"
+        )
+    return "built in, for unknown GPUs"
+
+
+def _capability(code: str) -> str:
+    """ "sm_90" and "compute_90": "9.0"."""
+    number = code.rpartition("_")[2]
+    return f"{number[:-1]}.{number[-1]}"
 
 
 def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
