@@ -74,9 +74,12 @@ static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f, int *out)
     pixview_error err;
     bool empty = f->rows == 0 || f->cols == 0;
     if (PIXVIEWI_UNLIKELY(empty && !f->data && f->rows == f->cols)) {
-        pv_raisef(
-            st, PIXVIEW_E_LAYOUT,
-            "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in yet");
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in "
+                  "yet; %s",
+                  st->gpumat.cuda ? "its upload() or create() does"
+                                  : "nothing can be: this OpenCV is built without CUDA, and "
+                                    "docs/opencv-cuda.md builds one with it");
         return -1;
     }
     if (PIXVIEWI_UNLIKELY(empty) ||

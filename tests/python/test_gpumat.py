@@ -204,9 +204,9 @@ def test_an_image_that_looks_planar_is_no_mistake_of_a_gpumat(
 
 
 def test_a_gpumat_without_pixels(cv2: Any, fake: Any, gpumat: Any) -> None:
-    for g in (cv2.cuda.GpuMat(),):
-        with pytest.raises(pixview.LayoutError, match="empty|released"):
-            pixview.view(g)
+    cure = "upload" if facts(cv2)["cuda"] else "built without CUDA"
+    with pytest.raises(pixview.LayoutError, match=f"empty.*{cure}"):
+        pixview.view(cv2.cuda.GpuMat())
 
 
 def test_a_gpumat_made_without_init(cv2: Any, fake: Any) -> None:
