@@ -85,10 +85,11 @@ typedef struct pv_state {
     PyObject *Error, *LayoutError, *DtypeError, *DeviceError, *ReadOnlyError, *CudaError,
         *UnsupportedError;
 
+    unsigned needed; // a bit for each kind whose framework is there, checked
+
     // A framework's fields are NULL until its module is found in sys.modules (or imported, when the
     // user asked for it by name). pv_frameworks_find fills them.
     PyObject *torch;
-    unsigned needed; // a bit for each kind whose framework is there, checked
     PyTypeObject *tensor_type;
     const DlExchange *torch_table; // NULL before torch 2.10: attributes and capsules are used
     bool torch_table_off;          // test hook
@@ -351,7 +352,8 @@ static inline int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
     if (PIXVIEWI_UNLIKELY(!pv_torch_by_table(st)))
         return pv_torch_stream_by_name(st, device, out);
     void *handle = NULL;
-    int32_t (*shim)(int32_t, void **) = st->torch_shim.stream; // half the table's time
+    // Goes to the stream at once, where the table looks for the accelerator first.
+    int32_t (*shim)(int32_t, void **) = st->torch_shim.stream;
     if (PIXVIEWI_UNLIKELY(!shim || shim(device, &handle) != 0) &&
         st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) != 0)
         return -1;
