@@ -1,6 +1,7 @@
 // From pixview_convert_params to the numbers that the loops and kernels use. No CUDA, no allocation.
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "half.h"
 #include "move.h"
@@ -159,20 +160,43 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
     return small;
 }
 
+// Which values that type holds, in words.
+static void describe_limits(pixview_dtype dtype, char *out, size_t n)
+{
+    int unused = 64 - dtype.bits;
+    if (dtype.code == PIXVIEW_BOOL)
+        snprintf(out, n, "0 or 1");
+    else if (dtype.code == PIXVIEW_UINT)
+        snprintf(out, n, "whole numbers from 0 to %llu",
+                 (unsigned long long)(UINT64_MAX >> unused));
+    else if (dtype.code == PIXVIEW_INT)
+        snprintf(out, n, "whole numbers from %lld to %lld", -(long long)(INT64_MAX >> unused) - 1,
+                 (long long)(INT64_MAX >> unused));
+    else if (dtype.code == PIXVIEW_FLOAT && dtype.bits == 16)
+        snprintf(out, n, "up to 65504");
+    else
+        snprintf(out, n, "up to 3.4e38");
+}
+
 // Where values change, a pad_value between two pixels is as good as any: mean / scale pads with 0.
 static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_values *out,
                                    pixview_error *err)
 {
     bool fits = write_element(dtype, value, out->pad_bits);
+    bool fits_float = !isfinite(value) || fabs(value) <= (double)FLT_MAX;
     if (out->changed)
-        fits = !isfinite(value) || fabs(value) <= (double)FLT_MAX;
+        fits = fits_float;
     out->pad = (float)value;
     if (fits)
         return PIXVIEW_OK;
+    char limits[80];
+    pixview_dtype holder = out->changed ? (pixview_dtype){PIXVIEW_FLOAT, 32, 1} : dtype;
+    bool converts = !out->changed && has_value(dtype) && fits_float;
+    describe_limits(holder, limits, sizeof limits);
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "pad_value=%g is nothing that %s holds; pass a value that it does%s",
-                         value, out->changed ? "float32" : pixview_dtype_name(dtype),
-                         out->changed ? "" : ", or make the destination float32");
+                         "pad_value=%g is nothing that %s holds, %s; pass such a value%s", value,
+                         pixview_dtype_name(holder), limits,
+                         converts ? ", or make the destination float32 (dtype='float32')" : "");
 }
 
 pixview_status pixviewi_make_values(const pixview_convert_params *params, pixview_dtype from,

@@ -388,7 +388,8 @@ def stack(
 
     images: a sequence or iterator of images of any kind, mixed as you like, or one batch of 4 axes;
     of one element type, on one device, of one size unless size= is given.
-    to, layout: of the result; "gpumat" for a single image only. src_layout: of every image.
+    to, layout: of the result; "gpumat" for a single image only. It is where the images are, on their
+    GPU or in host memory: there is no device=. src_layout: of every image.
     scale, mean, std: (pixel * scale - mean) / std, computed as one fused multiply-add in float32;
     mean and std are one number, or one per channel of the result. swap_rb: before that, channels 0
     and 2 change places (C is 3 or 4).

@@ -56,8 +56,14 @@ int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_lay
     *out = PIXVIEW_LAYOUT_NONE;
     if (!value || value == Py_None)
         return 0;
+    if (!PyUnicode_Check(value)) {
+        pv_raise_python(PyExc_TypeError,
+                        "%s=%R is not a string: one of 'HW', 'CHW', 'HWC', 'NCHW', 'NHWC'", what,
+                        value);
+        return -1;
+    }
     Py_ssize_t length;
-    const char *name = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &length) : NULL;
+    const char *name = PyUnicode_AsUTF8AndSize(value, &length);
     if (name && strlen(name) == (size_t)length)
         *out = pixview_layout_parse(name);
     if (*out != PIXVIEW_LAYOUT_NONE)
@@ -102,7 +108,7 @@ int pv_parse_kind(const char *what, PyObject *value, pv_kind *out)
         *out = (pv_kind)i; // the order of pv_kind
         return 0;
     }
-    pv_raise_python(PyExc_ValueError,
+    pv_raise_python(PyUnicode_Check(value) ? PyExc_ValueError : PyExc_TypeError,
                     "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
     return -1;
 }
@@ -145,7 +151,17 @@ int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools,
     return -1;
 }
 
-static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, int64_t *out)
+// What an argument's type is to blame for. Of an object's own words nothing is: they are a layout.
+static bool is_wrong_type(bool argument)
+{
+    if (!argument || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return false;
+    PyErr_Clear();
+    return true;
+}
+
+static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, bool argument,
+                     int64_t *out)
 {
     PyObject *index = PyNumber_Index(item);
     if (index) {
@@ -154,15 +170,24 @@ static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *ite
         if (*out != -1 || !PyErr_Occurred())
             return 0;
     }
-    pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s[%zd] = %R is not an integer of 64 bits", what, i, item);
+    if (is_wrong_type(argument))
+        pv_raise_python(PyExc_TypeError, "%s[%zd] = %R is not an integer", what, i, item);
+    else
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s[%zd] = %R is not an integer of 64 bits", what, i,
+                      item);
     return -1;
 }
 
-int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim, int64_t *out)
+static int parse_dims(pv_state *st, const char *what, PyObject *value, bool argument, int max,
+                      int *ndim, int64_t *out)
 {
+    static const char wrong[] = "%s=%R is not a sequence of integers";
     PyObject *items = PySequence_Tuple(value);
     if (!items) {
-        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s=%R is not a sequence of integers", what, value);
+        if (is_wrong_type(argument))
+            pv_raise_python(PyExc_TypeError, wrong, what, value);
+        else
+            pv_raise_from(st, PIXVIEW_E_LAYOUT, wrong, what, value);
         return -1;
     }
     Py_ssize_t n = PyTuple_GET_SIZE(items);
@@ -173,11 +198,22 @@ int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int 
         rc = -1;
     }
     for (Py_ssize_t i = 0; i < n && rc == 0; i++) {
-        rc = parse_dim(st, what, i, PyTuple_GET_ITEM(items, i), &out[i]);
+        rc = parse_dim(st, what, i, PyTuple_GET_ITEM(items, i), argument, &out[i]);
     }
     *ndim = (int)n;
     Py_DECREF(items);
     return rc;
+}
+
+int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim, int64_t *out)
+{
+    return parse_dims(st, what, value, false, max, ndim, out);
+}
+
+int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                           int64_t *out)
+{
+    return parse_dims(st, what, value, true, max, ndim, out);
 }
 
 PyObject *pv_dims(int ndim, const int64_t *values)

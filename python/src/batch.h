@@ -57,7 +57,8 @@ int pv_gather_order(pv_state *st, const pv_gather *g, pixview_device device, pix
 int pv_gather_order_back(pv_state *st, const pv_gather *g, pixview_device device,
                          pixview_stream work);
 
-// Puts "NAME[index]: " in front of the message of the exception that is set, if it is ours.
+// Puts "NAME[index]: ", or "NAME: ", in front of the message of the exception that is set, if it is ours.
 void pv_name_item(pv_state *st, const char *name, Py_ssize_t index);
+void pv_name_argument(pv_state *st, const char *name);
 
 #endif

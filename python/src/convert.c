@@ -56,7 +56,8 @@ static pixview_status refuse_torch(const pixview_image *image, pixview_error *er
         i++;
     return pixviewi_fail(
         err, PIXVIEW_E_LAYOUT,
-        "a stride of %lld bytes: torch has only strides of 0 or more whole elements",
+        "a stride of %lld bytes: torch has only strides of 0 or more whole elements; NumPy, "
+        "CuPy and pixview.view take any",
         (long long)s[i]);
 }
 
@@ -119,6 +120,13 @@ static int check_stream(const pv_source *src, const pv_request *req)
     return -1;
 }
 
+static void refuse_copy(pv_state *st, const pixview_error *why)
+{
+    bool told = why->code == PIXVIEW_E_READONLY; // it names copy=True
+    pv_raisef(st, why->code, "%s%s", why->message,
+              told ? "" : "; copy=False forbids a copy, copy=None makes one");
+}
+
 PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req,
                               pv_plan *plan)
 {
@@ -145,7 +153,7 @@ PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_reque
         plan->kind = PV_COPY;
         if (req->copy != 0)
             return 0;
-        pv_raise(st, why);
+        refuse_copy(st, why);
         return -1;
     }
     plan->kind = PV_VIEW;

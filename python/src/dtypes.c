@@ -67,10 +67,19 @@ int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, 
         *out = table[i].dtype;
         return 0;
     }
+    if (*code == '>' || *code == '!') {
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "the buffer's elements have format '%s', which is big-endian; pixview knows the "
+                  "native byte order: convert first, an array by "
+                  "a.astype(a.dtype.newbyteorder('='))",
+                  format);
+        return -1;
+    }
     pv_raisef(
         st, PIXVIEW_E_DTYPE,
         "the buffer's elements have format '%s' (%zd bytes); pixview knows native-endian bool, "
-        "integers of 8 to 64 bits, float16 to float64 and complex",
+        "integers of 8 to 64 bits, float16 to float64 and complex: convert or view it as one of "
+        "them",
         format, itemsize);
     return -1;
 }
@@ -161,25 +170,35 @@ static bool big_endian(PyObject *value)
     return big;
 }
 
+static bool parse_name(const char *text, pixview_dtype *out)
+{
+    const char *dot = strrchr(text, '.');
+    return pixview_dtype_parse(dot ? dot + 1 : text, out) ||
+           pixview_typestr_parse(text, out, NULL) == PIXVIEW_OK;
+}
+
+static void refuse_dtype(pv_state *st, PyObject *value, const char *text, bool big)
+{
+    char meant[64] = "";
+    if (text)
+        pv_guess_dtype(text, meant, sizeof meant);
+    pv_raise_from(st, PIXVIEW_E_DTYPE,
+                  "dtype=%R is %s element type that pixview knows: bool, int8 to int64, uint8 to "
+                  "uint64, float16, bfloat16, float32, float64, complex64, complex128, in native "
+                  "byte order%s%s",
+                  value, big ? "big-endian, no" : "no", *meant ? "; did you mean " : "", meant);
+}
+
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
     if (pv_known_dtype(st, value, out))
         return 0;
     PyObject *name = dtype_name(st, value);
     const char *text = name ? PyUnicode_AsUTF8(name) : NULL;
-    bool found = false;
-    if (text && !big_endian(value)) {
-        const char *dot = strrchr(text, '.');
-        found = pixview_dtype_parse(dot ? dot + 1 : text, out) ||
-                pixview_typestr_parse(text, out, NULL) == PIXVIEW_OK;
-    }
+    bool big = text && (*text == '>' || big_endian(value));
+    bool found = text && !big && parse_name(text, out);
+    if (!found)
+        refuse_dtype(st, value, text, big);
     Py_XDECREF(name);
-    if (found)
-        return 0;
-    pv_raise_from(
-        st, PIXVIEW_E_DTYPE,
-        "dtype=%R is not an element type that pixview knows: bool, int8 to int64, uint8 to "
-        "uint64, float16, bfloat16, float32, float64, complex64, complex128, native byte order",
-        value);
-    return -1;
+    return found ? 0 : -1;
 }

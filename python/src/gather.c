@@ -15,15 +15,19 @@ void pv_name_item(pv_state *st, const char *name, Py_ssize_t index)
         return;
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);
-    PyObject *text = PyObject_Str(error);
-    PyObject *args =
-        text ? Py_BuildValue("(N)", PyUnicode_FromFormat("%s[%zd]: %U", name, index, text)) : NULL;
+    PyObject *what =
+        index < 0 ? PyUnicode_FromString(name) : PyUnicode_FromFormat("%s[%zd]", name, index);
+    PyObject *text = what ? PyObject_Str(error) : NULL;
+    PyObject *args = text ? Py_BuildValue("(N)", PyUnicode_FromFormat("%U: %U", what, text)) : NULL;
     if (!args || PyObject_SetAttrString(error, "args", args))
         PyErr_Clear(); // the error without its index, then
     Py_XDECREF(args);
     Py_XDECREF(text);
+    Py_XDECREF(what);
     PyErr_Restore(type, error, traceback);
 }
+
+void pv_name_argument(pv_state *st, const char *name) { pv_name_item(st, name, -1); }
 
 bool pv_reads_quietly(pv_state *st, PyObject *x)
 {

@@ -122,8 +122,12 @@ __attribute__((noinline)) static int import_protocols(pv_state *st, PyObject *x,
               "a %s object is no image that pixview knows: not a GpuMat, torch tensor, CuPy or "
               "NumPy array "
               "or pixview.Image, and without __dlpack_c_exchange_api__, __dlpack__, "
-              "__cuda_array_interface__, __array_interface__ and buffer protocol",
-              Py_TYPE(x)->tp_name);
+              "__cuda_array_interface__, __array_interface__ and buffer protocol%s",
+              Py_TYPE(x)->tp_name,
+              PyList_Check(x) || PyTuple_Check(x)
+                  ? "; of several images pixview.stack makes one batch, of numbers "
+                    "numpy.asarray an array"
+                  : "");
     return -1;
 }
 

@@ -41,7 +41,8 @@ int pv_parse_device(PyObject *value, pixview_device *out)
     if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
         return 0;
     PyErr_Clear();
-    pv_raise_python(PyExc_ValueError,
+    bool kind = PyUnicode_Check(value) || PyTuple_Check(value) || PyLong_Check(value);
+    pv_raise_python(kind ? PyExc_ValueError : PyExc_TypeError,
                     "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
                     value);
     return -1;
@@ -89,9 +90,9 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
         return -1;
     }
     if (pv_parse_layout(st, "layout", a->layout, layout) ||
-        pv_parse_dims(st, "shape", a->shape, 4, &ndim, shape) ||
+        pv_parse_dims_argument(st, "shape", a->shape, 4, &ndim, shape) ||
         pv_parse_dtype(st, a->dtype, &dtype) ||
-        (has_strides && pv_parse_dims(st, "strides", a->strides, 4, &same, strides))) {
+        (has_strides && pv_parse_dims_argument(st, "strides", a->strides, 4, &same, strides))) {
         return -1;
     }
     if (ndim < 2 || (has_strides && same != ndim)) {
@@ -187,9 +188,17 @@ int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
     return -1;
 }
 
+static int import_end(pv_state *st, const char *name, pv_source *end, const pv_request *req)
+{
+    if (!pv_import(st, end->object, req, end))
+        return 0;
+    pv_name_argument(st, name);
+    return -1;
+}
+
 static int import_dst(pv_state *st, pv_source *dst, const pv_request *req)
 {
-    return pv_import(st, dst->object, req, dst) || pv_check_dst(st, "dst", dst) ? -1 : 0;
+    return import_end(st, "dst", dst, req) || pv_check_dst(st, "dst", dst) ? -1 : 0;
 }
 
 // An end that runs Python to be read comes first: such code could change the other one.
@@ -197,7 +206,7 @@ static int import_both(pv_state *st, pv_source *dst, const pv_request *to, pv_so
                        const pv_request *from)
 {
     bool dst_first = !pv_reads_quietly(st, dst->object);
-    if ((dst_first && import_dst(st, dst, to)) || pv_import(st, src->object, from, src) ||
+    if ((dst_first && import_dst(st, dst, to)) || import_end(st, "src", src, from) ||
         (!dst_first && import_dst(st, dst, to)))
         return -1;
     src->image.stream = pv_producer_stream(src, from);

@@ -5,6 +5,7 @@
 // of all ends together, and the work.
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "batch.h"
 #include "move.h"
@@ -17,7 +18,9 @@ const char pv_stack_doc[] =
     "images: a sequence (or iterator) of images that as_torch takes, mixed as you like; or one "
     "batch\n"
     "   of 4 axes. All of one element type, on one device, and of one size unless size= is given.\n"
-    "to: 'torch', 'cupy', 'numpy', 'image', or 'gpumat' for a single image. layout: axes of the\n"
+    "to: 'torch', 'cupy', 'numpy', 'image', or 'gpumat' for a single image. The result is where "
+    "the\n"
+    "   images are, on their GPU or in host memory: there is no device=. layout: axes of the\n"
     "   result, 'NCHW' or 'NHWC'. src_layout: axes of every image, by default those usual where "
     "it\n"
     "   comes from.\n"
@@ -89,8 +92,9 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
     Py_ssize_t n = PyTuple_GET_SIZE(items);
     int rc = 0;
     if (n < 1 || n > PIXVIEWI_MAX_CHANNELS) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "%s has %zd entries; 1 to %d channels have values", what, n,
-                  PIXVIEWI_MAX_CHANNELS);
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "%s has %zd entries; give one number, or one for each of 1 to %d channels", what,
+                  n, PIXVIEWI_MAX_CHANNELS);
         rc = -1;
     }
     for (Py_ssize_t i = 0; i < n && rc == 0; i++)
@@ -117,7 +121,8 @@ static int parse_values(pv_state *st, const arguments *a, settings *s)
         pv_parse_bool("swap_rb", a->swap_rb, &s->params.swap_rb))
         return -1;
     if (given(a->scale) && s->params.scale == 0) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "scale=0 would make all pixels the same");
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "scale=0 would make all pixels the same; leave it out to keep them");
         return -1;
     }
     if (means > 1 && stds > 1 && means != stds) {
@@ -134,18 +139,24 @@ static int parse_values(pv_state *st, const arguments *a, settings *s)
 
 static int parse_size(pv_state *st, const arguments *a, settings *s)
 {
-    int count;
+    int count = 0;
     s->params.pad = given(a->size);
     if (given(a->pad_value) &&
         pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value))
         return -1;
+    int64_t size[4];
     if (!s->params.pad)
         return 0;
-    if (pv_parse_dims(st, "size", a->size, 2, &count, s->size))
+    if (!PySequence_Check(a->size)) {
+        pv_raise_python(PyExc_TypeError, "size=%R is not (H, W), two integers", a->size);
         return -1;
-    if (count == 2 && s->size[0] >= 0 && s->size[1] >= 0)
+    }
+    if (pv_parse_dims_argument(st, "size", a->size, 4, &count, size))
+        return -1;
+    memcpy(s->size, size, sizeof s->size);
+    if (count == 2 && size[0] >= 0 && size[1] >= 0)
         return 0;
-    pv_raisef(st, PIXVIEW_E_LAYOUT, "size=%R is not (H, W)", a->size);
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "size=%R is not (H, W), two integers of 0 or more", a->size);
     return -1;
 }
 
@@ -193,7 +204,10 @@ static int import_out(pv_state *st, PyObject *out, const settings *s, pv_source 
     req.src_layout = own_axes && !s->layout_given ? PIXVIEW_LAYOUT_NONE : s->layout;
     req.src_name = "layout";
     pv_source_begin(dst, out);
-    return pv_import(st, out, &req, dst) || pv_check_dst(st, "out", dst) ? -1 : 0;
+    if (!pv_import(st, out, &req, dst))
+        return pv_check_dst(st, "out", dst);
+    pv_name_argument(st, "out=");
+    return -1;
 }
 
 static int check_out(pv_state *st, const pixview_image *out, const pixview_image *wanted)
@@ -213,6 +227,12 @@ static int check_out(pv_state *st, const pixview_image *out, const pixview_image
         pv_raisef(st, PIXVIEW_E_DTYPE, "out is %s and the result %s; dtype='%s' converts",
                   pixview_dtype_name(out->dtype), pixview_dtype_name(wanted->dtype),
                   pixview_dtype_name(out->dtype));
+        return -1;
+    }
+    if (out->flags & PIXVIEW_READ_ONLY) {
+        pv_raisef(
+            st, PIXVIEW_E_READONLY,
+            "out= is read-only memory; give a batch that may be written, such as a copy of it");
         return -1;
     }
     return 0;

@@ -198,8 +198,11 @@ int pv_parse_bool(const char *what, PyObject *value, bool *out);
 // A real number. `bools`: True and False are 1 and 0.
 int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out);
 int pv_parse_kind(const char *what, PyObject *value, pv_kind *out); // "torch", "cupy" ...
+// Extents or strides, as an object tells its own; of an argument a wrong type is a TypeError.
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                   int64_t *out);
+int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                           int64_t *out);
 PyObject *pv_dims(int ndim, const int64_t *values);        // a tuple
 int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', ('cuda', 1), 1
 int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
@@ -218,6 +221,8 @@ __attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code,
 
 int pv_dtype_row(pixview_dtype dtype); // row in the table, -1 if unknown
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out);
+// dtype_guess.c: into out what is meant by a name that is none, as "'uint8'?"; "" if nobody knows.
+void pv_guess_dtype(const char *text, char *out, size_t n);
 bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out); // by identity
 int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, pixview_dtype *out);
 const char *pv_dtype_format(pixview_dtype dtype);             // NULL for bfloat16

@@ -317,7 +317,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "swap is no bool": (lambda a, o: (a, {"swap_rb": 1}), TypeError, "swap_rb"),
     "size of three": (lambda a, o: (a, {"size": (1, 2, 3)}), pixview.LayoutError, "size"),
     "negative size": (lambda a, o: (a, {"size": (-9, 9)}), pixview.LayoutError, "size"),
-    "size is a number": (lambda a, o: (a, {"size": 9}), pixview.LayoutError, "size"),
+    "size is a number": (lambda a, o: (a, {"size": 9}), TypeError, "size=9"),
     "size beyond memory": (lambda a, o: (a, {"size": (2**40, 2**40)}), pixview.LayoutError, "64 bits"),
     "small size": (lambda a, o: (a, {"size": (4, 7)}), pixview.LayoutError, r"images\[0\]"),
     "pad of no byte": (lambda a, o: (a, {"size": (9, 9), "pad_value": 256}), pixview.DtypeError, "256"),

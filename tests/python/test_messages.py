@@ -1,0 +1,124 @@
+"""Messages of refusals: each names the value, the limit and what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pixview
+import pytest
+from support import image
+
+A = image(4, 5, 3)
+PAIR = [A, A]
+BIG = A.astype(">f4")
+CURE = r"astype\(a\.dtype\.newbyteorder\('='\)\)"
+HINT = "pixview.stack"
+
+
+def stack(**keywords: Any) -> Any:
+    return pixview.stack(PAIR, **{"to": "numpy", **keywords})
+
+
+def pointer(**keywords: Any) -> Any:
+    arguments = {"ptr": A.ctypes.data, "shape": A.shape, "dtype": "uint8", "device": "cpu"}
+    return pixview.from_pointer(**{**arguments, **keywords})
+
+
+def read_only() -> Any:
+    out = np.zeros((2, 3, 4, 5), np.uint8)
+    out.flags.writeable = False
+    return out
+
+
+Row = tuple[str, Callable[[], Any], type[Exception], str]
+
+ROWS: list[Row] = [
+    # byte order
+    ("big-endian array", lambda: pixview.view(BIG), pixview.DtypeError, f"'>f'.*big-endian.*{CURE}"),
+    ("big-endian in a list", lambda: pixview.stack([BIG], to="numpy"), pixview.DtypeError, rf"images\[0\].*{CURE}"),
+    ("dtype '>f4'", lambda: stack(dtype=">f4"), pixview.DtypeError, "'>f4'.*big-endian.*'float32'"),
+    ("dtype of NumPy", lambda: pointer(dtype=np.dtype(">u2")), pixview.DtypeError, "'>u2'.*big-endian.*'uint16'"),
+    # names of dtypes
+    ("float", lambda: stack(dtype="float"), pixview.DtypeError, "'float'.*bfloat16.*did you mean 'float32' or 'float64'"),
+    ("u8", lambda: stack(dtype="u8"), pixview.DtypeError, "'u8'.*bfloat16.*did you mean 'uint8'.*'uint64'"),
+    ("f4", lambda: pointer(dtype="f4"), pixview.DtypeError, "'f4'.*did you mean 'float32'"),
+    ("f16", lambda: stack(dtype="f16"), pixview.DtypeError, "did you mean 'float16'"),
+    ("half", lambda: stack(dtype="half"), pixview.DtypeError, "did you mean 'float16'"),
+    ("bf16", lambda: stack(dtype="bf16"), pixview.DtypeError, "did you mean 'bfloat16'"),
+    ("capitals", lambda: stack(dtype="Float32"), pixview.DtypeError, "did you mean 'float32'"),
+    ("banana", lambda: stack(dtype="banana"), pixview.DtypeError, r"^(?!.*mean).*banana.*bfloat16"),
+    # views
+    ("upwards", lambda: pixview.as_torch(A[::-1], copy=False), pixview.LayoutError, "-15 bytes.*NumPy.*copy=None"),
+    ("not dense", lambda: pixview.as_torch(A, contiguous=True, copy=False), pixview.LayoutError, "dense as CHW.*copy=None"),
+    # padding
+    ("pad 300", lambda: stack(size=(8, 8), pad_value=300), pixview.DtypeError, "=300 .*uint8.* 0 to 255.*dtype='float32'"),
+    ("pad -1", lambda: stack(size=(8, 8), pad_value=-1), pixview.DtypeError, "=-1 .*0 to 255"),
+    ("pad of int16", lambda: pixview.stack([A.astype("i2")], to="numpy", size=(8, 8), pad_value=1e6),
+     pixview.DtypeError, "=1e.06 .*int16.* -32768 to 32767.*dtype='float32'"),
+    ("pad of int64", lambda: pixview.stack([A.astype("i8")], to="numpy", size=(8, 8), pad_value=0.5),
+     pixview.DtypeError, "^(?!.*float32).*-9223372036854775808 to 9223372036854775807"),
+    ("pad of bool", lambda: pixview.stack([A > 3], to="numpy", size=(8, 8), pad_value=2), pixview.DtypeError, "0 or 1"),
+    ("pad of float16", lambda: pixview.stack([A.astype("f2")], to="numpy", size=(8, 8), pad_value=1e5),
+     pixview.DtypeError, "float16.*65504.*dtype='float32'"),
+    # out=
+    ("out a list", lambda: stack(out=[1]), pixview.UnsupportedError, "out=.*list"),
+    ("out of 3 axes", lambda: stack(out=A), pixview.LayoutError, "out=.*'NCHW' names 4 axes"),
+    ("out read-only", lambda: stack(out=read_only()), pixview.ReadOnlyError, "out= is read-only.*writ"),
+    ("out big-endian", lambda: stack(out=np.zeros((2, 3, 4, 5), ">u2")), pixview.DtypeError, "out=.*newbyteorder"),
+    ("dst a list", lambda: pixview.copy_into([A], A), pixview.UnsupportedError, "dst.*list"),
+    ("src a list", lambda: pixview.copy_into(A, [A]), pixview.UnsupportedError, "src.*list"),
+    # lists of images
+    ("list to torch", lambda: pixview.as_torch(PAIR), pixview.UnsupportedError, HINT),
+    ("tuple to NumPy", lambda: pixview.as_numpy((A, A)), pixview.UnsupportedError, HINT),
+    ("list to unstack", lambda: pixview.unstack(PAIR, to="numpy"), pixview.UnsupportedError, HINT),
+    ("list to plan", lambda: pixview.plan(PAIR, "torch"), pixview.UnsupportedError, HINT),
+    ("None", lambda: pixview.view(None), pixview.UnsupportedError, f"^(?!.*{HINT}).*__dlpack__"),
+    # arguments of the wrong type, and of the right one
+    ("layout 3", lambda: stack(layout=3), TypeError, "layout=3 .*'NCHW'"),
+    ("layout nchw", lambda: stack(layout="nchw"), pixview.LayoutError, "'nchw' .*'NCHW'"),
+    ("size 20", lambda: stack(size=20), TypeError, r"size=20 .*\(H, W\)"),
+    ("size of text", lambda: stack(size="ab"), TypeError, r"size\[0\] = 'a'"),
+    ("size of one", lambda: stack(size=(2,)), pixview.LayoutError, r"size=\(2,\) .*\(H, W\)"),
+    ("size of three", lambda: stack(size=(1, 2, 3)), pixview.LayoutError, r"size=\(1, 2, 3\) .*\(H, W\)"),
+    ("size of 2^70", lambda: stack(size=(2**70, 1)), pixview.LayoutError, "64 bits"),
+    ("std 0", lambda: stack(std=0), pixview.LayoutError, "std.*0.*other than 0"),
+    ("to 3", lambda: pixview.plan(A, 3), TypeError, "to=3 .*'torch'"),
+    ("shape of floats", lambda: pointer(shape=(4.0, 5)), TypeError, r"shape\[0\] = 4.0"),
+    ("strides a number", lambda: pointer(strides=3), TypeError, "strides=3"),
+    ("device 1.5", lambda: pointer(device=1.5), TypeError, "device=1.5 .*'cuda:N'"),
+    ("device tpu", lambda: pointer(device="tpu"), ValueError, "device='tpu' .*'cuda:N'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_message(torch: Any, row: Row) -> None:
+    _, call, error, words = row
+    with pytest.raises(error, match=words) as raised:
+        call()
+    if issubclass(error, pixview.Error):
+        assert raised.type is error
+    else:
+        assert not isinstance(raised.value, pixview.Error)
+
+
+def test_the_cures_work(torch: Any) -> None:
+    native = BIG.astype(BIG.dtype.newbyteorder("="))
+    np.testing.assert_array_equal(pixview.as_torch(native, layout="HWC").numpy(), A)
+    np.testing.assert_array_equal(pixview.as_torch(A[::-1], layout="HWC").numpy(), A[::-1])
+    assert np.shares_memory(pixview.as_numpy(A[::-1], copy=False), A)
+    padded = stack(size=(8, 8), pad_value=300, dtype="float32")
+    assert padded[0, 0, 7, 7] == 300
+    np.testing.assert_array_equal(pixview.stack(PAIR, to="numpy", layout="NHWC"), np.stack(PAIR))
+
+
+def test_a_layout_error_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="nchw"):
+        stack(layout="nchw")
+
+
+@pytest.mark.cv2
+def test_a_list_to_gpumat(cv2: Any, fake: Any) -> None:
+    with pytest.raises(pixview.UnsupportedError, match=HINT):
+        pixview.as_gpumat(PAIR)
