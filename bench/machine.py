@@ -4,6 +4,7 @@ import datetime
 import importlib
 import pathlib
 import platform
+import string
 import subprocess
 import sys
 
@@ -70,9 +71,19 @@ def result_name(bench, facts, opencv):
 
 
 def save(folder, bench, facts, text, opencv=False):
-    """Writes the report of that bench and gives its path; `opencv`: one for each version of it."""
+    """Writes the report of that bench and gives its path; `opencv`: one for each version of it.
+
+    An old result is not touched: the second one of a day ends in -b, the third in -c.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{result_name(bench, facts, opencv)}.md"
-    path.write_text(text)
-    print(f"bench: wrote {path}", file=sys.stderr)
-    return path
+    name = result_name(bench, facts, opencv)
+    for suffix in ["", *(f"-{letter}" for letter in string.ascii_lowercase[1:])]:
+        path = folder / f"{name}{suffix}.md"
+        try:
+            with path.open("x") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        print(f"bench: wrote {path}", file=sys.stderr)
+        return path
+    raise SystemExit(f"bench: {folder} has 26 of {name} already: give --save another folder")
