@@ -1,5 +1,6 @@
 """The device is the memory's own; the current one stays as it was."""
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -17,6 +18,18 @@ IMAGE = pixels((30, 40, 3))
 
 def current_devices():
     return torch.cuda.current_device(), cp.cuda.runtime.getDevice(), cv2.cuda.getDevice()
+
+
+@contextlib.contextmanager
+def current_gpu(gpu):
+    """Of torch, CuPy and OpenCV for the block; gives what current_devices() says in it."""
+    before = cv2.cuda.getDevice()
+    try:
+        with torch.cuda.device(gpu), cp.cuda.Device(gpu):
+            cv2.cuda.setDevice(gpu)
+            yield current_devices()
+    finally:
+        cv2.cuda.setDevice(before)
 
 
 def conversions(torch_tensor, cupy_array, mat):
@@ -48,13 +61,10 @@ def test_one_gpu():
 @pytest.mark.parametrize("current", [0, 1])
 @pytest.mark.parametrize("where", [0, 1])
 def test_two_gpus(current, where):
-    with torch.cuda.device(where), cp.cuda.Device(where):
-        cv2.cuda.setDevice(where)
+    with current_gpu(where):
         sources = make("torch", IMAGE), make("cupy", IMAGE), new_mat(IMAGE)
         torch.cuda.synchronize()
-    with torch.cuda.device(current), cp.cuda.Device(current):
-        cv2.cuda.setDevice(current)
-        before = current_devices()
+    with current_gpu(current) as before:
         for result in conversions(*sources):
             assert current_devices() == before
             if isinstance(result, torch.Tensor):
@@ -67,7 +77,6 @@ def test_two_gpus(current, where):
             np.testing.assert_array_equal(host(result), IMAGE)
             del result
             assert current_devices() == before
-    cv2.cuda.setDevice(0)
 
 
 def memory_of_every_kind():
@@ -103,13 +112,10 @@ def on_a_fresh_thread(call):
 @pytest.mark.parametrize("current", [0, 1])
 @pytest.mark.parametrize("where", [0, 1])
 def test_the_gpu_of_an_address(current, where):
-    with torch.cuda.device(where), cp.cuda.Device(where):
-        cv2.cuda.setDevice(where)
+    with current_gpu(where):
         kinds = list(memory_of_every_kind())
         torch.cuda.synchronize()
-    with torch.cuda.device(current), cp.cuda.Device(current):
-        cv2.cuda.setDevice(current)
-        before = current_devices()
+    with current_gpu(current) as before:
         for name, _, ptr in kinds:
 
             def device_of(ptr=ptr):
@@ -118,7 +124,6 @@ def test_the_gpu_of_an_address(current, where):
             assert device_of() == ("cuda", where), name
             assert on_a_fresh_thread(device_of) == ("cuda", where), name
         assert current_devices() == before
-    cv2.cuda.setDevice(0)
 
 
 @two_gpus
