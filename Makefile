@@ -94,6 +94,9 @@ $(STAMPS)/.lint: tools/requirements-lint.txt $(STAMPS)/.ready
 
 endif
 
+need-gpu-for-%: FORCE
+	@sh tools/need_gpu.sh $*
+
 # ---- commands ----
 
 .PHONY: build demo test test-c test-python test-gpu kcheck bench lint format wheel clean
@@ -115,13 +118,13 @@ test-c: $(STAMPS)/.ready
 test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh python
 
-test-gpu: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+test-gpu: need-gpu-for-test-gpu $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh gpu
 
 kcheck: $(STAMPS)/.ready
 	@tools/test.sh kcheck
 
-bench: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+bench: need-gpu-for-bench $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh bench
 
 lint: $(STAMPS)/.lint

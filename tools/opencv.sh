@@ -94,7 +94,7 @@ fetch_cuda() {
         echo "$folder"
     done
     [ -n "$found" ] ||
-        say "no CUDA-enabled OpenCV wheel in \$PIXVIEW_OPENCV_CUDA or ../shared/wheels: its tests are SKIPPED, not passed"
+        say "no OpenCV with CUDA: its tests are SKIPPED, not passed (PIXVIEW_OPENCV_CUDA=folder of its wheel, which tools/opencv-cuda/build.py makes)"
 }
 
 for kind; do
