@@ -8,16 +8,19 @@
 
 // The order of PIXVIEWI_KERNELS.
 enum {
-    PIXVIEWI_KERNEL_COPY = 0,   // + log2 of the element size; 5: 16 bytes, aligned to 8
-    PIXVIEWI_KERNEL_ROWS = 6,   // + log2 of the element size
-    PIXVIEWI_KERNEL_RUNS = 10,  // the same
-    PIXVIEWI_KERNEL_WORDS = 14, // the same; of 1 and 2 bytes
+    PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
+    // + log2 of the element size.
+    PIXVIEWI_KERNEL_ROWS = 6,
+    PIXVIEWI_KERNEL_RUNS = 10,
+    PIXVIEWI_KERNEL_WORDS = 14, // of 1 and 2 bytes
+    PIXVIEWI_KERNEL_STEPS = 16,
+    PIXVIEWI_KERNEL_STEP_WORDS = 20, // of 1, 2 and 4 bytes
     PIXVIEWI_KERNEL_REPACK =
-        16, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 48, // + 4 * log2 of the size + 2 * (list) + (planar)
+        23, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 55, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        64, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 112,
+        71, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 119,
     PIXVIEWI_KERNEL_COUNT
 };
 
@@ -53,6 +56,10 @@ pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4],
 // Fills a launch for a move between two batches of one size, if rows of pixels or planes are all there
 // is to it. False: it is one for list.h.
 bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch);
+
+// Copies of bits without tiles: any there are, the better way if rows are short.
+bool pixviewi_is_short(const pixviewi_move *move, const pixviewi_copy_plan *plan);
+void pixviewi_plan_copy_launch(const pixviewi_copy_plan *plan, pixviewi_launch *launch);
 
 // What the tile kernels need beside the ends: tiles of rows. args->rows, columns, channels, from and to
 // (or `step`, the source's bytes from pixel to pixel, at most) are set. `loose`: some row of the

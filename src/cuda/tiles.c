@@ -2,20 +2,14 @@
 //
 // A move of bits whose axes merge to rows that are dense on both ends is a copy of rows; between
 // interleaved pixels and planes it is a repack; what neither can do, or what changes values, is a
-// gather, and what is not rows of pixels or planes at all goes one element at a time.
+// gather. Of bits, what has short rows or is not rows of pixels or planes at all is one for rows.c.
 #include <string.h>
 
 #include "kernels.h"
 
 enum { VECTOR = 16 };
 
-// Rows of so many elements of 1, 2, 4, 8, 16 bytes and fewer go by vectors: the tile of a row that is
-// not long takes more instructions than that.
-static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
-
 static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
-
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // ---- Forms ------------------------------------------------------------------------------------
 
@@ -181,112 +175,6 @@ static bool finish_tiles(pixviewi_launch *launch, int kernel)
     return true;
 }
 
-// ---- Copies: bits, any axes ---------------------------------------------------------------------
-
-static void set_copy(const pixviewi_copy_plan *plan, pixviewi_copy_args *args)
-{
-    args->src = plan->src;
-    args->dst = plan->dst;
-    args->count = plan->count;
-    memcpy(args->shape, plan->shape, sizeof args->shape);
-    memcpy(args->src_strides, plan->src_strides, sizeof args->src_strides);
-    memcpy(args->dst_strides, plan->dst_strides, sizeof args->dst_strides);
-}
-
-static void set_axes(pixviewi_copy_args *args)
-{
-    args->narrow = args->count <= INT32_MAX;
-    for (int i = 0; i < 4 && args->narrow; i++)
-        args->by[i] = pixviewi_divisor_of((uint32_t)args->shape[i]);
-}
-
-static uint64_t copy_bits(const void *data, const int64_t strides[4])
-{
-    return (uint64_t)(uintptr_t)data | (uint64_t)strides[0] | (uint64_t)strides[1] |
-           (uint64_t)strides[2];
-}
-
-// Rows that another does not follow at once in the destination.
-static bool is_apart(const pixviewi_copy_plan *plan)
-{
-    return plan->shape[2] > 1 && plan->dst_strides[2] != plan->shape[3] * plan->itemsize;
-}
-
-static int form_of_rows(const pixviewi_copy_plan *plan)
-{
-    enum { MERGED_BYTES = 32 }; // longer rows of bytes have fewer instructions by themselves
-    enum { WORDS_BYTES = 72 };  // longer rows have few ends
-    int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
-    if (is_apart(plan))
-        return size <= 2 && columns * size <= WORDS_BYTES ? PIXVIEWI_WORDS : PIXVIEWI_ROWS;
-    bool merged = rows > 1 && columns * size >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
-                  (size > 1 || columns <= MERGED_BYTES) && columns <= INT32_MAX / rows;
-    return merged ? PIXVIEWI_RUNS : PIXVIEWI_ROWS;
-}
-
-// Vectors of rows that are dense on both ends. False: elements of 16 bytes, which are vectors, or too
-// many.
-static bool plan_vectors(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
-{
-    static const int kernels[] = {
-        [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
-        [PIXVIEWI_ROWS] = PIXVIEWI_KERNEL_ROWS,
-        [PIXVIEWI_RUNS] = PIXVIEWI_KERNEL_RUNS,
-    };
-    pixviewi_copy_args *args = &launch->args.copy;
-    int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
-    int form = form_of_rows(plan);
-    bool merged = form == PIXVIEWI_RUNS;
-    int64_t bytes = PIXVIEWI_ROW_BYTES(size, form), vector = bytes / size;
-    int64_t run = merged ? rows * columns : columns;
-    bool aligned = copy_bits(plan->dst, plan->dst_strides) % (uint64_t)bytes == 0;
-    int64_t vectors = (run + (aligned ? 0 : vector - 1) - 1) / vector + 1;
-    if (size == 16 || run > INT32_MAX - 2 * vector || plan->count / run > INT32_MAX / vectors)
-        return false;
-    set_copy(plan, args);
-    args->count = plan->count / run * vectors;
-    args->shape[3] = vectors;
-    args->src_strides[3] = merged ? 0 : bytes;
-    args->dst_strides[3] = bytes;
-    if (merged) {
-        args->shape[2] = 1;
-        args->src_strides[2] = args->dst_strides[2] = 0;
-    }
-    args->run = (uint32_t)run;
-    args->columns = (uint32_t)columns;
-    args->by_columns = pixviewi_divisor_of((uint32_t)columns);
-    args->row = plan->src_strides[2];
-    args->apart = is_apart(plan);
-    set_axes(args);
-    launch->kernel = kernels[form] + log2_of(size);
-    launch->blocks = (args->count - 1) / PIXVIEWI_THREADS + 1;
-    return true;
-}
-
-// Rows of no sector of their own, apart in the destination. A warp writes elements of one at once,
-// words' ends one after another.
-static bool is_sparse(const pixviewi_copy_plan *plan)
-{
-    int64_t bytes = plan->shape[3] * plan->itemsize;
-    return plan->shape[2] > 1 && bytes <= PIXVIEWI_SECTOR &&
-           plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR && plan->count <= INT32_MAX;
-}
-
-static bool plan_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
-{
-    enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
-    uint64_t bits = copy_bits(plan->src, plan->src_strides) |
-                    copy_bits(plan->dst, plan->dst_strides) | (uint64_t)plan->src_strides[3] |
-                    (uint64_t)plan->dst_strides[3];
-    set_copy(plan, &launch->args.copy);
-    set_axes(&launch->args.copy);
-    launch->kernel = PIXVIEWI_KERNEL_COPY + log2_of(plan->itemsize);
-    if (plan->itemsize == 16 && bits % 16 != 0)
-        launch->kernel++;
-    launch->blocks = min((plan->count - 1) / (PIXVIEWI_THREADS * UNROLL) + 1, MAX_BLOCKS);
-    return true;
-}
-
 // ---- Moves --------------------------------------------------------------------------------------
 
 // Rows that are dense on both ends, in any order of the axes outside.
@@ -377,11 +265,8 @@ bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
         return plan_pixels(move, launch); // or elements
     pixviewi_plan_move(move, &plan);
     bool dense = plan.src_strides[3] == plan.itemsize && plan.dst_strides[3] == plan.itemsize;
-    if (!dense)
-        return plan_pixels(move, launch) || plan_elements(&plan, launch);
-    if (is_sparse(&plan))
-        return plan_elements(&plan, launch);
-    bool brief = plan.shape[3] <= short_rows[log2_of(plan.itemsize)];
-    return (brief && plan_vectors(&plan, launch)) || plan_rows(move, &plan, launch) ||
-           plan_vectors(&plan, launch) || plan_elements(&plan, launch);
+    if (pixviewi_is_short(move, &plan) ||
+        !(dense ? plan_rows(move, &plan, launch) : plan_pixels(move, launch)))
+        pixviewi_plan_copy_launch(&plan, launch);
+    return true;
 }

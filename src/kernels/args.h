@@ -49,21 +49,27 @@ typedef struct pixviewi_copy_args {
     int64_t count;
     pixviewi_divisor by[4]; // shape[i]; only if narrow
     uint32_t narrow;        // count < 2^31: 32-bit index arithmetic
+    int32_t first;          // the outermost axis of more than one element, or 3
     // Rows: axis 3 counts vectors of a run, which is a row, or rows of `columns` elements that are
     // `row` BYTES apart in the source and lie one after another in the destination.
     uint32_t run, columns; // elements
     pixviewi_divisor by_columns;
     int64_t row;
+    int64_t step;   // BYTES between elements of a row in the source
+    uint32_t back;  // rows that the first vector may begin before its run
     uint32_t apart; // rows, in the destination: memory reads the sectors that they end in
 } pixviewi_copy_args;
 
 enum { PIXVIEWI_SECTOR = 32 }; // BYTES: memory reads one that is written in part
 
-// BYTES that a thread moves of rows that are dense on both ends: words of short ones, else vectors.
-enum { PIXVIEWI_WORDS, PIXVIEWI_ROWS, PIXVIEWI_RUNS };
-#define PIXVIEWI_ROW_BYTES(size, form)                             \
-    ((form) == PIXVIEWI_WORDS                                  ? 4 \
-     : (size) == 1 || ((size) == 2 && (form) == PIXVIEWI_ROWS) ? 8 \
+// Rows that are dense in the destination: dense in the source too, by vectors, or words if they are
+// short; runs of them that lie one after another in the destination; not dense in the source.
+enum { PIXVIEWI_ROWS, PIXVIEWI_WORDS, PIXVIEWI_RUNS, PIXVIEWI_STEPS, PIXVIEWI_STEP_WORDS };
+
+// BYTES that a thread moves.
+#define PIXVIEWI_ROW_BYTES(size, form)                                                 \
+    ((form) == PIXVIEWI_WORDS || (form) == PIXVIEWI_STEP_WORDS ? ((size) <= 2 ? 4 : 8) \
+     : (size) == 1 || ((size) == 2 && (form) != PIXVIEWI_RUNS) ? 8                     \
                                                                : 16)
 
 // ---- Tiles --------------------------------------------------------------------------------------
@@ -150,6 +156,16 @@ typedef struct pixviewi_list_args {
     X(pixview_words_1, uint8_t, PIXVIEWI_WORDS) \
     X(pixview_words_2, uint16_t, PIXVIEWI_WORDS)
 
+// The same of rows that are dense in the destination only.
+#define PIXVIEWI_STEPS_KERNELS(X)                          \
+    X(pixview_steps_1, uint8_t, PIXVIEWI_STEPS)            \
+    X(pixview_steps_2, uint16_t, PIXVIEWI_STEPS)           \
+    X(pixview_steps_4, uint32_t, PIXVIEWI_STEPS)           \
+    X(pixview_steps_8, uint64_t, PIXVIEWI_STEPS)           \
+    X(pixview_step_words_1, uint8_t, PIXVIEWI_STEP_WORDS)  \
+    X(pixview_step_words_2, uint16_t, PIXVIEWI_STEP_WORDS) \
+    X(pixview_step_words_4, uint32_t, PIXVIEWI_STEP_WORDS)
+
 // Size, channels, does it split pixels into planes, is there a list.
 #define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
     X(pixview_merge_##size##x3##list, size, 3, false, Args) \
@@ -191,6 +207,7 @@ typedef struct pixviewi_list_args {
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
     PIXVIEWI_ROWS_KERNELS(X)    \
+    PIXVIEWI_STEPS_KERNELS(X)   \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \

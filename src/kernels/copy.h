@@ -25,6 +25,13 @@ template <typename Index> DEVICE offsets locate(const pixviewi_copy_args &args, 
     offsets at = {0, 0, 0};
 #pragma unroll
     for (int axis = 3; axis > 0; axis--) {
+        if (axis == args.first) { // what is outside has one element
+            at.src += (int64_t)index * args.src_strides[axis];
+            at.dst += (int64_t)index * args.dst_strides[axis];
+            if (axis == 3)
+                at.inner = index;
+            return at;
+        }
         Index next;
         if constexpr (sizeof(Index) == 4)
             next = pixviewi_divide(index, args.by[axis]);
@@ -82,7 +89,6 @@ DEVICE void copy(const pixviewi_copy_args &args, int block, int blocks, int thre
 // one after another in the destination only, so that it may reach into the next row. What of it is
 // outside the run stays untouched.
 template <typename T, int FORM> struct row_vector {
-    static constexpr bool MERGED = FORM == PIXVIEWI_RUNS;
     static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE, FORM);
     static constexpr int COUNT = BYTES / SIZE;
     static constexpr uint32_t ALL = (1u << COUNT) - 1;
@@ -105,12 +111,17 @@ template <typename T, int FORM> struct row_vector {
         const char *from = (const char *)args.src + at.src;
         to -= shift * SIZE;
         inside = first_bits((int)args.run - first) & (first < 0 ? ALL << -first : ALL);
-        if (!MERGED) {
-            if (args.apart)
-                fetch_end(first, (int)args.run);
+        if (FORM != PIXVIEWI_RUNS && args.apart)
+            fetch_end(first, (int)args.run);
+        if (FORM == PIXVIEWI_STEPS || FORM == PIXVIEWI_STEP_WORDS)
+            load_steps(args, from, first);
+        else if (FORM == PIXVIEWI_RUNS)
+            load_run(args, from, first);
+        else
             load_few(inside, from - shift * SIZE);
-            return;
-        }
+    }
+    DEVICE void load_run(const pixviewi_copy_args &args, const char *from, int first)
+    {
         uint32_t row = first < 0 ? 0 : pixviewi_divide((uint32_t)first, args.by_columns);
         int column = first - (int)(row * args.columns);
         uint32_t here = inside & first_bits((int)args.columns - column), next = inside & ~here;
@@ -134,6 +145,74 @@ template <typename T, int FORM> struct row_vector {
         for (int j = 0; j < COUNT; j++)
             if (few & 1u << j)
                 bits[j] = load<T>(from + j * SIZE);
+    }
+
+    // Element e of the run is in row e / columns. `back`: rows that its first vector may begin before.
+    DEVICE void load_steps(const pixviewi_copy_args &args, const char *from, int first)
+    {
+        if (args.columns == args.run) {
+            load_row(from + first * args.step, args.step);
+            return;
+        }
+        uint32_t e = (uint32_t)first + args.back * args.columns;
+        uint32_t row = pixviewi_divide(e, args.by_columns), column = e - row * args.columns;
+        from += ((int64_t)row - args.back) * args.row + column * args.step;
+        if (args.columns == 3)
+            load_pixels<3>(args, from, column);
+        else if (args.columns == 4)
+            load_pixels<4>(args, from, column);
+        else
+            load_any(args, from, column);
+    }
+    // A constant step costs no instructions.
+    DEVICE void load_row(const char *from, int64_t step)
+    {
+        if (step == 3 * SIZE)
+            load_every(from, 3 * SIZE);
+        else if (step == 4 * SIZE)
+            load_every(from, 4 * SIZE);
+        else
+            load_every(from, step);
+    }
+    DEVICE void load_every(const char *from, int64_t step)
+    {
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            if (inside & 1u << j)
+                bits[j] = load<T>(from + j * step);
+    }
+    // `from` is in this column. Each column has a place of its own, which goes on by rows.
+    template <int COLUMNS>
+    DEVICE void load_pixels(const pixviewi_copy_args &args, const char *from, uint32_t column)
+    {
+        const char *of[COLUMNS];
+#pragma unroll
+        for (uint32_t k = 0; k < COLUMNS; k++)
+            of[k] =
+                from + k * args.step + (column + k < COLUMNS ? 0 : args.row - COLUMNS * args.step);
+        if (args.row == SIZE)
+            load_columns<COLUMNS>(of, SIZE);
+        else
+            load_columns<COLUMNS>(of, args.row);
+    }
+    template <int COLUMNS> DEVICE void load_columns(const char *const *of, int64_t row)
+    {
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            if (inside & 1u << j)
+                bits[j] = load<T>(of[j % COLUMNS] + j / COLUMNS * row);
+    }
+    DEVICE void load_any(const pixviewi_copy_args &args, const char *from, uint32_t column)
+    {
+        const int64_t next_row = args.row - args.columns * args.step;
+#pragma unroll
+        for (int j = 0; j < COUNT; j++) {
+            if (inside & 1u << j)
+                bits[j] = load<T>(from);
+            from += args.step;
+            if (++column == args.columns)
+                column = 0, from += next_row;
+        }
     }
 
     // Not streamed past the cache: another thread writes the rest of a partial vector's sector.

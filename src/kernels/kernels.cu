@@ -16,6 +16,7 @@ PIXVIEWI_COPY_KERNELS(COPY)
 #define ROWS(name, T, form) \
     KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, form>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ROWS_KERNELS(ROWS)
+PIXVIEWI_STEPS_KERNELS(ROWS)
 
 #define REPACK(name, size, channels, split, Args) \
     KERNEL(name, Args, 1024) { move_tiles<repack<size, channels, split, Args>>(args); }

@@ -46,6 +46,7 @@ PIXVIEWI_COPY_KERNELS(COPY)
                                (int)(i % PIXVIEWI_THREADS));                                   \
     }
 PIXVIEWI_ROWS_KERNELS(ROWS)
+PIXVIEWI_STEPS_KERNELS(ROWS)
 
 #define REPACK(name, size, channels, split, Args)                                    \
     void run_##name(const void *args, unsigned blocks)                               \

@@ -1,7 +1,7 @@
 // Times, beside a device copy of as many bytes in the same run, and beside the floor of what is slow.
 #include "floor.h"
 
-enum { MAX_ROWS = 1024, SLOW = 70 };
+enum { MAX_ROWS = 2048, SLOW = 70 };
 
 // ---- rows of the table ------------------------------------------------------------------------------
 
@@ -210,6 +210,34 @@ static void short_rows(const char *filter)
             }
 }
 
+// Pixels to planes and back: short rows of 1.3 MB images, from a region or into one.
+static void narrow_regions(const char *filter)
+{
+    static const int64_t widths[] = {17, 40, 67, 100, 150, 224, 300, 450};
+    const pixview_dtype types[] = {U8, F16, F32};
+    for (int way = 0; way < 8; way++)
+        for (int w = 0; w < 8; w++)
+            for (int type = 0; type < 3; type++) {
+                int64_t size = pixview_dtype_size(types[type]), c = way & 4 ? 4 : 3;
+                int64_t h = 1300 * 1000 / (widths[w] * size * c) + 1;
+                bool from_pixels = way & 1, into = way & 2;
+                int64_t row = widths[w] * size * (from_pixels != into ? c : 1);
+                klie packed = {.order = from_pixels == into ? MIXED : PLANAR}, region = packed;
+                region.order = from_pixels == into ? PLANAR : MIXED;
+                region.offset = 5 * size;
+                region.pitch = (row / 512 + 2) * 512 - row;
+                kjob job = {.shape = {16, h, widths[w], c},
+                            .from = types[type],
+                            .to = types[type],
+                            .src = into ? packed : region,
+                            .dst = into ? region : packed};
+                snprintf(job.name, sizeof job.name, "narrow n16 %dx%dx%d %s %s %s", (int)h,
+                         (int)widths[w], (int)c, pixview_dtype_name(types[type]),
+                         arrow(job.src.order, job.dst.order), into ? "into" : "from");
+                add(&job, filter);
+            }
+}
+
 static void converts(const char *filter)
 {
     const pixview_dtype types[] = {U8, {PIXVIEW_BFLOAT, 16, 1}, U16, F16, F32};
@@ -287,6 +315,7 @@ int64_t bench(FILE *markdown, const char *filter)
     converts(filter);
     regions(filter);
     short_rows(filter);
+    narrow_regions(filter);
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
     if (markdown)

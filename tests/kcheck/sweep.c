@@ -203,7 +203,7 @@ static void every_kernel(void)
         for (int form = 0; form < 4; form++) {
             for (int c = 3; c < 5; c++) {
                 aligned = true;
-                bits(2, 3, 128, c, size_log2, form & 1, form >> 1, false);
+                bits(2, 3, 512, c, size_log2, form & 1, form >> 1, false); // not short
             }
             for (int i = 0; i < 12; i++) {
                 kjob job = {.name = "list of bits",

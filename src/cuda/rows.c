@@ -1,0 +1,175 @@
+// Copies of bits without tiles: by vectors of the destination, for rows too short for a tile, and one
+// element at a time.
+#include <string.h>
+
+#include "kernels.h"
+
+// Rows of so many elements of 1, 2, 4, 8, 16 bytes and fewer go by vectors: the tile of a row that is
+// not long takes more instructions than that.
+static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
+// BYTES of a row of pixels, if they become planes or planes become pixels.
+static const int32_t short_pixels[] = {1000, 1000, 2400, 2400, 0};
+
+static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static bool is_dense(const pixviewi_copy_plan *plan)
+{
+    return plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize;
+}
+
+bool pixviewi_is_short(const pixviewi_move *move, const pixviewi_copy_plan *plan)
+{
+    int64_t w = move->shape[PIXVIEW_W], c = move->shape[PIXVIEW_C];
+    int size = log2_of(plan->itemsize);
+    if (is_dense(plan))
+        return plan->shape[3] <= short_rows[size];
+    bool mixed = c > 1 && move->dst.strides[PIXVIEW_C] == plan->itemsize;
+    bool merged = plan->shape[mixed ? 2 : 3] != w;
+    return !merged && w * c * plan->itemsize <= short_pixels[size];
+}
+
+// ---- what both have -----------------------------------------------------------------------------
+
+static void set_copy(const pixviewi_copy_plan *plan, pixviewi_copy_args *args)
+{
+    args->src = plan->src;
+    args->dst = plan->dst;
+    args->count = plan->count;
+    memcpy(args->shape, plan->shape, sizeof args->shape);
+    memcpy(args->src_strides, plan->src_strides, sizeof args->src_strides);
+    memcpy(args->dst_strides, plan->dst_strides, sizeof args->dst_strides);
+}
+
+static void set_axes(pixviewi_copy_args *args)
+{
+    args->narrow = args->count <= INT32_MAX;
+    args->first = 0;
+    while (args->first < 3 && args->shape[args->first] == 1)
+        args->first++;
+    for (int i = 0; i < 4 && args->narrow; i++)
+        args->by[i] = pixviewi_divisor_of((uint32_t)args->shape[i]);
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+// Another row follows at once in the destination.
+static bool is_followed(const pixviewi_copy_plan *plan)
+{
+    return plan->shape[2] > 1 && plan->dst_strides[2] == plan->shape[3] * plan->itemsize;
+}
+
+// Rows that are apart in the destination have words, if they have few vectors: those at their ends go
+// one element at a time.
+static int form_of(const pixviewi_copy_plan *plan)
+{
+    enum { WORDS_BYTES = 72, STEP_VECTORS = 6, RUN_BYTES = 32 };
+    int64_t size = plan->itemsize, columns = plan->shape[3], bytes = columns * size;
+    bool apart = plan->shape[2] > 1 && !is_followed(plan);
+    if (!is_dense(plan)) {
+        int64_t few = STEP_VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS);
+        return apart && size < 8 && bytes <= few ? PIXVIEWI_STEP_WORDS : PIXVIEWI_STEPS;
+    }
+    if (apart && size <= 2 && bytes <= WORDS_BYTES)
+        return PIXVIEWI_WORDS;
+    // Longer rows of bytes have fewer instructions by themselves.
+    bool runs = is_followed(plan) && bytes >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
+                (size > 1 || bytes <= RUN_BYTES);
+    return runs ? PIXVIEWI_RUNS : PIXVIEWI_ROWS;
+}
+
+// Rows of no sector of their own, apart in the destination. A warp writes elements of one at once,
+// words' ends one after another.
+static bool is_sparse(const pixviewi_copy_plan *plan)
+{
+    int64_t bytes = plan->shape[3] * plan->itemsize;
+    return plan->shape[2] > 1 && bytes <= PIXVIEWI_SECTOR &&
+           plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR && plan->count <= INT32_MAX;
+}
+
+static int kernel_of(int form, int64_t size)
+{
+    static const int kernels[] = {[PIXVIEWI_ROWS] = PIXVIEWI_KERNEL_ROWS,
+                                  [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
+                                  [PIXVIEWI_RUNS] = PIXVIEWI_KERNEL_RUNS,
+                                  [PIXVIEWI_STEPS] = PIXVIEWI_KERNEL_STEPS,
+                                  [PIXVIEWI_STEP_WORDS] = PIXVIEWI_KERNEL_STEP_WORDS};
+    return kernels[form] + log2_of(size);
+}
+
+// What a run is made of. Its axes are one in the grid: `vectors` of it.
+static void set_run(const pixviewi_copy_plan *plan, int form, bool merged, int64_t vectors,
+                    pixviewi_copy_args *args)
+{
+    int64_t size = plan->itemsize, bytes = PIXVIEWI_ROW_BYTES(size, form), columns = plan->shape[3];
+    int64_t run = merged ? plan->shape[2] * columns : columns;
+    int outer = merged ? 1 : 2; // the axis of the runs
+    set_copy(plan, args);
+    args->count = plan->count / run * vectors;
+    args->shape[3] = vectors;
+    args->src_strides[3] = form == PIXVIEWI_ROWS || form == PIXVIEWI_WORDS ? bytes : 0;
+    args->dst_strides[3] = bytes;
+    args->apart = plan->shape[outer] > 1 && plan->dst_strides[outer] != run * size;
+    args->run = (uint32_t)run;
+    args->columns = (uint32_t)columns;
+    args->by_columns = pixviewi_divisor_of((uint32_t)columns);
+    args->row = plan->src_strides[2];
+    args->step = plan->src_strides[3];
+    args->back = (uint32_t)((bytes / size - 1) / columns + 1);
+    if (merged) {
+        args->shape[2] = 1;
+        args->src_strides[2] = args->dst_strides[2] = 0;
+    }
+    set_axes(args);
+}
+
+// False: elements of 16 bytes, which are vectors; or too many; or it is better one element at a time.
+static bool plan_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+{
+    int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
+    if (size == 16 || plan->dst_strides[3] != size || is_sparse(plan))
+        return false;
+    int form = form_of(plan);
+    bool merged = form != PIXVIEWI_ROWS && form != PIXVIEWI_WORDS && is_followed(plan) &&
+                  columns <= INT32_MAX / 2 / rows; // a divisor of rows takes 31 bits
+    int64_t vector = PIXVIEWI_ROW_BYTES(size, form) / size, run = merged ? rows * columns : columns;
+    int64_t bits = (int64_t)(uintptr_t)plan->dst | plan->dst_strides[0] | plan->dst_strides[1] |
+                   (merged ? 0 : plan->dst_strides[2]);
+    bool aligned = bits % (vector * size) == 0;
+    int64_t vectors = (run + (aligned ? 0 : vector - 1) - 1) / vector + 1;
+    if (run > INT32_MAX - 2 * vector || plan->count / run > INT32_MAX / vectors)
+        return false;
+    set_run(plan, form, merged, vectors, &launch->args.copy);
+    launch->kernel = kernel_of(form, size);
+    launch->blocks = (launch->args.copy.count - 1) / PIXVIEWI_THREADS + 1;
+    return true;
+}
+
+// ---- elements -----------------------------------------------------------------------------------
+
+static uint64_t all_bits(const void *data, const int64_t strides[4])
+{
+    uint64_t bits = (uintptr_t)data;
+    for (int i = 0; i < 4; i++)
+        bits |= (uint64_t)strides[i];
+    return bits;
+}
+
+static void plan_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+{
+    enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
+    uint64_t bits = all_bits(plan->src, plan->src_strides) | all_bits(plan->dst, plan->dst_strides);
+    set_copy(plan, &launch->args.copy);
+    set_axes(&launch->args.copy);
+    launch->kernel = PIXVIEWI_KERNEL_COPY + log2_of(plan->itemsize);
+    if (plan->itemsize == 16 && bits % 16 != 0)
+        launch->kernel++;
+    launch->blocks = min((plan->count - 1) / (PIXVIEWI_THREADS * UNROLL) + 1, MAX_BLOCKS);
+}
+
+void pixviewi_plan_copy_launch(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+{
+    if (!plan_rows(plan, launch))
+        plan_elements(plan, launch);
+}
