@@ -11,6 +11,7 @@ than the others.
 
 import argparse
 import os
+import re
 import sys
 import time
 
@@ -70,11 +71,13 @@ def pixels(np, shape, dtype):
 # ---- bits -----------------------------------------------------------------------------------------
 
 
-def copy_case(found, name, src, view, layout, extra=(), goals=()):
-    """`src` seen as `view` and made dense; both are NumPy arrays over the same memory."""
+def copy_case(found, name, src, view, layout, extra=(), goals=(), out=None):
+    """`src` seen as `view`, into `out`: dense memory if none is given; `src` and `view` are NumPy
+    arrays over the same memory."""
     np, torch = found["np"], found["torch"]
-    out = np.empty(view.shape, view.dtype)
-    ns = dict(found, src=src, view=view, out=out, b_=out.reshape(-1).view(np.uint8))
+    out = np.empty(view.shape, view.dtype) if out is None else out
+    memory = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    ns = dict(found, src=src, view=view, out=out, b_=memory.reshape(-1).view(np.uint8))
     ns["a_"] = src.reshape(-1).view(np.uint8)[: out.nbytes]
     codes = [
         ("pixview", f"pixview.copy_into(out, view, dst_layout='{layout}', src_layout='{layout}')"),
@@ -149,6 +152,35 @@ def other_cases(found):
     yield case("a crop", hwc, hwc[100:900, 200:1700], "HWC")
 
 
+def step_cases(found):
+    """Columns with a step on either side, as `[:, ::2, ::2]` makes them, or backwards."""
+    np = found["np"]
+
+    def case(name, src, view, layout="CHW", out=None):
+        return lambda: copy_case(found, name, src, view, layout, out=out)
+
+    for dtype in (np.uint8, np.float32):
+        kind = f"3 x {np.dtype(dtype).name}"
+        chw, hwc = pixels(np, (3, HEIGHT, WIDTH), dtype), pixels(np, (HEIGHT, WIDTH, 3), dtype)
+        for step in (2, 3):
+            part, whole = chw[:, ::step, ::step], hwc[::step, ::step]
+            by = f"::{step}, ::{step}"
+            yield case(f"CHW[:, {by}] to CHW, {kind}", chw, part)
+            yield case(f"CHW[:, {by}] to HWC, {kind}", chw, part.transpose(1, 2, 0), "HWC")
+            yield case(f"HWC[{by}] to HWC, {kind}", hwc, whole, "HWC")
+            yield case(f"HWC[{by}] to CHW, {kind}", hwc, whole.transpose(2, 0, 1))
+        small = np.ascontiguousarray(chw[:, ::2, ::2])
+        pixel = np.ascontiguousarray(hwc[::2, ::2])
+        into, onto = np.zeros_like(chw)[:, ::2, ::2], np.zeros_like(hwc)[::2, ::2]
+        yield case(f"CHW to CHW[:, ::2, ::2], {kind}", small, small, out=into)
+        yield case(f"HWC to CHW[:, ::2, ::2], {kind}", pixel, pixel.transpose(2, 0, 1), out=into)
+        yield case(f"HWC to HWC[::2, ::2], {kind}", pixel, pixel, "HWC", onto)
+        yield case(f"CHW to HWC[::2, ::2], {kind}", small, small.transpose(1, 2, 0), "HWC", onto)
+        flipped = chw[:, :, ::-1]
+        yield case(f"CHW[:, :, ::-1] to CHW, {kind}", chw, flipped)
+        yield case(f"CHW[:, :, ::-1] to HWC, {kind}", chw, flipped.transpose(1, 2, 0), "HWC")
+
+
 # ---- values ---------------------------------------------------------------------------------------
 
 TORCH_STACK = """\
@@ -193,12 +225,47 @@ def stack_case(found, n):
     return case
 
 
+def value_case(found, name, src, view, layout):
+    """u8 to f32, scaled, the source read with a step; two passes are usual."""
+    np, torch = found["np"], found["torch"]
+    out = np.empty(view.shape, np.float32)
+    ns = dict(found, view=view, out=out, outs=out[None], images=[view], SCALE=SCALE,
+              tview=torch.from_numpy(view), tout=torch.from_numpy(out))  # fmt: skip
+    nbytes = view.nbytes + out.nbytes
+    ns["a_"], ns["b_"] = np.ones(nbytes // 2, np.uint8), np.ones(nbytes // 2, np.uint8)
+    codes = [
+        ("pixview", f"pixview.stack(images, to='numpy', layout='N{layout}', "
+                    f"src_layout='{layout}', dtype='float32', scale=SCALE, out=outs)"),
+        ("NumPy", "np.multiply(view, np.float32(SCALE), out=out)"),
+        ("torch", "torch.mul(tview, SCALE, out=tout)"),
+    ]  # fmt: skip
+    case = Case(name, ns, nbytes, codes)
+    check(case, lambda: out, view * np.float32(SCALE), near=1e-6)
+    return case
+
+
+def value_cases(found):
+    np = found["np"]
+    chw, hwc = pixels(np, (3, HEIGHT, WIDTH), np.uint8), pixels(np, (HEIGHT, WIDTH, 3), np.uint8)
+    kind = "uint8 to float32"
+    for step in (2, 3):
+        by, part = f"::{step}, ::{step}", chw[:, ::step, ::step]
+        for name, src, view, layout in (
+            (f"CHW[:, {by}] to CHW, {kind}", chw, part, "CHW"),
+            (f"CHW[:, {by}] to HWC, {kind}", chw, part.transpose(1, 2, 0), "HWC"),
+            (f"HWC[{by}] to CHW, {kind}", hwc, hwc[::step, ::step].transpose(2, 0, 1), "CHW"),
+        ):
+            yield lambda case=(name, src, view, layout): value_case(found, *case)
+
+
 # ---- report ---------------------------------------------------------------------------------------
 
 
 def makers(found):
     yield from channel_cases(found)
     yield from other_cases(found)
+    yield from step_cases(found)
+    yield from value_cases(found)
     if hasattr(found["pixview"], "stack"):
         for n in (1, 8):
             yield lambda n=n: stack_case(found, n)
@@ -241,12 +308,20 @@ def set_threads(found, count):
         found["cv2"].setNumThreads(count)
 
 
+def let_workers_sleep():
+    """torch's OpenMP workers spin for some 7 ms after its turn, on cores that the next one wants."""
+    time.sleep(0.01)
+
+
 def measure(found, args, threads):
     set_threads(found, threads)
+    settle = let_workers_sleep if threads > 1 else lambda: None
     cases, begin = [], time.monotonic()
     for make in makers(found):
         case = make()
-        run(case.statements, case.namespace, args.rounds, args.block_ms / 1e3, lambda: None)
+        if not re.search(args.only, case.name):
+            continue
+        run(case.statements, case.namespace, args.rounds, args.block_ms / 1e3, settle)
         case.forget()
         cases.append(case)
         progress(f"{threads} threads, {time.monotonic() - begin:.0f} s: {case.name}")
@@ -258,7 +333,7 @@ def section(cases, threads):
     title = f"## {threads} thread" + "s" * (threads > 1)
     parts = [title, table(cases)]
     if threads == 1:
-        parts += ["Goals:", goals(cases)]
+        parts += ["Goals:", goals(cases)] if goals(cases) else []
     return "\n\n".join(parts)
 
 
@@ -268,6 +343,7 @@ def main():
     parser.add_argument("--block-ms", type=float, default=10, help="length of a turn (%(default)s)")
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))),
                         help="of the second table (%(default)s)")  # fmt: skip
+    parser.add_argument("--only", default="", help="cases whose name this pattern finds")
     machine.add_save(parser, "the report and the plot")
     args = parser.parse_args()
     found = modules()
