@@ -96,7 +96,8 @@ static void steps(const bits_job *job, const axis *along, char *dst, const char 
 typedef struct bits_plane {
     enum { STEPS, SWAP, INTERLEAVE, SPLIT, TRANSPOSE, BLOCKS } loop;
     axis x, y;
-    int size; // log2 of the element's
+    int size;             // log2 of the element's
+    bool gather, scatter; // through a buffer: that end is not as the loop wants it
 } bits_plane;
 
 // Pixels before `dst` comes to a cache line, where each is `size` bytes: vectors that cross lines are
@@ -134,7 +135,7 @@ static int64_t interleave_past(const bits_job *job, const bits_plane *plane, cha
 
 static void interleave(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
-    const char *planes[4];
+    const char *planes[4] = {NULL};
     int64_t channels = plane->y.extent, pixel = channels * job->size;
     int64_t first = lead(dst, pixel, plane->x.extent);
     void (*loop)(char *, const char *const *, int64_t) =
@@ -206,7 +207,7 @@ static void split(const bits_job *job, const bits_plane *plane, char *dst, const
     split_run(job, plane, planes, src + first * plane->y.src, count - first);
 }
 
-// Neither end is dense: blocks that fit the cache.
+// Elements that no other loop takes: blocks that fit the cache.
 static void blocks(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
     enum { BLOCK = 64 };
@@ -220,7 +221,7 @@ static void blocks(const bits_job *job, const bits_plane *plane, char *dst, cons
         }
 }
 
-static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+static void move_dense(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
     switch (plane->loop) {
     case STEPS:
@@ -245,14 +246,143 @@ static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, 
     }
 }
 
+// ---- steps on either end ----------------------------------------------------------------------
+
 static bool few(int64_t extent) { return extent >= 2 && extent <= 4; }
+
+// Whole elements of `size` bytes.
+static void copy_steps(const bits_job *job, int64_t size, axis along, char *dst, const char *src)
+{
+    bits_job part = *job;
+    part.size = size;
+    steps(&part, &along, dst, src);
+}
+
+// A block of the source to `buffer`, x side by side; `part` says then how it lies there. Gives the
+// place of its first element.
+static const char *gather(const bits_job *job, bits_plane *part, char *buffer, const char *src)
+{
+    int64_t size = job->size, xs = part->x.extent, row = xs * size;
+    bool pixels = part->loop == SPLIT, backwards = pixels && part->x.src < 0;
+    const char *first = backwards ? src + (xs - 1) * part->x.src : src;
+    if (pixels)
+        copy_steps(job, row, (axis){part->y.extent, part->y.src, row}, buffer, first);
+    for (int64_t k = 0; k < part->y.extent && !pixels; k++)
+        copy_steps(job, size, (axis){xs, part->x.src, size}, buffer + k * row,
+                   src + k * part->y.src);
+    part->y.src = row;
+    part->x.src = backwards ? -size : size;
+    return backwards ? buffer + row - size : buffer;
+}
+
+// A block in `buffer`, y side by side, to the destination; `plane` says how it lies there.
+static void scatter(const bits_job *job, const bits_plane *plane, const bits_plane *part, char *dst,
+                    const char *buffer)
+{
+    int64_t size = job->size, row = part->x.dst;
+    if (plane->loop == INTERLEAVE)
+        copy_steps(job, row, (axis){part->x.extent, row, plane->x.dst}, dst, buffer);
+    for (int64_t k = 0; k < part->x.extent && plane->loop != INTERLEAVE; k++)
+        copy_steps(job, size, (axis){part->y.extent, size, plane->y.dst}, dst + k * plane->x.dst,
+                   buffer + k * row);
+}
+
+// Larger ones are a little faster in the cache, and up to twice as slow out of it: memory waits while
+// a buffer is worked on.
+enum { BUFFER = 4 << 10 };
+
+static void move_block(const bits_job *job, const bits_plane *plane, int64_t xs, int64_t ys,
+                       char *dst, const char *src)
+{
+    _Alignas(64) char in[BUFFER], out[BUFFER];
+    bits_job to_buffer = *job;
+    bits_plane part = *plane;
+    part.x.extent = xs;
+    part.y.extent = ys;
+    if (plane->gather)
+        src = gather(job, &part, in, src);
+    if (!plane->scatter) {
+        move_dense(job, &part, dst, src);
+        return;
+    }
+    to_buffer.past = false;
+    part.x.dst = ys * job->size;
+    move_dense(&to_buffer, &part, out, src);
+    scatter(job, plane, &part, dst, out);
+}
+
+static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    enum { SIDE = 64 };
+    const axis *x = &plane->x, *y = &plane->y;
+    if (!plane->gather && !plane->scatter) {
+        move_dense(job, plane, dst, src);
+        return;
+    }
+    int64_t most = BUFFER / job->size, xs = x->extent < SIDE ? x->extent : SIDE;
+    int64_t ys = most / xs < y->extent ? most / xs : y->extent;
+    xs = most / ys;
+    for (int64_t i = 0; i < x->extent; i += xs)
+        for (int64_t j = 0; j < y->extent; j += ys)
+            move_block(job, plane, x->extent - i < xs ? x->extent - i : xs,
+                       y->extent - j < ys ? y->extent - j : ys, dst + i * x->dst + j * y->dst,
+                       src + i * x->src + j * y->src);
+}
+
+// ---- the loop ---------------------------------------------------------------------------------
+
+// Backwards on both ends instead of on one.
+static void turn(bits_job *job, axis *along)
+{
+    job->src += (along->extent - 1) * along->src;
+    job->dst += (along->extent - 1) * along->dst;
+    along->src = -along->src;
+    along->dst = -along->dst;
+}
+
+// Neither innermost axis is the other end's. Each loop wants elements side by side, and pixels of 2
+// to 4 packed; what is not goes through a buffer, if one axis of it is. Large elements gain nothing by
+// that: memory is what they wait for. Nor do pixels on their way to planes without shuffles.
+static void choose_dense(bits_job *job, bits_plane *plane)
+{
+    const int64_t size = job->size;
+    axis *x = &plane->x, *y = &plane->y;
+    if (few(y->extent)) {
+        plane->loop = y->dst == size ? INTERLEAVE : BLOCKS;
+        plane->gather = x->src != size;
+        plane->scatter = x->dst != y->extent * size;
+    } else if (few(x->extent)) {
+        plane->loop = magnitude(x->src) == size ? SPLIT : BLOCKS;
+        plane->gather = y->src != x->extent * size && !(x->extent == 3 && y->src == 4 * size);
+        plane->scatter = y->dst != size;
+    } else {
+        if (x->src < 0)
+            turn(job, x);
+        plane->loop = TRANSPOSE;
+        plane->gather = x->src != size;
+        plane->scatter = y->dst != size;
+    }
+    const int64_t most = plane->loop != SPLIT ? 4 : job->loops->shuffles ? 2 : 0;
+    if (plane->loop == BLOCKS || (size > most && (plane->gather || plane->scatter))) {
+        plane->gather = plane->scatter = false;
+        plane->loop = y->dst == size && x->src == size ? TRANSPOSE : BLOCKS;
+    }
+}
+
+// A few elements in a row, on both ends: every one of them along the pixels is a longer loop.
+static void along_pixels(bits_job *job, bits_plane *plane)
+{
+    plane->loop = BLOCKS;
+    plane->x = plane->y;
+    plane->y = job->axes[--job->count];
+}
 
 // Takes the axes of the loop off the job; the rest is walked outside.
 static bits_plane choose(bits_job *job)
 {
     const int64_t size = job->size;
     bits_plane plane = {.loop = STEPS, .y = job->axes[--job->count]};
-    const axis *y = &plane.y, *x = &plane.x;
+    const axis *y = &plane.y;
     int unit = unit_of(size), at = job->count;
     bool typed = unit >= 0 && unit < PIXVIEWI_SIZES;
     plane.size = unit;
@@ -269,21 +399,18 @@ static bits_plane choose(bits_job *job)
             best = magnitude(job->axes[k].src);
             at = k;
         }
-    if (at == job->count)
+    if (at == job->count) {
+        if (y->extent < 16 && pixels && pixels->extent > y->extent)
+            along_pixels(job, &plane);
         return plane;
+    }
     plane.x = job->axes[at];
     job->count--;
     for (int k = at; k < job->count; k++)
         job->axes[k] = job->axes[k + 1];
-    bool dense = typed && y->dst == size && magnitude(x->src) == size;
     plane.loop = BLOCKS;
-    if (dense && few(y->extent) && x->src > 0 && x->dst == y->extent * size)
-        plane.loop = INTERLEAVE;
-    else if (dense && few(x->extent) &&
-             (y->src == x->extent * size || (x->extent == 3 && y->src == 4 * size)))
-        plane.loop = SPLIT;
-    else if (dense && x->src > 0)
-        plane.loop = TRANSPOSE;
+    if (typed)
+        choose_dense(job, &plane);
     return plane;
 }
 

@@ -5,6 +5,7 @@
 //     bits.c      a box of equal types: axes sorted and merged, the loop chosen
 //     convert.c   a box of unequal types: runs of pixels through small buffers
 //     loops.c     the loops; compiled once for every instruction set, chosen in cpu.c
+//     apart.h     of those the ones for elements with a step between them
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
@@ -18,6 +19,7 @@ enum { PIXVIEWI_SIZES = 5, PIXVIEWI_UNITS = 8 };
 
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
+    bool shuffles;    // any bytes of a vector anywhere; without, pixels to planes go one by one
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
     void (*interleave[3][PIXVIEWI_SIZES])(char *dst, const char *const *src, int64_t count);
     void (*split[3][PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);

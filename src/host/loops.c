@@ -11,6 +11,7 @@
 #endif
 
 #include "../half.h"
+#include "apart.h"
 #include "host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
@@ -222,34 +223,58 @@ DEFINE_CHANNELS(unit_16)
 
 // ---- any steps --------------------------------------------------------------------------------
 
-// Steps that are known while compiling make other loops: a fill, a mirror, every other element.
-#define DEFINE_STRIDED(T)                                                                   \
-    static void step_##T(T *restrict out, const T *restrict in, int64_t step, int64_t n)    \
-    {                                                                                       \
-        if (step == 0) {                                                                    \
-            for (int64_t i = 0; i < n; i++)                                                 \
-                out[i] = in[0];                                                             \
-        } else if (step == -1) {                                                            \
-            for (int64_t i = 0; i < n; i++)                                                 \
-                out[i] = in[-i];                                                            \
-        } else if (step == 2) {                                                             \
-            for (int64_t i = 0; i < n; i++)                                                 \
-                out[i] = in[2 * i];                                                         \
-        } else {                                                                            \
-            for (int64_t i = 0; i < n; i++)                                                 \
-                out[i] = in[step * i];                                                      \
-        }                                                                                   \
-    }                                                                                       \
-    static void strided_##T(char *dst, int64_t dst_step, const char *src, int64_t src_step, \
-                            int64_t n)                                                      \
-    {                                                                                       \
-        const int64_t size = sizeof(T);                                                     \
-        if (dst_step == size && src_step % size == 0) {                                     \
-            step_##T((T *)dst, (const T *)src, src_step / size, n);                         \
-            return;                                                                         \
-        }                                                                                   \
-        for (int64_t i = 0; i < n; i++)                                                     \
-            *(T *)(dst + i * dst_step) = *(const T *)(src + i * src_step);                  \
+// Steps that are known while compiling make other loops: a fill, a mirror, every second, third or
+// fourth element. What is left goes four to a turn: a processor makes one turn a cycle.
+#define DEFINE_STRIDED(T)                                                                      \
+    static void one_by_one_##T(char *restrict dst, int64_t dst_step, const char *restrict src, \
+                               int64_t src_step, int64_t n)                                    \
+    {                                                                                          \
+        for (; n >= 4; n -= 4, dst += 4 * dst_step, src += 4 * src_step) {                     \
+            *(T *)dst = *(const T *)src;                                                       \
+            *(T *)(dst + dst_step) = *(const T *)(src + src_step);                             \
+            *(T *)(dst + 2 * dst_step) = *(const T *)(src + 2 * src_step);                     \
+            *(T *)(dst + 3 * dst_step) = *(const T *)(src + 3 * src_step);                     \
+        }                                                                                      \
+        for (; n > 0; n--, dst += dst_step, src += src_step)                                   \
+            *(T *)dst = *(const T *)src;                                                       \
+    }                                                                                          \
+    static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t n)      \
+    {                                                                                          \
+        const bool small = sizeof(T) <= 4 && sizeof(T) != 3;                                   \
+        if (step == 0) {                                                                       \
+            for (int64_t i = 0; i < n; i++)                                                    \
+                out[i] = in[0];                                                                \
+        } else if (small && step == -1 && (SHUFFLES || sizeof(T) > 1)) {                       \
+            for (int64_t i = 0; i < n; i++)                                                    \
+                out[i] = in[-i];                                                               \
+        } else if (small && step == 2) {                                                       \
+            for (int64_t i = 0; i < n; i++)                                                    \
+                out[i] = in[2 * i];                                                            \
+        } else if (small && step == 3 && SHUFFLES) {                                           \
+            for (int64_t i = 0; i < n; i++)                                                    \
+                out[i] = in[3 * i];                                                            \
+        } else if (small && step == 4) {                                                       \
+            for (int64_t i = 0; i < n; i++)                                                    \
+                out[i] = in[4 * i];                                                            \
+        } else {                                                                               \
+            return false;                                                                      \
+        }                                                                                      \
+        return true;                                                                           \
+    }                                                                                          \
+    static void strided_##T(char *dst, int64_t dst_step, const char *src, int64_t src_step,    \
+                            int64_t n)                                                         \
+    {                                                                                          \
+        const int64_t size = sizeof(T);                                                        \
+        int64_t done = 0;                                                                      \
+        if (dst_step == size && src_step % size == 0 &&                                        \
+            known_##T((T *)dst, (const T *)src, src_step / size, n))                           \
+            return;                                                                            \
+        if (dst_step == size)                                                                  \
+            done = close_up(dst, src, src_step, size, n);                                      \
+        else if (src_step == size)                                                             \
+            done = spread(dst, dst_step, src, size, n);                                        \
+        one_by_one_##T(dst + done * dst_step, dst_step, src + done * src_step, src_step,       \
+                       n - done);                                                              \
     }
 
 DEFINE_STRIDED(unit_1)
@@ -442,6 +467,7 @@ DEFINE_FROM_FLOAT(float_to_bf16, unit_2, pixviewi_bf16_from_float)
 
 const pixviewi_loops LOOPS = {
     .name = LOOPS_NAME,
+    .shuffles = SHUFFLES,
     .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
     .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
     .split3of4 = FIVE(split3of4),

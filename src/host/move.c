@@ -141,6 +141,22 @@ static int choose_axis(const pixviewi_move *move, int64_t pieces)
     return best >= 0 ? best : longest;
 }
 
+// Bytes that an end reads or writes, with those between the pixels of a row: they come in the same
+// cache lines, and take as long.
+static int64_t reach(const pixviewi_move *move, const pixviewi_end *end)
+{
+    int64_t strides[4], size = pixview_dtype_size(end->dtype), channels = move->shape[3];
+    locate(end, 0, strides);
+    bool planes = channels > 1 && magnitude(strides[3]) > size;
+    int64_t pixel = planes ? size : channels * size, apart = INT64_MAX;
+    for (int k = 1; k < 3; k++)
+        if (move->shape[k] > 1 && magnitude(strides[k]) < apart)
+            apart = magnitude(strides[k]);
+    apart = apart == INT64_MAX ? pixel : apart < 64 ? apart : 64;
+    return (apart > pixel ? apart : pixel) * (planes ? channels : 1) * move->shape[0] *
+           move->shape[1] * move->shape[2];
+}
+
 void pixviewi_move_host(const pixviewi_move *move)
 {
     host_part part = {move, pixviewi_host_loops(), 0, 1, false};
@@ -149,7 +165,7 @@ void pixviewi_move_host(const pixviewi_move *move)
         count *= move->shape[k];
     if (count <= 0)
         return;
-    bytes = count * (pixview_dtype_size(move->src.dtype) + pixview_dtype_size(move->dst.dtype));
+    bytes = reach(move, &move->src) + reach(move, &move->dst);
     part.past = bytes > pixviewi_host_cache();
     int threads = pixviewi_host_threads(bytes);
     if (threads == 1) {

@@ -264,6 +264,97 @@ static void test_past_the_cache(void)
     pixviewi_host_set_cache(0);
 }
 
+// ---- steps on either end ----------------------------------------------------------------------
+
+// One row: strides of a pixel and of a channel, planar or not, `step` pixels from one to the next.
+static void stepped(int64_t strides[4], bool planar, int64_t step, int64_t width, int64_t channels,
+                    int64_t size)
+{
+    int64_t apart = step < 0 ? -step : step;
+    strides[2] = (planar ? 1 : channels) * step * size;
+    strides[3] = planar ? (apart > 0 ? apart : 1) * width * size : size;
+}
+
+// The source fills memory of its own from its first to its last byte, at an odd address.
+static void check_stepped(pixviewi_move *move, int64_t size)
+{
+    int64_t low = 0, high = size;
+    for (int k = 1; k < 4; k++) {
+        int64_t reach = (move->shape[k] - 1) * move->src.strides[k];
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    char *tight = malloc((size_t)(high - low + 1));
+    fill_random(tight, (size_t)(high - low + 1), (uint64_t)(high - low));
+    move->src.data = tight + 1 - low;
+    check(move, NULL);
+    free(tight);
+}
+
+static void check_row(int64_t width, int64_t channels, int64_t size, int64_t step, int64_t apart,
+                      int order)
+{
+    pixview_dtype dtype = random_dtypes[__builtin_ctzll((uint64_t)size)];
+    pixviewi_move move = {.shape = {1, 1, width, channels}, .src.dtype = dtype, .dst.dtype = dtype};
+    stepped(move.src.strides, order % 2, step, width, channels, size);
+    stepped(move.dst.strides, order / 2, apart, width, channels, size);
+    move.values.swap_rb = channels == 3 && width % 2;
+    move.dst.data = dst + 1 - (apart < 0 ? (width - 1) * move.dst.strides[2] : 0);
+    check_stepped(&move, size);
+}
+
+static void test_steps(void)
+{
+    static const int steps[] = {-7, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 15},
+                     apart[] = {1, 2, 3, 5, -2}, widths[] = {1, 2, 3, 5, 16, 17, 31, 33, 67},
+                     channels[] = {1, 2, 3, 4, 8};
+    for (int k = 0; k < 12 * 5 * 5 * 4; k++)
+        for (int64_t size = 1; size <= 16; size *= 2) {
+            int64_t step = steps[k % 12], count = channels[k / 60 % 5];
+            for (int w = 0; w < 9; w++)
+                check_row(widths[w], count, size, step, apart[k / 12 % 5], k / 300);
+            pixviewi_host_set_cache(k % 7 == 0); // for some of them past it
+            check_row(2800 / size + 3, count, size, step, apart[k / 12 % 5], k / 300); // buffers
+            pixviewi_host_set_cache(0);
+        }
+}
+
+// Windows: pixels of a source that share elements with their neighbours.
+static void test_windows(void)
+{
+    for (int64_t width = 1; width <= 67; width++)
+        for (int k = 0; k < 5 * 3 * 3; k++) {
+            pixview_dtype dtype = random_dtypes[k % 5];
+            int64_t size = pixview_dtype_size(dtype), channels = 2 + k / 5 % 3, step = k / 15 - 1;
+            pixviewi_move move = {
+                .shape = {1, 1, width, channels},
+                .src = {dtype, NULL, {0, 0, step * size, size}, NULL, {0}},
+                .dst = {dtype, dst, {0, 0, channels * size, size}, NULL, {0}},
+            };
+            check_stepped(&move, size);
+        }
+}
+
+// Rows to columns, more than a buffer holds.
+static void test_stepped_transpose(void)
+{
+    for (int k = 0; k < 5 * 4 * 3; k++) {
+        int64_t size = 1 << k % 5, step = k / 5 % 4 - 1, apart = 1 + k / 20 % 3;
+        int64_t width = 90, height = 400 / size, row = (step < 0 ? -step : step) * width * size;
+        if (step == 0) // a column
+            step = 16, row = size;
+        pixviewi_move move = {
+            .shape = {1, height, width, 1},
+            .src = {random_dtypes[k % 5], NULL, {0, row, step * size, 0}, NULL, {0}},
+            .dst = {random_dtypes[k % 5],
+                    dst + 1,
+                    {0, apart * size, apart * height * size, 0},
+                    NULL,
+                    {0}},
+        };
+        check_stepped(&move, size);
+    }
+}
+
 // ---- values -----------------------------------------------------------------------------------
 
 static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, float a, float b)
@@ -399,6 +490,9 @@ int main(void)
         test_alpha();
         test_rows();
         test_past_the_cache();
+        test_steps();
+        test_windows();
+        test_stepped_transpose();
         test_values();
         test_fused();
     }
