@@ -11,7 +11,7 @@ static const char *call_name(pv_kind kind)
 }
 
 // The result has the source's rank, in the order that is usual on its side.
-static pixview_layout result_layout(const pv_source *src, const pv_request *req)
+static PIXVIEWI_INLINE pixview_layout result_layout(const pv_source *src, const pv_request *req)
 {
     if (req->layout != PIXVIEW_LAYOUT_NONE)
         return req->layout;
@@ -26,7 +26,8 @@ static bool on_device_only(pv_kind kind) { return kind == PV_CUPY || kind == PV_
 static bool alias_writes(pv_kind kind) { return kind == PV_TORCH || on_device_only(kind); }
 
 // 0 if both ends are in the same kind of memory, or the caller asked for the move.
-static int check_device(pv_state *st, const pv_source *src, const pv_request *req, bool *moves)
+static PIXVIEWI_INLINE int check_device(pv_state *st, const pv_source *src, const pv_request *req,
+                                        bool *moves)
 {
     bool host = pixview_image_on_host(&src->image);
     *moves = host ? on_device_only(req->to) : req->to == PV_NUMPY;
@@ -62,8 +63,8 @@ static pixview_status refuse_torch(const pixview_image *image, pixview_error *er
 }
 
 // Why `image` cannot be seen as asked; PIXVIEW_OK when it can.
-static pixview_status refuse_view(const pv_source *src, const pv_request *req,
-                                  pixview_layout layout, pixview_error *err)
+static PIXVIEWI_INLINE pixview_status refuse_view(const pv_source *src, const pv_request *req,
+                                                  pixview_layout layout, pixview_error *err)
 {
     if (PIXVIEWI_UNLIKELY(src->must_copy))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s", src->why);
@@ -109,7 +110,7 @@ static PIXVIEWI_INLINE int check_describable(pv_state *st, const pv_source *src,
     return -1;
 }
 
-static int check_stream(const pv_source *src, const pv_request *req)
+static PIXVIEWI_INLINE int check_stream(const pv_source *src, const pv_request *req)
 {
     if (PIXVIEWI_LIKELY(!req->has_stream || src->foreign_stream || req->to == PV_GPUMAT ||
                         req->to == PV_IMAGE)) {
@@ -127,8 +128,8 @@ static void refuse_copy(pv_state *st, const pixview_error *why)
               told ? "" : "; copy=False forbids a copy, copy=None makes one");
 }
 
-PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req,
-                              pv_plan *plan)
+static PIXVIEWI_INLINE int make_plan(pv_state *st, const pv_source *src, const pv_request *req,
+                                     pv_plan *plan)
 {
     bool moves;
     // To put the reason into words takes longer than to find it: only where somebody reads it.
@@ -162,6 +163,12 @@ PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_reque
         plan->kind = PV_SELF;
     }
     return 0;
+}
+
+PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req,
+                              pv_plan *plan)
+{
+    return make_plan(st, src, req, plan);
 }
 
 int pv_ask(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
@@ -301,21 +308,22 @@ PIXVIEWI_HOT PyObject *pv_export(pv_state *st, pv_kind to, pixview_image *image,
     }
 }
 
-static int import_and_plan(pv_state *st, PyObject *x, const pv_request *req, pv_source *src,
-                           pv_plan *plan)
+typedef int planner(pv_state *, const pv_source *, const pv_request *, pv_plan *);
+
+static PIXVIEWI_INLINE int import_and_plan(pv_state *st, PyObject *x, const pv_request *req,
+                                           planner *make, pv_source *src, pv_plan *plan)
 {
     pv_source_begin(src, x);
-    return pv_need(st, req->to) || pv_import(st, x, req, src) || pv_make_plan(st, src, req, plan)
-               ? -1
-               : 0;
+    return pv_need(st, req->to) || pv_import(st, x, req, src) || make(st, src, req, plan) ? -1 : 0;
 }
 
-PIXVIEWI_HOT PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
+static PIXVIEWI_INLINE PyObject *convert(pv_state *st, PyObject *x, const pv_request *req,
+                                         planner *make)
 {
     pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
-    if (PIXVIEWI_LIKELY(import_and_plan(st, x, req, &src, &plan) == 0)) {
+    if (PIXVIEWI_LIKELY(import_and_plan(st, x, req, make, &src, &plan) == 0)) {
         if (PIXVIEWI_LIKELY(plan.kind == PV_VIEW))
             out = view(st, &src, req, &plan);
         else if (plan.kind == PV_COPY)
@@ -327,12 +335,30 @@ PIXVIEWI_HOT PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *r
     return out;
 }
 
+PIXVIEWI_HOT PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req)
+{
+    return convert(st, x, req, pv_make_plan);
+}
+
+// Of a request that the compiler knows, little is left of the plan. Everybody else's code stays small.
+PIXVIEWI_HOT PyObject *pv_to_torch(pv_state *st, PyObject *x)
+{
+    static const pv_request plain = {.to = PV_TORCH, .copy = -1};
+    return convert(st, x, &plain, make_plan);
+}
+
+PIXVIEWI_HOT PyObject *pv_to_gpumat(pv_state *st, PyObject *x)
+{
+    static const pv_request plain = {.to = PV_GPUMAT, .copy = -1};
+    return convert(st, x, &plain, make_plan);
+}
+
 PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req)
 {
     pv_source src;
     pv_plan plan;
     PyObject *out = NULL;
-    if (import_and_plan(st, x, req, &src, &plan) == 0) {
+    if (import_and_plan(st, x, req, pv_make_plan, &src, &plan) == 0) {
         out = PyStructSequence_New(st->plan_type);
         PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
         PyObject *reason =

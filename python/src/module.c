@@ -30,10 +30,9 @@ static int parse_request(pv_state *st, const arguments *a, pv_request *req)
     return pv_parse_stream(st, a->stream, &req->stream);
 }
 
-static PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames, const char *name, pv_kind to)
+static PyObject *convert_with(pv_state *st, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *kwnames, const char *name, pv_kind to)
 {
-    pv_state *st = pv_get_state(module);
     pv_request req = {.to = to, .copy = -1};
     if (PIXVIEWI_LIKELY(nargs == 1 && !kwnames))
         return pv_convert(st, args[0], &req);
@@ -50,6 +49,19 @@ static PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nar
         parse_request(st, &a, &req))
         return NULL;
     return pv_convert(st, a.x, &req);
+}
+
+// Inlined for each kind.
+static PIXVIEWI_INLINE PyObject *convert(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                         PyObject *kwnames, const char *name, pv_kind to)
+{
+    pv_state *st = pv_get_state(module);
+    bool plain = nargs == 1 && !kwnames;
+    if (PIXVIEWI_LIKELY(plain && to == PV_TORCH))
+        return pv_to_torch(st, args[0]);
+    if (PIXVIEWI_LIKELY(plain && to == PV_GPUMAT))
+        return pv_to_gpumat(st, args[0]);
+    return convert_with(st, args, nargs, kwnames, name, to);
 }
 
 #define CONVERSION(function, name, kind)                                                     \

@@ -432,6 +432,9 @@ PyObject *pv_image_capsule(pv_state *st, const pixview_image *image, pixview_lay
 // ---- convert.c -------------------------------------------------------------------------------------
 
 PyObject *pv_convert(pv_state *st, PyObject *x, const pv_request *req);
+// The same of a request with no arguments but x.
+PyObject *pv_to_torch(pv_state *st, PyObject *x);
+PyObject *pv_to_gpumat(pv_state *st, PyObject *x);
 PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_request *req);
 
 PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
