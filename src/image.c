@@ -204,7 +204,8 @@ pixview_status pixview_image_init(pixview_image *out, void *data, int ndim, cons
                                   pixview_device device, pixview_layout layout, pixview_error *err)
 {
     if (PIXVIEWI_LIKELY(out && shape && strides && ndim == pixview_layout_rank(layout) &&
-                        pixviewi_init_common(out, data, shape, strides, dtype, device, layout)))
+                        pixviewi_init_common(out, data, shape, strides, dtype,
+                                             pixview_dtype_size(dtype), device, layout)))
         return PIXVIEW_OK;
     return init_checked(out, data, ndim, shape, strides, dtype, device, layout, err);
 }

@@ -11,12 +11,12 @@ static inline int64_t pixviewi_alignment(int64_t itemsize) { return itemsize <= 
 // the other extents up to 2^16, strides from 0 to 2^40 and an address below 2^62, so that nothing can
 // overflow and every byte is in the address space. False, with *out as it was, for all others and for
 // bad ones: pixview_image_init sees to them. A third of its instructions; a test compares the two.
+// `itemsize`: pixview_dtype_size.
 static PIXVIEWI_INLINE bool pixviewi_init_common(pixview_image *out, void *data,
                                                  const int64_t *shape, const int64_t *strides,
-                                                 pixview_dtype dtype, pixview_device device,
-                                                 pixview_layout layout)
+                                                 pixview_dtype dtype, int64_t itemsize,
+                                                 pixview_device device, pixview_layout layout)
 {
-    int64_t itemsize = pixview_dtype_size(dtype);
     uint64_t address = (uintptr_t)data;
     int64_t n = 1, h, w, c = 1, sn = 0, sh, sw, sc = 0;
     switch (layout) {

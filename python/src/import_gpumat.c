@@ -11,7 +11,7 @@ typedef struct {
     void *data;
 } fields;
 
-static int read_struct(pv_state *st, PyObject *x, fields *out, pv_source *src)
+static PIXVIEWI_INLINE int read_struct(pv_state *st, PyObject *x, fields *out, pv_source *src)
 {
     const pv_gpumat *g = pv_gpumat_header(x);
     if (!g) {
@@ -69,21 +69,43 @@ static int check_layout(pv_state *st, const pv_request *req, int channels, pixvi
     return -1;
 }
 
-static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f, int *out)
+__attribute__((noinline, cold)) static int raise_empty(pv_state *st)
+{
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in "
+              "yet; %s",
+              st->gpumat.cuda ? "its upload() or create() does"
+                              : "nothing can be: this OpenCV is built without CUDA, and "
+                                "docs/opencv-cuda.md builds one with it");
+    return -1;
+}
+
+// -1: raised.
+static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f)
 {
     pixview_error err;
+    int device = 0;
     bool empty = f->rows == 0 || f->cols == 0;
-    if (PIXVIEWI_UNLIKELY(empty && !f->data && f->rows == f->cols)) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in "
-                  "yet; %s",
-                  st->gpumat.cuda ? "its upload() or create() does"
-                                  : "nothing can be: this OpenCV is built without CUDA, and "
-                                    "docs/opencv-cuda.md builds one with it");
-        return -1;
-    }
+    if (PIXVIEWI_UNLIKELY(empty && !f->data && f->rows == f->cols))
+        return raise_empty(st);
     if (PIXVIEWI_UNLIKELY(empty) ||
-        PIXVIEWI_LIKELY(!pixviewi_cuda_pointer_device(f->data, out, &err))) {
+        PIXVIEWI_LIKELY(!pixviewi_cuda_pointer_device(f->data, &device, &err))) {
+        return device;
+    }
+    pv_raise(st, &err);
+    return -1;
+}
+
+// By value, so that the usual path has none of it in memory.
+__attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, pixview_dtype dtype,
+                                                        int device, int channels, pv_source *src)
+{
+    int64_t size = dtype.bits / 8;
+    int64_t shape[3] = {f.rows, f.cols, channels};
+    int64_t strides[3] = {f.step, channels * size, size};
+    pixview_error err;
+    if (!pixview_image_init(&src->image, f.data, 3, shape, strides, dtype,
+                            (pixview_device){PIXVIEW_CUDA, device}, PIXVIEW_HWC, &err)) {
         return 0;
     }
     pv_raise(st, &err);
@@ -95,29 +117,38 @@ static PIXVIEWI_INLINE int describe(pv_state *st, const fields *f, const pv_requ
 {
     const pv_gpumat_abi *abi = &st->gpumat;
     pixview_dtype dtype;
-    pixview_device device = {PIXVIEW_CUDA, 0};
-    pixview_error err;
     int depth = f->type & ((1 << abi->cn_shift) - 1), channels = (f->type >> abi->cn_shift) + 1;
     if (PIXVIEWI_UNLIKELY(!pv_gpumat_dtype(abi, depth, &dtype))) {
         pv_raisef(st, PIXVIEW_E_DTYPE,
                   "the GpuMat's type %d has depth %d, which pixview does not know", f->type, depth);
         return -1;
     }
-    if (find_device(st, f, &device.id) || check_layout(st, req, channels, &src->layout))
+    int device = find_device(st, f);
+    if (device < 0 || check_layout(st, req, channels, &src->layout))
         return -1;
     int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f->rows, f->cols, channels};
     int64_t strides[3] = {f->step, channels * size, size};
     src->kind = PV_GPUMAT;
     // HW is HWC with one channel.
-    if (PIXVIEWI_LIKELY(pixviewi_init_common(&src->image, f->data, shape, strides, dtype, device,
-                                             PIXVIEW_HWC)) ||
-        !pixview_image_init(&src->image, f->data, 3, shape, strides, dtype, device, PIXVIEW_HWC,
-                            &err)) {
-        return 0;
+    if (PIXVIEWI_UNLIKELY(!pixviewi_init_common(&src->image, f->data, shape, strides, dtype, size,
+                                                (pixview_device){PIXVIEW_CUDA, device},
+                                                PIXVIEW_HWC)) &&
+        init_unusual(st, *f, dtype, device, channels, src)) {
+        return -1;
     }
-    pv_raise(st, &err);
-    return -1;
+    pv_stream stream = pv_end_stream(req, src->image.device.id);
+    src->image.stream = stream.handle;
+    src->stream_object = Py_XNewRef(stream.object);
+    src->foreign_stream = true;
+    return 0;
+}
+
+__attribute__((noinline)) static int import_public(pv_state *st, PyObject *x, const pv_request *req,
+                                                   pv_source *src)
+{
+    fields f;
+    return read_public(st, x, &f) || describe(st, &f, req, src) ? -1 : 0;
 }
 
 PIXVIEWI_HOT int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
@@ -125,15 +156,9 @@ PIXVIEWI_HOT int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *r
     fields f;
     if (PIXVIEWI_UNLIKELY(!st->gpumat.checked) && pv_gpumat_check(st))
         return -1;
-    if (pv_gpumat_in_place(&st->gpumat) ? read_struct(st, x, &f, src) : read_public(st, x, &f))
-        return -1;
-    if (describe(st, &f, req, src))
-        return -1;
-    pv_stream stream = pv_end_stream(req, src->image.device.id);
-    src->image.stream = stream.handle;
-    src->stream_object = Py_XNewRef(stream.object);
-    src->foreign_stream = true;
-    return 0;
+    if (PIXVIEWI_UNLIKELY(!pv_gpumat_in_place(&st->gpumat)))
+        return import_public(st, x, req, src);
+    return read_struct(st, x, &f, src) || describe(st, &f, req, src) ? -1 : 0;
 }
 
 int pv_gpumat_type(pv_state *st, PyObject *x, const pixview_image *image)

@@ -297,6 +297,27 @@ static void stacks(const char *filter)
         }
 }
 
+// Crops of 1080p frames, which are images of less than 1 MB.
+static void crops(const char *filter)
+{
+    static const int64_t sides[] = {32, 64, 128, 224};
+    for (int i = 0; i < 4; i++)
+        for (int way = 0; way < 3; way++) {
+            kjob job = {.shape = {256, sides[i], sides[i], 3},
+                        .from = U8,
+                        .to = way == 0 ? F32 : U8,
+                        .src = {.order = MIXED, .offset = 5, .pitch = 6144 - 3 * sides[i]},
+                        .dst = {.order = way == 2 ? MIXED : PLANAR},
+                        .list = PIXVIEWI_SRC_LIST,
+                        .changed = way == 0,
+                        .factors = 3};
+            static const char *const names[] = {"f32 NCHW", "u8 NCHW", "u8 NHWC"};
+            snprintf(job.name, sizeof job.name, "crops n256 %dx%d u8x3, %s", (int)sides[i],
+                     (int)sides[i], names[way]);
+            add(&job, filter);
+        }
+}
+
 static int by_percent(const void *a, const void *b)
 {
     double x = ((const krow *)a)->percent, y = ((const krow *)b)->percent;
@@ -316,6 +337,7 @@ int64_t bench(FILE *markdown, const char *filter)
     regions(filter);
     short_rows(filter);
     narrow_regions(filter);
+    crops(filter);
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
     if (markdown)
