@@ -194,11 +194,13 @@ int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
     if (pv_known_dtype(st, value, out))
         return 0;
     PyObject *name = dtype_name(st, value);
-    const char *text = name ? PyUnicode_AsUTF8(name) : NULL;
+    Py_ssize_t length;
+    const char *text = name ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
+    bool whole = text && strlen(text) == (size_t)length; // no NUL ends it before
     bool big = text && (*text == '>' || big_endian(value));
-    bool found = text && !big && parse_name(text, out);
+    bool found = whole && !big && parse_name(text, out);
     if (!found)
-        refuse_dtype(st, value, text, big);
+        refuse_dtype(st, value, whole ? text : NULL, big);
     Py_XDECREF(name);
     return found ? 0 : -1;
 }

@@ -59,15 +59,19 @@ PyObject *pv_raise(pv_state *st, const pixview_error *err)
 
 enum { LONGEST = 1000 }; // characters of a message: a repr may be of any length
 
-// What the values are cannot be told when their repr() raises: then the words around them.
-static PyObject *text_without_values(const char *fmt)
+// What the values are cannot be told when their repr() raises: then the words around them. No
+// characters of a string take a value's place among the arguments.
+static PyObject *text_without_values(const char *fmt, va_list args)
 {
     PyObject *text = PyUnicode_FromString(fmt), *value = PyUnicode_FromString("%R");
-    PyObject *unknown = PyUnicode_FromString("(its repr() fails)");
-    PyObject *out = text && value && unknown ? PyUnicode_Replace(text, value, unknown, -1) : NULL;
+    PyObject *unknown = PyUnicode_FromString("(its repr() fails)%.0s");
+    PyObject *rest = text && value && unknown ? PyUnicode_Replace(text, value, unknown, -1) : NULL;
+    const char *words = rest ? PyUnicode_AsUTF8(rest) : NULL;
+    PyObject *out = words ? PyUnicode_FromFormatV(words, args) : NULL;
     Py_XDECREF(text);
     Py_XDECREF(value);
     Py_XDECREF(unknown);
+    Py_XDECREF(rest);
     return out;
 }
 
@@ -75,6 +79,8 @@ static PyObject *text_without_values(const char *fmt)
 // of `type`, and in *cause what a repr() raised, if nothing was there before.
 static PyObject *make_error(PyObject *type, PyObject **cause, const char *fmt, va_list args)
 {
+    va_list again;
+    va_copy(again, args);
     PyObject *text = PyUnicode_FromFormatV(fmt, args);
     if (!text && PyErr_ExceptionMatches(PyExc_Exception) &&
         !PyErr_ExceptionMatches(PyExc_MemoryError)) {
@@ -87,8 +93,9 @@ static PyObject *make_error(PyObject *type, PyObject **cause, const char *fmt, v
             Py_XDECREF(value);
         else
             *cause = value;
-        text = text_without_values(fmt);
+        text = text_without_values(fmt, again);
     }
+    va_end(again);
     if (text && PyUnicode_GetLength(text) > LONGEST)
         Py_SETREF(text, PyUnicode_Substring(text, 0, LONGEST));
     PyObject *error = text ? PyObject_CallOneArg(type, text) : NULL;

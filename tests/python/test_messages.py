@@ -26,6 +26,13 @@ def pointer(**keywords: Any) -> Any:
     return pixview.from_pointer(**{**arguments, **keywords})
 
 
+class Wordless:
+    """Its repr() fails."""
+
+    def __repr__(self) -> str:
+        raise KeyError("repr")
+
+
 def read_only() -> Any:
     out = np.zeros((2, 3, 4, 5), np.uint8)
     out.flags.writeable = False
@@ -49,6 +56,12 @@ ROWS: list[Row] = [
     ("bf16", lambda: stack(dtype="bf16"), pixview.DtypeError, "did you mean 'bfloat16'"),
     ("capitals", lambda: stack(dtype="Float32"), pixview.DtypeError, "did you mean 'float32'"),
     ("banana", lambda: stack(dtype="banana"), pixview.DtypeError, r"^(?!.*mean).*banana.*bfloat16"),
+    ("NUL in a name", lambda: pointer(dtype="uint8\0"), pixview.DtypeError, r"^(?!.*mean).*'uint8.x00' is no element type"),
+    ("NUL in a typestr", lambda: stack(dtype="<f4\0!"), pixview.DtypeError, r"^(?!.*mean).*is no element type"),
+    # values that cannot be told
+    ("wordless dtype", lambda: pointer(dtype=Wordless()), pixview.DtypeError, r"^dtype=\(its repr\(\) fails\) is no element"),
+    ("wordless layout", lambda: stack(layout=Wordless()), TypeError, r"^layout=\(its repr\(\) fails\) is not a string"),
+    ("wordless size", lambda: stack(size=(2, Wordless())), TypeError, r"^size\[1\] = \(its repr\(\) fails\) is not"),
     # views
     ("upwards", lambda: pixview.as_torch(A[::-1], copy=False), pixview.LayoutError, "-15 bytes.*NumPy.*copy=None"),
     ("not dense", lambda: pixview.as_torch(A, contiguous=True, copy=False), pixview.LayoutError, "dense as CHW.*copy=None"),
