@@ -133,7 +133,8 @@ template <typename T, int FORM> struct row_vector {
     // Memory reads a sector that is written in part: sooner, and once, if it is in the cache.
     DEVICE void fetch_end(int first, int run) const
     {
-        uint32_t start = (uint32_t)(uintptr_t)to - first * SIZE, end = start + run * SIZE;
+        uint32_t start = (uint32_t)(uintptr_t)to - (uint32_t)first * SIZE; // modulo 2^32
+        uint32_t end = start + (uint32_t)run * SIZE;
         bool cut = (first <= 0 && start % PIXVIEWI_SECTOR) ||
                    (first + COUNT >= run && end % PIXVIEWI_SECTOR);
         if (inside && cut)
