@@ -256,6 +256,16 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
            finish_tiles(launch, pixviewi_gather_kernel(move, false, dst == PIXVIEWI_FORM_PLANAR));
 }
 
+// A tile of a repack is 200 instructions of a warp, for up to 512 bytes of each plane; by vectors, 256
+// bytes of the destination are as many.
+static bool is_worth_repacking(const pixviewi_launch *launch)
+{
+    enum { ROW_BYTES = 256 };
+    const pixviewi_tile_args *args = &launch->args.tile;
+    return launch->kernel >= PIXVIEWI_KERNEL_REPACK && launch->kernel < PIXVIEWI_KERNEL_GATHER &&
+           args->columns * args->channels * args->src_size >= ROW_BYTES;
+}
+
 bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
 {
     pixviewi_copy_plan plan;
@@ -265,8 +275,10 @@ bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
         return plan_pixels(move, launch); // or elements
     pixviewi_plan_move(move, &plan);
     bool dense = plan.src_strides[3] == plan.itemsize && plan.dst_strides[3] == plan.itemsize;
-    if (pixviewi_is_short(move, &plan) ||
-        !(dense ? plan_rows(move, &plan, launch) : plan_pixels(move, launch)))
+    bool pixels = !dense && plan_pixels(move, launch), brief = pixviewi_is_short(move, &plan);
+    if (pixels && (!brief || is_worth_repacking(launch)))
+        return true;
+    if (!dense || brief || !plan_rows(move, &plan, launch))
         pixviewi_plan_copy_launch(&plan, launch);
     return true;
 }

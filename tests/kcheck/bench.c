@@ -210,30 +210,37 @@ static void short_rows(const char *filter)
             }
 }
 
-// Pixels to planes and back: short rows of 1.3 MB images, from a region or into one.
+// Pixels to planes and back: short rows of 1.3 MB images, from a region or into one, of any alignment;
+// or aligned, as in a whole GpuMat.
 static void narrow_regions(const char *filter)
 {
     static const int64_t widths[] = {17, 40, 67, 100, 150, 224, 300, 450};
     const pixview_dtype types[] = {U8, F16, F32};
-    for (int way = 0; way < 8; way++)
+    for (int way = 0; way < 16; way++)
         for (int w = 0; w < 8; w++)
             for (int type = 0; type < 3; type++) {
                 int64_t size = pixview_dtype_size(types[type]), c = way & 4 ? 4 : 3;
+                bool aligned = way & 8;
                 int64_t h = 1300 * 1000 / (widths[w] * size * c) + 1;
                 bool from_pixels = way & 1, into = way & 2;
                 int64_t row = widths[w] * size * (from_pixels != into ? c : 1);
                 klie packed = {.order = from_pixels == into ? MIXED : PLANAR}, region = packed;
                 region.order = from_pixels == into ? PLANAR : MIXED;
-                region.offset = 5 * size;
+                region.offset = aligned ? 0 : 5 * size;
                 region.pitch = (row / 512 + 2) * 512 - row;
+                if (aligned) { // rows of the other end to 16 bytes
+                    int64_t other = widths[w] * size * (from_pixels != into ? 1 : c);
+                    packed.pitch = (16 - other % 16) % 16;
+                }
                 kjob job = {.shape = {16, h, widths[w], c},
                             .from = types[type],
                             .to = types[type],
                             .src = into ? packed : region,
                             .dst = into ? region : packed};
-                snprintf(job.name, sizeof job.name, "narrow n16 %dx%dx%d %s %s %s", (int)h,
+                snprintf(job.name, sizeof job.name, "narrow n16 %dx%dx%d %s %s %s%s", (int)h,
                          (int)widths[w], (int)c, pixview_dtype_name(types[type]),
-                         arrow(job.src.order, job.dst.order), into ? "into" : "from");
+                         arrow(job.src.order, job.dst.order), aligned ? "aligned " : "",
+                         into ? "into" : "from");
                 add(&job, filter);
             }
 }
