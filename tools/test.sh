@@ -35,6 +35,7 @@ test_c() {
 with_kernels() { # PROGRAM of tests/c, arguments
     nvcc=$("$PY" tools/find_nvcc.py)
     [ -n "$nvcc" ] || { say "no nvcc: $1 is SKIPPED, not passed"; return; }
+    mkdir -p build
     [ -f build/gpu/build.ninja ] || meson setup build/gpu -Dbuildtype=release -Dlibrary=false \
         -Dcuda=enabled -Dnvcc="$nvcc" >build/gpu.log 2>&1 || { cat build/gpu.log >&2; exit 1; }
     say "building $1 with $nvcc"
