@@ -4,7 +4,7 @@
 
 #ifdef LEAST_PTX
 
-enum { SECTOR = 32, WORD = 16, THREADS = 256 };
+enum { SECTOR = 32, THREADS = 256 };
 
 static void *least;
 
@@ -17,22 +17,41 @@ static void load_least(void)
     CUDA(cuModuleGetFunction(&least, module, "least"));
 }
 
+// Rows without a gap between them are one.
+static void merge(krows *rows)
+{
+    for (int i = 2; i >= 0 && (rows->counts[i] == 1 || rows->strides[i] == rows->bytes); i--) {
+        rows->bytes *= rows->counts[i];
+        rows->counts[i] = 1;
+    }
+}
+
+static kcut cut_of(const pixviewi_end *end, const int64_t shape[4], int order)
+{
+    kcut cut = {.rows = rows_of(end, shape, order)};
+    const int64_t *counts = cut.rows.counts;
+    merge(&cut.rows);
+    cut.sectors = (uint32_t)((cut.rows.bytes + 2 * (SECTOR - 1)) / SECTOR);
+    cut.count = (uint32_t)(counts[0] * counts[1] * counts[2]) * cut.sectors;
+    cut.by_sectors = pixviewi_divisor_of(cut.sectors);
+    for (int i = 0; i < 3; i++)
+        cut.by[i] = pixviewi_divisor_of((uint32_t)counts[i]);
+    return cut;
+}
+
 static void queue_least(const ktrial *trial, int i)
 {
     const pixviewi_move *move = &trial->sets[i % trial->count].move;
-    krows src = rows_of(&move->src, move->shape, trial->job->src.order),
-          dst = rows_of(&move->dst, move->shape, trial->job->dst.order);
-    uint32_t count = (uint32_t)(dst.counts[0] * dst.counts[1] * dst.counts[2]);
-    uint32_t words = (uint32_t)((dst.bytes + 2 * (SECTOR - 1)) / SECTOR * (SECTOR / WORD));
-    void *parameters[] = {&src, &dst, &words, &count};
-    CUDA(cuLaunchKernel(least, (count * words - 1) / THREADS + 1, 1, 1, THREADS, 1, 1, 0, stream,
+    kcut src = cut_of(&move->src, move->shape, trial->job->src.order),
+         dst = cut_of(&move->dst, move->shape, trial->job->dst.order);
+    uint32_t count = src.count > dst.count ? src.count : dst.count;
+    void *parameters[] = {&src, &dst};
+    CUDA(cuLaunchKernel(least, (count - 1) / THREADS + 1, 1, 1, THREADS, 1, 1, 0, stream,
                         parameters, NULL));
 }
 
 double time_of_least(const ktrial *trial)
 {
-    if (trial->job->src.order != trial->job->dst.order)
-        return 0;
     load_least();
     return time_of(trial, queue_least);
 }
