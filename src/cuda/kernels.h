@@ -15,12 +15,15 @@ enum {
     PIXVIEWI_KERNEL_WORDS = 14, // of 1 and 2 bytes
     PIXVIEWI_KERNEL_STEPS = 16,
     PIXVIEWI_KERNEL_STEP_WORDS = 20, // of 1, 2 and 4 bytes
+    PIXVIEWI_KERNEL_PLANES = 23,     // of 1 and 2 bytes
+    PIXVIEWI_KERNEL_WIDE_PLANES = 25,
+    PIXVIEWI_KERNEL_PIXELS = 27,
     PIXVIEWI_KERNEL_REPACK =
-        23, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 55, // + 4 * log2 of the size + 2 * (list) + (planar)
+        29, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 61, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        71, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 119,
+        77, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 125,
     PIXVIEWI_KERNEL_COUNT
 };
 

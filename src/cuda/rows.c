@@ -8,7 +8,7 @@
 // not long takes more instructions than that.
 static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
 // BYTES of a row of pixels, if they become planes or planes become pixels.
-static const int32_t short_pixels[] = {1000, 1000, 2400, 2400, 0};
+static const int32_t short_pixels[] = {1300, 1000, 2400, 2400, 0};
 
 static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
 
@@ -60,18 +60,57 @@ static bool is_followed(const pixviewi_copy_plan *plan)
     return plan->shape[2] > 1 && plan->dst_strides[2] == plan->shape[3] * plan->itemsize;
 }
 
-// Rows that are apart in the destination have words, if they have few vectors: those at their ends go
-// one element at a time.
+// No two rows share a sector of the destination.
+static bool is_far(const pixviewi_copy_plan *plan)
+{
+    int64_t bytes = plan->shape[3] * plan->itemsize;
+    return plan->shape[2] > 1 && plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR;
+}
+
+// Pixels, out of planes whose elements lie side by side. Of less than that in a row the planes have too
+// little.
+static bool is_of_planes(const pixviewi_copy_plan *plan)
+{
+    enum { PIXELS_BYTES = 100 };
+    return plan->itemsize <= 2 && (plan->shape[3] == 3 || plan->shape[3] == 4) &&
+           plan->src_strides[2] == plan->itemsize && is_followed(plan) &&
+           plan->shape[2] * plan->dst_strides[2] >= PIXELS_BYTES;
+}
+
+// Planes, out of pixels. Of short rows that follow one another a vector is better of two.
+static bool is_of_pixels(const pixviewi_copy_plan *plan)
+{
+    enum { PLANES_BYTES = 40 };
+    int64_t channels = plan->shape[1], size = plan->itemsize;
+    return size <= 2 && (channels == 3 || channels == 4) && plan->src_strides[1] == size &&
+           plan->src_strides[3] == channels * size &&
+           (!is_followed(plan) || plan->shape[3] * size >= PLANES_BYTES);
+}
+
+// Rows with a step. Those that are far apart in the destination have words, if they have few vectors:
+// those at their ends go one element at a time.
+static int form_of_steps(const pixviewi_copy_plan *plan)
+{
+    enum { VECTORS = 6, WIDE_BYTES = 80, FAR_BYTES = 100 };
+    int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
+    if (is_of_planes(plan))
+        return PIXVIEWI_PIXELS;
+    if (is_far(plan) && size < 8 && bytes <= VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS))
+        return PIXVIEWI_STEP_WORDS;
+    bool three = plan->shape[1] == 3;
+    if (!is_of_pixels(plan) || (three && is_far(plan) && bytes < FAR_BYTES))
+        return PIXVIEWI_STEPS;
+    return three && bytes >= WIDE_BYTES ? PIXVIEWI_WIDE_PLANES : PIXVIEWI_PLANES;
+}
+
 static int form_of(const pixviewi_copy_plan *plan)
 {
-    enum { WORDS_BYTES = 72, STEP_VECTORS = 6, RUN_BYTES = 32 };
-    int64_t size = plan->itemsize, columns = plan->shape[3], bytes = columns * size;
+    enum { NEAR_BYTES = 56, FAR_BYTES = 72, RUN_BYTES = 32 };
+    int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
     bool apart = plan->shape[2] > 1 && !is_followed(plan);
-    if (!is_dense(plan)) {
-        int64_t few = STEP_VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS);
-        return apart && size < 8 && bytes <= few ? PIXVIEWI_STEP_WORDS : PIXVIEWI_STEPS;
-    }
-    if (apart && size <= 2 && bytes <= WORDS_BYTES)
+    if (!is_dense(plan))
+        return form_of_steps(plan);
+    if (apart && size <= 2 && bytes <= (is_far(plan) ? FAR_BYTES : NEAR_BYTES))
         return PIXVIEWI_WORDS;
     // Longer rows of bytes have fewer instructions by themselves.
     bool runs = is_followed(plan) && bytes >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
@@ -79,13 +118,12 @@ static int form_of(const pixviewi_copy_plan *plan)
     return runs ? PIXVIEWI_RUNS : PIXVIEWI_ROWS;
 }
 
-// Rows of no sector of their own, apart in the destination. A warp writes elements of one at once,
+// Rows of no sector of their own, far apart in the destination. A warp writes elements of one at once,
 // words' ends one after another.
 static bool is_sparse(const pixviewi_copy_plan *plan)
 {
-    int64_t bytes = plan->shape[3] * plan->itemsize;
-    return plan->shape[2] > 1 && bytes <= PIXVIEWI_SECTOR &&
-           plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR && plan->count <= INT32_MAX;
+    return is_far(plan) && plan->shape[3] * plan->itemsize <= PIXVIEWI_SECTOR &&
+           plan->count <= INT32_MAX;
 }
 
 static int kernel_of(int form, int64_t size)
@@ -94,8 +132,25 @@ static int kernel_of(int form, int64_t size)
                                   [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
                                   [PIXVIEWI_RUNS] = PIXVIEWI_KERNEL_RUNS,
                                   [PIXVIEWI_STEPS] = PIXVIEWI_KERNEL_STEPS,
-                                  [PIXVIEWI_STEP_WORDS] = PIXVIEWI_KERNEL_STEP_WORDS};
+                                  [PIXVIEWI_STEP_WORDS] = PIXVIEWI_KERNEL_STEP_WORDS,
+                                  [PIXVIEWI_PLANES] = PIXVIEWI_KERNEL_PLANES,
+                                  [PIXVIEWI_WIDE_PLANES] = PIXVIEWI_KERNEL_WIDE_PLANES,
+                                  [PIXVIEWI_PIXELS] = PIXVIEWI_KERNEL_PIXELS};
     return kernels[form] + log2_of(size);
+}
+
+static bool writes_planes(int form)
+{
+    return form == PIXVIEWI_PLANES || form == PIXVIEWI_WIDE_PLANES;
+}
+
+static const char *end_of(const pixviewi_copy_plan *plan)
+{
+    const char *end = (const char *)plan->src + plan->itemsize;
+    for (int i = 0; i < 4; i++)
+        if (plan->src_strides[i] > 0)
+            end += (plan->shape[i] - 1) * plan->src_strides[i];
+    return end;
 }
 
 // What a run is made of. Its axes are one in the grid: `vectors` of it.
@@ -108,18 +163,23 @@ static void set_run(const pixviewi_copy_plan *plan, int form, bool merged, int64
     set_copy(plan, args);
     args->count = plan->count / run * vectors;
     args->shape[3] = vectors;
-    args->src_strides[3] = form == PIXVIEWI_ROWS || form == PIXVIEWI_WORDS ? bytes : 0;
-    args->dst_strides[3] = bytes;
     args->apart = plan->shape[outer] > 1 && plan->dst_strides[outer] != run * size;
     args->run = (uint32_t)run;
     args->columns = (uint32_t)columns;
     args->by_columns = pixviewi_divisor_of((uint32_t)columns);
     args->row = plan->src_strides[2];
     args->step = plan->src_strides[3];
+    args->end = end_of(plan);
     args->back = (uint32_t)((bytes / size - 1) / columns + 1);
     if (merged) {
         args->shape[2] = 1;
         args->src_strides[2] = args->dst_strides[2] = 0;
+    }
+    if (writes_planes(form)) {
+        args->planes = (int32_t)plan->shape[1];
+        args->plane = plan->dst_strides[1];
+        args->count /= args->planes;
+        args->shape[1] = 1;
     }
     set_axes(args);
 }
@@ -131,7 +191,8 @@ static bool plan_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
     if (size == 16 || plan->dst_strides[3] != size || is_sparse(plan))
         return false;
     int form = form_of(plan);
-    bool merged = form != PIXVIEWI_ROWS && form != PIXVIEWI_WORDS && is_followed(plan) &&
+    bool alone = form == PIXVIEWI_ROWS || form == PIXVIEWI_WORDS || writes_planes(form);
+    bool merged = !alone && is_followed(plan) &&
                   columns <= INT32_MAX / 2 / rows; // a divisor of rows takes 31 bits
     int64_t vector = PIXVIEWI_ROW_BYTES(size, form) / size, run = merged ? rows * columns : columns;
     int64_t bits = (int64_t)(uintptr_t)plan->dst | plan->dst_strides[0] | plan->dst_strides[1] |

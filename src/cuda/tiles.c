@@ -256,14 +256,17 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
            finish_tiles(launch, pixviewi_gather_kernel(move, false, dst == PIXVIEWI_FORM_PLANAR));
 }
 
-// A tile of a repack is 200 instructions of a warp, for up to 512 bytes of each plane; by vectors, 256
-// bytes of the destination are as many.
+// A tile of a repack is 200 instructions of a warp, for up to 512 bytes of each plane. Planes whose rows
+// end inside a vector it writes no better than rows.c.
 static bool is_worth_repacking(const pixviewi_launch *launch)
 {
-    enum { ROW_BYTES = 256 };
+    enum { ROW_BYTES = 128 };
     const pixviewi_tile_args *args = &launch->args.tile;
-    return launch->kernel >= PIXVIEWI_KERNEL_REPACK && launch->kernel < PIXVIEWI_KERNEL_GATHER &&
-           args->columns * args->channels * args->src_size >= ROW_BYTES;
+    int64_t row = args->columns * args->src_size;
+    bool repacks =
+        launch->kernel >= PIXVIEWI_KERNEL_REPACK && launch->kernel < PIXVIEWI_KERNEL_GATHER;
+    bool splits = args->to.pixel == args->dst_size;
+    return repacks && row >= ROW_BYTES && (!splits || row % VECTOR == 0);
 }
 
 bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)

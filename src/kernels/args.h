@@ -55,22 +55,36 @@ typedef struct pixviewi_copy_args {
     uint32_t run, columns; // elements
     pixviewi_divisor by_columns;
     int64_t row;
-    int64_t step;   // BYTES between elements of a row in the source
-    uint32_t back;  // rows that the first vector may begin before its run
-    uint32_t apart; // rows, in the destination: memory reads the sectors that they end in
+    int64_t step;    // BYTES between elements of a row in the source
+    uint32_t back;   // rows that the first vector may begin before its run
+    uint32_t apart;  // rows, in the destination: memory reads the sectors that they end in
+    const char *end; // of the source: after its last byte
+    int64_t plane;   // BYTES between planes of the destination, of which a thread writes some
+    int32_t planes, unused;
 } pixviewi_copy_args;
 
 enum { PIXVIEWI_SECTOR = 32 }; // BYTES: memory reads one that is written in part
 
 // Rows that are dense in the destination: dense in the source too, by vectors, or words if they are
-// short; runs of them that lie one after another in the destination; not dense in the source.
-enum { PIXVIEWI_ROWS, PIXVIEWI_WORDS, PIXVIEWI_RUNS, PIXVIEWI_STEPS, PIXVIEWI_STEP_WORDS };
+// short; runs of them that lie one after another in the destination; not dense in the source. Pixels of
+// three or four elements into planes, of three into long ones, and out of planes.
+enum {
+    PIXVIEWI_ROWS,
+    PIXVIEWI_WORDS,
+    PIXVIEWI_RUNS,
+    PIXVIEWI_STEPS,
+    PIXVIEWI_STEP_WORDS,
+    PIXVIEWI_PLANES,
+    PIXVIEWI_WIDE_PLANES,
+    PIXVIEWI_PIXELS
+};
 
 // BYTES that a thread moves.
-#define PIXVIEWI_ROW_BYTES(size, form)                                                 \
-    ((form) == PIXVIEWI_WORDS || (form) == PIXVIEWI_STEP_WORDS ? ((size) <= 2 ? 4 : 8) \
-     : (size) == 1 || ((size) == 2 && (form) != PIXVIEWI_RUNS) ? 8                     \
-                                                               : 16)
+#define PIXVIEWI_ROW_BYTES(size, form)                                                          \
+    ((form) == PIXVIEWI_WORDS || (form) == PIXVIEWI_STEP_WORDS ? ((size) <= 2 ? 4 : 8)          \
+     : (form) >= PIXVIEWI_WIDE_PLANES                          ? 16                             \
+     : (form) == PIXVIEWI_PLANES || (size) == 1 || ((size) == 2 && (form) != PIXVIEWI_RUNS) ? 8 \
+                                                                                            : 16)
 
 // ---- Tiles --------------------------------------------------------------------------------------
 //
@@ -166,6 +180,15 @@ typedef struct pixviewi_list_args {
     X(pixview_step_words_2, uint16_t, PIXVIEWI_STEP_WORDS) \
     X(pixview_step_words_4, uint32_t, PIXVIEWI_STEP_WORDS)
 
+// Short rows of pixels into planes, and out of them.
+#define PIXVIEWI_PIXELS_KERNELS(X)                                   \
+    X(pixview_planes_1, planes, uint8_t, PIXVIEWI_PLANES)            \
+    X(pixview_planes_2, planes, uint16_t, PIXVIEWI_PLANES)           \
+    X(pixview_wide_planes_1, planes, uint8_t, PIXVIEWI_WIDE_PLANES)  \
+    X(pixview_wide_planes_2, planes, uint16_t, PIXVIEWI_WIDE_PLANES) \
+    X(pixview_pixels_1, pixels, uint8_t, PIXVIEWI_PIXELS)            \
+    X(pixview_pixels_2, pixels, uint16_t, PIXVIEWI_PIXELS)
+
 // Size, channels, does it split pixels into planes, is there a list.
 #define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
     X(pixview_merge_##size##x3##list, size, 3, false, Args) \
@@ -208,6 +231,7 @@ typedef struct pixviewi_list_args {
     PIXVIEWI_COPY_KERNELS(X)    \
     PIXVIEWI_ROWS_KERNELS(X)    \
     PIXVIEWI_STEPS_KERNELS(X)   \
+    PIXVIEWI_PIXELS_KERNELS(X)  \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \

@@ -8,6 +8,9 @@
 //             Vectors begin where the destination is aligned for them: the first and last ones of a
 //             row are partial.
 // Traffic:    each element read by itself; written by itself or in a vector of 8 or 16 bytes.
+#ifndef PIXVIEWI_COPY_H
+#define PIXVIEWI_COPY_H
+
 #include "device.h"
 
 namespace
@@ -17,19 +20,19 @@ enum { COPY_UNROLL = 4 };
 
 struct offsets {
     int64_t src, dst;
-    int64_t inner; // along the last axis
+    uint32_t inner; // which vector of its row
 };
 
-template <typename Index> DEVICE offsets locate(const pixviewi_copy_args &args, Index index)
+// Of axes up to LAST.
+template <int LAST, typename Index>
+DEVICE offsets locate(const pixviewi_copy_args &args, Index index)
 {
     offsets at = {0, 0, 0};
 #pragma unroll
-    for (int axis = 3; axis > 0; axis--) {
-        if (axis == args.first) { // what is outside has one element
+    for (int axis = LAST; axis > 0; axis--) {
+        if (axis <= args.first) { // what is outside has one element
             at.src += (int64_t)index * args.src_strides[axis];
             at.dst += (int64_t)index * args.dst_strides[axis];
-            if (axis == 3)
-                at.inner = index;
             return at;
         }
         Index next;
@@ -38,14 +41,22 @@ template <typename Index> DEVICE offsets locate(const pixviewi_copy_args &args, 
         else
             next = index / args.shape[axis];
         int64_t here = index - next * (Index)args.shape[axis];
-        if (axis == 3)
-            at.inner = here;
         at.src += here * args.src_strides[axis];
         at.dst += here * args.dst_strides[axis];
         index = next;
     }
     at.src += (int64_t)index * args.src_strides[0];
     at.dst += (int64_t)index * args.dst_strides[0];
+    return at;
+}
+
+// The last axis counts vectors of BYTES.
+template <int BYTES> DEVICE offsets locate_vector(const pixviewi_copy_args &args, uint32_t index)
+{
+    uint32_t row = pixviewi_divide(index, args.by[3]);
+    offsets at = locate<2>(args, row);
+    at.inner = index - row * (uint32_t)args.shape[3];
+    at.dst += (int64_t)at.inner * BYTES;
     return at;
 }
 
@@ -61,7 +72,7 @@ DEVICE void copy_few(const pixviewi_copy_args &args, int64_t base, int thread)
     for (int i = 0; i < COPY_UNROLL; i++) {
         int64_t index = base + i * PIXVIEWI_THREADS + thread;
         if (index < args.count) {
-            offsets at = locate(args, (Index)index);
+            offsets at = locate<3>(args, (Index)index);
             element[i] = load<T>((const char *)args.src + at.src);
             to[i] = at.dst;
         }
@@ -85,6 +96,18 @@ DEVICE void copy(const pixviewi_copy_args &args, int block, int blocks, int thre
 
 // ---- rows ---------------------------------------------------------------------------------------
 
+// Memory reads a sector that is written in part: sooner, and once, if it is in the cache. A vector of
+// `count` elements at `to`, from element `first` of a run on.
+template <int SIZE> DEVICE void fetch_cut(const char *to, int first, int count, int run)
+{
+    uint32_t start = (uint32_t)(uintptr_t)to - (uint32_t)first * SIZE; // modulo 2^32
+    uint32_t end = start + (uint32_t)run * SIZE;
+    bool cut =
+        (first <= 0 && start % PIXVIEWI_SECTOR) || (first + count >= run && end % PIXVIEWI_SECTOR);
+    if (cut)
+        fetch(first < 0 ? to - first * SIZE : to);
+}
+
 // A vector of the destination, aligned there. It is of a row; or, MERGED, of a run of rows that lie
 // one after another in the destination only, so that it may reach into the next row. What of it is
 // outside the run stays untouched.
@@ -104,21 +127,21 @@ template <typename T, int FORM> struct row_vector {
 
     DEVICE void load_from(const pixviewi_copy_args &args, uint32_t index)
     {
-        offsets at = locate(args, index);
+        offsets at = locate_vector<BYTES>(args, index);
         to = (char *)args.dst + at.dst;
         int shift = (int)((uint32_t)(uintptr_t)to / SIZE % COUNT);
         int first = (int)at.inner * COUNT - shift; // element of the run
         const char *from = (const char *)args.src + at.src;
         to -= shift * SIZE;
         inside = first_bits((int)args.run - first) & (first < 0 ? ALL << -first : ALL);
-        if (FORM != PIXVIEWI_RUNS && args.apart)
-            fetch_end(first, (int)args.run);
+        if (FORM != PIXVIEWI_RUNS && args.apart && inside)
+            fetch_cut<SIZE>(to, first, COUNT, (int)args.run);
         if (FORM == PIXVIEWI_STEPS || FORM == PIXVIEWI_STEP_WORDS)
             load_steps(args, from, first);
         else if (FORM == PIXVIEWI_RUNS)
             load_run(args, from, first);
         else
-            load_few(inside, from - shift * SIZE);
+            load_few(inside, from + (int64_t)first * SIZE);
     }
     DEVICE void load_run(const pixviewi_copy_args &args, const char *from, int first)
     {
@@ -129,16 +152,6 @@ template <typename T, int FORM> struct row_vector {
         load_few(here, from);
         if (next)
             load_few(next, from + args.row - (int64_t)args.columns * SIZE);
-    }
-    // Memory reads a sector that is written in part: sooner, and once, if it is in the cache.
-    DEVICE void fetch_end(int first, int run) const
-    {
-        uint32_t start = (uint32_t)(uintptr_t)to - (uint32_t)first * SIZE; // modulo 2^32
-        uint32_t end = start + (uint32_t)run * SIZE;
-        bool cut = (first <= 0 && start % PIXVIEWI_SECTOR) ||
-                   (first + COUNT >= run && end % PIXVIEWI_SECTOR);
-        if (inside && cut)
-            fetch(first < 0 ? to - first * SIZE : to);
     }
     DEVICE void load_few(uint32_t few, const char *from)
     {
@@ -152,7 +165,7 @@ template <typename T, int FORM> struct row_vector {
     DEVICE void load_steps(const pixviewi_copy_args &args, const char *from, int first)
     {
         if (args.columns == args.run) {
-            load_row(from + first * args.step, args.step);
+            load_row(from + first * args.step, from, COUNT, args.step);
             return;
         }
         uint32_t e = (uint32_t)first + args.back * args.columns;
@@ -165,22 +178,23 @@ template <typename T, int FORM> struct row_vector {
         else
             load_any(args, from, column);
     }
-    // A constant step costs no instructions.
-    DEVICE void load_row(const char *from, int64_t step)
+    // What goes on in another row, where the element before it would be `next`, from `end` on. A constant
+    // step costs no instructions.
+    DEVICE void load_row(const char *from, const char *next, int end, int64_t step)
     {
         if (step == 3 * SIZE)
-            load_every(from, 3 * SIZE);
+            load_every(from, next, end, 3 * SIZE);
         else if (step == 4 * SIZE)
-            load_every(from, 4 * SIZE);
+            load_every(from, next, end, 4 * SIZE);
         else
-            load_every(from, step);
+            load_every(from, next, end, step);
     }
-    DEVICE void load_every(const char *from, int64_t step)
+    DEVICE void load_every(const char *from, const char *next, int end, int64_t step)
     {
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             if (inside & 1u << j)
-                bits[j] = load<T>(from + j * step);
+                bits[j] = load<T>((j < end ? from : next) + j * step);
     }
     // `from` is in this column. Each column has a place of its own, which goes on by rows.
     template <int COLUMNS>
@@ -206,6 +220,10 @@ template <typename T, int FORM> struct row_vector {
     DEVICE void load_any(const pixviewi_copy_args &args, const char *from, uint32_t column)
     {
         const int64_t next_row = args.row - args.columns * args.step;
+        if (args.columns >= (uint32_t)COUNT) { // of two rows
+            load_row(from, from + next_row, (int)(args.columns - column), args.step);
+            return;
+        }
 #pragma unroll
         for (int j = 0; j < COUNT; j++) {
             if (inside & 1u << j)
@@ -249,3 +267,5 @@ DEVICE void copy_rows(const pixviewi_copy_args &args, int block, int thread)
 }
 
 } // namespace
+
+#endif

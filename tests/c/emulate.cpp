@@ -8,6 +8,7 @@
 #include "kernels/copy.h"
 #include "kernels/elements.h"
 #include "kernels/gather.h"
+#include "kernels/pixels.h"
 #include "kernels/repack.h"
 
 namespace
@@ -47,6 +48,15 @@ PIXVIEWI_COPY_KERNELS(COPY)
     }
 PIXVIEWI_ROWS_KERNELS(ROWS)
 PIXVIEWI_STEPS_KERNELS(ROWS)
+
+#define PIXELS(name, way, T, form)                                                              \
+    void run_##name(const void *args, unsigned blocks)                                          \
+    {                                                                                           \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                                \
+            copy_##way<T, form>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
+                                (int)(i % PIXVIEWI_THREADS));                                   \
+    }
+PIXVIEWI_PIXELS_KERNELS(PIXELS)
 
 #define REPACK(name, size, channels, split, Args)                                    \
     void run_##name(const void *args, unsigned blocks)                               \

@@ -89,6 +89,19 @@ static void larger(int rounds)
                      form & 1, form >> 1, any(4) == 0);
 }
 
+// Rows of pixels and of planes that are longer than a vector, and shorter than a tile.
+static void short_rows(int rounds)
+{
+    static const int64_t w[] = {17, 33, 40, 67, 79, 80, 100, 128, 150, 224, 300, 433};
+    for (int round = 0; round < rounds; round++)
+        for (int i = 0; i < 12; i++)
+            for (int form = 1; form < 3; form++)
+                for (int64_t c = 3; c < 5; c++)
+                    for (int size_log2 = 0; size_log2 < 2; size_log2++)
+                        bits(1 + any(3), 2 + any(4), w[i], c, size_log2, form & 1, form >> 1,
+                             any(4) == 0);
+}
+
 static void batches(void)
 {
     for (int64_t n = 1; n <= 65; n++)
@@ -272,6 +285,7 @@ int64_t sweep(bool small, bool with_huge, uint64_t first_seed)
     failures = jobs = 0;
     widths(small ? 2 : 6);
     larger(small ? 3 : 12);
+    short_rows(small ? 2 : 8);
     batches();
     extents();
     strange(small ? 300 : 3000);
