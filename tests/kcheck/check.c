@@ -79,8 +79,8 @@ static int64_t lay(const klie *how, const int64_t shape[4], int64_t size, int64_
     return bytes;
 }
 
-// Axes in any order, backwards, with gaps, and in a source repeated. Returns the bytes; *first is
-// where the first element lies.
+// Axes in any order, backwards, with gaps, and in a source repeated. Returns the bytes, to the end of
+// the last element; *first is where the first one lies.
 static int64_t lay_odd(const int64_t shape[4], int64_t size, bool source, uint64_t *seed,
                        int64_t strides[4], int64_t *first)
 {
@@ -89,6 +89,7 @@ static int64_t lay_odd(const int64_t shape[4], int64_t size, bool source, uint64
     const uint8_t *order = orders[next_random(seed) % 6];
     int64_t step = size, align = size > 8 ? 8 : size;
     *first = align * (int64_t)(next_random(seed) % 3);
+    int64_t bytes = *first + size;
     for (int i = 3; i >= 0; i--) {
         int axis = order[i];
         if (next_random(seed) % 3 == 0)
@@ -101,8 +102,9 @@ static int64_t lay_odd(const int64_t shape[4], int64_t size, bool source, uint64
         } else if (source && next_random(seed) % 8 == 0) {
             strides[axis] = 0;
         }
+        bytes += (shape[axis] > 1 ? shape[axis] - 1 : 0) * llabs(strides[axis]);
     }
-    return step + 16 * size;
+    return bytes;
 }
 
 static int64_t set_regular(const kjob *job, const klie *how, pixview_dtype dtype, bool source,

@@ -102,6 +102,25 @@ static void short_rows(int rounds)
                              any(4) == 0);
 }
 
+// Rows of packed planes, of which a vector has two or more; and planes that do not begin at the same
+// place in a vector, though their rows do.
+static void packed_rows(void)
+{
+    static const int64_t w[] = {2, 3, 4, 5, 6, 7, 8, 9, 17, 64, 96};
+    for (int i = 0; i < 11; i++)
+        for (int64_t c = 2; c < 5; c++)
+            for (int size_log2 = 0; size_log2 < 3; size_log2++) {
+                int64_t size = 1 << size_log2;
+                kjob job = {.name = "packed rows",
+                            .shape = {1, 9, w[i], c},
+                            .from = bits_of_size[size_log2],
+                            .to = bits_of_size[size_log2],
+                            .src = {.order = MIXED, .pitch = 5 * size},
+                            .dst = {.order = PLANAR, .gap = size}};
+                run(&job);
+            }
+}
+
 static void batches(void)
 {
     for (int64_t n = 1; n <= 65; n++)
@@ -128,6 +147,16 @@ static void strange(int rounds)
         int64_t c = any(4) ? 1 + any(6) : 33 + any(40);
         bits(1 + any(3), 1 + any(9), 1 + any(19), c, (int)any(5), any(3) ? ODD : (int)any(2),
              any(3) ? ODD : (int)any(2), any(3) == 0);
+    }
+}
+
+// The same of pixels and planes, with rows for words.
+static void strange_rows(int rounds)
+{
+    for (int round = 0; round < rounds; round++) {
+        bool source = any(4);
+        bits(1 + any(2), 2 + any(3), 20 + any(100), 3 + any(2), (int)any(2),
+             source ? ODD : (int)any(2), source ? (int)any(2) : ODD, false);
     }
 }
 
@@ -286,9 +315,11 @@ int64_t sweep(bool small, bool with_huge, uint64_t first_seed)
     widths(small ? 2 : 6);
     larger(small ? 3 : 12);
     short_rows(small ? 2 : 8);
+    packed_rows();
     batches();
     extents();
     strange(small ? 300 : 3000);
+    strange_rows(small ? 200 : 2000);
     values(small ? 1 : 12);
     every_kernel();
     list_types();
