@@ -148,7 +148,7 @@ template <typename T, int FORM> struct row_vector {
         uint32_t row = first < 0 ? 0 : pixviewi_divide((uint32_t)first, args.by_columns);
         int column = first - (int)(row * args.columns);
         uint32_t here = inside & first_bits((int)args.columns - column), next = inside & ~here;
-        from += row * args.row + column * SIZE;
+        from += row * args.row + (int64_t)column * SIZE;
         load_few(here, from);
         if (next)
             load_few(next, from + args.row - (int64_t)args.columns * SIZE);
