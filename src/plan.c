@@ -21,7 +21,8 @@ static pixview_status check_pair(const pixview_image *src, const pixview_image *
                              "the destination is read-only; copy into writable memory");
     if (!pixview_dtype_equal(src->dtype, dst->dtype))
         return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                             "the source is %s and the destination %s; a copy converts no values",
+                             "the source is %s and the destination %s; a copy converts no values: "
+                             "pixview_convert does, in Python stack",
                              pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
     return pixviewi_check_extents(src, dst, err);
 }

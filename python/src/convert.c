@@ -36,9 +36,9 @@ static PIXVIEWI_INLINE int check_device(pv_state *st, const pv_source *src, cons
     const char *call = call_name(req->to);
     if (req->copy == 0) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "the source is in %s memory, so no view is possible; copy=False forbids %s(x, "
-                  "copy=True)",
-                  host ? "host" : "device", call);
+                  "the source is in %s memory, so there is no view, which copy=False asks for; "
+                  "%s(x, copy=True) %s it",
+                  host ? "host" : "device", call, host ? "uploads" : "downloads");
     } else {
         pv_raisef(st, PIXVIEW_E_DEVICE, "the source is in %s memory: %s(x, copy=True) %s it",
                   host ? "host" : "device", call, host ? "uploads" : "downloads");

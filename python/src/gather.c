@@ -121,8 +121,10 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
         return -1;
     }
     if (PIXVIEWI_UNLIKELY(!pixview_dtype_equal(image->dtype, first->dtype))) {
-        pv_raisef(st, PIXVIEW_E_DTYPE, "images[%zd] is %s and images[0] %s; all have one type", i,
-                  pixview_dtype_name(image->dtype), pixview_dtype_name(first->dtype));
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "images[%zd] is %s and images[0] %s; all have one type: convert them "
+                  "first, dtype= is the batch's",
+                  i, pixview_dtype_name(image->dtype), pixview_dtype_name(first->dtype));
         return -1;
     }
     bool same = a[PIXVIEW_H] == b[PIXVIEW_H] && a[PIXVIEW_W] == b[PIXVIEW_W];

@@ -87,6 +87,19 @@ static int import_image(pv_state *st, PyObject *x, const pv_request *req, pv_sou
     return 0;
 }
 
+// What somebody who gave this may have meant.
+static const char *hint_of(PyObject *x)
+{
+    if (PyList_Check(x) || PyTuple_Check(x))
+        return "; of several images pixview.stack makes one batch, of numbers numpy.asarray an "
+               "array";
+    if (x == Py_None)
+        return "; did cv2.imread or another reader fail?";
+    if (PyUnicode_Check(x) || PyObject_HasAttrString((PyObject *)Py_TYPE(x), "__fspath__"))
+        return "; a file has to be read first, by cv2.imread or PIL.Image.open";
+    return "";
+}
+
 // The protocols in the order in which they are tried. Not among the code of plain views.
 __attribute__((noinline)) static int import_protocols(pv_state *st, PyObject *x,
                                                       const pv_request *req, pv_source *src)
@@ -124,11 +137,7 @@ __attribute__((noinline)) static int import_protocols(pv_state *st, PyObject *x,
               "NumPy array "
               "or pixview.Image, and without __dlpack_c_exchange_api__, __dlpack__, "
               "__cuda_array_interface__, __array_interface__ and buffer protocol%s",
-              Py_TYPE(x)->tp_name,
-              PyList_Check(x) || PyTuple_Check(x)
-                  ? "; of several images pixview.stack makes one batch, of numbers "
-                    "numpy.asarray an array"
-                  : "");
+              Py_TYPE(x)->tp_name, hint_of(x));
     return -1;
 }
 

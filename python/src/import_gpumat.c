@@ -72,11 +72,10 @@ static int check_layout(pv_state *st, const pv_request *req, int channels, pixvi
 __attribute__((noinline, cold)) static int raise_empty(pv_state *st)
 {
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              "the GpuMat is empty (0 x 0, no memory): it was released, or nothing was put in "
-              "yet; %s",
-              st->gpumat.cuda ? "its upload() or create() does"
-                              : "nothing can be: this OpenCV is built without CUDA, and "
-                                "docs/opencv-cuda.md builds one with it");
+              "the GpuMat is empty (0 x 0, no memory): it was released, or not filled yet; %s",
+              st->gpumat.cuda ? "upload() or create() fills it"
+                              : "this OpenCV, built without CUDA, cannot fill one: pixview's "
+                                "docs/opencv-cuda.md says how to build one that can");
     return -1;
 }
 

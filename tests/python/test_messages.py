@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,13 @@ ROWS: list[Row] = [
     ("tuple to NumPy", lambda: pixview.as_numpy((A, A)), pixview.UnsupportedError, HINT),
     ("list to unstack", lambda: pixview.unstack(PAIR, to="numpy"), pixview.UnsupportedError, HINT),
     ("list to plan", lambda: pixview.plan(PAIR, "torch"), pixview.UnsupportedError, HINT),
-    ("None", lambda: pixview.view(None), pixview.UnsupportedError, f"^(?!.*{HINT}).*__dlpack__"),
+    ("None", lambda: pixview.view(None), pixview.UnsupportedError, f"^(?!.*{HINT}).*__dlpack__.*cv2.imread"),
+    ("name of a file", lambda: pixview.view("a.png"), pixview.UnsupportedError, "str .* read first, by cv2.imread"),
+    ("path", lambda: pixview.as_numpy(Path("a.png")), pixview.UnsupportedError, "Path .* read first, by cv2.imread"),
+    ("a number", lambda: pixview.view(3), pixview.UnsupportedError, "^(?!.*imread).*__dlpack__.*protocol$"),
+    # two types
+    ("copy to float32", lambda: pixview.copy_into(A.astype("f4"), A), pixview.DtypeError, "uint8.*float32.*stack"),
+    ("list of two", lambda: pixview.stack([A, A.astype("f4")], to="numpy"), pixview.DtypeError, "convert them first"),
     # arguments of the wrong type, and of the right one
     ("layout 3", lambda: stack(layout=3), TypeError, "layout=3 .*'NCHW'"),
     ("layout nchw", lambda: stack(layout="nchw"), pixview.LayoutError, "'nchw' .*'NCHW'"),
