@@ -67,8 +67,7 @@ static bool is_far(const pixviewi_copy_plan *plan)
     return plan->shape[2] > 1 && plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR;
 }
 
-// Pixels, out of planes whose elements lie side by side. Of less than that in a row the planes have too
-// little.
+// Pixels, out of planes whose elements lie side by side: enough of them in a row for a word of each.
 static bool is_of_planes(const pixviewi_copy_plan *plan)
 {
     enum { PIXELS_BYTES = 100 };
@@ -87,8 +86,8 @@ static bool is_of_pixels(const pixviewi_copy_plan *plan)
            (!is_followed(plan) || plan->shape[3] * size >= PLANES_BYTES);
 }
 
-// Rows with a step. Those that are far apart in the destination have words, if they have few vectors:
-// those at their ends go one element at a time.
+// Rows with a step. Those that are far apart in the destination have words, if they have few vectors, and
+// no planes of three: what lies at their ends costs more than what lies between.
 static int form_of_steps(const pixviewi_copy_plan *plan)
 {
     enum { VECTORS = 6, WIDE_BYTES = 80, FAR_BYTES = 100 };
