@@ -50,6 +50,13 @@ DEVICE offsets locate(const pixviewi_copy_args &args, Index index)
     return at;
 }
 
+// Which vector is a thread's. False: there is none for it.
+DEVICE bool find_vector(const pixviewi_copy_args &args, int block, int thread, uint32_t *index)
+{
+    *index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
+    return *index < (uint32_t)args.count;
+}
+
 // The last axis counts vectors of BYTES.
 template <int BYTES> DEVICE offsets locate_vector(const pixviewi_copy_args &args, uint32_t index)
 {
@@ -258,9 +265,9 @@ template <typename T, int FORM> struct row_vector {
 template <typename T, int FORM>
 DEVICE void copy_rows(const pixviewi_copy_args &args, int block, int thread)
 {
-    uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
+    uint32_t index;
     row_vector<T, FORM> vector;
-    if (index >= (uint32_t)args.count)
+    if (!find_vector(args, block, thread, &index))
         return;
     vector.load_from(args, index);
     vector.store_in();

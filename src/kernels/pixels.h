@@ -157,8 +157,8 @@ DEVICE void split_pixels(const pixviewi_copy_args &args, const offsets &at)
 template <typename T, int FORM>
 DEVICE void copy_planes(const pixviewi_copy_args &args, int block, int thread)
 {
-    uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
-    if (index >= (uint32_t)args.count)
+    uint32_t index;
+    if (!find_vector(args, block, thread, &index))
         return;
     offsets at = locate_vector<PIXVIEWI_ROW_BYTES(sizeof(T), FORM)>(args, index);
     if (FORM == PIXVIEWI_WIDE_PLANES || args.planes == 3)
@@ -202,8 +202,8 @@ DEVICE void load_planes(const pixviewi_copy_args &args, const char *from, uint32
 template <typename T, int FORM>
 DEVICE void copy_pixels(const pixviewi_copy_args &args, int block, int thread)
 {
-    uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
-    if (index >= (uint32_t)args.count)
+    uint32_t index;
+    if (!find_vector(args, block, thread, &index))
         return;
     offsets at = locate_vector<PIXVIEWI_ROW_BYTES(sizeof(T), FORM)>(args, index);
     word_vector<T, FORM> vector;

@@ -15,8 +15,7 @@ extern const char floor_says[];
 // the job's own kernel.
 void describe_floor(const ktrial *trial, double us, char *text, size_t bytes);
 
-// One of the columns: microseconds of the least that memory can do. 0: not asked, the
-// build has no nvcc.
+// One of the columns: microseconds of the least that memory can do. 0: the build has no nvcc.
 double time_of_least(const ktrial *trial);
 
 #endif
