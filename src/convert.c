@@ -23,7 +23,7 @@ static pixview_status check_params(const pixview_convert_params *params, pixview
 
 static pixview_status check_destination(const pixview_image *dst, pixview_error *err)
 {
-    if (dst->flags & PIXVIEW_READ_ONLY)
+    if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
                              "the destination is read-only; write into other memory");
     return pixviewi_check_apart(dst, err);
@@ -103,11 +103,13 @@ __attribute__((cold)) static pixview_status fail_device(const list *of, int64_t 
 static inline bool size_fits(const pixview_image *image, const pixview_image *batch, bool pad)
 {
     const int64_t *got = image->shape, *want = batch->shape;
-    if (PIXVIEWI_UNLIKELY(got[PIXVIEW_N] != 1 || got[PIXVIEW_C] != want[PIXVIEW_C]))
+    if (PIXVIEWI_UNLIKELY(got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != want[PIXVIEW_AXIS_C]))
         return false;
-    if (PIXVIEWI_LIKELY(got[PIXVIEW_H] == want[PIXVIEW_H] && got[PIXVIEW_W] == want[PIXVIEW_W]))
+    if (PIXVIEWI_LIKELY(got[PIXVIEW_AXIS_H] == want[PIXVIEW_AXIS_H] &&
+                        got[PIXVIEW_AXIS_W] == want[PIXVIEW_AXIS_W]))
         return true;
-    return pad && got[PIXVIEW_H] <= want[PIXVIEW_H] && got[PIXVIEW_W] <= want[PIXVIEW_W];
+    return pad && got[PIXVIEW_AXIS_H] <= want[PIXVIEW_AXIS_H] &&
+           got[PIXVIEW_AXIS_W] <= want[PIXVIEW_AXIS_W];
 }
 
 // Another GPU, or host and GPU. Pinned, managed and plain memory are no difference.
@@ -154,9 +156,9 @@ static pixview_status check_batch(const pixview_image *batch, const char *name, 
         status = check_kind(batch, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (batch->shape[PIXVIEW_N] != count)
+    if (batch->shape[PIXVIEW_AXIS_N] != count)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s has N = %lld, but there are %lld images",
-                             name, (long long)batch->shape[PIXVIEW_N], (long long)count);
+                             name, (long long)batch->shape[PIXVIEW_AXIS_N], (long long)count);
     return PIXVIEW_OK;
 }
 
@@ -213,16 +215,16 @@ static pixviewi_end list_end(const pixview_image *images, int64_t count)
 // How much smaller a batch is than its place.
 static void set_missing(const pixview_image *src, const pixview_image *dst, pixviewi_end *end)
 {
-    end->missing[0] = dst->shape[PIXVIEW_H] - src->shape[PIXVIEW_H];
-    end->missing[1] = dst->shape[PIXVIEW_W] - src->shape[PIXVIEW_W];
+    end->missing[0] = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
+    end->missing[1] = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
 }
 
 static pixview_status plan(pixviewi_move *move, const pixview_image *batch,
                            const pixview_convert_params *params, pixview_error *err)
 {
     memcpy(move->shape, batch->shape, sizeof move->shape);
-    return pixviewi_make_values(params, move->src.dtype, move->dst.dtype, batch->shape[PIXVIEW_C],
-                                &move->values, err);
+    return pixviewi_make_values(params, move->src.dtype, move->dst.dtype,
+                                batch->shape[PIXVIEW_AXIS_C], &move->values, err);
 }
 
 static pixview_status run(const pixviewi_move *move, const pixview_image *batch,
@@ -257,9 +259,8 @@ pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count
     return plan(move, dst, params, err);
 }
 
-pixview_status pixview_batch_copy(const pixview_image *srcs, int64_t count,
-                                  const pixview_image *dst, const pixview_convert_params *params,
-                                  pixview_error *err)
+pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+                             const pixview_convert_params *params, pixview_error *err)
 {
     pixviewi_move move;
     if (!params)
@@ -268,9 +269,8 @@ pixview_status pixview_batch_copy(const pixview_image *srcs, int64_t count,
     return status == PIXVIEW_OK ? run(&move, dst, params, err) : status;
 }
 
-pixview_status pixview_batch_split(const pixview_image *src, const pixview_image *dsts,
-                                   int64_t count, const pixview_convert_params *params,
-                                   pixview_error *err)
+pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,
+                               const pixview_convert_params *params, pixview_error *err)
 {
     pixviewi_move move;
     list results = {"dsts", dsts, count, false};
@@ -300,7 +300,7 @@ static pixview_status check_smaller(const pixview_image *src, const pixview_imag
 {
     static const char *const name[] = {"images", "rows", "columns", "channels"};
     for (int axis = 0; axis < 4; axis++) {
-        bool fixed = axis == PIXVIEW_N || axis == PIXVIEW_C;
+        bool fixed = axis == PIXVIEW_AXIS_N || axis == PIXVIEW_AXIS_C;
         int64_t got = src->shape[axis], want = dst->shape[axis];
         if (got > want || (fixed && got != want))
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,

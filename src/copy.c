@@ -62,7 +62,7 @@ static pixview_image dense_like(const pixview_image *image, void *data, pixview_
     dense.device = device;
     dense.flags = 0;
     dense.owner = NULL;
-    int order[4] = {PIXVIEW_N, PIXVIEW_H, PIXVIEW_W, PIXVIEW_C};
+    int order[4] = {PIXVIEW_AXIS_N, PIXVIEW_AXIS_H, PIXVIEW_AXIS_W, PIXVIEW_AXIS_C};
     for (int i = 1; i < 4; i++)
         for (int k = i;
              k > 0 && magnitude(image->strides[order[k - 1]]) < magnitude(image->strides[order[k]]);
@@ -97,7 +97,7 @@ static pixview_status through_host(const transfer *job, bool *done, pixview_erro
     if (!block)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to stage %lld bytes on the host",
                              (long long)pixview_image_nbytes(far));
-    pixview_image dense = dense_like(far, block, (pixview_device){PIXVIEW_CPU, 0});
+    pixview_image dense = dense_like(far, block, (pixview_device){PIXVIEW_DEVICE_CPU, 0});
     pixview_status status = pixviewi_plan_copy(job->to_host ? job->src : &dense,
                                                job->to_host ? &dense : job->dst, &rows, err);
     if (status != PIXVIEW_OK || !is_rows(&rows))
@@ -188,8 +188,9 @@ static pixview_status transfer_pixels(const pixview_image *src, const pixview_im
                                       pixview_stream stream, pixview_error *err)
 {
     bool to_host = on_device(src);
-    bool pinned = !to_host && src->owner &&
-                  (src->device.type == PIXVIEW_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
+    bool pinned =
+        !to_host && src->owner &&
+        (src->device.type == PIXVIEW_DEVICE_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
     transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, !pinned, stream};
     pixview_status status = pixviewi_cuda_check_rows(job.device, stream, job.wait, err);
     if (status != PIXVIEW_OK)

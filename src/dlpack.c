@@ -12,7 +12,7 @@
 
 static bool frees_no_device_memory(const DlTensor *tensor)
 {
-    return tensor->device.type == PIXVIEW_CPU;
+    return tensor->device.type == PIXVIEW_DEVICE_CPU;
 }
 
 // After exit began, the allocator behind device memory may be gone: leave it to the driver.
@@ -34,8 +34,8 @@ static pixview_status read_tensor(const DlTensor *tensor, pixview_layout layout,
                                   pixview_image *image, pixview_error *err)
 {
     int32_t type = tensor->device.type;
-    if (type != PIXVIEW_CPU && type != PIXVIEW_CUDA && type != PIXVIEW_CUDA_HOST &&
-        type != PIXVIEW_CUDA_MANAGED)
+    if (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&
+        type != PIXVIEW_DEVICE_CUDA_HOST && type != PIXVIEW_DEVICE_CUDA_MANAGED)
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                              "DLPack device type %d is none of CPU (1), CUDA (2), CUDA pinned (3), "
                              "CUDA managed (13)",
@@ -101,7 +101,7 @@ pixview_status pixview_image_from_dlpack_take(struct DLManagedTensorVersioned *t
         status = hold(tensor, release_versioned, &image, err);
     if (status != PIXVIEW_OK)
         return status;
-    image.flags = tensor->flags & DL_FLAG_READ_ONLY ? PIXVIEW_READ_ONLY : 0;
+    image.flags = tensor->flags & DL_FLAG_READ_ONLY ? PIXVIEW_FLAG_READ_ONLY : 0;
     *out = image;
     return PIXVIEW_OK;
 }
@@ -208,7 +208,7 @@ static PIXVIEWI_INLINE pixview_status make_slot(const pixview_image *image, pixv
     slot->managed.version = (DlVersion){DL_MAJOR, DL_MINOR};
     slot->managed.manager_ctx = slot;
     slot->managed.deleter = delete_slot;
-    slot->managed.flags = image->flags & PIXVIEW_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
+    slot->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
     slot->managed.tensor.shape = slot->shape;
     slot->managed.tensor.strides = slot->strides;
     pixview_status status = write_tensor(image, layout, &slot->managed.tensor, err);
@@ -317,7 +317,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     pixview_status status = check_exported(image, layout, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (image->flags & PIXVIEW_READ_ONLY)
+    if (image->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
                              "the image is read-only, which a DLPack struct before 1.0 cannot say; "
                              "ask for max_version=(1, 0) or copy");

@@ -7,28 +7,29 @@ static const struct {
     pixview_dtype dtype;
     const char *name;
 } known[] = {
-    {{PIXVIEW_BOOL, 8, 1}, "bool"},
-    {{PIXVIEW_UINT, 8, 1}, "uint8"},
-    {{PIXVIEW_UINT, 16, 1}, "uint16"},
-    {{PIXVIEW_UINT, 32, 1}, "uint32"},
-    {{PIXVIEW_UINT, 64, 1}, "uint64"},
-    {{PIXVIEW_INT, 8, 1}, "int8"},
-    {{PIXVIEW_INT, 16, 1}, "int16"},
-    {{PIXVIEW_INT, 32, 1}, "int32"},
-    {{PIXVIEW_INT, 64, 1}, "int64"},
-    {{PIXVIEW_FLOAT, 16, 1}, "float16"},
-    {{PIXVIEW_FLOAT, 32, 1}, "float32"},
-    {{PIXVIEW_FLOAT, 64, 1}, "float64"},
-    {{PIXVIEW_BFLOAT, 16, 1}, "bfloat16"},
-    {{PIXVIEW_COMPLEX, 64, 1}, "complex64"},
-    {{PIXVIEW_COMPLEX, 128, 1}, "complex128"},
+    {{PIXVIEW_DTYPE_BOOL, 8, 1}, "bool"},
+    {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8"},
+    {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16"},
+    {{PIXVIEW_DTYPE_UINT, 32, 1}, "uint32"},
+    {{PIXVIEW_DTYPE_UINT, 64, 1}, "uint64"},
+    {{PIXVIEW_DTYPE_INT, 8, 1}, "int8"},
+    {{PIXVIEW_DTYPE_INT, 16, 1}, "int16"},
+    {{PIXVIEW_DTYPE_INT, 32, 1}, "int32"},
+    {{PIXVIEW_DTYPE_INT, 64, 1}, "int64"},
+    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, "float16"},
+    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, "float32"},
+    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, "float64"},
+    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, "bfloat16"},
+    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, "complex64"},
+    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, "complex128"},
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
 
 // Sizes that each code may have, as a set of powers of two.
 static const uint8_t sizes[8] = {
-    [PIXVIEW_INT] = 1 | 2 | 4 | 8, [PIXVIEW_UINT] = 1 | 2 | 4 | 8, [PIXVIEW_FLOAT] = 2 | 4 | 8,
-    [PIXVIEW_BFLOAT] = 2,          [PIXVIEW_COMPLEX] = 8 | 16,     [PIXVIEW_BOOL] = 1,
+    [PIXVIEW_DTYPE_INT] = 1 | 2 | 4 | 8, [PIXVIEW_DTYPE_UINT] = 1 | 2 | 4 | 8,
+    [PIXVIEW_DTYPE_FLOAT] = 2 | 4 | 8,   [PIXVIEW_DTYPE_BFLOAT] = 2,
+    [PIXVIEW_DTYPE_COMPLEX] = 8 | 16,    [PIXVIEW_DTYPE_BOOL] = 1,
 };
 
 int64_t pixview_dtype_size(pixview_dtype dtype)

@@ -7,7 +7,7 @@
 #include "image_init.h"
 #include "layout.h"
 
-enum { N = PIXVIEW_N, H = PIXVIEW_H, W = PIXVIEW_W, C = PIXVIEW_C };
+enum { N = PIXVIEW_AXIS_N, H = PIXVIEW_AXIS_H, W = PIXVIEW_AXIS_W, C = PIXVIEW_AXIS_C };
 
 bool pixview_image_is_empty(const pixview_image *image)
 {
@@ -17,7 +17,8 @@ bool pixview_image_is_empty(const pixview_image *image)
 
 bool pixview_image_on_host(const pixview_image *image)
 {
-    return image->device.type == PIXVIEW_CPU || image->device.type == PIXVIEW_CUDA_HOST;
+    return image->device.type == PIXVIEW_DEVICE_CPU ||
+           image->device.type == PIXVIEW_DEVICE_CUDA_HOST;
 }
 
 int64_t pixview_image_nbytes(const pixview_image *image)
@@ -214,7 +215,8 @@ pixview_status pixview_image_validate(const pixview_image *image, pixview_error 
 {
     if (PIXVIEWI_UNLIKELY(!image))
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
-    if (PIXVIEWI_UNLIKELY(image->reserved != 0 || (image->flags & ~(uint32_t)PIXVIEW_READ_ONLY)))
+    if (PIXVIEWI_UNLIKELY(image->reserved != 0 ||
+                          (image->flags & ~(uint32_t)PIXVIEW_FLAG_READ_ONLY)))
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "reserved=%llu or flags=%u has bits of another library; fill images "
                              "with pixview_image_init",
@@ -223,7 +225,7 @@ pixview_status pixview_image_validate(const pixview_image *image, pixview_error 
     if (PIXVIEWI_UNLIKELY(itemsize == 0))
         return fail_dtype(image->dtype, err);
     pixview_image copy = *image;
-    return settle(&copy, itemsize, &pixviewi_layouts[PIXVIEW_NHWC], err);
+    return settle(&copy, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
 }
 
 pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t x, int64_t h,
@@ -248,7 +250,7 @@ pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t
     // A row or column that is not there has no address.
     if (!pixview_image_is_empty(&crop))
         crop.data = (char *)image->data + y * image->strides[H] + x * image->strides[W];
-    pixview_status status = settle(&crop, itemsize, &pixviewi_layouts[PIXVIEW_NHWC], err);
+    pixview_status status = settle(&crop, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
     if (status == PIXVIEW_OK)
         *out = crop;
     return status;

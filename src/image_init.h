@@ -20,23 +20,23 @@ static PIXVIEWI_INLINE bool pixviewi_init_common(pixview_image *out, void *data,
     uint64_t address = (uintptr_t)data;
     int64_t n = 1, h, w, c = 1, sn = 0, sh, sw, sc = 0;
     switch (layout) {
-    case PIXVIEW_HW:
+    case PIXVIEW_LAYOUT_HW:
         h = shape[0], w = shape[1];
         sh = strides[0], sw = strides[1];
         break;
-    case PIXVIEW_CHW:
+    case PIXVIEW_LAYOUT_CHW:
         c = shape[0], h = shape[1], w = shape[2];
         sc = strides[0], sh = strides[1], sw = strides[2];
         break;
-    case PIXVIEW_HWC:
+    case PIXVIEW_LAYOUT_HWC:
         h = shape[0], w = shape[1], c = shape[2];
         sh = strides[0], sw = strides[1], sc = strides[2];
         break;
-    case PIXVIEW_NCHW:
+    case PIXVIEW_LAYOUT_NCHW:
         n = shape[0], c = shape[1], h = shape[2], w = shape[3];
         sn = strides[0], sc = strides[1], sh = strides[2], sw = strides[3];
         break;
-    case PIXVIEW_NHWC:
+    case PIXVIEW_LAYOUT_NHWC:
         n = shape[0], h = shape[1], w = shape[2], c = shape[3];
         sn = strides[0], sh = strides[1], sw = strides[2], sc = strides[3];
         break;
@@ -57,8 +57,10 @@ static PIXVIEWI_INLINE bool pixviewi_init_common(pixview_image *out, void *data,
         ((address | strides_all) & (uint64_t)(pixviewi_alignment(itemsize) - 1)) != 0)
         return false;
     int64_t *extents = out->shape, *steps = out->strides;
-    extents[PIXVIEW_N] = n, extents[PIXVIEW_H] = h, extents[PIXVIEW_W] = w, extents[PIXVIEW_C] = c;
-    steps[PIXVIEW_N] = sn, steps[PIXVIEW_H] = sh, steps[PIXVIEW_W] = sw, steps[PIXVIEW_C] = sc;
+    extents[PIXVIEW_AXIS_N] = n, extents[PIXVIEW_AXIS_H] = h, extents[PIXVIEW_AXIS_W] = w,
+    extents[PIXVIEW_AXIS_C] = c;
+    steps[PIXVIEW_AXIS_N] = sn, steps[PIXVIEW_AXIS_H] = sh, steps[PIXVIEW_AXIS_W] = sw,
+    steps[PIXVIEW_AXIS_C] = sc;
     out->data = data;
     out->dtype = dtype;
     out->device = device;

@@ -153,7 +153,7 @@ pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err
 
 static inline bool pixviewi_on_device(pixview_device device)
 {
-    return device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED;
+    return device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED;
 }
 
 // The bytes from the lowest to the highest element of an image; nothing when it is empty.

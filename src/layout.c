@@ -3,20 +3,20 @@
 
 #include <string.h>
 
-enum { N = PIXVIEW_N, H = PIXVIEW_H, W = PIXVIEW_W, C = PIXVIEW_C };
+enum { N = PIXVIEW_AXIS_N, H = PIXVIEW_AXIS_H, W = PIXVIEW_AXIS_W, C = PIXVIEW_AXIS_C };
 
 const pixviewi_axes pixviewi_layouts[] = {
     [PIXVIEW_LAYOUT_NONE] = {"", 0, {0}, {N, H, W, C}},
-    [PIXVIEW_HW] = {"HW", 2, {H, W}, {N, C}},
-    [PIXVIEW_CHW] = {"CHW", 3, {C, H, W}, {N}},
-    [PIXVIEW_HWC] = {"HWC", 3, {H, W, C}, {N}},
-    [PIXVIEW_NCHW] = {"NCHW", 4, {N, C, H, W}, {0}},
-    [PIXVIEW_NHWC] = {"NHWC", 4, {N, H, W, C}, {0}},
+    [PIXVIEW_LAYOUT_HW] = {"HW", 2, {H, W}, {N, C}},
+    [PIXVIEW_LAYOUT_CHW] = {"CHW", 3, {C, H, W}, {N}},
+    [PIXVIEW_LAYOUT_HWC] = {"HWC", 3, {H, W, C}, {N}},
+    [PIXVIEW_LAYOUT_NCHW] = {"NCHW", 4, {N, C, H, W}, {0}},
+    [PIXVIEW_LAYOUT_NHWC] = {"NHWC", 4, {N, H, W, C}, {0}},
 };
 
 pixview_layout pixview_layout_parse(const char *name)
 {
-    for (int i = PIXVIEW_HW; name && i <= PIXVIEW_NHWC; i++)
+    for (int i = PIXVIEW_LAYOUT_HW; name && i <= PIXVIEW_LAYOUT_NHWC; i++)
         if (strcmp(pixviewi_layouts[i].name, name) == 0)
             return (pixview_layout)i;
     return PIXVIEW_LAYOUT_NONE;
@@ -28,8 +28,8 @@ const char *pixview_layout_name(pixview_layout layout)
     return axes ? axes->name : "";
 }
 
-_Static_assert(PIXVIEW_HW == 1 && PIXVIEW_CHW == 2 && PIXVIEW_HWC == 3 && PIXVIEW_NCHW == 4 &&
-                   PIXVIEW_NHWC == 5,
+_Static_assert(PIXVIEW_LAYOUT_HW == 1 && PIXVIEW_LAYOUT_CHW == 2 && PIXVIEW_LAYOUT_HWC == 3 &&
+                   PIXVIEW_LAYOUT_NCHW == 4 && PIXVIEW_LAYOUT_NHWC == 5,
                "pixviewi_rank computes with them");
 
 int pixview_layout_rank(pixview_layout layout)
@@ -48,7 +48,7 @@ __attribute__((cold)) pixview_status pixviewi_fail_absent(const pixview_image *i
     return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                          "layout %s has no axis %c, but the image has %lld along it; ask for %s",
                          axes->name, "NHWC"[axis], (long long)image->shape[axis],
-                         axis == PIXVIEW_N ? "NHWC or NCHW" : "HWC or CHW");
+                         axis == PIXVIEW_AXIS_N ? "NHWC or NCHW" : "HWC or CHW");
 }
 
 pixview_status pixview_image_axes(const pixview_image *image, pixview_layout layout, int *ndim,

@@ -11,13 +11,14 @@ typedef struct pixviewi_axes {
     uint8_t absent[4]; // the canonical axes that the layout lacks, 4 - rank of them
 } pixviewi_axes;
 
-extern const pixviewi_axes pixviewi_layouts[PIXVIEW_NHWC + 1] __attribute__((visibility("hidden")));
+extern const pixviewi_axes pixviewi_layouts[PIXVIEW_LAYOUT_NHWC + 1]
+    __attribute__((visibility("hidden")));
 
 // NULL for NONE and for what is not in the enum.
 static inline const pixviewi_axes *pixviewi_layout_axes(pixview_layout layout)
 {
     unsigned index = (unsigned)layout;
-    return index - 1u < (unsigned)PIXVIEW_NHWC ? &pixviewi_layouts[index] : NULL;
+    return index - 1u < (unsigned)PIXVIEW_LAYOUT_NHWC ? &pixviewi_layouts[index] : NULL;
 }
 
 // The axes that `axes` lacks must have extent 1.

@@ -73,7 +73,7 @@ pixview_status pixviewi_make_values(const pixview_convert_params *params, pixvie
                                     pixview_dtype to, int64_t channels, pixviewi_values *out,
                                     pixview_error *err);
 
-// All of pixview_batch_copy but the last step, pixviewi_move_run, which an empty batch does not need.
+// All of pixview_stack but the last step, pixviewi_move_run, which an empty batch does not need.
 // `name`: of the list in errors, whose images the caller has validated; NULL: srcs, not yet validated.
 pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count,
                                         const pixview_image *dst,

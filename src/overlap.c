@@ -83,10 +83,10 @@ static bool meet(span_search *search, int level, int64_t delta)
 
 static bool same_memory(pixview_device a, pixview_device b)
 {
-    bool host_a = a.type == PIXVIEW_CPU || a.type == PIXVIEW_CUDA_HOST;
-    bool host_b = b.type == PIXVIEW_CPU || b.type == PIXVIEW_CUDA_HOST;
+    bool host_a = a.type == PIXVIEW_DEVICE_CPU || a.type == PIXVIEW_DEVICE_CUDA_HOST;
+    bool host_b = b.type == PIXVIEW_DEVICE_CPU || b.type == PIXVIEW_DEVICE_CUDA_HOST;
     // Managed memory may be described as any of the others.
-    if (a.type == PIXVIEW_CUDA_MANAGED || b.type == PIXVIEW_CUDA_MANAGED)
+    if (a.type == PIXVIEW_DEVICE_CUDA_MANAGED || b.type == PIXVIEW_DEVICE_CUDA_MANAGED)
         return true;
     return host_a == host_b && (host_a || a.id == b.id);
 }

@@ -16,7 +16,7 @@ static pixview_status check_pair(const pixview_image *src, const pixview_image *
         status = pixview_image_validate(dst, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (dst->flags & PIXVIEW_READ_ONLY)
+    if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
                              "the destination is read-only; copy into writable memory");
     if (!pixview_dtype_equal(src->dtype, dst->dtype))

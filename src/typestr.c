@@ -9,13 +9,13 @@ static const struct {
     char text[5];
     pixview_dtype dtype;
 } known[] = {
-    {"|b1", {PIXVIEW_BOOL, 8, 1}},     {"|u1", {PIXVIEW_UINT, 8, 1}},
-    {"<u2", {PIXVIEW_UINT, 16, 1}},    {"<u4", {PIXVIEW_UINT, 32, 1}},
-    {"<u8", {PIXVIEW_UINT, 64, 1}},    {"|i1", {PIXVIEW_INT, 8, 1}},
-    {"<i2", {PIXVIEW_INT, 16, 1}},     {"<i4", {PIXVIEW_INT, 32, 1}},
-    {"<i8", {PIXVIEW_INT, 64, 1}},     {"<f2", {PIXVIEW_FLOAT, 16, 1}},
-    {"<f4", {PIXVIEW_FLOAT, 32, 1}},   {"<f8", {PIXVIEW_FLOAT, 64, 1}},
-    {"<c8", {PIXVIEW_COMPLEX, 64, 1}}, {"<c16", {PIXVIEW_COMPLEX, 128, 1}},
+    {"|b1", {PIXVIEW_DTYPE_BOOL, 8, 1}},     {"|u1", {PIXVIEW_DTYPE_UINT, 8, 1}},
+    {"<u2", {PIXVIEW_DTYPE_UINT, 16, 1}},    {"<u4", {PIXVIEW_DTYPE_UINT, 32, 1}},
+    {"<u8", {PIXVIEW_DTYPE_UINT, 64, 1}},    {"|i1", {PIXVIEW_DTYPE_INT, 8, 1}},
+    {"<i2", {PIXVIEW_DTYPE_INT, 16, 1}},     {"<i4", {PIXVIEW_DTYPE_INT, 32, 1}},
+    {"<i8", {PIXVIEW_DTYPE_INT, 64, 1}},     {"<f2", {PIXVIEW_DTYPE_FLOAT, 16, 1}},
+    {"<f4", {PIXVIEW_DTYPE_FLOAT, 32, 1}},   {"<f8", {PIXVIEW_DTYPE_FLOAT, 64, 1}},
+    {"<c8", {PIXVIEW_DTYPE_COMPLEX, 64, 1}}, {"<c16", {PIXVIEW_DTYPE_COMPLEX, 128, 1}},
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
 

@@ -14,20 +14,20 @@ static const float ONE = 1, NOTHING = -0.0f;
 static bool has_value(pixview_dtype dtype)
 {
     switch (dtype.code) {
-    case PIXVIEW_UINT:
+    case PIXVIEW_DTYPE_UINT:
         return dtype.bits <= 16;
-    case PIXVIEW_INT:
-    case PIXVIEW_FLOAT:
+    case PIXVIEW_DTYPE_INT:
+    case PIXVIEW_DTYPE_FLOAT:
         return dtype.bits <= 32;
     default:
-        return dtype.code == PIXVIEW_BFLOAT;
+        return dtype.code == PIXVIEW_DTYPE_BFLOAT;
     }
 }
 
 static bool takes_value(pixview_dtype dtype)
 {
-    return dtype.code == PIXVIEW_UINT ? dtype.bits == 8
-                                      : dtype.code != PIXVIEW_INT && has_value(dtype);
+    return dtype.code == PIXVIEW_DTYPE_UINT ? dtype.bits == 8
+                                            : dtype.code != PIXVIEW_DTYPE_INT && has_value(dtype);
 }
 
 static pixview_status check_types(pixview_dtype from, pixview_dtype to, pixview_error *err)
@@ -122,25 +122,25 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
     float narrow_parts[2] = {narrow, 0};
     bool small = !isfinite(value) || fabs(value) <= (double)FLT_MAX;
     switch (dtype.code) {
-    case PIXVIEW_BOOL:
+    case PIXVIEW_DTYPE_BOOL:
         bits = value != 0;
         memcpy(out, &bits, 1);
         return value == 0 || value == 1;
-    case PIXVIEW_UINT:
+    case PIXVIEW_DTYPE_UINT:
         if (!whole_in(value, 0, ldexp(1, dtype.bits)))
             return false;
         bits = (uint64_t)value;
         break;
-    case PIXVIEW_INT:
+    case PIXVIEW_DTYPE_INT:
         if (!whole_in(value, -ldexp(1, dtype.bits - 1), ldexp(1, dtype.bits - 1)))
             return false;
         bits = (uint64_t)(int64_t)value;
         break;
-    case PIXVIEW_BFLOAT:
+    case PIXVIEW_DTYPE_BFLOAT:
         bits = pixviewi_bf16_from_float(narrow);
         small = small && (isfinite(pixviewi_bf16_to_float((uint16_t)bits)) || !isfinite(value));
         break;
-    case PIXVIEW_COMPLEX:
+    case PIXVIEW_DTYPE_COMPLEX:
         if (dtype.bits == 128)
             memcpy(out, parts, sizeof parts);
         else
@@ -164,15 +164,15 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
 static void describe_limits(pixview_dtype dtype, char *out, size_t n)
 {
     int unused = 64 - dtype.bits;
-    if (dtype.code == PIXVIEW_BOOL)
+    if (dtype.code == PIXVIEW_DTYPE_BOOL)
         snprintf(out, n, "0 or 1");
-    else if (dtype.code == PIXVIEW_UINT)
+    else if (dtype.code == PIXVIEW_DTYPE_UINT)
         snprintf(out, n, "whole numbers from 0 to %llu",
                  (unsigned long long)(UINT64_MAX >> unused));
-    else if (dtype.code == PIXVIEW_INT)
+    else if (dtype.code == PIXVIEW_DTYPE_INT)
         snprintf(out, n, "whole numbers from %lld to %lld", -(long long)(INT64_MAX >> unused) - 1,
                  (long long)(INT64_MAX >> unused));
-    else if (dtype.code == PIXVIEW_FLOAT && dtype.bits == 16)
+    else if (dtype.code == PIXVIEW_DTYPE_FLOAT && dtype.bits == 16)
         snprintf(out, n, "up to 65504");
     else
         snprintf(out, n, "up to 3.4e38");
@@ -190,7 +190,7 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_v
     if (fits)
         return PIXVIEW_OK;
     char limits[80];
-    pixview_dtype holder = out->changed ? (pixview_dtype){PIXVIEW_FLOAT, 32, 1} : dtype;
+    pixview_dtype holder = out->changed ? (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1} : dtype;
     bool converts = !out->changed && has_value(dtype) && fits_float;
     describe_limits(holder, limits, sizeof limits);
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,

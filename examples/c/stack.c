@@ -15,7 +15,7 @@
 
 enum { COUNT = 4, H = 480, W = 640, C = 3 };
 
-static const pixview_dtype U8 = {PIXVIEW_UINT, 8, 1}, F32 = {PIXVIEW_FLOAT, 32, 1};
+static const pixview_dtype U8 = {PIXVIEW_DTYPE_UINT, 8, 1}, F32 = {PIXVIEW_DTYPE_FLOAT, 32, 1};
 static const double mean[C] = {0.485, 0.456, 0.406}, std[C] = {0.229, 0.224, 0.225};
 
 static void check(pixview_status status, const pixview_error *err)
@@ -72,7 +72,7 @@ static bool find_gpu(const char *driver, memory *out)
         cuda.init(0) || cuda.get(&device, 0) || cuda.retain(&context, device) || cuda.push(context))
         return false;
     out->library = library;
-    out->device = (pixview_device){PIXVIEW_CUDA, 0};
+    out->device = (pixview_device){PIXVIEW_DEVICE_CUDA, 0};
     return true;
 }
 
@@ -93,7 +93,7 @@ static pixview_image describe(void *data, pixview_layout layout, const int64_t *
 static pixview_image make_picture(const memory *where, int seed, int64_t rows, int64_t pitch)
 {
     const int64_t shape[3] = {rows, W, C}, strides[3] = {pitch, C, 1};
-    const pixview_device cpu = {PIXVIEW_CPU, 0};
+    const pixview_device cpu = {PIXVIEW_DEVICE_CPU, 0};
     pixview_error err;
     unsigned char *pixels = malloc((size_t)(rows * pitch));
     void *data = get(where, (size_t)(rows * pitch));
@@ -101,8 +101,8 @@ static pixview_image make_picture(const memory *where, int seed, int64_t rows, i
         exit(1);
     for (int64_t i = 0; i < rows * pitch; i++)
         pixels[i] = (unsigned char)(i * 31 + i / pitch * 7 + seed * 50);
-    pixview_image host = describe(pixels, PIXVIEW_HWC, shape, strides, U8, cpu);
-    pixview_image image = describe(data, PIXVIEW_HWC, shape, strides, U8, where->device);
+    pixview_image host = describe(pixels, PIXVIEW_LAYOUT_HWC, shape, strides, U8, cpu);
+    pixview_image image = describe(data, PIXVIEW_LAYOUT_HWC, shape, strides, U8, where->device);
     check(pixview_copy(&host, &image, NULL, &err), &err); // an upload, or a plain copy
     free(pixels);
     return image;
@@ -112,13 +112,13 @@ static pixview_image make_picture(const memory *where, int seed, int64_t rows, i
 static pixview_status stack(const memory *where, float *result, pixview_error *err)
 {
     const int64_t shape[4] = {COUNT, C, H, W};
-    const pixview_device cpu = {PIXVIEW_CPU, 0};
+    const pixview_device cpu = {PIXVIEW_DEVICE_CPU, 0};
     pixview_image whole[COUNT], images[COUNT];
     void *data = get(where, sizeof(float) * COUNT * C * H * W);
     if (!data)
         exit(1);
-    pixview_image batch = describe(data, PIXVIEW_NCHW, shape, NULL, F32, where->device);
-    pixview_image host = describe(result, PIXVIEW_NCHW, shape, NULL, F32, cpu);
+    pixview_image batch = describe(data, PIXVIEW_LAYOUT_NCHW, shape, NULL, F32, where->device);
+    pixview_image host = describe(result, PIXVIEW_LAYOUT_NCHW, shape, NULL, F32, cpu);
     for (int i = 0; i < COUNT; i++) {
         int64_t rows = i == 3 ? 2 * H : H;
         whole[i] = make_picture(where, i, rows, W * C + 32 * i);
@@ -130,7 +130,7 @@ static pixview_status stack(const memory *where, float *result, pixview_error *e
     params.std = std;
     params.channels = C;
     params.swap_rb = true;
-    pixview_status status = pixview_batch_copy(images, COUNT, &batch, &params, err);
+    pixview_status status = pixview_stack(images, COUNT, &batch, &params, err);
     if (status == PIXVIEW_OK) // to the host it waits until the numbers are there
         status = pixview_copy(&batch, &host, NULL, err);
 
@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 {
     const size_t count = (size_t)COUNT * C * H * W;
     float *on_host = malloc(count * sizeof(float)), *on_gpu = malloc(count * sizeof(float));
-    memory host = {.device = {PIXVIEW_CPU, 0}}, gpu = {.library = NULL};
+    memory host = {.device = {PIXVIEW_DEVICE_CPU, 0}}, gpu = {.library = NULL};
     pixview_error err;
     if (!on_host || !on_gpu)
         return 1;

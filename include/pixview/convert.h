@@ -66,15 +66,18 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_convert(const pixview_image
 // The rest  as for pixview_convert. An error names the first odd image by its index; PIXVIEW_E_INVALID
 //           for count < 1, PIXVIEW_E_DTYPE for a list of several types, PIXVIEW_E_DEVICE for a list of
 //           several devices or on another than dst. `srcs` needs to live only until this returns.
-PIXVIEW_API PIXVIEW_NODISCARD pixview_status
-pixview_batch_copy(const pixview_image *srcs, int64_t count, const pixview_image *dst,
-                   const pixview_convert_params *params, pixview_error *err);
+PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_stack(const pixview_image *srcs, int64_t count,
+                                                           const pixview_image *dst,
+                                                           const pixview_convert_params *params,
+                                                           pixview_error *err);
 
 // The inverse: the n-th image of the batch `src` into dsts[n], all `count` of them. There is no
 // padding (PIXVIEW_E_INVALID).
-PIXVIEW_API PIXVIEW_NODISCARD pixview_status
-pixview_batch_split(const pixview_image *src, const pixview_image *dsts, int64_t count,
-                    const pixview_convert_params *params, pixview_error *err);
+PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_unstack(const pixview_image *src,
+                                                             const pixview_image *dsts,
+                                                             int64_t count,
+                                                             const pixview_convert_params *params,
+                                                             pixview_error *err);
 
 #ifdef __cplusplus
 }

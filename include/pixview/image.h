@@ -23,12 +23,12 @@ typedef struct pixview_dtype {
 } pixview_dtype;
 
 enum {
-    PIXVIEW_INT = 0,
-    PIXVIEW_UINT = 1,
-    PIXVIEW_FLOAT = 2,
-    PIXVIEW_BFLOAT = 4,
-    PIXVIEW_COMPLEX = 5,
-    PIXVIEW_BOOL = 6
+    PIXVIEW_DTYPE_INT = 0,
+    PIXVIEW_DTYPE_UINT = 1,
+    PIXVIEW_DTYPE_FLOAT = 2,
+    PIXVIEW_DTYPE_BFLOAT = 4,
+    PIXVIEW_DTYPE_COMPLEX = 5,
+    PIXVIEW_DTYPE_BOOL = 6
 };
 
 // Device in DLPack's codes (dlpack.h 1.3, DLDevice).
@@ -38,24 +38,29 @@ typedef struct pixview_device {
 } pixview_device;
 
 enum {
-    PIXVIEW_CPU = 1,
-    PIXVIEW_CUDA = 2,
-    PIXVIEW_CUDA_HOST = 3,    // pinned host memory
-    PIXVIEW_CUDA_MANAGED = 13 // managed memory, id is the device it was made for
+    PIXVIEW_DEVICE_CPU = 1,
+    PIXVIEW_DEVICE_CUDA = 2,
+    PIXVIEW_DEVICE_CUDA_HOST = 3,    // pinned host memory
+    PIXVIEW_DEVICE_CUDA_MANAGED = 13 // managed memory, id is the device it was made for
 };
 
 typedef enum pixview_layout {
     PIXVIEW_LAYOUT_NONE = 0,
-    PIXVIEW_HW,
-    PIXVIEW_CHW,
-    PIXVIEW_HWC,
-    PIXVIEW_NCHW,
-    PIXVIEW_NHWC
+    PIXVIEW_LAYOUT_HW,
+    PIXVIEW_LAYOUT_CHW,
+    PIXVIEW_LAYOUT_HWC,
+    PIXVIEW_LAYOUT_NCHW,
+    PIXVIEW_LAYOUT_NHWC
 } pixview_layout;
 
-enum { PIXVIEW_N = 0, PIXVIEW_H = 1, PIXVIEW_W = 2, PIXVIEW_C = 3 }; // index into shape and strides
+enum {
+    PIXVIEW_AXIS_N = 0,
+    PIXVIEW_AXIS_H = 1,
+    PIXVIEW_AXIS_W = 2,
+    PIXVIEW_AXIS_C = 3
+}; // index into shape and strides
 
-enum { PIXVIEW_READ_ONLY = 1u << 0 }; // pixview_image.flags
+enum { PIXVIEW_FLAG_READ_ONLY = 1u << 0 }; // pixview_image.flags
 
 // A CUDA stream handle. 0 and 1 both mean the legacy default stream, 2 the per-thread one.
 typedef uintptr_t pixview_stream;
@@ -72,7 +77,7 @@ typedef struct pixview_image {
     int64_t strides[4]; // BYTES; any sign, 0 allowed; meaningless where the extent is 1 or 0
     pixview_dtype dtype;
     pixview_device device;
-    uint32_t flags;        // PIXVIEW_READ_ONLY
+    uint32_t flags;        // PIXVIEW_FLAG_READ_ONLY
     pixview_stream stream; // what was queued last on the memory is in this stream
     pixview_owner *owner;  // may be NULL: borrowed memory
     uint64_t reserved;     // must be 0

@@ -23,14 +23,14 @@ struct depth_entry {
 inline const depth_entry *depths(int *count)
 {
     static const depth_entry table[] = {
-        {CV_8U, {PIXVIEW_UINT, 8, 1}},      {CV_8S, {PIXVIEW_INT, 8, 1}},
-        {CV_16U, {PIXVIEW_UINT, 16, 1}},    {CV_16S, {PIXVIEW_INT, 16, 1}},
-        {CV_32S, {PIXVIEW_INT, 32, 1}},     {CV_32F, {PIXVIEW_FLOAT, 32, 1}},
-        {CV_64F, {PIXVIEW_FLOAT, 64, 1}},   {CV_16F, {PIXVIEW_FLOAT, 16, 1}},
+        {CV_8U, {PIXVIEW_DTYPE_UINT, 8, 1}},      {CV_8S, {PIXVIEW_DTYPE_INT, 8, 1}},
+        {CV_16U, {PIXVIEW_DTYPE_UINT, 16, 1}},    {CV_16S, {PIXVIEW_DTYPE_INT, 16, 1}},
+        {CV_32S, {PIXVIEW_DTYPE_INT, 32, 1}},     {CV_32F, {PIXVIEW_DTYPE_FLOAT, 32, 1}},
+        {CV_64F, {PIXVIEW_DTYPE_FLOAT, 64, 1}},   {CV_16F, {PIXVIEW_DTYPE_FLOAT, 16, 1}},
 #ifdef CV_16BF // OpenCV 5
-        {CV_16BF, {PIXVIEW_BFLOAT, 16, 1}}, {CV_Bool, {PIXVIEW_BOOL, 8, 1}},
-        {CV_64U, {PIXVIEW_UINT, 64, 1}},    {CV_64S, {PIXVIEW_INT, 64, 1}},
-        {CV_32U, {PIXVIEW_UINT, 32, 1}},
+        {CV_16BF, {PIXVIEW_DTYPE_BFLOAT, 16, 1}}, {CV_Bool, {PIXVIEW_DTYPE_BOOL, 8, 1}},
+        {CV_64U, {PIXVIEW_DTYPE_UINT, 64, 1}},    {CV_64S, {PIXVIEW_DTYPE_INT, 64, 1}},
+        {CV_32U, {PIXVIEW_DTYPE_UINT, 32, 1}},
 #endif
     };
     *count = int(sizeof table / sizeof table[0]);
@@ -72,10 +72,10 @@ inline pixview_status from_gpumat(const cv::cuda::GpuMat &mat, int device, pixvi
     const int64_t shape[3] = {mat.rows, mat.cols, mat.channels()};
     const int64_t strides[3] = {int64_t(mat.step), int64_t(mat.elemSize()),
                                 int64_t(mat.elemSize1())};
-    const pixview_device where = {PIXVIEW_CUDA, device};
+    const pixview_device where = {PIXVIEW_DEVICE_CUDA, device};
     pixview_image image;
     pixview_status status = pixview_image_init(&image, mat.data, 3, shape, strides, entry->dtype,
-                                               where, PIXVIEW_HWC, err);
+                                               where, PIXVIEW_LAYOUT_HWC, err);
     if (status != PIXVIEW_OK)
         return status;
     cv::cuda::GpuMat *header = new (std::nothrow) cv::cuda::GpuMat(mat);
@@ -101,9 +101,10 @@ inline pixview_status to_gpumat(const pixview_image &image, cv::cuda::GpuMat &ou
     pixview_status status = pixview_image_check_interleaved(&image, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (image.device.type != PIXVIEW_CUDA && image.device.type != PIXVIEW_CUDA_MANAGED)
+    if (image.device.type != PIXVIEW_DEVICE_CUDA &&
+        image.device.type != PIXVIEW_DEVICE_CUDA_MANAGED)
         return detail::fail(err, PIXVIEW_E_DEVICE, "a GpuMat is GPU memory; upload the image");
-    if (image.flags & PIXVIEW_READ_ONLY)
+    if (image.flags & PIXVIEW_FLAG_READ_ONLY)
         return detail::fail(err, PIXVIEW_E_READONLY, "the image is read-only; copy it");
     int count = 0, depth = -1;
     const detail::depth_entry *table = detail::depths(&count);
@@ -112,8 +113,8 @@ inline pixview_status to_gpumat(const pixview_image &image, cv::cuda::GpuMat &ou
             depth = table[i].depth;
     if (depth < 0)
         return detail::fail(err, PIXVIEW_E_DTYPE, "this OpenCV has no depth for the image's dtype");
-    const int64_t rows = image.shape[PIXVIEW_H], cols = image.shape[PIXVIEW_W];
-    const int64_t channels = image.shape[PIXVIEW_C];
+    const int64_t rows = image.shape[PIXVIEW_AXIS_H], cols = image.shape[PIXVIEW_AXIS_W];
+    const int64_t channels = image.shape[PIXVIEW_AXIS_C];
     if (rows > INT_MAX || cols > INT_MAX || channels > CV_CN_MAX)
         return detail::fail(err, PIXVIEW_E_LAYOUT,
                             "more rows, columns or channels than a GpuMat has");
@@ -123,7 +124,7 @@ inline pixview_status to_gpumat(const pixview_image &image, cv::cuda::GpuMat &ou
     else
         out = cv::cuda::GpuMat(int(rows), int(cols), type, image.data,
                                rows == 1 ? size_t(cv::Mat::AUTO_STEP)
-                                         : size_t(image.strides[PIXVIEW_H]));
+                                         : size_t(image.strides[PIXVIEW_AXIS_H]));
     return PIXVIEW_OK;
 }
 

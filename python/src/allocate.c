@@ -50,8 +50,9 @@ static int torch_empty(pv_state *st, int ndim, const int64_t *shape, pixview_dty
 {
     PyObject *size = pv_dims(ndim, shape);
     PyObject *type = PyObject_GetAttrString(st->torch, pixview_dtype_name(dtype));
-    PyObject *where = device.type == PIXVIEW_CPU ? PyUnicode_FromString("cpu")
-                                                 : PyUnicode_FromFormat("cuda:%d", device.id);
+    PyObject *where = device.type == PIXVIEW_DEVICE_CPU
+                          ? PyUnicode_FromString("cpu")
+                          : PyUnicode_FromFormat("cuda:%d", device.id);
     PyObject *kwargs =
         type && where ? Py_BuildValue("{sOsO}", "dtype", type, "device", where) : NULL;
     PyObject *empty = PyObject_GetAttr(st->torch, st->s_empty);
@@ -79,9 +80,9 @@ static int allocate_torch(pv_state *st, const pixview_image *like, pixview_layou
     pixview_device device = like->device;
     void *data;
     if (pixview_image_on_host(like))
-        device = (pixview_device){PIXVIEW_CPU, 0};
-    if (device.type == PIXVIEW_CUDA_MANAGED)
-        device.type = PIXVIEW_CUDA;
+        device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
+    if (device.type == PIXVIEW_DEVICE_CUDA_MANAGED)
+        device.type = PIXVIEW_DEVICE_CUDA;
     if (pixview_image_axes(like, layout, &ndim, shape, strides, &err)) {
         pv_raise(st, &err);
         return -1;
@@ -95,7 +96,7 @@ static int allocate_torch(pv_state *st, const pixview_image *like, pixview_layou
     }
     if (describe(st, out, data, ndim, shape, NULL, like->dtype, device, layout))
         return -1;
-    if (device.type == PIXVIEW_CPU)
+    if (device.type == PIXVIEW_DEVICE_CPU)
         return 0;
     return pv_torch_stream(st, device.id, &out->image.stream);
 }
@@ -139,7 +140,8 @@ static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim
 static int array_memory(pv_state *st, PyObject *array, pv_kind kind, int ndim, pixview_image *out,
                         PyObject **stream)
 {
-    static const pixview_layout by_rank[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
+    static const pixview_layout by_rank[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
+                                             PIXVIEW_LAYOUT_NHWC};
     pv_request as_is = {
         .to = PV_IMAGE, .copy = -1, .src_layout = by_rank[ndim - 2]}; // no guard here
     pv_source made;
@@ -195,7 +197,7 @@ static int allocate_host(int64_t nbytes, pixview_owner **owner, void **data)
 static int allocate_bytes(pv_state *st, int64_t nbytes, pixview_device device,
                           pixview_stream stream, pixview_owner **owner, void **data)
 {
-    if (device.type == PIXVIEW_CPU)
+    if (device.type == PIXVIEW_DEVICE_CPU)
         return allocate_host(nbytes, owner, data);
     if (stream == PIXVIEW_STREAM_NONE) // the source is ordered already, but memory needs a stream
         stream = PIXVIEW_STREAM_LEGACY;
@@ -215,8 +217,8 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     pixview_error err;
     pv_result result = {.image.owner = NULL};
     void *data = NULL;
-    if (device.type == PIXVIEW_CUDA_MANAGED) // the copy of managed memory is none
-        device.type = PIXVIEW_CUDA;
+    if (device.type == PIXVIEW_DEVICE_CUDA_MANAGED) // the copy of managed memory is none
+        device.type = PIXVIEW_DEVICE_CUDA;
     if (pixview_image_axes(like, layout, &ndim, shape, strides, &err)) {
         pv_raise(st, &err);
         return -1;
@@ -229,7 +231,7 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     }
     result.image.stream = stream;
     // The memory goes back to this stream, so the owner keeps it alive.
-    if (keep && result.image.owner && device.type != PIXVIEW_CPU) {
+    if (keep && result.image.owner && device.type != PIXVIEW_DEVICE_CPU) {
         pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
                              .back = PIXVIEW_STREAM_NONE,
                              .keep = Py_NewRef(keep),
@@ -253,9 +255,9 @@ static int tensor_bytes(pv_state *st, int64_t nbytes, pixview_device device, pix
     DlManaged *managed;
     pixview_image bytes;
     pixview_error err;
-    if (torch_managed(st, 2, shape, (pixview_dtype){PIXVIEW_UINT, 8, 1}, device, &managed))
+    if (torch_managed(st, 2, shape, (pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 1}, device, &managed))
         return -1;
-    if (pixview_image_from_dlpack_take(managed, PIXVIEW_HW, &bytes, &err)) {
+    if (pixview_image_from_dlpack_take(managed, PIXVIEW_LAYOUT_HW, &bytes, &err)) {
         if (managed->deleter)
             managed->deleter(managed);
         pv_raise(st, &err);
@@ -274,7 +276,7 @@ static int framework_bytes(pv_state *st, const pv_source *src, int64_t nbytes, p
 {
     int64_t shape[] = {nbytes, 1};
     pixview_device device = src->image.device;
-    pixview_dtype byte = {PIXVIEW_UINT, 8, 1};
+    pixview_dtype byte = {PIXVIEW_DTYPE_UINT, 8, 1};
     if (src->kind == PV_TORCH && pv_torch_by_table(st)) {
         pixview_owner **owner = &out->image.owner;
         if (!pv_torch_allocate(st, device.id, nbytes, owner, data) &&
@@ -316,8 +318,8 @@ static void call_gpumat(void *arg)
 static int allocate_by_opencv(pv_state *st, const pv_source *src, int type, pixview_stream stream,
                               pv_result *out)
 {
-    gpumat_call call = {st, (int)src->image.shape[PIXVIEW_H], (int)src->image.shape[PIXVIEW_W],
-                        type, NULL};
+    gpumat_call call = {st, (int)src->image.shape[PIXVIEW_AXIS_H],
+                        (int)src->image.shape[PIXVIEW_AXIS_W], type, NULL};
     if (pixview_image_on_host(&src->image)) {
         call_gpumat(&call);
     } else {
@@ -343,14 +345,15 @@ static int texture_pitch(pv_state *st, const pixview_image *image, int64_t *pitc
 {
     const int64_t *n = image->shape;
     int64_t row;
-    bool large = __builtin_mul_overflow(n[PIXVIEW_W],
-                                        n[PIXVIEW_C] * pixview_dtype_size(image->dtype), &row) ||
-                 row > INT64_MAX - 31;
-    *pitch = n[PIXVIEW_H] > 1 ? (row + 31) / 32 * 32 : row;
-    if (!large && !__builtin_mul_overflow(*pitch, n[PIXVIEW_H], total))
+    bool large =
+        __builtin_mul_overflow(n[PIXVIEW_AXIS_W],
+                               n[PIXVIEW_AXIS_C] * pixview_dtype_size(image->dtype), &row) ||
+        row > INT64_MAX - 31;
+    *pitch = n[PIXVIEW_AXIS_H] > 1 ? (row + 31) / 32 * 32 : row;
+    if (!large && !__builtin_mul_overflow(*pitch, n[PIXVIEW_AXIS_H], total))
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT, "a copy of %lld x %lld pixels does not fit 64 bits of bytes",
-              (long long)n[PIXVIEW_H], (long long)n[PIXVIEW_W]);
+              (long long)n[PIXVIEW_AXIS_H], (long long)n[PIXVIEW_AXIS_W]);
     return -1;
 }
 
@@ -362,7 +365,8 @@ static int allocate_gpumat(pv_state *st, const pv_source *src, pixview_stream st
     int64_t pitch, total, size = pixview_dtype_size(like->dtype);
     if (texture_pitch(st, like, &pitch, &total))
         return -1;
-    pixview_device device = {PIXVIEW_CUDA, pixview_image_on_host(like) ? 0 : like->device.id};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA,
+                             pixview_image_on_host(like) ? 0 : like->device.id};
     void *data = NULL;
     out->image.stream = stream;
     bool empty = pixview_image_is_empty(like);
@@ -371,16 +375,16 @@ static int allocate_gpumat(pv_state *st, const pv_source *src, pixview_stream st
     }
     if (!empty && !data && st->gpumat.cuda) {
         int type = pv_gpumat_depth(&st->gpumat, like->dtype) |
-                   (int)((n[PIXVIEW_C] - 1) << st->gpumat.cn_shift);
+                   (int)((n[PIXVIEW_AXIS_C] - 1) << st->gpumat.cn_shift);
         return allocate_by_opencv(st, src, type, stream, out);
     }
     if (!empty && !data && allocate_bytes(st, total, device, stream, &out->image.owner, &data)) {
         return -1;
     }
     pixview_stream memory_stream = out->image.stream;
-    int64_t shape[] = {n[PIXVIEW_H], n[PIXVIEW_W], n[PIXVIEW_C]};
-    int64_t strides[] = {pitch, n[PIXVIEW_C] * size, size};
-    if (describe(st, out, data, 3, shape, strides, like->dtype, device, PIXVIEW_HWC))
+    int64_t shape[] = {n[PIXVIEW_AXIS_H], n[PIXVIEW_AXIS_W], n[PIXVIEW_AXIS_C]};
+    int64_t strides[] = {pitch, n[PIXVIEW_AXIS_C] * size, size};
+    if (describe(st, out, data, 3, shape, strides, like->dtype, device, PIXVIEW_LAYOUT_HWC))
         return -1;
     out->image.stream = memory_stream;
     return 0;
@@ -390,11 +394,11 @@ static int allocate_image(pv_state *st, const pv_source *src, pixview_layout lay
                           pixview_stream stream, pv_result *out)
 {
     const pixview_image *like = &src->image;
-    pixview_device device = {PIXVIEW_CUDA, like->device.id};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA, like->device.id};
     void *data = NULL;
     if (pixview_image_on_host(like))
-        device = (pixview_device){PIXVIEW_CPU, 0};
-    if (device.type != PIXVIEW_CPU && !pixview_image_is_empty(like) &&
+        device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
+    if (device.type != PIXVIEW_DEVICE_CPU && !pixview_image_is_empty(like) &&
         framework_bytes(st, src, pixview_image_nbytes(like), out, &data)) {
         return -1;
     }

@@ -119,7 +119,7 @@ static int number_code(pv_state *st, PyObject *value)
 {
     pixview_dtype dtype = {.code = 0};
     if (PyBool_Check(value))
-        return PIXVIEW_BOOL;
+        return PIXVIEW_DTYPE_BOOL;
     if (PyFloat_CheckExact(value) || PyLong_CheckExact(value))
         return -1;
     PyObject *type = PyObject_GetAttr(value, st->s_dtype);
@@ -132,8 +132,8 @@ static int number_code(pv_state *st, PyObject *value)
 int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out)
 {
     int code = number_code(st, value);
-    if (code == PIXVIEW_COMPLEX ||
-        (code == PIXVIEW_BOOL && !bools)) { // their __float__ drops a part
+    if (code == PIXVIEW_DTYPE_COMPLEX ||
+        (code == PIXVIEW_DTYPE_BOOL && !bools)) { // their __float__ drops a part
         pv_raise_python(PyExc_TypeError, "%s=%R is not a real number", what, value);
         return -1;
     }

@@ -17,8 +17,9 @@ static PIXVIEWI_INLINE pixview_layout result_layout(const pv_source *src, const 
         return req->layout;
     if (req->to == PV_IMAGE)
         return src->layout;
-    static const pixview_layout by_rank[][2] = {
-        {PIXVIEW_HW, PIXVIEW_HW}, {PIXVIEW_HWC, PIXVIEW_CHW}, {PIXVIEW_NHWC, PIXVIEW_NCHW}};
+    static const pixview_layout by_rank[][2] = {{PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HW},
+                                                {PIXVIEW_LAYOUT_HWC, PIXVIEW_LAYOUT_CHW},
+                                                {PIXVIEW_LAYOUT_NHWC, PIXVIEW_LAYOUT_NCHW}};
     return by_rank[pixviewi_rank(src->layout) - 2][req->to == PV_TORCH];
 }
 
@@ -68,7 +69,7 @@ static PIXVIEWI_INLINE pixview_status refuse_view(const pv_source *src, const pv
 {
     if (PIXVIEWI_UNLIKELY(src->must_copy))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s", src->why);
-    if (PIXVIEWI_UNLIKELY(src->image.flags & PIXVIEW_READ_ONLY) && alias_writes(req->to) &&
+    if (PIXVIEWI_UNLIKELY(src->image.flags & PIXVIEW_FLAG_READ_ONLY) && alias_writes(req->to) &&
         !req->allow_readonly) {
         return pixviewi_fail(
             err, PIXVIEW_E_READONLY,
@@ -97,7 +98,7 @@ static PIXVIEWI_INLINE int check_describable(pv_state *st, const pv_source *src,
     if (req->to == PV_GPUMAT)
         return pv_gpumat_accepts(st, &src->image);
     bool arrays = req->to == PV_NUMPY || req->to == PV_CUPY;
-    if (PIXVIEWI_UNLIKELY(arrays && src->image.dtype.code == PIXVIEW_BFLOAT) &&
+    if (PIXVIEWI_UNLIKELY(arrays && src->image.dtype.code == PIXVIEW_DTYPE_BFLOAT) &&
         !pv_numpy_dtype(st, src->image.dtype)) {
         return -1;
     }

@@ -57,7 +57,7 @@ static bool fields_fit(pv_state *st, PyObject *x, PyObject *pointer, PyObject *d
 
 static void check(pv_state *st)
 {
-    PyObject *dtype = pv_numpy_dtype(st, (pixview_dtype){PIXVIEW_INT, 8, 1});
+    PyObject *dtype = pv_numpy_dtype(st, (pixview_dtype){PIXVIEW_DTYPE_INT, 8, 1});
     PyObject *memory =
         PyObject_CallFunction(st->cupy_unowned_memory, "iiOi", DATA, 1 << 16, Py_None, DEVICE);
     PyObject *pointer =

@@ -90,7 +90,7 @@ PyObject *pv_pop_stream(PyObject *module, PyObject *ignored)
 static int not_on_host(pv_state *st, pixview_device device, int *out)
 {
     *out = device.id;
-    if (device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED)
+    if (device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED)
         return 0;
     pv_raisef(st, PIXVIEW_E_DEVICE, "x is in host memory, on which no stream works");
     return -1;
@@ -110,7 +110,7 @@ static int import(pv_state *st, PyObject *x, pixview_image *out)
 
 int pv_gpu_of(pv_state *st, pv_kind kind, PyObject *x, int *out)
 {
-    pixview_device device = {PIXVIEW_CUDA, 0};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA, 0};
     if (kind == PV_TORCH)
         return pv_tensor_device(st, x, &device) ? -1 : not_on_host(st, device, out);
     if (kind == PV_CUPY) {
@@ -165,7 +165,7 @@ PyObject *pv_warm_up(PyObject *module, PyObject *const *args, Py_ssize_t nargs, 
     pv_state *st = pv_get_state(module);
     PyObject *value = NULL;
     const pv_keyword keywords[] = {{"device", &value}};
-    pixview_device device = {PIXVIEW_CUDA, 0};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA, 0};
     pixview_error err;
     pixview_status status;
     if (nargs == 0 && !kwnames)
@@ -174,7 +174,7 @@ PyObject *pv_warm_up(PyObject *module, PyObject *const *args, Py_ssize_t nargs, 
         (value != Py_None && pv_parse_device(value, &device))) {
         return NULL;
     }
-    if (device.type != PIXVIEW_CUDA)
+    if (device.type != PIXVIEW_DEVICE_CUDA)
         return pv_raisef(st, PIXVIEW_E_DEVICE, "device=%R: only a GPU can be warmed up", value);
     pv_frameworks_find(st);
     if (st->gpumat_type && pv_gpumat_check(st))

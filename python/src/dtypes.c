@@ -10,21 +10,21 @@ static const struct {
     const char *name;
     const char *format; // of the buffer protocol (PEP 3118, with NumPy's Zf and Zd)
 } table[PV_DTYPE_COUNT] = {
-    {{PIXVIEW_UINT, 8, 1}, "uint8", "B"},
-    {{PIXVIEW_INT, 8, 1}, "int8", "b"},
-    {{PIXVIEW_UINT, 16, 1}, "uint16", "H"},
-    {{PIXVIEW_INT, 16, 1}, "int16", "h"},
-    {{PIXVIEW_UINT, 32, 1}, "uint32", "I"},
-    {{PIXVIEW_INT, 32, 1}, "int32", "i"},
-    {{PIXVIEW_UINT, 64, 1}, "uint64", "Q"},
-    {{PIXVIEW_INT, 64, 1}, "int64", "q"},
-    {{PIXVIEW_FLOAT, 16, 1}, "float16", "e"},
-    {{PIXVIEW_FLOAT, 32, 1}, "float32", "f"},
-    {{PIXVIEW_FLOAT, 64, 1}, "float64", "d"},
-    {{PIXVIEW_BFLOAT, 16, 1}, "bfloat16", NULL},
-    {{PIXVIEW_BOOL, 8, 1}, "bool", "?"},
-    {{PIXVIEW_COMPLEX, 64, 1}, "complex64", "Zf"},
-    {{PIXVIEW_COMPLEX, 128, 1}, "complex128", "Zd"},
+    {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8", "B"},
+    {{PIXVIEW_DTYPE_INT, 8, 1}, "int8", "b"},
+    {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16", "H"},
+    {{PIXVIEW_DTYPE_INT, 16, 1}, "int16", "h"},
+    {{PIXVIEW_DTYPE_UINT, 32, 1}, "uint32", "I"},
+    {{PIXVIEW_DTYPE_INT, 32, 1}, "int32", "i"},
+    {{PIXVIEW_DTYPE_UINT, 64, 1}, "uint64", "Q"},
+    {{PIXVIEW_DTYPE_INT, 64, 1}, "int64", "q"},
+    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, "float16", "e"},
+    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, "float32", "f"},
+    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, "float64", "d"},
+    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, "bfloat16", NULL},
+    {{PIXVIEW_DTYPE_BOOL, 8, 1}, "bool", "?"},
+    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, "complex64", "Zf"},
+    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, "complex128", "Zd"},
 };
 
 int pv_dtype_row(pixview_dtype dtype)
@@ -50,7 +50,8 @@ static bool integer_format(char c, Py_ssize_t itemsize, pixview_dtype *out)
         return false;
     if (itemsize != 1 && itemsize != 2 && itemsize != 4 && itemsize != 8)
         return false;
-    *out = (pixview_dtype){is_signed ? PIXVIEW_INT : PIXVIEW_UINT, (uint8_t)(itemsize * 8), 1};
+    *out = (pixview_dtype){is_signed ? PIXVIEW_DTYPE_INT : PIXVIEW_DTYPE_UINT,
+                           (uint8_t)(itemsize * 8), 1};
     return true;
 }
 
@@ -94,7 +95,7 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
     if (pv_need_numpy(st))
         return NULL;
     PyObject *name;
-    if (dtype.code == PIXVIEW_BFLOAT) { // NumPy has none of its own; ml_dtypes adds it
+    if (dtype.code == PIXVIEW_DTYPE_BFLOAT) { // NumPy has none of its own; ml_dtypes adds it
         PyObject *module = PyImport_ImportModule("ml_dtypes");
         if (!module) {
             return pv_raise_from(
@@ -117,7 +118,7 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
 PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype)
 {
     int row = pv_dtype_row(dtype);
-    if (row >= 0 && dtype.code != PIXVIEW_BFLOAT) {
+    if (row >= 0 && dtype.code != PIXVIEW_DTYPE_BFLOAT) {
         PyObject *object = pv_numpy_dtype(st, dtype);
         if (object)
             return Py_NewRef(object);

@@ -12,15 +12,16 @@ PIXVIEWI_HOT static int type_of(pv_state *st, const pixview_image *image, int *o
 {
     const pv_gpumat_abi *abi = &st->gpumat;
     int depth = pv_gpumat_depth(abi, image->dtype);
-    int64_t c = image->shape[PIXVIEW_C];
+    int64_t c = image->shape[PIXVIEW_AXIS_C];
     if (PIXVIEWI_LIKELY(depth >= 0 && c >= 1 && c <= abi->cn_max)) {
         *out = depth | (int)((c - 1) << abi->cn_shift);
         return 0;
     }
     if (depth < 0) {
-        const char *cure = image->dtype.code == PIXVIEW_BOOL     ? "; convert `.view(torch.uint8)`"
-                           : image->dtype.code == PIXVIEW_BFLOAT ? "; convert `.view(torch.uint16)`"
-                                                                 : "; convert the values first";
+        const char *cure =
+            image->dtype.code == PIXVIEW_DTYPE_BOOL     ? "; convert `.view(torch.uint8)`"
+            : image->dtype.code == PIXVIEW_DTYPE_BFLOAT ? "; convert `.view(torch.uint16)`"
+                                                        : "; convert the values first";
         pv_raisef(st, PIXVIEW_E_DTYPE, "%s has no type in this OpenCV %d%s",
                   pixview_dtype_name(image->dtype), abi->cn_shift == 3 ? 4 : 5, cure);
     } else {
@@ -33,16 +34,16 @@ PIXVIEWI_HOT static int type_of(pv_state *st, const pixview_image *image, int *o
 int pv_gpumat_accepts(pv_state *st, const pixview_image *image)
 {
     int type;
-    if (image->shape[PIXVIEW_N] != 1) {
+    if (image->shape[PIXVIEW_AXIS_N] != 1) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "a batch of %lld images; a GpuMat is one: index the batch",
-                  (long long)image->shape[PIXVIEW_N]);
+                  (long long)image->shape[PIXVIEW_AXIS_N]);
         return -1;
     }
-    for (int i = PIXVIEW_H; i <= PIXVIEW_W; i++) {
+    for (int i = PIXVIEW_AXIS_H; i <= PIXVIEW_AXIS_W; i++) {
         if (PIXVIEWI_LIKELY(image->shape[i] <= INT32_MAX))
             continue;
         pv_raisef(st, PIXVIEW_E_LAYOUT, "%s = %lld; a GpuMat holds at most %d",
-                  i == PIXVIEW_H ? "H" : "W", (long long)image->shape[i], INT32_MAX);
+                  i == PIXVIEW_AXIS_H ? "H" : "W", (long long)image->shape[i], INT32_MAX);
         return -1;
     }
     return type_of(st, image, &type);
@@ -51,10 +52,11 @@ int pv_gpumat_accepts(pv_state *st, const pixview_image *image)
 // The header shows exactly the view, so that adjustROI and ensureSizeIsEnough cannot walk out of it.
 PIXVIEWI_HOT static void fill(pv_gpumat *g, const pixview_image *image, int type)
 {
-    int64_t h = image->shape[PIXVIEW_H], w = image->shape[PIXVIEW_W], c = image->shape[PIXVIEW_C];
+    int64_t h = image->shape[PIXVIEW_AXIS_H], w = image->shape[PIXVIEW_AXIS_W],
+            c = image->shape[PIXVIEW_AXIS_C];
     int64_t row = w * c * pixview_dtype_size(image->dtype);
     bool empty = h == 0 || w == 0;
-    int64_t step = h <= 1 || empty ? row : image->strides[PIXVIEW_H];
+    int64_t step = h <= 1 || empty ? row : image->strides[PIXVIEW_AXIS_H];
     bool continuous = !empty && step == row && h * w * c <= INT32_MAX;
     g->flags = PV_GPUMAT_MAGIC | type | (continuous ? PV_GPUMAT_CONTINUOUS : 0);
     g->rows = (int32_t)h;

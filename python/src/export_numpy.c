@@ -12,11 +12,12 @@ PyObject *pv_export_numpy(pv_state *st, const pixview_image *image, pixview_layo
 {
     pixview_image shown = *image;
     PyObject *dtype = NULL;
-    if (image->dtype.code == PIXVIEW_BFLOAT) { // has no buffer format: shown as uint16 and renamed
+    if (image->dtype.code ==
+        PIXVIEW_DTYPE_BFLOAT) { // has no buffer format: shown as uint16 and renamed
         dtype = pv_numpy_dtype(st, image->dtype);
         if (!dtype)
             return NULL;
-        shown.dtype = (pixview_dtype){PIXVIEW_UINT, 16, 1};
+        shown.dtype = (pixview_dtype){PIXVIEW_DTYPE_UINT, 16, 1};
     }
     PyObject *keeper = pv_image_new(st, &shown, layout);
     PyObject *array = keeper ? asarray(st, keeper) : NULL;

@@ -17,10 +17,10 @@ static void init_cuda(pv_state *st)
 // torch knows plain CPU and CUDA memory: pinned memory is the one, managed memory the other.
 static DlDevice torch_device(pixview_device device)
 {
-    if (device.type == PIXVIEW_CUDA_HOST)
-        return (DlDevice){PIXVIEW_CPU, 0};
-    if (device.type == PIXVIEW_CUDA_MANAGED)
-        return (DlDevice){PIXVIEW_CUDA, device.id};
+    if (device.type == PIXVIEW_DEVICE_CUDA_HOST)
+        return (DlDevice){PIXVIEW_DEVICE_CPU, 0};
+    if (device.type == PIXVIEW_DEVICE_CUDA_MANAGED)
+        return (DlDevice){PIXVIEW_DEVICE_CUDA, device.id};
     return (DlDevice){device.type, device.id};
 }
 
@@ -59,7 +59,7 @@ static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
 
 PIXVIEWI_HOT PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixview_layout layout)
 {
-    if (PIXVIEWI_UNLIKELY(!st->torch_cuda_ready && image->device.type != PIXVIEW_CPU))
+    if (PIXVIEWI_UNLIKELY(!st->torch_cuda_ready && image->device.type != PIXVIEW_DEVICE_CPU))
         init_cuda(st);
     if (PIXVIEWI_UNLIKELY(!pv_torch_by_table(st))) {
         return through_capsule(st, image, layout);

@@ -96,7 +96,7 @@ static const pixview_image *reference(const pv_gather *g) { return &g->first.ima
 
 static int check_whole(pv_state *st, const pv_gather *g)
 {
-    int64_t count = g->first.image.shape[PIXVIEW_N];
+    int64_t count = g->first.image.shape[PIXVIEW_AXIS_N];
     pixview_layout layout = g->first.layout;
     if (pixview_layout_rank(layout) == 4 && count > 0)
         return 0;
@@ -113,11 +113,11 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
 {
     const pixview_image *first = reference(g);
     const int64_t *a = image->shape, *b = first->shape;
-    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_N] != 1)) {
+    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_AXIS_N] != 1)) {
         pv_raisef(
             st, PIXVIEW_E_LAYOUT,
             "images[%zd] is itself a batch of %lld images; give its images, or the batch alone", i,
-            (long long)a[PIXVIEW_N]);
+            (long long)a[PIXVIEW_AXIS_N]);
         return -1;
     }
     if (PIXVIEWI_UNLIKELY(!pixview_dtype_equal(image->dtype, first->dtype))) {
@@ -127,13 +127,14 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
                   i, pixview_dtype_name(image->dtype), pixview_dtype_name(first->dtype));
         return -1;
     }
-    bool same = a[PIXVIEW_H] == b[PIXVIEW_H] && a[PIXVIEW_W] == b[PIXVIEW_W];
-    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_C] != b[PIXVIEW_C] || (!same && !sizes_differ))) {
-        bool sized = a[PIXVIEW_C] == b[PIXVIEW_C];
+    bool same = a[PIXVIEW_AXIS_H] == b[PIXVIEW_AXIS_H] && a[PIXVIEW_AXIS_W] == b[PIXVIEW_AXIS_W];
+    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_AXIS_C] != b[PIXVIEW_AXIS_C] || (!same && !sizes_differ))) {
+        bool sized = a[PIXVIEW_AXIS_C] == b[PIXVIEW_AXIS_C];
         pv_raisef(st, PIXVIEW_E_LAYOUT,
                   "images[%zd] has H,W,C = %lld,%lld,%lld and images[0] %lld,%lld,%lld%s", i,
-                  (long long)a[PIXVIEW_H], (long long)a[PIXVIEW_W], (long long)a[PIXVIEW_C],
-                  (long long)b[PIXVIEW_H], (long long)b[PIXVIEW_W], (long long)b[PIXVIEW_C],
+                  (long long)a[PIXVIEW_AXIS_H], (long long)a[PIXVIEW_AXIS_W],
+                  (long long)a[PIXVIEW_AXIS_C], (long long)b[PIXVIEW_AXIS_H],
+                  (long long)b[PIXVIEW_AXIS_W], (long long)b[PIXVIEW_AXIS_C],
                   sized ? "; size=(H, W) places images of any size on a canvas" : "");
         return -1;
     }

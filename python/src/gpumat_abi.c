@@ -196,10 +196,11 @@ int pv_gpumat_check(pv_state *st)
 
 // Depth codes in OpenCV's order; those from 8 on exist in OpenCV 5 only.
 static const pixview_dtype depths[] = {
-    {PIXVIEW_UINT, 8, 1},    {PIXVIEW_INT, 8, 1},    {PIXVIEW_UINT, 16, 1},  {PIXVIEW_INT, 16, 1},
-    {PIXVIEW_INT, 32, 1},    {PIXVIEW_FLOAT, 32, 1}, {PIXVIEW_FLOAT, 64, 1}, {PIXVIEW_FLOAT, 16, 1},
-    {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_BOOL, 8, 1},   {PIXVIEW_UINT, 64, 1},  {PIXVIEW_INT, 64, 1},
-    {PIXVIEW_UINT, 32, 1},
+    {PIXVIEW_DTYPE_UINT, 8, 1},   {PIXVIEW_DTYPE_INT, 8, 1},    {PIXVIEW_DTYPE_UINT, 16, 1},
+    {PIXVIEW_DTYPE_INT, 16, 1},   {PIXVIEW_DTYPE_INT, 32, 1},   {PIXVIEW_DTYPE_FLOAT, 32, 1},
+    {PIXVIEW_DTYPE_FLOAT, 64, 1}, {PIXVIEW_DTYPE_FLOAT, 16, 1}, {PIXVIEW_DTYPE_BFLOAT, 16, 1},
+    {PIXVIEW_DTYPE_BOOL, 8, 1},   {PIXVIEW_DTYPE_UINT, 64, 1},  {PIXVIEW_DTYPE_INT, 64, 1},
+    {PIXVIEW_DTYPE_UINT, 32, 1},
 };
 
 static int depth_count(const pv_gpumat_abi *abi) { return abi->cn_shift == 3 ? 8 : 13; }

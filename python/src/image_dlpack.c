@@ -125,7 +125,7 @@ static int parse_device(PyObject *value, const pixview_image *image, asked *out)
     }
     if (type == image->device.type && id == image->device.id)
         return 0;
-    out->cpu = type == PIXVIEW_CPU;
+    out->cpu = type == PIXVIEW_DEVICE_CPU;
     out->to_host = out->cpu && !pixview_image_on_host(image);
     if (out->cpu)
         return 0;
@@ -171,7 +171,7 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     if (ask.copy != 1 && !ask.to_host) {
         pixview_image shown = *image;
         if (ask.cpu) // pinned memory too
-            shown.device = (pixview_device){PIXVIEW_CPU, 0};
+            shown.device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
         if (pv_order_image(st, &shown, ((pv_image *)self)->stream_object, ask.stream))
             return NULL;
         PyObject *out = ask.versioned ? versioned_capsule(st, &shown, layout, 0)
@@ -180,9 +180,9 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
         return out;
     }
     pixview_image made;
-    pixview_device device = ask.to_host ? (pixview_device){PIXVIEW_CPU, 0} : image->device;
+    pixview_device device = ask.to_host ? (pixview_device){PIXVIEW_DEVICE_CPU, 0} : image->device;
     if (pixview_image_on_host(image))
-        device = (pixview_device){PIXVIEW_CPU, 0};
+        device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     PyObject *keep = ((pv_image *)self)->stream_object;
     if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
         return NULL;

@@ -71,7 +71,7 @@ static int from_py(void *object, DlManaged **out)
 // A DLTensor has no flags, so who may write cannot be said.
 static int check_writable(const pixview_image *image)
 {
-    if (!(image->flags & PIXVIEW_READ_ONLY))
+    if (!(image->flags & PIXVIEW_FLAG_READ_ONLY))
         return 0;
     PyErr_SetString(PyExc_BufferError,
                     "the Image is read-only, which a DLTensor cannot say: use "
@@ -210,7 +210,7 @@ static pixview_status check_prototype(const DlTensor *t, int64_t *nbytes, pixvie
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                              "the prototype is NULL, has no shape, or not "
                              "0 to 64 axes");
-    if (t->device.type != PIXVIEW_CPU && t->device.type != PIXVIEW_CUDA)
+    if (t->device.type != PIXVIEW_DEVICE_CPU && t->device.type != PIXVIEW_DEVICE_CUDA)
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                              "DLPack device type %d; pixview allocates CPU (1) and CUDA (2) memory",
                              (int)t->device.type);
@@ -234,7 +234,7 @@ static pixview_status allocate(const DlTensor *prototype, block **out, pixview_e
     if (!b)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct");
     void **data = &b->managed.tensor.data;
-    if (prototype->device.type == PIXVIEW_CUDA) {
+    if (prototype->device.type == PIXVIEW_DEVICE_CUDA) {
         status = pixviewi_cuda_alloc(prototype->device.id, nbytes, PIXVIEW_STREAM_LEGACY, data,
                                      &b->owner, err);
     } else if (nbytes > 0 && posix_memalign(&b->host, 64, (size_t)nbytes) != 0) {
@@ -287,7 +287,7 @@ static int current_work_stream(int32_t device_type, int32_t device_id, void **ou
     if (!out)
         return bad_argument("out_current_stream is NULL");
     *out = NULL;
-    if (device_type != PIXVIEW_CUDA && device_type != PIXVIEW_CUDA_MANAGED)
+    if (device_type != PIXVIEW_DEVICE_CUDA && device_type != PIXVIEW_DEVICE_CUDA_MANAGED)
         return 0;
     if (!newest) {
         PyErr_SetString(PyExc_RuntimeError, "the module pixview._core is gone");

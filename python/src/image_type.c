@@ -105,7 +105,7 @@ static PyObject *get_nbytes(PyObject *self, void *closure)
 static PyObject *get_readonly(PyObject *self, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(image_of(self)->image.flags & PIXVIEW_READ_ONLY);
+    return PyBool_FromLong(image_of(self)->image.flags & PIXVIEW_FLAG_READ_ONLY);
 }
 
 static PyObject *get_owner(PyObject *self, void *closure)
@@ -138,7 +138,7 @@ static PyObject *interface_of(PyObject *self)
     void *data = pixview_image_is_empty(image) ? NULL : image->data;
     return Py_BuildValue("{sNsNsNs(NO)si}", "shape", get_shape(self, NULL), "typestr", typestr,
                          "strides", get_strides(self, NULL), "data", PyLong_FromVoidPtr(data),
-                         image->flags & PIXVIEW_READ_ONLY ? Py_True : Py_False, "version", 3);
+                         image->flags & PIXVIEW_FLAG_READ_ONLY ? Py_True : Py_False, "version", 3);
 }
 
 static PyObject *no_attribute(PyObject *self, const char *name)
@@ -238,10 +238,11 @@ static PyObject *repr(PyObject *self)
     PyObject *shape = get_shape(self, NULL), *device = get_device(self, NULL);
     PyObject *text = NULL;
     if (shape && device) {
-        text = PyUnicode_FromFormat(
-            "<pixview.Image %s %S %s on %U:%S%s>", pixview_layout_name(image_of(self)->layout),
-            shape, pixview_dtype_name(image->dtype), PyTuple_GET_ITEM(device, 0),
-            PyTuple_GET_ITEM(device, 1), image->flags & PIXVIEW_READ_ONLY ? ", read-only" : "");
+        text = PyUnicode_FromFormat("<pixview.Image %s %S %s on %U:%S%s>",
+                                    pixview_layout_name(image_of(self)->layout), shape,
+                                    pixview_dtype_name(image->dtype), PyTuple_GET_ITEM(device, 0),
+                                    PyTuple_GET_ITEM(device, 1),
+                                    image->flags & PIXVIEW_FLAG_READ_ONLY ? ", read-only" : "");
     }
     Py_XDECREF(shape);
     Py_XDECREF(device);
@@ -281,7 +282,7 @@ static int getbuffer(PyObject *self, Py_buffer *view, int flags)
                                               "pixview.as_numpy(image, copy=True) downloads it");
         return -1;
     }
-    bool readonly = image->flags & PIXVIEW_READ_ONLY;
+    bool readonly = image->flags & PIXVIEW_FLAG_READ_ONLY;
     bool packed = pixview_image_is_packed(image, image_of(self)->layout);
     if ((flags & PyBUF_WRITABLE) && readonly) {
         PyErr_SetString(PyExc_BufferError, "the Image is read-only");

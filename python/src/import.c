@@ -5,8 +5,10 @@
 
 static pixview_layout default_layout(pv_kind kind, int ndim)
 {
-    static const pixview_layout planar[] = {PIXVIEW_HW, PIXVIEW_CHW, PIXVIEW_NCHW};
-    static const pixview_layout interleaved[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
+    static const pixview_layout planar[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_CHW,
+                                            PIXVIEW_LAYOUT_NCHW};
+    static const pixview_layout interleaved[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
+                                                 PIXVIEW_LAYOUT_NHWC};
     return (kind == PV_TORCH ? planar : interleaved)[ndim - 2];
 }
 
@@ -19,10 +21,10 @@ static const char *src_name(const pv_request *req)
 // explicit src_layout, which is always obeyed.
 static int guard(pv_state *st, const pv_request *req, pixview_layout assumed, const int64_t *shape)
 {
-    int c = assumed == PIXVIEW_CHW ? 0 : 2, other = 2 - c;
+    int c = assumed == PIXVIEW_LAYOUT_CHW ? 0 : 2, other = 2 - c;
     if (PIXVIEWI_LIKELY(shape[c] <= 4 || shape[other] > 4))
         return 0;
-    const char *wanted = assumed == PIXVIEW_CHW ? "HWC" : "CHW";
+    const char *wanted = assumed == PIXVIEW_LAYOUT_CHW ? "HWC" : "CHW";
     pv_raisef(st, PIXVIEW_E_LAYOUT,
               "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
               "%s='%s', or %s='%s' if it really is meant",

@@ -21,12 +21,12 @@ int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const 
         strides[i] = b->strides[i];
     }
     if (pv_source_init(st, src, kind, req, b->buf, b->ndim, shape, strides, dtype,
-                       (pixview_device){PIXVIEW_CPU, 0})) {
+                       (pixview_device){PIXVIEW_DEVICE_CPU, 0})) {
         return -1;
     }
     src->image.stream = PIXVIEW_STREAM_NONE;
     if (b->readonly)
-        src->image.flags |= PIXVIEW_READ_ONLY;
+        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     return 0;
 }
 

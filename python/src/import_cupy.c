@@ -43,7 +43,7 @@ static int init_by_attributes(pv_state *st, PyObject *x, const pv_request *req, 
     int ndim, same;
     int64_t shape[4], strides[4];
     pixview_dtype dtype;
-    pixview_device device = {PIXVIEW_CUDA, 0};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA, 0};
     PyObject *type = PyObject_GetAttr(x, st->s_dtype);
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
@@ -64,7 +64,7 @@ static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src
     int ndim;
     const int64_t *shape, *strides;
     pixview_dtype dtype;
-    pixview_device device = {PIXVIEW_CUDA, 0};
+    pixview_device device = {PIXVIEW_DEVICE_CUDA, 0};
     if (!pv_cupy_fields(st, x, &data, &device.id, &ndim, &shape, &strides, &dtype)) {
         int rc = init_by_attributes(st, x, req, src);
         if (rc && !PyErr_ExceptionMatches(st->Error))

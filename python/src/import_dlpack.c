@@ -12,8 +12,8 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
         return -1;
     }
     int32_t type = t->device.type;
-    if (type != PIXVIEW_CPU && type != PIXVIEW_CUDA && type != PIXVIEW_CUDA_HOST &&
-        type != PIXVIEW_CUDA_MANAGED) {
+    if (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&
+        type != PIXVIEW_DEVICE_CUDA_HOST && type != PIXVIEW_DEVICE_CUDA_MANAGED) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
                   "DLPack device type %d; pixview knows CPU (1), CUDA (2), pinned (3) and managed "
                   "(13) memory",
@@ -54,7 +54,7 @@ int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_sour
         return -1;
     src->copied = m->flags & DL_FLAG_IS_COPIED;
     if (m->flags & DL_FLAG_READ_ONLY)
-        src->image.flags |= PIXVIEW_READ_ONLY;
+        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     if (req->planning)
         return 0;
     if (pixview_image_from_dlpack_take(m, src->layout, &src->image, &err)) {
@@ -113,7 +113,7 @@ int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv
 // -1 with an error; else the device, CPU if the object does not say.
 static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
 {
-    *out = (pixview_device){PIXVIEW_CPU, 0};
+    *out = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     PyObject *pair = PyObject_CallMethodNoArgs(x, st->s___dlpack_device__);
     int ok = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
     long type = ok ? PyLong_AsLong(PyTuple_GET_ITEM(pair, 0)) : 0;
@@ -204,7 +204,7 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     pv_stream consumer = {0, NULL};
     if (ask_device(st, x, &device) || pv_consumer_stream(st, req, device, &consumer))
         return -1;
-    bool cuda = device.type == PIXVIEW_CUDA || device.type == PIXVIEW_CUDA_MANAGED;
+    bool cuda = device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED;
     PyObject *stream = cuda ? stream_argument(consumer.handle) : NULL;
     if (cuda && !stream)
         return -1;
@@ -222,7 +222,7 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
         if (rc == 0)
             rc = check_place(st, x, device, &src->image);
         if (rc == 0 && never_changes(x))
-            src->image.flags |= PIXVIEW_READ_ONLY;
+            src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
         // An Image lives on: what uses it next waits for the stream that the producer was told.
         if (rc == 0 && req->to == PV_IMAGE && !req->has_stream && cuda) {
             src->image.stream = consumer.handle;

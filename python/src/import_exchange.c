@@ -108,11 +108,12 @@ static int ask_stream(pv_state *st, PyObject *x, const DlExchange *table, const 
                       void **out)
 {
     *out = NULL;
-    bool cuda = m->version.major == DL_MAJOR && (m->tensor.device.type == PIXVIEW_CUDA ||
-                                                 m->tensor.device.type == PIXVIEW_CUDA_MANAGED);
+    bool cuda =
+        m->version.major == DL_MAJOR && (m->tensor.device.type == PIXVIEW_DEVICE_CUDA ||
+                                         m->tensor.device.type == PIXVIEW_DEVICE_CUDA_MANAGED);
     if (!cuda || !table->current_work_stream)
         return 0;
-    int rc = table->current_work_stream(PIXVIEW_CUDA, m->tensor.device.id, out);
+    int rc = table->current_work_stream(PIXVIEW_DEVICE_CUDA, m->tensor.device.id, out);
     if (rc == 0 && !PyErr_Occurred())
         return 0;
     pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
@@ -124,8 +125,8 @@ static int ask_stream(pv_state *st, PyObject *x, const DlExchange *table, const 
 // NULL means "unknown" (it is only torch's legacy stream): __dlpack__ orders its data itself.
 static int prefers_dlpack(pv_state *st, PyObject *x, const DlManaged *m, const void *stream)
 {
-    if (stream || m->version.major != DL_MAJOR || m->tensor.device.type == PIXVIEW_CPU ||
-        m->tensor.device.type == PIXVIEW_CUDA_HOST) {
+    if (stream || m->version.major != DL_MAJOR || m->tensor.device.type == PIXVIEW_DEVICE_CPU ||
+        m->tensor.device.type == PIXVIEW_DEVICE_CUDA_HOST) {
         return 0;
     }
     PyObject *method = PyObject_GetAttr(x, st->s___dlpack__);

@@ -61,8 +61,8 @@ static int check_layout(pv_state *st, const pv_request *req, int channels, pixvi
 {
     *out = req->src_layout;
     if (PIXVIEWI_LIKELY(*out == PIXVIEW_LAYOUT_NONE))
-        *out = channels == 1 ? PIXVIEW_HW : PIXVIEW_HWC;
-    if (PIXVIEWI_LIKELY(*out == PIXVIEW_HWC || (*out == PIXVIEW_HW && channels == 1)))
+        *out = channels == 1 ? PIXVIEW_LAYOUT_HW : PIXVIEW_LAYOUT_HWC;
+    if (PIXVIEWI_LIKELY(*out == PIXVIEW_LAYOUT_HWC || (*out == PIXVIEW_LAYOUT_HW && channels == 1)))
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s', but a GpuMat of %d channels is HWC%s",
               pixview_layout_name(*out), channels, channels == 1 ? " or HW" : "");
@@ -104,7 +104,8 @@ __attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, 
     int64_t strides[3] = {f.step, channels * size, size};
     pixview_error err;
     if (!pixview_image_init(&src->image, f.data, 3, shape, strides, dtype,
-                            (pixview_device){PIXVIEW_CUDA, device}, PIXVIEW_HWC, &err)) {
+                            (pixview_device){PIXVIEW_DEVICE_CUDA, device}, PIXVIEW_LAYOUT_HWC,
+                            &err)) {
         return 0;
     }
     pv_raise(st, &err);
@@ -131,8 +132,8 @@ static PIXVIEWI_INLINE int describe(pv_state *st, const fields *f, const pv_requ
     src->kind = PV_GPUMAT;
     // HW is HWC with one channel.
     if (PIXVIEWI_UNLIKELY(!pixviewi_init_common(&src->image, f->data, shape, strides, dtype, size,
-                                                (pixview_device){PIXVIEW_CUDA, device},
-                                                PIXVIEW_HWC)) &&
+                                                (pixview_device){PIXVIEW_DEVICE_CUDA, device},
+                                                PIXVIEW_LAYOUT_HWC)) &&
         init_unusual(st, *f, dtype, device, channels, src)) {
         return -1;
     }
@@ -164,8 +165,8 @@ int pv_gpumat_type(pv_state *st, PyObject *x, const pixview_image *image)
 {
     const int64_t most = 1 << 16; // with which no offset can overflow below
     bool usual = Py_TYPE(x) == st->gpumat_type && pv_gpumat_in_place(&st->gpumat) &&
-                 !pixview_image_is_empty(image) && image->shape[PIXVIEW_H] <= most &&
-                 image->shape[PIXVIEW_W] <= most;
+                 !pixview_image_is_empty(image) && image->shape[PIXVIEW_AXIS_H] <= most &&
+                 image->shape[PIXVIEW_AXIS_W] <= most;
     return usual ? pv_gpumat_header(x)->flags & PV_GPUMAT_TYPE_MASK : -1;
 }
 
@@ -175,8 +176,8 @@ bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_i
     if (Py_TYPE(x) != st->gpumat_type)
         return false;
     const pv_gpumat *g = pv_gpumat_header(x);
-    if (!g || (g->flags & PV_GPUMAT_TYPE_MASK) != type || g->rows != like->shape[PIXVIEW_H] ||
-        g->cols != like->shape[PIXVIEW_W])
+    if (!g || (g->flags & PV_GPUMAT_TYPE_MASK) != type || g->rows != like->shape[PIXVIEW_AXIS_H] ||
+        g->cols != like->shape[PIXVIEW_AXIS_W])
         return false;
     uint64_t step = g->step, address = (uintptr_t)g->data;
     uint64_t odd = (uint64_t)pixviewi_alignment(pixviewi_itemsize(like)) - 1;
@@ -187,7 +188,7 @@ bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_i
     *out = *like;
     out->data = g->data;
     if (g->rows > 1)
-        out->strides[PIXVIEW_H] = (int64_t)step;
+        out->strides[PIXVIEW_AXIS_H] = (int64_t)step;
     return true;
 }
 

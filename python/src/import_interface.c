@@ -59,7 +59,7 @@ static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_d
         return 0;
     // ml_dtypes' bfloat16 has the typestr of two raw bytes; only its dtype tells.
     PyObject *dtype = PyObject_GetAttr(x, st->s_dtype);
-    bool bfloat = dtype && pv_parse_dtype(st, dtype, out) == 0 && out->code == PIXVIEW_BFLOAT;
+    bool bfloat = dtype && pv_parse_dtype(st, dtype, out) == 0 && out->code == PIXVIEW_DTYPE_BFLOAT;
     Py_XDECREF(dtype);
     PyErr_Clear();
     if (bfloat)
@@ -154,7 +154,7 @@ static int parse_stream(pv_state *st, PyObject *stream, pixview_stream *out)
 static int find_device(pv_state *st, bool cuda, void *data, const int64_t *shape, int ndim,
                        pixview_device *out)
 {
-    *out = (pixview_device){cuda ? PIXVIEW_CUDA : PIXVIEW_CPU, 0};
+    *out = (pixview_device){cuda ? PIXVIEW_DEVICE_CUDA : PIXVIEW_DEVICE_CPU, 0};
     bool empty = !data;
     for (int i = 0; i < ndim; i++)
         empty |= shape[i] == 0;
@@ -195,7 +195,7 @@ static int import_copy(pv_state *st, PyObject *x, PyObject *interface, bool cuda
     }
     src->image.stream = stream;
     if (readonly)
-        src->image.flags |= PIXVIEW_READ_ONLY;
+        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     return check_inside(st, src);
 }
 

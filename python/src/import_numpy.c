@@ -21,12 +21,13 @@ static int import_fields(pv_state *st, const array_fields *a, pixview_dtype dtyp
                          const pv_request *req, pv_source *src)
 {
     if (pv_source_init(st, src, PV_NUMPY, req, a->data, a->nd, (const int64_t *)a->dimensions,
-                       (const int64_t *)a->strides, dtype, (pixview_device){PIXVIEW_CPU, 0})) {
+                       (const int64_t *)a->strides, dtype,
+                       (pixview_device){PIXVIEW_DEVICE_CPU, 0})) {
         return -1;
     }
     src->image.stream = PIXVIEW_STREAM_NONE;
     if (!(a->flags & WRITEABLE))
-        src->image.flags |= PIXVIEW_READ_ONLY;
+        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     return 0;
 }
 

@@ -30,9 +30,9 @@ static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cu
 // as much as a third of a view, so integers are not asked.
 static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
 {
-    if (PIXVIEWI_LIKELY(dtype.code != PIXVIEW_COMPLEX && dtype.code != PIXVIEW_FLOAT))
+    if (PIXVIEWI_LIKELY(dtype.code != PIXVIEW_DTYPE_COMPLEX && dtype.code != PIXVIEW_DTYPE_FLOAT))
         return 0;
-    if (dtype.code == PIXVIEW_COMPLEX && check_bit(st, x, st->s_is_conj, "resolve_conj"))
+    if (dtype.code == PIXVIEW_DTYPE_COMPLEX && check_bit(st, x, st->s_is_conj, "resolve_conj"))
         return -1;
     return check_bit(st, x, st->s_is_neg, "resolve_neg");
 }
@@ -62,7 +62,8 @@ PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *ta
             return -1;
         }
     }
-    if (PIXVIEWI_UNLIKELY(t.device.type != PIXVIEW_CPU && t.device.type != PIXVIEW_CUDA)) {
+    if (PIXVIEWI_UNLIKELY(t.device.type != PIXVIEW_DEVICE_CPU &&
+                          t.device.type != PIXVIEW_DEVICE_CUDA)) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
                   "the tensor is on a device of DLPack type %d; pixview knows CPU and CUDA",
                   (int)t.device.type);
@@ -74,7 +75,7 @@ PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *ta
         check_bits(st, x, dtype)) {
         return -1;
     }
-    if (t.device.type != PIXVIEW_CUDA)
+    if (t.device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
     if (PIXVIEWI_LIKELY(kind == PV_TORCH))
         return pv_torch_stream(st, t.device.id, &src->image.stream);
@@ -116,10 +117,11 @@ int pv_tensor_device(pv_state *st, PyObject *x, pixview_device *out)
     PyObject *index = device ? PyObject_GetAttr(device, st->s_index) : NULL;
     int rc = -1;
     if (type && index && PyUnicode_CompareWithASCIIString(type, "cpu") == 0) {
-        *out = (pixview_device){PIXVIEW_CPU, 0};
+        *out = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
         rc = 0;
     } else if (type && index && PyUnicode_CompareWithASCIIString(type, "cuda") == 0) {
-        *out = (pixview_device){PIXVIEW_CUDA, index == Py_None ? 0 : (int)PyLong_AsLong(index)};
+        *out =
+            (pixview_device){PIXVIEW_DEVICE_CUDA, index == Py_None ? 0 : (int)PyLong_AsLong(index)};
         rc = 0;
     } else if (type && index) {
         pv_raisef(st, PIXVIEW_E_DEVICE, "the tensor is on %S; pixview knows cpu and cuda", device);
@@ -171,7 +173,7 @@ static int import_attributes(pv_state *st, PyObject *x, const pv_request *req, p
         check_bits(st, x, dtype)) {
         return -1;
     }
-    if (device.type != PIXVIEW_CUDA)
+    if (device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
     return pv_torch_stream(st, device.id, &src->image.stream);
 }

@@ -37,7 +37,7 @@ int pv_parse_device(PyObject *value, pixview_device *out)
     }
     bool cpu = whole && strcmp(text, "cpu") == 0 && id == 0,
          cuda = whole && strcmp(text, "cuda") == 0;
-    *out = (pixview_device){cpu ? PIXVIEW_CPU : PIXVIEW_CUDA, (int32_t)id};
+    *out = (pixview_device){cpu ? PIXVIEW_DEVICE_CPU : PIXVIEW_DEVICE_CUDA, (int32_t)id};
     if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
         return 0;
     PyErr_Clear();
@@ -53,7 +53,7 @@ static int find_device(pv_state *st, PyObject *value, void *data, bool empty, pi
     if (value && value != Py_None)
         return pv_parse_device(value, out);
     pixview_error err;
-    *out = (pixview_device){PIXVIEW_CUDA, 0};
+    *out = (pixview_device){PIXVIEW_DEVICE_CUDA, 0};
     if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
         return 0;
     if (err.code == PIXVIEW_E_DEVICE) {
@@ -72,7 +72,8 @@ typedef struct {
 static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_image *out,
                             pixview_layout *layout)
 {
-    static const pixview_layout by_rank[] = {PIXVIEW_HW, PIXVIEW_HWC, PIXVIEW_NHWC};
+    static const pixview_layout by_rank[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
+                                             PIXVIEW_LAYOUT_NHWC};
     int ndim, same = 0;
     int64_t shape[4], strides[4];
     pixview_dtype dtype;
@@ -139,7 +140,7 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
         stream = pv_default_stream(image.device.id);
     image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream.handle;
     if (readonly)
-        image.flags |= PIXVIEW_READ_ONLY;
+        image.flags |= PIXVIEW_FLAG_READ_ONLY;
     if (a.owner && a.owner != Py_None && !(image.owner = pv_hold_object(a.owner)))
         return NULL;
     if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
@@ -171,7 +172,7 @@ int pv_check_dst(pv_state *st, const char *name, const pv_source *dst)
         return -1;
     }
     uint8_t code = dst->image.dtype.code;
-    if (dst->kind != PV_TORCH || code == PIXVIEW_UINT || code == PIXVIEW_INT)
+    if (dst->kind != PV_TORCH || code == PIXVIEW_DTYPE_UINT || code == PIXVIEW_DTYPE_INT)
         return 0;
     PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
     int set = grad ? PyObject_IsTrue(grad) : -1;

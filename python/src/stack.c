@@ -183,7 +183,7 @@ static int parse(pv_state *st, const arguments *a, settings *s)
         return -1;
     s->layout_given = s->layout != PIXVIEW_LAYOUT_NONE;
     if (!s->layout_given)
-        s->layout = PIXVIEW_NCHW;
+        s->layout = PIXVIEW_LAYOUT_NCHW;
     if (pixview_layout_rank(s->layout) != 4) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "layout='%s' has no N; a batch is 'NCHW' or 'NHWC'",
                   pixview_layout_name(s->layout));
@@ -229,7 +229,7 @@ static int check_out(pv_state *st, const pixview_image *out, const pixview_image
                   pixview_dtype_name(out->dtype));
         return -1;
     }
-    if (out->flags & PIXVIEW_READ_ONLY) {
+    if (out->flags & PIXVIEW_FLAG_READ_ONLY) {
         pv_raisef(
             st, PIXVIEW_E_READONLY,
             "out= is read-only memory; give a batch that may be written, such as a copy of it");
@@ -262,15 +262,15 @@ static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_sour
     image->owner = NULL;
     image->flags = 0;
     if (!g->whole)
-        image->shape[PIXVIEW_N] = (int64_t)g->count;
+        image->shape[PIXVIEW_AXIS_N] = (int64_t)g->count;
     if (s->params.pad) {
-        image->shape[PIXVIEW_H] = s->size[0];
-        image->shape[PIXVIEW_W] = s->size[1];
+        image->shape[PIXVIEW_AXIS_H] = s->size[0];
+        image->shape[PIXVIEW_AXIS_W] = s->size[1];
     }
     if (s->dtype_given)
         image->dtype = s->dtype;
     else if (s->values_given)
-        image->dtype = (pixview_dtype){PIXVIEW_FLOAT, 32, 1};
+        image->dtype = (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
     int64_t bytes = pixview_dtype_size(image->dtype);
     bool fits = true;
     for (int i = 0; i < 4; i++)
@@ -278,8 +278,8 @@ static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_sour
     if (fits)
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT, "%lld images of %lld x %lld pixels do not fit 64 bits of bytes",
-              (long long)image->shape[PIXVIEW_N], (long long)image->shape[PIXVIEW_H],
-              (long long)image->shape[PIXVIEW_W]);
+              (long long)image->shape[PIXVIEW_AXIS_N], (long long)image->shape[PIXVIEW_AXIS_H],
+              (long long)image->shape[PIXVIEW_AXIS_W]);
     return -1;
 }
 

@@ -360,7 +360,7 @@ static inline int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
     // Goes to the stream at once, where the table looks for the accelerator first.
     int32_t (*shim)(int32_t, void **) = st->torch_shim.stream;
     if (PIXVIEWI_UNLIKELY(!shim || shim(device, &handle) != 0) &&
-        st->torch_table->current_work_stream(PIXVIEW_CUDA, device, &handle) != 0)
+        st->torch_table->current_work_stream(PIXVIEW_DEVICE_CUDA, device, &handle) != 0)
         return -1;
     *out = (pixview_stream)handle;
     return 0;

@@ -168,7 +168,7 @@ PIXVIEWI_HOT int pv_consumer_stream(pv_state *st, const pv_request *req, pixview
                                     pv_stream *out)
 {
     *out = (pv_stream){PIXVIEW_STREAM_NONE, NULL};
-    bool host = device.type != PIXVIEW_CUDA && device.type != PIXVIEW_CUDA_MANAGED;
+    bool host = device.type != PIXVIEW_DEVICE_CUDA && device.type != PIXVIEW_DEVICE_CUDA_MANAGED;
     if (PIXVIEWI_UNLIKELY(host || req->planning))
         return 0;
     if (req->to == PV_TORCH)

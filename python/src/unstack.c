@@ -20,10 +20,11 @@ const char pv_unstack_doc[] =
 static void one_of(const pv_source *batch, pv_request *req, pv_source *one)
 {
     *one = *batch;
-    one->image.shape[PIXVIEW_N] = 1;
+    one->image.shape[PIXVIEW_AXIS_N] = 1;
     if (pixview_layout_rank(batch->layout) == 4)
-        one->layout = batch->layout == PIXVIEW_NCHW ? PIXVIEW_CHW : PIXVIEW_HWC;
-    req->layout = req->to == PV_TORCH ? PIXVIEW_CHW : PIXVIEW_HWC;
+        one->layout =
+            batch->layout == PIXVIEW_LAYOUT_NCHW ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC;
+    req->layout = req->to == PV_TORCH ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC;
 }
 
 // Making an item may run Python, which must not find a list with holes (gc.get_objects).
@@ -38,13 +39,13 @@ static PyObject *hidden_list(Py_ssize_t count)
 static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_request *req,
                          PyObject *stream_object)
 {
-    Py_ssize_t count = (Py_ssize_t)batch->shape[PIXVIEW_N];
+    Py_ssize_t count = (Py_ssize_t)batch->shape[PIXVIEW_AXIS_N];
     PyObject *out = hidden_list(count);
     for (Py_ssize_t i = 0; out && i < count; i++) {
         pixview_image image = *batch;
-        image.shape[PIXVIEW_N] = 1;
+        image.shape[PIXVIEW_AXIS_N] = 1;
         if (image.data) // of an empty batch it may be NULL
-            image.data = (char *)batch->data + i * batch->strides[PIXVIEW_N];
+            image.data = (char *)batch->data + i * batch->strides[PIXVIEW_AXIS_N];
         pixview_owner_ref(image.owner);
         PyObject *item = pv_export(st, req->to, &image, req->layout);
         pixview_owner_unref(image.owner); // unless the item has that count now
@@ -97,7 +98,7 @@ static int own(pv_state *st, pv_kind to, pixview_layout layout, pv_result *resul
 // GpuMats: one tall image, whose rows have the pitch that textures want.
 static int allocate_tall(pv_state *st, const pv_request *req, pv_source *like, pv_result *result)
 {
-    int64_t *shape = like->image.shape, count = shape[PIXVIEW_N], rows = shape[PIXVIEW_H];
+    int64_t *shape = like->image.shape, count = shape[PIXVIEW_AXIS_N], rows = shape[PIXVIEW_AXIS_H];
     int64_t tall;
     if (__builtin_mul_overflow(count, rows, &tall) || tall > INT32_MAX) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
@@ -106,14 +107,15 @@ static int allocate_tall(pv_state *st, const pv_request *req, pv_source *like, p
                   (long long)count, (long long)rows);
         return -1;
     }
-    shape[PIXVIEW_N] = 1;
-    shape[PIXVIEW_H] = tall;
-    if (pv_allocate(st, req, like, PIXVIEW_HWC, result) || own(st, req->to, PIXVIEW_HWC, result))
+    shape[PIXVIEW_AXIS_N] = 1;
+    shape[PIXVIEW_AXIS_H] = tall;
+    if (pv_allocate(st, req, like, PIXVIEW_LAYOUT_HWC, result) ||
+        own(st, req->to, PIXVIEW_LAYOUT_HWC, result))
         return -1;
     pixview_image *made = &result->image;
-    made->shape[PIXVIEW_N] = count;
-    made->shape[PIXVIEW_H] = rows;
-    made->strides[PIXVIEW_N] = made->strides[PIXVIEW_H] * rows;
+    made->shape[PIXVIEW_AXIS_N] = count;
+    made->shape[PIXVIEW_AXIS_H] = rows;
+    made->strides[PIXVIEW_AXIS_N] = made->strides[PIXVIEW_AXIS_H] * rows;
     return 0;
 }
 
@@ -122,7 +124,7 @@ static int allocate(pv_state *st, const pv_request *req, const pv_source *src, p
     pv_source like = *src;
     like.image.flags = 0;
     like.image.owner = NULL;
-    pixview_layout layout = req->to == PV_TORCH ? PIXVIEW_NCHW : PIXVIEW_NHWC;
+    pixview_layout layout = req->to == PV_TORCH ? PIXVIEW_LAYOUT_NCHW : PIXVIEW_LAYOUT_NHWC;
     if (req->to == PV_GPUMAT)
         return allocate_tall(st, req, &like, result);
     return pv_allocate(st, req, &like, layout, result) || own(st, req->to, layout, result) ? -1 : 0;
@@ -155,7 +157,7 @@ static PyObject *unstack(pv_state *st, PyObject *batch, pv_request *req, pv_sour
     one_of(src, req, &one);
     if (pv_make_plan(st, &one, req, &plan))
         return NULL;
-    if (src->image.shape[PIXVIEW_N] == 0)
+    if (src->image.shape[PIXVIEW_AXIS_N] == 0)
         return PyList_New(0);
     return plan.kind == PV_COPY ? copies(st, src, req) : views(st, src, req);
 }

@@ -43,7 +43,8 @@ static void add_to_summary(summary *all, const pixviewi_move *move, const pixvie
     all->mixed |= form == PIXVIEWI_FORM_MIXED;
     all->planar |= form == PIXVIEWI_FORM_PLANAR;
     all->none |= form == PIXVIEWI_FORM_NONE;
-    all->equal &= pixels.rows == move->shape[PIXVIEW_H] && pixels.columns == move->shape[PIXVIEW_W];
+    all->equal &=
+        pixels.rows == move->shape[PIXVIEW_AXIS_H] && pixels.columns == move->shape[PIXVIEW_AXIS_W];
     all->dense &= all->equal && (pixels.rows == 1 || pixels.row == pixels.columns * pixels.pixel);
     all->bits |= (int64_t)(uintptr_t)image->data | pixels.row;
     if (form == PIXVIEWI_FORM_PLANAR)
@@ -57,13 +58,14 @@ static summary summarize_batch(const pixviewi_move *move, pixviewi_tile_args *ar
     const pixviewi_end *src = &move->src;
     const int64_t *shape = move->shape, *strides = src->strides;
     pixview_image first = {.data = src->data,
-                           .shape = {1, shape[PIXVIEW_H] - src->missing[0],
-                                     shape[PIXVIEW_W] - src->missing[1], shape[PIXVIEW_C]}};
+                           .shape = {1, shape[PIXVIEW_AXIS_H] - src->missing[0],
+                                     shape[PIXVIEW_AXIS_W] - src->missing[1],
+                                     shape[PIXVIEW_AXIS_C]}};
     memcpy(first.strides, strides, sizeof first.strides);
     add_to_summary(&all, move, &first, args->src_size);
     pixviewi_form_of(first.shape, strides, args->src_size, &args->from);
     args->src = src->data;
-    args->src_image = shape[PIXVIEW_N] > 1 ? strides[PIXVIEW_N] : 0;
+    args->src_image = shape[PIXVIEW_AXIS_N] > 1 ? strides[PIXVIEW_AXIS_N] : 0;
     all.bits |= args->src_image;
     return all;
 }
@@ -75,7 +77,7 @@ static summary summarize(const pixviewi_move *move, pixviewi_tile_args *args)
     if (!end->images)
         return summarize_batch(move, args);
     int64_t itemsize = pixview_dtype_size(end->dtype);
-    for (int64_t i = 0; i < move->shape[PIXVIEW_N]; i++)
+    for (int64_t i = 0; i < move->shape[PIXVIEW_AXIS_N]; i++)
         if (i > 0 && alike(&end->images[i - 1], &end->images[i]))
             all.bits |= (int64_t)(uintptr_t)end->images[i].data;
         else
@@ -93,7 +95,7 @@ static pixviewi_form set_regular(const pixviewi_move *move, pixviewi_tile_args *
     pixviewi_pixels *pixels = src ? &args->from : &args->to;
     pixviewi_form form =
         pixviewi_form_of(move->shape, end->strides, src ? args->src_size : args->dst_size, pixels);
-    int64_t image = move->shape[PIXVIEW_N] > 1 ? end->strides[PIXVIEW_N] : 0;
+    int64_t image = move->shape[PIXVIEW_AXIS_N] > 1 ? end->strides[PIXVIEW_AXIS_N] : 0;
     *(src ? &args->src : &args->dst) = end->data;
     *(src ? &args->src_image : &args->dst_image) = image;
     *bits = (int64_t)(uintptr_t)end->data | image | pixels->row;
@@ -159,7 +161,7 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
         src_bits = 1;
     }
     launch->kernel = pixviewi_gather_kernel(move, true, dst_planar);
-    return pixviewi_cut_tiles(args, has_list(move) ? MAX_IMAGES : move->shape[PIXVIEW_N], step,
+    return pixviewi_cut_tiles(args, has_list(move) ? MAX_IMAGES : move->shape[PIXVIEW_AXIS_N], step,
                               src_planar ? args->channels : 1, src_bits, dst_bits);
 }
 
@@ -167,9 +169,9 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
 
 static void set_extents(const pixviewi_move *move, pixviewi_tile_args *args)
 {
-    args->rows = move->shape[PIXVIEW_H];
-    args->columns = move->shape[PIXVIEW_W];
-    args->channels = (int32_t)move->shape[PIXVIEW_C];
+    args->rows = move->shape[PIXVIEW_AXIS_H];
+    args->columns = move->shape[PIXVIEW_AXIS_W];
+    args->channels = (int32_t)move->shape[PIXVIEW_AXIS_C];
 }
 
 static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch)
@@ -182,14 +184,14 @@ static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch
         const int64_t *strides = ends[i]->strides;
         if (ends[i]->images)
             continue;
-        *pixels = (pixviewi_pixels){strides[PIXVIEW_H], strides[PIXVIEW_W], strides[PIXVIEW_C],
-                                    args->rows - ends[i]->missing[0],
+        *pixels = (pixviewi_pixels){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W],
+                                    strides[PIXVIEW_AXIS_C], args->rows - ends[i]->missing[0],
                                     args->columns - ends[i]->missing[1]};
         *(i ? &args->dst : &args->src) = ends[i]->data;
-        *(i ? &args->dst_image : &args->src_image) = strides[PIXVIEW_N];
+        *(i ? &args->dst_image : &args->src_image) = strides[PIXVIEW_AXIS_N];
     }
     const int64_t *strides = move->dst.images ? move->dst.images[0].strides : move->dst.strides;
-    args->channels_inside = magnitude(strides[PIXVIEW_C]) < magnitude(strides[PIXVIEW_W]);
+    args->channels_inside = magnitude(strides[PIXVIEW_AXIS_C]) < magnitude(strides[PIXVIEW_AXIS_W]);
     launch->kernel = PIXVIEWI_KERNEL_ELEMENTS;
     launch->dense = launch->elements = false;
 }
@@ -207,13 +209,13 @@ static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixvi
 {
     pixviewi_pixels pixels;
     if (launch->kernel == PIXVIEWI_KERNEL_ELEMENTS) {
-        pixels = (pixviewi_pixels){image->strides[PIXVIEW_H], image->strides[PIXVIEW_W],
-                                   image->strides[PIXVIEW_C], image->shape[PIXVIEW_H],
-                                   image->shape[PIXVIEW_W]};
+        pixels = (pixviewi_pixels){image->strides[PIXVIEW_AXIS_H], image->strides[PIXVIEW_AXIS_W],
+                                   image->strides[PIXVIEW_AXIS_C], image->shape[PIXVIEW_AXIS_H],
+                                   image->shape[PIXVIEW_AXIS_W]};
     } else {
         pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
         if (launch->elements)
-            merge_channels(&pixels, image->shape[PIXVIEW_C]);
+            merge_channels(&pixels, image->shape[PIXVIEW_AXIS_C]);
         if (launch->dense)
             merge_row(&pixels);
     }
@@ -226,7 +228,7 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *mov
     pixviewi_list_args *args = &launch->args;
     const pixviewi_end *end = listed_end(move);
     const pixview_image *images = end->images + first;
-    int64_t itemsize = pixview_dtype_size(end->dtype), rest = move->shape[PIXVIEW_N] - first;
+    int64_t itemsize = pixview_dtype_size(end->dtype), rest = move->shape[PIXVIEW_AXIS_N] - first;
     pixviewi_pixels kinds[MAX_KINDS + 1];
     uint8_t kind_of[MAX_IMAGES];
     int kind_count = 0, count = 0, kind = 0;
@@ -273,7 +275,7 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move)
 {
     enum { MAX_BLOCKS = 1 << 20 };
     pixviewi_tile_args *args = &launch->args.tile;
-    int64_t count = move->shape[PIXVIEW_N] - launch->done;
+    int64_t count = move->shape[PIXVIEW_AXIS_N] - launch->done;
     if (count == 0)
         return false;
     if (launch->done > 0) {

@@ -21,11 +21,11 @@ static bool is_dense(const pixviewi_copy_plan *plan)
 
 bool pixviewi_is_short(const pixviewi_move *move, const pixviewi_copy_plan *plan)
 {
-    int64_t w = move->shape[PIXVIEW_W], c = move->shape[PIXVIEW_C];
+    int64_t w = move->shape[PIXVIEW_AXIS_W], c = move->shape[PIXVIEW_AXIS_C];
     int size = log2_of(plan->itemsize);
     if (is_dense(plan))
         return plan->shape[3] <= short_rows[size];
-    bool mixed = c > 1 && move->dst.strides[PIXVIEW_C] == plan->itemsize;
+    bool mixed = c > 1 && move->dst.strides[PIXVIEW_AXIS_C] == plan->itemsize;
     bool merged = plan->shape[mixed ? 2 : 3] != w;
     return !merged && w * c * plan->itemsize <= short_pixels[size];
 }

@@ -16,17 +16,18 @@ static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)si
 pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4], int64_t itemsize,
                                pixviewi_pixels *out)
 {
-    int64_t channels = shape[PIXVIEW_C], columns = shape[PIXVIEW_W], rows = shape[PIXVIEW_H];
-    *out = (pixviewi_pixels){rows > 1 ? strides[PIXVIEW_H] : 0, itemsize, 0, rows, columns};
-    if (channels > 1 && strides[PIXVIEW_C] == itemsize &&
-        (columns == 1 || strides[PIXVIEW_W] == channels * itemsize)) {
+    int64_t channels = shape[PIXVIEW_AXIS_C], columns = shape[PIXVIEW_AXIS_W],
+            rows = shape[PIXVIEW_AXIS_H];
+    *out = (pixviewi_pixels){rows > 1 ? strides[PIXVIEW_AXIS_H] : 0, itemsize, 0, rows, columns};
+    if (channels > 1 && strides[PIXVIEW_AXIS_C] == itemsize &&
+        (columns == 1 || strides[PIXVIEW_AXIS_W] == channels * itemsize)) {
         out->pixel = channels * itemsize;
         out->channel = itemsize;
         return PIXVIEWI_FORM_MIXED;
     }
-    if (columns > 1 && strides[PIXVIEW_W] != itemsize)
+    if (columns > 1 && strides[PIXVIEW_AXIS_W] != itemsize)
         return PIXVIEWI_FORM_NONE;
-    out->channel = channels > 1 ? strides[PIXVIEW_C] : 0;
+    out->channel = channels > 1 ? strides[PIXVIEW_AXIS_C] : 0;
     return PIXVIEWI_FORM_PLANAR;
 }
 
@@ -155,7 +156,7 @@ int pixviewi_gather_kernel(const pixviewi_move *move, bool list, bool planar)
     if (!move->values.changed)
         return PIXVIEWI_KERNEL_GATHER + 4 * from + form;
     if (move->dst.dtype.bits == 16)
-        to = move->dst.dtype.code == PIXVIEW_BFLOAT ? 2 : 1;
+        to = move->dst.dtype.code == PIXVIEW_DTYPE_BFLOAT ? 2 : 1;
     else if (move->dst.dtype.bits == 32)
         to = 3;
     return PIXVIEWI_KERNEL_CONVERT + 16 * from + 4 * to + form;
@@ -227,15 +228,15 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
     pixviewi_form src = pixviewi_form_of(shape, move->src.strides, args->src_size, &args->from);
     pixviewi_form dst = pixviewi_form_of(shape, move->dst.strides, args->dst_size, &args->to);
     if (src == PIXVIEWI_FORM_NONE || dst == PIXVIEWI_FORM_NONE || args->src_size > 8 ||
-        shape[PIXVIEW_C] > PIXVIEWI_TILE_CHANNELS)
+        shape[PIXVIEW_AXIS_C] > PIXVIEWI_TILE_CHANNELS)
         return false;
     args->src = move->src.data;
     args->dst = move->dst.data;
-    args->src_image = move->src.strides[PIXVIEW_N];
-    args->dst_image = move->dst.strides[PIXVIEW_N];
-    args->channels = (int32_t)shape[PIXVIEW_C];
-    args->rows = shape[PIXVIEW_H];
-    args->columns = shape[PIXVIEW_W];
+    args->src_image = move->src.strides[PIXVIEW_AXIS_N];
+    args->dst_image = move->dst.strides[PIXVIEW_AXIS_N];
+    args->channels = (int32_t)shape[PIXVIEW_AXIS_C];
+    args->rows = shape[PIXVIEW_AXIS_H];
+    args->columns = shape[PIXVIEW_AXIS_W];
     bool mixed = src == PIXVIEWI_FORM_MIXED && dst == PIXVIEWI_FORM_MIXED;
     if (mixed)
         merge_channels(args, &move->values);
@@ -243,7 +244,7 @@ static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
         src = dst = PIXVIEWI_FORM_PLANAR;
     bool planes = args->channels > 1 && !mixed;
     merge_rows(args);
-    int64_t images = merge_images(args, shape[PIXVIEW_N], planes);
+    int64_t images = merge_images(args, shape[PIXVIEW_AXIS_N], planes);
     int64_t src_bits =
         bits_of(args->src, args->src_image, &args->from, src == PIXVIEWI_FORM_PLANAR);
     int64_t dst_bits = bits_of(args->dst, args->dst_image, &args->to, dst == PIXVIEWI_FORM_PLANAR);

@@ -21,11 +21,11 @@ typedef struct value_run {
 
 int pixviewi_host_to_float(pixview_dtype dtype)
 {
-    if (dtype.code == PIXVIEW_BFLOAT)
+    if (dtype.code == PIXVIEW_DTYPE_BFLOAT)
         return 6;
-    if (dtype.code == PIXVIEW_FLOAT)
+    if (dtype.code == PIXVIEW_DTYPE_FLOAT)
         return dtype.bits == 16 ? 5 : 7;
-    int is_signed = dtype.code == PIXVIEW_INT;
+    int is_signed = dtype.code == PIXVIEW_DTYPE_INT;
     return dtype.bits == 8 ? is_signed : dtype.bits == 16 ? 2 + is_signed : 4;
 }
 
@@ -33,7 +33,7 @@ int pixviewi_host_from_float(pixview_dtype dtype)
 {
     if (dtype.bits == 8)
         return 0;
-    return dtype.bits == 32 ? -1 : dtype.code == PIXVIEW_BFLOAT ? 2 : 1;
+    return dtype.bits == 32 ? -1 : dtype.code == PIXVIEW_DTYPE_BFLOAT ? 2 : 1;
 }
 
 // One channel of a run. Only the first entry of a and b may be there.

@@ -25,20 +25,20 @@ static float load(pixview_dtype dtype, const char *from)
 {
     uint16_t half;
     switch (dtype.code << 8 | dtype.bits) {
-    case PIXVIEW_UINT << 8 | 8:
+    case PIXVIEW_DTYPE_UINT << 8 | 8:
         LOAD(uint8_t)
-    case PIXVIEW_INT << 8 | 8:
+    case PIXVIEW_DTYPE_INT << 8 | 8:
         LOAD(int8_t)
-    case PIXVIEW_UINT << 8 | 16:
+    case PIXVIEW_DTYPE_UINT << 8 | 16:
         LOAD(uint16_t)
-    case PIXVIEW_INT << 8 | 16:
+    case PIXVIEW_DTYPE_INT << 8 | 16:
         LOAD(int16_t)
-    case PIXVIEW_INT << 8 | 32:
+    case PIXVIEW_DTYPE_INT << 8 | 32:
         LOAD(int32_t)
-    case PIXVIEW_FLOAT << 8 | 16:
+    case PIXVIEW_DTYPE_FLOAT << 8 | 16:
         memcpy(&half, from, sizeof half);
         return pixviewi_f16_to_float(half);
-    case PIXVIEW_BFLOAT << 8 | 16:
+    case PIXVIEW_DTYPE_BFLOAT << 8 | 16:
         memcpy(&half, from, sizeof half);
         return pixviewi_bf16_to_float(half);
     default:
@@ -52,8 +52,8 @@ static void store(pixview_dtype dtype, char *to, float value)
     if (dtype.bits == 8) {
         *(uint8_t *)to = u8_of_float(value);
     } else if (dtype.bits == 16) {
-        half = dtype.code == PIXVIEW_BFLOAT ? pixviewi_bf16_from_float(value)
-                                            : pixviewi_f16_from_float(value);
+        half = dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_from_float(value)
+                                                  : pixviewi_f16_from_float(value);
         memcpy(to, &half, sizeof half);
     } else {
         memcpy(to, &value, sizeof value);
@@ -64,17 +64,17 @@ static void store(pixview_dtype dtype, char *to, float value)
 static char *locate(const pixviewi_move *move, const pixviewi_end *end, const int64_t at[4],
                     int64_t channel)
 {
-    if (!end->images && (at[1] >= move->shape[PIXVIEW_H] - end->missing[0] ||
-                         at[2] >= move->shape[PIXVIEW_W] - end->missing[1]))
+    if (!end->images && (at[1] >= move->shape[PIXVIEW_AXIS_H] - end->missing[0] ||
+                         at[2] >= move->shape[PIXVIEW_AXIS_W] - end->missing[1]))
         return NULL;
     if (!end->images)
         return end->data + at[0] * end->strides[0] + at[1] * end->strides[1] +
                at[2] * end->strides[2] + channel * end->strides[3];
     const pixview_image *image = &end->images[at[0]];
-    if (at[1] >= image->shape[PIXVIEW_H] || at[2] >= image->shape[PIXVIEW_W])
+    if (at[1] >= image->shape[PIXVIEW_AXIS_H] || at[2] >= image->shape[PIXVIEW_AXIS_W])
         return NULL;
-    return (char *)image->data + at[1] * image->strides[PIXVIEW_H] +
-           at[2] * image->strides[PIXVIEW_W] + channel * image->strides[PIXVIEW_C];
+    return (char *)image->data + at[1] * image->strides[PIXVIEW_AXIS_H] +
+           at[2] * image->strides[PIXVIEW_AXIS_W] + channel * image->strides[PIXVIEW_AXIS_C];
 }
 
 static void move_element(const pixviewi_move *move, const int64_t at[4])

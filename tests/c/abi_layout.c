@@ -45,7 +45,8 @@ AT(pixview_copy_params, struct_size, 0);
 AT(pixview_copy_params, stream, 8);
 
 _Static_assert(PIXVIEW_OK == 0 && PIXVIEW_E_INVALID == -1 && PIXVIEW_E_MEMORY == -8, "statuses");
-_Static_assert(PIXVIEW_HW == 1 && PIXVIEW_NHWC == 5 && PIXVIEW_READ_ONLY == 1, "enums");
+_Static_assert(PIXVIEW_LAYOUT_HW == 1 && PIXVIEW_LAYOUT_NHWC == 5 && PIXVIEW_FLAG_READ_ONLY == 1,
+               "enums");
 
 // DLPack 1.3, LP64.
 SIZE(DlVersion, 8);
@@ -101,13 +102,13 @@ SAME(DlManaged, manager_ctx, struct real_versioned, manager_ctx);
 SAME(DlManaged, deleter, struct real_versioned, deleter);
 SAME(DlManaged, flags, struct real_versioned, flags);
 SAME(DlManaged, tensor, struct real_versioned, dl_tensor);
-_Static_assert((int)PIXVIEW_CPU == kDLCPU && (int)PIXVIEW_CUDA == kDLCUDA &&
-                   (int)PIXVIEW_CUDA_HOST == kDLCUDAHost &&
-                   (int)PIXVIEW_CUDA_MANAGED == kDLCUDAManaged,
+_Static_assert((int)PIXVIEW_DEVICE_CPU == kDLCPU && (int)PIXVIEW_DEVICE_CUDA == kDLCUDA &&
+                   (int)PIXVIEW_DEVICE_CUDA_HOST == kDLCUDAHost &&
+                   (int)PIXVIEW_DEVICE_CUDA_MANAGED == kDLCUDAManaged,
                "devices");
-_Static_assert((int)PIXVIEW_INT == kDLInt && (int)PIXVIEW_UINT == kDLUInt &&
-                   (int)PIXVIEW_FLOAT == kDLFloat && (int)PIXVIEW_BFLOAT == kDLBfloat &&
-                   (int)PIXVIEW_COMPLEX == kDLComplex && (int)PIXVIEW_BOOL == kDLBool,
+_Static_assert((int)PIXVIEW_DTYPE_INT == kDLInt && (int)PIXVIEW_DTYPE_UINT == kDLUInt &&
+                   (int)PIXVIEW_DTYPE_FLOAT == kDLFloat && (int)PIXVIEW_DTYPE_BFLOAT == kDLBfloat &&
+                   (int)PIXVIEW_DTYPE_COMPLEX == kDLComplex && (int)PIXVIEW_DTYPE_BOOL == kDLBool,
                "dtypes");
 _Static_assert(DL_MAJOR == DLPACK_MAJOR_VERSION, "version");
 _Static_assert(DL_FLAG_READ_ONLY == DLPACK_FLAG_BITMASK_READ_ONLY &&

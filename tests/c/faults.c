@@ -67,10 +67,11 @@ static pixview_status import(pixview_error *err)
     int64_t shape[3] = {4, 4, 3};
     DlManaged tensor = {.version = {1, 0},
                         .deleter = count_deleter,
-                        .tensor = {near, {PIXVIEW_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
+                        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
     pixview_image image;
     deleted = 0;
-    pixview_status status = pixview_image_from_dlpack_take(&tensor, PIXVIEW_HWC, &image, err);
+    pixview_status status =
+        pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
     REQUIRE_INT(deleted, 0);
     if (status == PIXVIEW_OK)
         pixview_owner_unref(image.owner);
@@ -79,20 +80,20 @@ static pixview_status import(pixview_error *err)
 
 static pixview_status export(pixview_error *err)
 {
-    pixview_image image = make_image(near, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, CPU);
+    pixview_image image = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, CPU);
     struct DLManagedTensorVersioned *first = (void *)near, *second = (void *)near;
     struct DLManagedTensor *third = (void *)near;
     pixview_status status = pixview_owner_create(NULL, count_release, &image.owner, err);
     if (status != PIXVIEW_OK)
         return status;
     first = NULL;
-    status = pixview_image_to_dlpack(&image, PIXVIEW_HWC, &first, err); // embedded
+    status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &first, err); // embedded
     if (status == PIXVIEW_OK) {
-        status = pixview_image_to_dlpack(&image, PIXVIEW_HWC, &second, err);
+        status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &second, err);
         REQUIRE((second == NULL) == (status != PIXVIEW_OK));
     }
     if (status == PIXVIEW_OK) {
-        status = pixview_image_to_dlpack_legacy(&image, PIXVIEW_HWC, &third, err);
+        status = pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HWC, &third, err);
         REQUIRE((third == NULL) == (status != PIXVIEW_OK));
         if (third)
             third->deleter(third);
@@ -108,32 +109,36 @@ static pixview_status export(pixview_error *err)
 static pixview_status copy(const int64_t *shape, const int64_t *strides, bool to_host,
                            pixview_error *err)
 {
-    pixview_image host = make_image(near, PIXVIEW_HWC, shape, NULL, U8, CPU);
-    pixview_image gpu = make_image(far, PIXVIEW_HWC, shape, strides, U8, GPU0);
+    pixview_image host = make_image(near, PIXVIEW_LAYOUT_HWC, shape, NULL, U8, CPU);
+    pixview_image gpu = make_image(far, PIXVIEW_LAYOUT_HWC, shape, strides, U8, GPU0);
     return to_host ? pixview_copy(&gpu, &host, NULL, err) : pixview_copy(&host, &gpu, NULL, err);
 }
 
 static pixview_status on_gpu(pixview_error *err)
 {
-    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0);
-    pixview_image dst = make_image(far + 64, PIXVIEW_CHW, LIST(3, 4, 4), NULL, U8, GPU0);
+    pixview_image src = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0);
+    pixview_image dst = make_image(far + 64, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 4), NULL, U8, GPU0);
     return pixview_copy(&src, &dst, NULL, err);
 }
 
 static pixview_status gather(pixview_error *err)
 {
-    pixview_image srcs[2] = {make_image(far, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
-                             make_image(far + 64, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
-    pixview_image dst = make_image(far + 128, PIXVIEW_NCHW, LIST(2, 3, 4, 4), NULL, F32, GPU0);
-    return pixview_batch_copy(srcs, 2, &dst, NULL, err);
+    pixview_image srcs[2] = {
+        make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
+        make_image(far + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
+    pixview_image dst =
+        make_image(far + 128, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, F32, GPU0);
+    return pixview_stack(srcs, 2, &dst, NULL, err);
 }
 
 static pixview_status split(pixview_error *err)
 {
-    pixview_image src = make_image(far + 128, PIXVIEW_NCHW, LIST(2, 3, 4, 4), NULL, U8, GPU0);
-    pixview_image dsts[2] = {make_image(far, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
-                             make_image(far + 64, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
-    return pixview_batch_split(&src, dsts, 2, NULL, err);
+    pixview_image src =
+        make_image(far + 128, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, U8, GPU0);
+    pixview_image dsts[2] = {
+        make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
+        make_image(far + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
+    return pixview_unstack(&src, dsts, 2, NULL, err);
 }
 
 static pixview_status upload(pixview_error *err)

@@ -91,14 +91,14 @@
 
 // ---- what many tests need ---------------------------------------------------------------------
 
-static const pixview_dtype U8 __attribute__((unused)) = {PIXVIEW_UINT, 8, 1};
-static const pixview_dtype U16 __attribute__((unused)) = {PIXVIEW_UINT, 16, 1};
-static const pixview_dtype F32 __attribute__((unused)) = {PIXVIEW_FLOAT, 32, 1};
-static const pixview_dtype F64 __attribute__((unused)) = {PIXVIEW_FLOAT, 64, 1};
-static const pixview_dtype C128 __attribute__((unused)) = {PIXVIEW_COMPLEX, 128, 1};
-static const pixview_device CPU __attribute__((unused)) = {PIXVIEW_CPU, 0};
-static const pixview_device GPU0 __attribute__((unused)) = {PIXVIEW_CUDA, 0};
-static const pixview_device GPU1 __attribute__((unused)) = {PIXVIEW_CUDA, 1};
+static const pixview_dtype U8 __attribute__((unused)) = {PIXVIEW_DTYPE_UINT, 8, 1};
+static const pixview_dtype U16 __attribute__((unused)) = {PIXVIEW_DTYPE_UINT, 16, 1};
+static const pixview_dtype F32 __attribute__((unused)) = {PIXVIEW_DTYPE_FLOAT, 32, 1};
+static const pixview_dtype F64 __attribute__((unused)) = {PIXVIEW_DTYPE_FLOAT, 64, 1};
+static const pixview_dtype C128 __attribute__((unused)) = {PIXVIEW_DTYPE_COMPLEX, 128, 1};
+static const pixview_device CPU __attribute__((unused)) = {PIXVIEW_DEVICE_CPU, 0};
+static const pixview_device GPU0 __attribute__((unused)) = {PIXVIEW_DEVICE_CUDA, 0};
+static const pixview_device GPU1 __attribute__((unused)) = {PIXVIEW_DEVICE_CUDA, 1};
 
 #define LIST(...) ((const int64_t[]){__VA_ARGS__})
 

@@ -56,7 +56,7 @@ static inline pixview_image random_image(char *memory, int64_t size, const int64
     }
     REQUIRE(step < size - 64);
     char *data = memory + low + align * (int64_t)(next_random(seed) % 3);
-    return make_image(data, PIXVIEW_NHWC, shape, strides, dtype, device);
+    return make_image(data, PIXVIEW_LAYOUT_NHWC, shape, strides, dtype, device);
 }
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { SIZE = 1 << 17 };
 
-static const pixview_dtype I16 = {PIXVIEW_INT, 16, 1};
+static const pixview_dtype I16 = {PIXVIEW_DTYPE_INT, 16, 1};
 
 static pixview_convert_params plain(void)
 {
@@ -29,23 +29,23 @@ static double read_value(pixview_dtype dtype, const char *from)
     memcpy(&u16, from, dtype.bits >= 16 ? 2 : 1);
     memcpy(&i32, from, dtype.bits >= 32 ? 4 : 1);
     memcpy(&f32, from, dtype.bits >= 32 ? 4 : 1);
-    if (dtype.code == PIXVIEW_UINT)
+    if (dtype.code == PIXVIEW_DTYPE_UINT)
         return dtype.bits == 8 ? u8 : u16;
-    if (dtype.code == PIXVIEW_INT)
+    if (dtype.code == PIXVIEW_DTYPE_INT)
         return dtype.bits == 8 ? i8 : dtype.bits == 16 ? (int16_t)u16 : i32;
     if (dtype.bits == 32)
         return (double)f32;
-    return (double)(dtype.code == PIXVIEW_BFLOAT ? pixviewi_bf16_to_float(u16)
-                                                 : pixviewi_f16_to_float(u16));
+    return (double)(dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_to_float(u16)
+                                                       : pixviewi_f16_to_float(u16));
 }
 
 // How far the result may be from the formula in double: its own rounding, and that of a and b.
 static double tolerance(pixview_dtype dtype, double wanted, double in)
 {
-    double step = dtype.bits == 32               ? 0x1p-23
-                  : dtype.code == PIXVIEW_FLOAT  ? 0x1p-10
-                  : dtype.code == PIXVIEW_BFLOAT ? 0x1p-7
-                                                 : 0;
+    double step = dtype.bits == 32                     ? 0x1p-23
+                  : dtype.code == PIXVIEW_DTYPE_FLOAT  ? 0x1p-10
+                  : dtype.code == PIXVIEW_DTYPE_BFLOAT ? 0x1p-7
+                                                       : 0;
     double half_step = dtype.bits == 8 ? 0.5001 : fabs(wanted) * step * 0.5001 + 0x1p-25;
     return half_step + (fabs(in) + fabs(wanted) + 8) * 0x1p-22;
 }
@@ -57,7 +57,9 @@ static void require_value(pixview_dtype dtype, const char *got, double wanted, d
         wanted = !(wanted > 0) ? 0 : wanted > 255 ? 255 : wanted;
     if ((isnan(wanted) && isnan(value)) || (!isfinite(in) && value == wanted))
         return;
-    double limit = dtype.bits == 32 ? 0x1p128 : dtype.code == PIXVIEW_BFLOAT ? 0x1.ffp127 : 65520;
+    double limit = dtype.bits == 32                     ? 0x1p128
+                   : dtype.code == PIXVIEW_DTYPE_BFLOAT ? 0x1.ffp127
+                                                        : 65520;
     if (fabs(wanted) >= limit * 0.9999 && dtype.bits != 8)
         return;
     if (!(fabs(value - wanted) <= tolerance(dtype, wanted, in)))
@@ -77,8 +79,10 @@ static void test_values(void)
         for (int k = 0; k < 4 * 8; k++) {
             bool swap = k / 4 % 2, norm = k / 8 % 2, one = k / 16 % 2;
             pixview_dtype dtype = to[k % 4];
-            pixview_image src = make_image(a, PIXVIEW_HWC, LIST(16, 16, 4), NULL, from[i], CPU);
-            pixview_image dst = make_image(b, PIXVIEW_CHW, LIST(4, 16, 16), NULL, dtype, CPU);
+            pixview_image src =
+                make_image(a, PIXVIEW_LAYOUT_HWC, LIST(16, 16, 4), NULL, from[i], CPU);
+            pixview_image dst =
+                make_image(b, PIXVIEW_LAYOUT_CHW, LIST(4, 16, 16), NULL, dtype, CPU);
             pixview_convert_params params = plain();
             params.swap_rb = swap;
             params.scale = norm ? 1 / 255.0 : 0;
@@ -109,8 +113,8 @@ static void test_bits(void)
     double in[12] = {NAN, 1e300}, out[12] = {0};
     const double one = 1, zero = 0;
     pixview_convert_params params = plain();
-    pixview_image src = make_image(in, PIXVIEW_HWC, LIST(2, 2, 3), NULL, F64, CPU);
-    pixview_image dst = make_image(out, PIXVIEW_CHW, LIST(3, 2, 2), NULL, F64, CPU);
+    pixview_image src = make_image(in, PIXVIEW_LAYOUT_HWC, LIST(2, 2, 3), NULL, F64, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_LAYOUT_CHW, LIST(3, 2, 2), NULL, F64, CPU);
     params.swap_rb = true;
     params.mean = &zero, params.std = &one, params.channels = 1, params.scale = 1;
     REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
@@ -171,7 +175,7 @@ static void require_gathered(const bundle *of, const pixview_convert_params *par
 
 static void random_batches(pixview_device device, int rounds, uint64_t seed)
 {
-    bool gpu = device.type == PIXVIEW_CUDA;
+    bool gpu = device.type == PIXVIEW_DEVICE_CUDA;
     bundle b = {.memory = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
                 .list_memory = gpu ? fake_malloc(0, 8 * SIZE) : malloc(8 * SIZE),
                 .before = malloc(SIZE)};
@@ -186,7 +190,7 @@ static void random_batches(pixview_device device, int rounds, uint64_t seed)
         params.swap_rb = (b.whole.shape[3] == 3 || b.whole.shape[3] == 4) && round % 5 == 0;
         fill_random(b.memory, SIZE, (uint64_t)round);
         memcpy(b.before, b.memory, SIZE);
-        REQUIRE_OK(pixview_batch_copy(b.parts, b.count, &b.whole, &params, err));
+        REQUIRE_OK(pixview_stack(b.parts, b.count, &b.whole, &params, err));
         require_gathered(&b, &params);
         fake_reset();
     }
@@ -198,7 +202,7 @@ static void random_batches(pixview_device device, int rounds, uint64_t seed)
 // A batch that is smaller than its destination, as its images one by one.
 static void random_padded(pixview_device device, int rounds, uint64_t seed)
 {
-    bool gpu = device.type == PIXVIEW_CUDA;
+    bool gpu = device.type == PIXVIEW_DEVICE_CUDA;
     char *from = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
          *to = gpu ? fake_malloc(0, SIZE) : malloc(SIZE);
     char *wanted = malloc(SIZE), *start = malloc(SIZE);
@@ -227,7 +231,7 @@ static void random_padded(pixview_device device, int rounds, uint64_t seed)
         params.swap_rb = (shape[3] == 3 || shape[3] == 4) && round % 5 == 0;
         fill_random(start, SIZE, (uint64_t)round);
         memcpy(to, start, SIZE);
-        REQUIRE_OK(pixview_batch_copy(images, shape[0], &dst, &params, err));
+        REQUIRE_OK(pixview_stack(images, shape[0], &dst, &params, err));
         memcpy(wanted, to, SIZE);
         memcpy(to, start, SIZE);
         REQUIRE_OK(pixview_convert(&src, &dst, &params, err));
@@ -243,7 +247,7 @@ static void random_padded(pixview_device device, int rounds, uint64_t seed)
 // What was gathered comes back when it is split.
 static void random_splits(pixview_device device, int rounds, uint64_t seed)
 {
-    bool gpu = device.type == PIXVIEW_CUDA;
+    bool gpu = device.type == PIXVIEW_DEVICE_CUDA;
     bundle b = {.memory = gpu ? fake_malloc(0, SIZE) : malloc(SIZE),
                 .list_memory = gpu ? fake_malloc(0, 8 * SIZE) : malloc(8 * SIZE)};
     char *before = malloc(8 * SIZE);
@@ -253,7 +257,7 @@ static void random_splits(pixview_device device, int rounds, uint64_t seed)
         fill_random(b.memory, SIZE, (uint64_t)round);
         fill_random(b.list_memory, 8 * SIZE, (uint64_t)round + 1);
         memcpy(before, b.list_memory, 8 * SIZE);
-        REQUIRE_OK(pixview_batch_split(&b.whole, b.parts, b.count, NULL, err));
+        REQUIRE_OK(pixview_unstack(&b.whole, b.parts, b.count, NULL, err));
         int64_t at[4];
         FOR_EACH(at, &b.whole)
         {
@@ -276,28 +280,28 @@ static void test_calls(void)
     char *far = fake_malloc(0, SIZE), *out = fake_malloc(0, SIZE);
     pixview_image srcs[COUNT];
     for (int i = 0; i < COUNT; i++)
-        srcs[i] = make_image(far + i * 128, PIXVIEW_HWC, LIST(4, 5, 3), LIST(16, 3, 1), U8, GPU0);
-    pixview_image dst = make_image(out, PIXVIEW_NCHW, LIST(COUNT, 3, 4, 5), NULL, F32, GPU0);
+        srcs[i] =
+            make_image(far + i * 128, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(16, 3, 1), U8, GPU0);
+    pixview_image dst = make_image(out, PIXVIEW_LAYOUT_NCHW, LIST(COUNT, 3, 4, 5), NULL, F32, GPU0);
     pixview_convert_params params = plain();
-    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, &params, err)); // loads the kernels
+    REQUIRE_OK(pixview_stack(srcs, COUNT, &dst, &params, err)); // loads the kernels
     fake_reset();
-    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, &params, err));
+    REQUIRE_OK(pixview_stack(srcs, COUNT, &dst, &params, err));
     REQUIRE_WORK("launch");
     fake_reset();
-    dst = make_image(out, PIXVIEW_NCHW, LIST(COUNT, 3, 4, 5), NULL, U8, GPU0);
-    REQUIRE_OK(pixview_batch_split(&dst, srcs, COUNT, &params, err));
+    dst = make_image(out, PIXVIEW_LAYOUT_NCHW, LIST(COUNT, 3, 4, 5), NULL, U8, GPU0);
+    REQUIRE_OK(pixview_unstack(&dst, srcs, COUNT, &params, err));
     REQUIRE_WORK("launch");
     fake_reset();
     REQUIRE_OK(pixview_convert(&srcs[0], &srcs[1], NULL, err));
     REQUIRE_WORK("launch");
     fake_reset();
     params.stream = PIXVIEW_STREAM_NONE;
-    REQUIRE_FAILS(PIXVIEW_E_INVALID, "STREAM_NONE",
-                  pixview_batch_copy(srcs, COUNT, &dst, &params, err));
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "STREAM_NONE", pixview_stack(srcs, COUNT, &dst, &params, err));
     for (int i = 0; i < COUNT; i++)
-        srcs[i] = make_image(NULL, PIXVIEW_HWC, LIST(0, 5, 3), NULL, U8, GPU0);
-    dst = make_image(NULL, PIXVIEW_NCHW, LIST(COUNT, 3, 0, 5), NULL, F32, GPU0);
-    REQUIRE_OK(pixview_batch_copy(srcs, COUNT, &dst, NULL, err));
+        srcs[i] = make_image(NULL, PIXVIEW_LAYOUT_HWC, LIST(0, 5, 3), NULL, U8, GPU0);
+    dst = make_image(NULL, PIXVIEW_LAYOUT_NCHW, LIST(COUNT, 3, 0, 5), NULL, F32, GPU0);
+    REQUIRE_OK(pixview_stack(srcs, COUNT, &dst, NULL, err));
     REQUIRE_WORK("");
     fake_free(far), fake_free(out);
 }
@@ -307,25 +311,25 @@ static void test_between(void)
 {
     static uint8_t near[256];
     char *far = fake_malloc(0, 256), *wide = fake_malloc(0, 1024);
-    pixview_image host = make_image(near, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
-    pixview_image gpu = make_image(far, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, GPU0);
-    pixview_image floats = make_image(wide, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, GPU0);
-    pixview_image batch = make_image(wide, PIXVIEW_NHWC, LIST(1, 4, 5, 3), NULL, U8, GPU0);
+    pixview_image host = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    pixview_image gpu = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8, GPU0);
+    pixview_image floats = make_image(wide, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, F32, GPU0);
+    pixview_image batch = make_image(wide, PIXVIEW_LAYOUT_NHWC, LIST(1, 4, 5, 3), NULL, U8, GPU0);
     fill_random(near, sizeof near, 8);
     REQUIRE_OK(pixview_convert(&host, &gpu, NULL, err));
     REQUIRE(memcmp(near, far, 60) == 0);
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "pixview_copy it first",
                   pixview_convert(&host, &floats, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory and the batch on a GPU",
-                  pixview_batch_copy(&host, 1, &batch, NULL, err));
+                  pixview_stack(&host, 1, &batch, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "dsts[0] is in host memory",
-                  pixview_batch_split(&batch, &host, 1, NULL, err));
+                  pixview_unstack(&batch, &host, 1, NULL, err));
     floats.device.id = 1;
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU 0 and the destination on GPU 1",
                   pixview_convert(&gpu, &floats, NULL, err));
     batch.device.id = 1;
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is on GPU 0 and the batch on GPU 1",
-                  pixview_batch_copy(&gpu, 1, &batch, NULL, err));
+                  pixview_stack(&gpu, 1, &batch, NULL, err));
     fake_free(far), fake_free(wide);
 }
 
@@ -365,8 +369,8 @@ static void test_padding(void)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         pixview_dtype dtype = table[i].dtype;
         bool fits = table[i].fits;
-        pixview_image src = make_image(a, PIXVIEW_HW, LIST(1, 1), NULL, dtype, CPU);
-        pixview_image dst = make_image(b, PIXVIEW_HW, LIST(1, 2), NULL, dtype, CPU);
+        pixview_image src = make_image(a, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, dtype, CPU);
+        pixview_image dst = make_image(b, PIXVIEW_LAYOUT_HW, LIST(1, 2), NULL, dtype, CPU);
         pixview_convert_params params = plain();
         params.pad = true, params.pad_value = table[i].value;
         if (!fits) {
@@ -385,8 +389,8 @@ static void test_padded_values(void)
     uint8_t in = 20;
     float out[4];
     const double mean = 0.5, std = 0.25;
-    pixview_image src = make_image(&in, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
-    pixview_image dst = make_image(out, PIXVIEW_HW, LIST(2, 2), NULL, F32, CPU);
+    pixview_image src = make_image(&in, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_image dst = make_image(out, PIXVIEW_LAYOUT_HW, LIST(2, 2), NULL, F32, CPU);
     pixview_convert_params params = plain();
     params.scale = 1 / 255.0, params.mean = &mean, params.std = &std, params.channels = 1;
     params.pad = true, params.pad_value = 127.5;
@@ -411,11 +415,12 @@ static void test_far_apart(void)
         return;
     uint8_t small[12];
     fill_random(small, sizeof small, 4);
-    pixview_image parts[2] = {make_image(small, PIXVIEW_HWC, LIST(1, 2, 3), NULL, U8, CPU),
-                              make_image(small + 6, PIXVIEW_HWC, LIST(1, 2, 3), NULL, U8, CPU)};
-    pixview_image dst =
-        make_image(room, PIXVIEW_NCHW, LIST(2, 3, 1, 2), LIST(step, step / 5, 8, 4), F32, CPU);
-    REQUIRE_OK(pixview_batch_copy(parts, 2, &dst, NULL, err));
+    pixview_image parts[2] = {
+        make_image(small, PIXVIEW_LAYOUT_HWC, LIST(1, 2, 3), NULL, U8, CPU),
+        make_image(small + 6, PIXVIEW_LAYOUT_HWC, LIST(1, 2, 3), NULL, U8, CPU)};
+    pixview_image dst = make_image(room, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 1, 2),
+                                   LIST(step, step / 5, 8, 4), F32, CPU);
+    REQUIRE_OK(pixview_stack(parts, 2, &dst, NULL, err));
     int64_t at[4];
     FOR_EACH(at, &dst)
     {

@@ -24,8 +24,8 @@ static void require_copied(const pixview_image *src, const pixview_image *dst, c
 
 static void random_copies(pixview_device from, pixview_device to, int rounds, uint64_t seed)
 {
-    char *src = from.type == PIXVIEW_CUDA ? fake_malloc(from.id, SIZE) : malloc(SIZE);
-    char *dst = to.type == PIXVIEW_CUDA ? fake_malloc(to.id, SIZE) : malloc(SIZE);
+    char *src = from.type == PIXVIEW_DEVICE_CUDA ? fake_malloc(from.id, SIZE) : malloc(SIZE);
+    char *dst = to.type == PIXVIEW_DEVICE_CUDA ? fake_malloc(to.id, SIZE) : malloc(SIZE);
     char *before = malloc(SIZE);
     fill_random(src, SIZE, seed);
     for (int round = 0; round < rounds; round++) {
@@ -41,8 +41,8 @@ static void random_copies(pixview_device from, pixview_device to, int rounds, ui
         fake_reset();
     }
     REQUIRE_INT(fake_live_blocks(), 0);
-    from.type == PIXVIEW_CUDA ? fake_free(src) : free(src);
-    to.type == PIXVIEW_CUDA ? fake_free(dst) : free(dst);
+    from.type == PIXVIEW_DEVICE_CUDA ? fake_free(src) : free(src);
+    to.type == PIXVIEW_DEVICE_CUDA ? fake_free(dst) : free(dst);
     free(before);
 }
 
@@ -56,11 +56,11 @@ static void test_channels(void)
             for (int k = 0; k < 20; k++) {
                 const int64_t planar[] = {channels, 3, width}, mixed[] = {3, width, channels};
                 pixview_image a =
-                    make_image(src, k & 1 ? PIXVIEW_CHW : PIXVIEW_HWC, k & 1 ? planar : mixed, NULL,
-                               random_dtypes[k % 5], CPU);
+                    make_image(src, k & 1 ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC,
+                               k & 1 ? planar : mixed, NULL, random_dtypes[k % 5], CPU);
                 pixview_image b =
-                    make_image(dst, k & 2 ? PIXVIEW_CHW : PIXVIEW_HWC, k & 2 ? planar : mixed, NULL,
-                               random_dtypes[k % 5], CPU);
+                    make_image(dst, k & 2 ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC,
+                               k & 2 ? planar : mixed, NULL, random_dtypes[k % 5], CPU);
                 fill_random(dst, SIZE, (uint64_t)k);
                 memcpy(before, dst, SIZE);
                 REQUIRE_OK(pixview_copy(&a, &b, NULL, err));
@@ -74,8 +74,8 @@ static void test_channels(void)
 static void test_refused(void)
 {
     static uint8_t a[4096] __attribute__((aligned(16))), b[4096] __attribute__((aligned(16)));
-    pixview_image src = make_image(a, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
-    pixview_image dst = make_image(b, PIXVIEW_CHW, LIST(3, 4, 5), NULL, U8, CPU), other;
+    pixview_image src = make_image(a, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    pixview_image dst = make_image(b, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 5), NULL, U8, CPU), other;
     pixview_copy_params params = {sizeof params, PIXVIEW_STREAM_LEGACY};
     REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_copy(&src, NULL, &params, err));
@@ -85,19 +85,19 @@ static void test_refused(void)
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "STREAM_NONE", pixview_copy(&src, &dst, &params, err));
     other = src, other.reserved = 5;
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "reserved", pixview_copy(&other, &dst, NULL, err));
-    other = dst, other.flags = PIXVIEW_READ_ONLY;
+    other = dst, other.flags = PIXVIEW_FLAG_READ_ONLY;
     REQUIRE_FAILS(PIXVIEW_E_READONLY, "read-only", pixview_copy(&src, &other, NULL, err));
-    other = src, other.flags = PIXVIEW_READ_ONLY;
+    other = src, other.flags = PIXVIEW_FLAG_READ_ONLY;
     REQUIRE_OK(pixview_copy(&other, &dst, NULL, err));
-    other = make_image(b, PIXVIEW_CHW, LIST(3, 4, 5), NULL, U16, CPU);
+    other = make_image(b, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 5), NULL, U16, CPU);
     REQUIRE_FAILS(PIXVIEW_E_DTYPE, "uint16", pixview_copy(&src, &other, NULL, err));
-    other = make_image(b, PIXVIEW_HWC, LIST(3, 4, 5), NULL, U8, CPU);
+    other = make_image(b, PIXVIEW_LAYOUT_HWC, LIST(3, 4, 5), NULL, U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "4 along H", pixview_copy(&src, &other, NULL, err));
-    other = make_image(b, PIXVIEW_HWC, LIST(4, 5, 3), LIST(0, 3, 1), U8, CPU);
+    other = make_image(b, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(0, 3, 1), U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "overlaps itself", pixview_copy(&src, &other, NULL, err));
-    other = make_image(b, PIXVIEW_HWC, LIST(4, 5, 3), LIST(12, 3, 1), U8, CPU);
+    other = make_image(b, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(12, 3, 1), U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "overlaps itself", pixview_copy(&src, &other, NULL, err));
-    other = make_image(a + 59, PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    other = make_image(a + 59, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "share memory", pixview_copy(&src, &other, NULL, err));
     other = src, other.device.type = 77;
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "77", pixview_copy(&other, &dst, NULL, err));
@@ -109,7 +109,8 @@ static void test_refused(void)
 static void test_halves(void)
 {
     static uint8_t buffer[8 * 64];
-    pixview_image mat = make_image(buffer, PIXVIEW_HWC, LIST(8, 20, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image mat =
+        make_image(buffer, PIXVIEW_LAYOUT_HWC, LIST(8, 20, 3), LIST(64, 3, 1), U8, CPU);
     pixview_image left, right;
     fill_random(buffer, sizeof buffer, 5);
     REQUIRE_OK(pixview_image_crop(&mat, 0, 0, 8, 10, &left, err));
@@ -124,8 +125,8 @@ static void test_halves(void)
 static void test_plan(void)
 {
     static uint8_t a[4096] __attribute__((aligned(64))), b[4096] __attribute__((aligned(64)));
-    pixview_image src = make_image(a, PIXVIEW_HWC, LIST(8, 16, 3), LIST(64, 3, 1), U8, CPU);
-    pixview_image dst = make_image(b, PIXVIEW_HWC, LIST(8, 16, 3), LIST(128, 3, 1), U8, CPU);
+    pixview_image src = make_image(a, PIXVIEW_LAYOUT_HWC, LIST(8, 16, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image dst = make_image(b, PIXVIEW_LAYOUT_HWC, LIST(8, 16, 3), LIST(128, 3, 1), U8, CPU);
     pixviewi_copy_plan plan;
     // Pitched rows of 48 bytes move 16 at a time.
     REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
@@ -141,13 +142,13 @@ static void test_plan(void)
     REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
     REQUIRE_INT(plan.itemsize, 4);
     // Dense on both ends: one row.
-    src = make_image(a, PIXVIEW_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
-    dst = make_image(b, PIXVIEW_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
+    src = make_image(a, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
+    dst = make_image(b, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
     REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
     REQUIRE_INT(plan.shape[2], 1);
     REQUIRE_INT(plan.itemsize * plan.shape[3], 480);
     // Interleaving keeps the channels inside.
-    dst = make_image(b, PIXVIEW_NHWC, LIST(2, 4, 5, 3), NULL, F32, CPU);
+    dst = make_image(b, PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 5, 3), NULL, F32, CPU);
     REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
     REQUIRE_INT(plan.itemsize, 4);
     REQUIRE_INT(plan.shape[3], 3);
@@ -177,9 +178,10 @@ static void test_calls(void)
     enum { BYTES = 100 * 64 };
     static uint8_t near[BYTES];
     uint8_t *far = fake_malloc(0, BYTES), *far2 = fake_malloc(0, BYTES);
-    pixview_image host = make_image(near, PIXVIEW_HWC, LIST(8, 16, 3), NULL, U8, CPU), dst;
-    pixview_image gpu = make_image(far, PIXVIEW_HWC, LIST(8, 16, 3), LIST(64, 3, 1), U8, GPU0);
-    pixview_image planar = make_image(far2, PIXVIEW_CHW, LIST(3, 8, 16), NULL, U8, GPU0);
+    pixview_image host = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(8, 16, 3), NULL, U8, CPU), dst;
+    pixview_image gpu =
+        make_image(far, PIXVIEW_LAYOUT_HWC, LIST(8, 16, 3), LIST(64, 3, 1), U8, GPU0);
+    pixview_image planar = make_image(far2, PIXVIEW_LAYOUT_CHW, LIST(3, 8, 16), NULL, U8, GPU0);
     fake_reset();
     REQUIRE_OK(pixview_copy(&gpu, &planar, NULL, err));
     fake_reset();
@@ -195,8 +197,8 @@ static void test_calls(void)
     REQUIRE_OK(pixview_copy(&host, &planar, NULL, err));
     REQUIRE_WORK("copy sync");
     // Every other column of many rows: nothing for a copy engine.
-    dst = make_image(far, PIXVIEW_HWC, LIST(100, 8, 3), LIST(64, 6, 1), U8, GPU0);
-    host = make_image(near, PIXVIEW_HWC, LIST(100, 8, 3), NULL, U8, CPU);
+    dst = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(100, 8, 3), LIST(64, 6, 1), U8, GPU0);
+    host = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(100, 8, 3), NULL, U8, CPU);
     fake_reset();
     REQUIRE_OK(pixview_copy(&host, &dst, NULL, err));
     REQUIRE_WORK("alloc copy sync launch free");
@@ -205,7 +207,7 @@ static void test_calls(void)
     REQUIRE_WORK("alloc launch copy sync free");
     // Nothing to copy: no call.
     fake_reset();
-    gpu = make_image(NULL, PIXVIEW_HWC, LIST(0, 8, 3), NULL, U8, GPU0);
+    gpu = make_image(NULL, PIXVIEW_LAYOUT_HWC, LIST(0, 8, 3), NULL, U8, GPU0);
     REQUIRE_OK(pixview_copy(&gpu, &gpu, NULL, err));
     REQUIRE_CALLS("");
     fake_free(far), fake_free(far2);

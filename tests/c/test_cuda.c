@@ -131,8 +131,8 @@ static void test_a_copy_tries_again(void)
 {
     uint64_t a = fake_stream(0);
     uint8_t near[2] = {1, 2};
-    pixview_image src = make_image(near, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
-    pixview_image dst = make_image(near + 1, PIXVIEW_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_image src = make_image(near, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, U8, CPU);
+    pixview_image dst = make_image(near + 1, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, U8, CPU);
     pixview_owner *owner = used(&(pixviewi_use){.stream = a, .back = 0});
     fake_reset();
     fake_set_capture(a, 1, 10);
@@ -307,8 +307,8 @@ static void test_rows(void)
 static pixview_status copy_a_little(pixview_stream stream, pixview_error *err)
 {
     uint8_t *far = fake_malloc(0, 64);
-    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(2, 3, 3), NULL, U8, GPU0);
-    pixview_image dst = make_image(far + 32, PIXVIEW_CHW, LIST(3, 2, 3), NULL, U8, GPU0);
+    pixview_image src = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(2, 3, 3), NULL, U8, GPU0);
+    pixview_image dst = make_image(far + 32, PIXVIEW_LAYOUT_CHW, LIST(3, 2, 3), NULL, U8, GPU0);
     pixview_copy_params params = {sizeof params, stream};
     pixview_status status = pixview_copy(&src, &dst, &params, err);
     fake_free(far);
@@ -323,8 +323,8 @@ static void test_pinned_upload(void)
     uint64_t a = fake_stream(0);
     fake_register(pinned, SIZE, -1);
     fill_random(pinned, SIZE, 2);
-    pixview_image src = make_image(pinned, PIXVIEW_HWC, LIST(4, 8, 3), NULL, U8, CPU);
-    pixview_image dst = make_image(far, PIXVIEW_HWC, LIST(4, 8, 3), NULL, U8, GPU0);
+    pixview_image src = make_image(pinned, PIXVIEW_LAYOUT_HWC, LIST(4, 8, 3), NULL, U8, CPU);
+    pixview_image dst = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 8, 3), NULL, U8, GPU0);
     pixview_copy_params params = {sizeof params, a};
     fake_reset();
     REQUIRE_OK(pixview_copy(&src, &dst, &params, err)); // of nobody: it is waited for
@@ -365,7 +365,7 @@ static void test_pinned_upload(void)
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&no_owner, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&near_image, &dst, &params, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&dst, &near_image, &params, err));
-    pixview_image planes = make_image(far, PIXVIEW_CHW, LIST(3, 4, 8), NULL, U8, GPU0);
+    pixview_image planes = make_image(far, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 8), NULL, U8, GPU0);
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_copy(&src, &planes, &params, err)); // staged
     REQUIRE_INT(fake_capture_status(a), 1);
     params.stream = PIXVIEW_STREAM_LEGACY; // which the capture of `a` forbids
@@ -393,8 +393,9 @@ static void test_transfer_calls(void)
     enum { SIZE = 96 };
     uint8_t near[SIZE], pinned[SIZE], *far = fake_malloc(0, 2 * SIZE);
     pixview_copy_params params = {sizeof params, PIXVIEW_STREAM_LEGACY};
-    pixview_image host = make_image(near, PIXVIEW_CHW, LIST(3, 4, 8), NULL, U8, CPU);
-    pixview_image gpu = make_image(far, PIXVIEW_CHW, LIST(3, 4, 8), LIST(64, 16, 1), U8, GPU0);
+    pixview_image host = make_image(near, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 8), NULL, U8, CPU);
+    pixview_image gpu =
+        make_image(far, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 8), LIST(64, 16, 1), U8, GPU0);
     pixview_image held = host;
     fake_register(pinned, SIZE, -1);
     held.data = pinned;

@@ -50,9 +50,9 @@ static void test_work(void)
 {
     uint8_t *far = fake_malloc(1, 256), near[24] = {1, 2, 3};
     uint64_t a = fake_stream(1), b = fake_stream(1);
-    pixview_image host = make_image(near, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, CPU);
-    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
-    pixview_image dst = make_image(far + 128, PIXVIEW_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
+    pixview_image host = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(2, 4, 3), NULL, U8, CPU);
+    pixview_image src = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
+    pixview_image dst = make_image(far + 128, PIXVIEW_LAYOUT_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
     pixview_copy_params params = {sizeof params, a};
     fake_set_current_device(0);
     REQUIRE_OK(pixview_copy(&host, &src, &params, err));
@@ -72,15 +72,15 @@ static void test_work(void)
 static void test_launch_calls(void)
 {
     uint8_t *far = fake_malloc(1, 256);
-    pixview_image src = make_image(far, PIXVIEW_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
-    pixview_image dst = make_image(far + 128, PIXVIEW_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
+    pixview_image src = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(2, 4, 3), NULL, U8, GPU1);
+    pixview_image dst = make_image(far + 128, PIXVIEW_LAYOUT_CHW, LIST(3, 2, 4), NULL, U8, GPU1);
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
     fake_set_current_device(1);
     fake_reset();
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));
     REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuStreamIsCapturing cuLaunchKernel");
     fake_reset();
-    REQUIRE_OK(pixview_batch_copy(&src, 1, &dst, NULL, err));
+    REQUIRE_OK(pixview_stack(&src, 1, &dst, NULL, err));
     REQUIRE_CALLS("cuCtxGetCurrent cuCtxGetId cuStreamIsCapturing cuLaunchKernel");
     fake_set_current_device(0); // its number is not that of the kernels' context
     REQUIRE_OK(pixview_copy(&src, &dst, NULL, err));

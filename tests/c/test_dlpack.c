@@ -29,9 +29,9 @@ static DlManaged a_tensor(void)
         .version = {1, 0},
         .deleter = count_versioned,
         .tensor = {.data = pixels,
-                   .device = {PIXVIEW_CPU, 0},
+                   .device = {PIXVIEW_DEVICE_CPU, 0},
                    .ndim = 3,
-                   .dtype = {PIXVIEW_FLOAT, 32, 1},
+                   .dtype = {PIXVIEW_DTYPE_FLOAT, 32, 1},
                    .shape = a_shape,
                    .strides = a_strides},
     };
@@ -43,13 +43,13 @@ static void test_import(void)
     DlManaged tensor = a_tensor();
     tensor.flags = DL_FLAG_READ_ONLY | DL_FLAG_IS_COPIED;
     tensor.tensor.byte_offset = 8;
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
     REQUIRE_PTR(image.data, pixels + 2);
-    REQUIRE_INT(image.shape[PIXVIEW_C], 3);
-    REQUIRE_INT(image.strides[PIXVIEW_C], 4);
-    REQUIRE_INT(image.strides[PIXVIEW_H], 64);
-    REQUIRE_INT(image.strides[PIXVIEW_W], 12);
-    REQUIRE_INT(image.flags, PIXVIEW_READ_ONLY);
+    REQUIRE_INT(image.shape[PIXVIEW_AXIS_C], 3);
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_C], 4);
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_H], 64);
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_W], 12);
+    REQUIRE_INT(image.flags, PIXVIEW_FLAG_READ_ONLY);
     pixview_owner_ref(image.owner);
     pixview_owner_unref(image.owner);
     REQUIRE_INT(deleted, 0);
@@ -58,17 +58,17 @@ static void test_import(void)
 
     DlManagedLegacy legacy = {.tensor = a_tensor().tensor, .deleter = count_legacy};
     legacy.tensor.strides = NULL; // packed, before DLPack 1.2
-    REQUIRE_OK(pixview_image_from_dlpack_legacy_take(&legacy, PIXVIEW_CHW, &image, err));
-    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_CHW));
+    REQUIRE_OK(pixview_image_from_dlpack_legacy_take(&legacy, PIXVIEW_LAYOUT_CHW, &image, err));
+    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_LAYOUT_CHW));
     REQUIRE_INT(image.flags, 0);
     pixview_owner_unref(image.owner);
     REQUIRE_INT(deleted, 1);
 
     tensor = a_tensor();
     tensor.deleter = NULL; // allowed
-    tensor.tensor.device = (DlDevice){PIXVIEW_CUDA_MANAGED, 3};
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
-    REQUIRE_INT(image.device.type, PIXVIEW_CUDA_MANAGED);
+    tensor.tensor.device = (DlDevice){PIXVIEW_DEVICE_CUDA_MANAGED, 3};
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
+    REQUIRE_INT(image.device.type, PIXVIEW_DEVICE_CUDA_MANAGED);
     REQUIRE_INT(image.device.id, 3);
     pixview_owner_unref(image.owner);
 }
@@ -82,20 +82,20 @@ static void test_import_empty(void)
     tensor.tensor.byte_offset = 64;
     tensor.tensor.shape = shape;
     tensor.tensor.strides = NULL;
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
     REQUIRE(pixview_image_is_empty(&image));
     pixview_owner_unref(image.owner);
     // The stride of an axis of extent 1 may be anything.
     shape[1] = 1, shape[2] = 1;
     tensor = a_tensor();
     tensor.tensor.shape = shape, tensor.tensor.strides = strides;
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
     pixview_owner_unref(image.owner);
 }
 
 #define TAKE(change)                \
     (tensor = a_tensor(), (change), \
-     pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err))
+     pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err))
 
 static void test_import_refused(void)
 {
@@ -114,9 +114,9 @@ static void test_import_refused(void)
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space", TAKE(tensor.tensor.strides = far));
     REQUIRE_INT(deleted, 0); // still the caller's
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL",
-                  pixview_image_from_dlpack_take(NULL, PIXVIEW_CHW, &image, err));
+                  pixview_image_from_dlpack_take(NULL, PIXVIEW_LAYOUT_CHW, &image, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL",
-                  pixview_image_from_dlpack_legacy_take(NULL, PIXVIEW_CHW, &image, err));
+                  pixview_image_from_dlpack_legacy_take(NULL, PIXVIEW_LAYOUT_CHW, &image, err));
 
     // Another major version: only the deleter may be touched, and has to be called.
     REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "2.1", TAKE(tensor.version = ((DlVersion){2, 1})));
@@ -135,7 +135,8 @@ static void release(void *ctx)
 
 static pixview_image owned_image(void)
 {
-    pixview_image image = make_image(pixels, PIXVIEW_HWC, LIST(4, 5, 3), LIST(64, 12, 4), F32, CPU);
+    pixview_image image =
+        make_image(pixels, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(64, 12, 4), F32, CPU);
     released = 0;
     REQUIRE_OK(pixview_owner_create(NULL, release, &image.owner, err));
     return image;
@@ -145,8 +146,8 @@ static void test_export(void)
 {
     pixview_image image = owned_image();
     DlManaged *tensor = NULL;
-    image.flags = PIXVIEW_READ_ONLY;
-    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_NCHW, &tensor, err));
+    image.flags = PIXVIEW_FLAG_READ_ONLY;
+    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_NCHW, &tensor, err));
     pixview_owner_unref(image.owner);
     REQUIRE_INT(released, 0); // the tensor counts
     REQUIRE_INT(tensor->version.major, 1);
@@ -169,21 +170,21 @@ static void test_export_legacy(void)
 {
     pixview_image image = owned_image();
     DlManagedLegacy *tensor = NULL;
-    REQUIRE_OK(pixview_image_to_dlpack_legacy(&image, PIXVIEW_HWC, &tensor, err));
+    REQUIRE_OK(pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HWC, &tensor, err));
     REQUIRE_INT(tensor->tensor.ndim, 3);
     REQUIRE_INT(tensor->tensor.strides[0], 16);
     DlManagedLegacy copy = *tensor;
     memset(tensor, 0, sizeof *tensor);
     copy.deleter(&copy);
     REQUIRE_INT(released, 0);
-    image.flags = PIXVIEW_READ_ONLY;
+    image.flags = PIXVIEW_FLAG_READ_ONLY;
     tensor = &copy;
     REQUIRE_FAILS(PIXVIEW_E_READONLY, "read-only",
-                  pixview_image_to_dlpack_legacy(&image, PIXVIEW_HWC, &tensor, err));
+                  pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HWC, &tensor, err));
     REQUIRE(tensor == NULL);
     image.flags = 0;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "no axis C",
-                  pixview_image_to_dlpack_legacy(&image, PIXVIEW_HW, &tensor, err));
+                  pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HW, &tensor, err));
     pixview_owner_unref(image.owner);
     REQUIRE_INT(released, 1);
 }
@@ -194,12 +195,12 @@ static void test_slots(void)
 {
     pixview_image image = owned_image();
     pixviewi_slot *first, *second, *third;
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_HWC, &first, err));
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_CHW, &second, err));
+    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
+    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_CHW, &second, err));
     REQUIRE(first->embedded && !second->embedded);
     REQUIRE_PTR(first, &image.owner->slot);
     pixviewi_slot_unref(first);
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_HWC, &third, err));
+    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &third, err));
     REQUIRE_PTR(third, first); // free again
     pixview_owner_unref(image.owner);
     // A consumer that may fail after its deleter ran: two counts.
@@ -213,7 +214,7 @@ static void test_slots(void)
     pixviewi_slot_unref(NULL);
 
     image.owner = NULL; // borrowed memory
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_HWC, &first, err));
+    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
     pixviewi_slot_unref(first);
 }
 
@@ -222,32 +223,33 @@ static void test_export_refused(void)
     pixview_image image = owned_image();
     DlManaged *tensor = NULL;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "no axis C",
-                  pixview_image_to_dlpack(&image, PIXVIEW_HW, &tensor, err));
+                  pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "image",
-                  pixview_image_to_dlpack(NULL, PIXVIEW_HW, &tensor, err));
+                  pixview_image_to_dlpack(NULL, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "out",
-                  pixview_image_to_dlpack(&image, PIXVIEW_HWC, NULL, err));
+                  pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, NULL, err));
     REQUIRE_INT(atomic_load(&image.owner->count), 1); // nothing kept, and the slot is free
     REQUIRE(!atomic_load(&image.owner->slot_taken));
     pixview_owner_unref(image.owner);
     // Half elements have no stride in elements.
-    image = make_image(pixels, PIXVIEW_HW, LIST(2, 3), LIST(72, 24), C128, CPU);
+    image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(2, 3), LIST(72, 24), C128, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "strides[0]=72",
-                  pixview_image_to_dlpack(&image, PIXVIEW_HW, &tensor, err));
+                  pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE(tensor == NULL);
 }
 
 // Negative strides stay exact, empty tensors have no address.
 static void test_export_strides(void)
 {
-    pixview_image image = make_image(pixels + 100, PIXVIEW_HW, LIST(4, 5), LIST(-80, -4), F32, CPU);
+    pixview_image image =
+        make_image(pixels + 100, PIXVIEW_LAYOUT_HW, LIST(4, 5), LIST(-80, -4), F32, CPU);
     DlManaged *tensor = NULL;
-    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_HW, &tensor, err));
+    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE_INT(tensor->tensor.strides[0], -20);
     REQUIRE_INT(tensor->tensor.strides[1], -1);
     tensor->deleter(tensor);
-    image = make_image(pixels, PIXVIEW_HW, LIST(4, 0), NULL, F32, CPU);
-    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_HW, &tensor, err));
+    image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(4, 0), NULL, F32, CPU);
+    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE_PTR(tensor->tensor.data, NULL);
     tensor->deleter(tensor);
 }
@@ -257,9 +259,9 @@ static void test_round_trip(void)
 {
     pixview_image image = owned_image(), back;
     DlManaged *tensor = NULL;
-    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_CHW, &tensor, err));
+    REQUIRE_OK(pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_CHW, &tensor, err));
     pixview_owner_unref(image.owner);
-    REQUIRE_OK(pixview_image_from_dlpack_take(tensor, PIXVIEW_CHW, &back, err));
+    REQUIRE_OK(pixview_image_from_dlpack_take(tensor, PIXVIEW_LAYOUT_CHW, &back, err));
     REQUIRE(memcmp(back.shape, image.shape, sizeof back.shape) == 0);
     REQUIRE(memcmp(back.strides, image.strides, sizeof back.strides) == 0);
     REQUIRE_INT(released, 0);
@@ -273,12 +275,12 @@ static void test_exit(void)
     pixview_image image;
     DlManaged tensor = a_tensor();
     pixviewi_set_exiting();
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
     pixview_owner_unref(image.owner);
     REQUIRE_INT(deleted, 1);
     tensor = a_tensor();
-    tensor.tensor.device.type = PIXVIEW_CUDA;
-    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_CHW, &image, err));
+    tensor.tensor.device.type = PIXVIEW_DEVICE_CUDA;
+    REQUIRE_OK(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_CHW, &image, err));
     pixview_owner_unref(image.owner);
     REQUIRE_INT(deleted, 0);
 }

@@ -6,21 +6,21 @@ static const struct {
     int size;
     const char *name, *typestr;
 } known[] = {
-    {{PIXVIEW_BOOL, 8, 1}, 1, "bool", "|b1"},
-    {{PIXVIEW_INT, 8, 1}, 1, "int8", "|i1"},
-    {{PIXVIEW_INT, 16, 1}, 2, "int16", "<i2"},
-    {{PIXVIEW_INT, 32, 1}, 4, "int32", "<i4"},
-    {{PIXVIEW_INT, 64, 1}, 8, "int64", "<i8"},
-    {{PIXVIEW_UINT, 8, 1}, 1, "uint8", "|u1"},
-    {{PIXVIEW_UINT, 16, 1}, 2, "uint16", "<u2"},
-    {{PIXVIEW_UINT, 32, 1}, 4, "uint32", "<u4"},
-    {{PIXVIEW_UINT, 64, 1}, 8, "uint64", "<u8"},
-    {{PIXVIEW_FLOAT, 16, 1}, 2, "float16", "<f2"},
-    {{PIXVIEW_FLOAT, 32, 1}, 4, "float32", "<f4"},
-    {{PIXVIEW_FLOAT, 64, 1}, 8, "float64", "<f8"},
-    {{PIXVIEW_BFLOAT, 16, 1}, 2, "bfloat16", NULL},
-    {{PIXVIEW_COMPLEX, 64, 1}, 8, "complex64", "<c8"},
-    {{PIXVIEW_COMPLEX, 128, 1}, 16, "complex128", "<c16"},
+    {{PIXVIEW_DTYPE_BOOL, 8, 1}, 1, "bool", "|b1"},
+    {{PIXVIEW_DTYPE_INT, 8, 1}, 1, "int8", "|i1"},
+    {{PIXVIEW_DTYPE_INT, 16, 1}, 2, "int16", "<i2"},
+    {{PIXVIEW_DTYPE_INT, 32, 1}, 4, "int32", "<i4"},
+    {{PIXVIEW_DTYPE_INT, 64, 1}, 8, "int64", "<i8"},
+    {{PIXVIEW_DTYPE_UINT, 8, 1}, 1, "uint8", "|u1"},
+    {{PIXVIEW_DTYPE_UINT, 16, 1}, 2, "uint16", "<u2"},
+    {{PIXVIEW_DTYPE_UINT, 32, 1}, 4, "uint32", "<u4"},
+    {{PIXVIEW_DTYPE_UINT, 64, 1}, 8, "uint64", "<u8"},
+    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, 2, "float16", "<f2"},
+    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, 4, "float32", "<f4"},
+    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, 8, "float64", "<f8"},
+    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, 2, "bfloat16", NULL},
+    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, 8, "complex64", "<c8"},
+    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, 16, "complex128", "<c16"},
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
 
@@ -54,8 +54,8 @@ static void test_unknown(void)
             REQUIRE(pixview_dtype_size(dtype) == 0 || strcmp(pixview_dtype_name(dtype), "?") != 0);
         }
     REQUIRE_INT(sized, KNOWN);
-    REQUIRE_INT(pixview_dtype_size((pixview_dtype){PIXVIEW_UINT, 8, 2}), 0);
-    REQUIRE_INT(pixview_dtype_size((pixview_dtype){PIXVIEW_UINT, 8, 0}), 0);
+    REQUIRE_INT(pixview_dtype_size((pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 2}), 0);
+    REQUIRE_INT(pixview_dtype_size((pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 0}), 0);
     REQUIRE_TEXT(pixview_dtype_name((pixview_dtype){10, 8, 1}), "?");
     REQUIRE(pixview_typestr((pixview_dtype){10, 8, 1}) == NULL);
 }

@@ -51,11 +51,11 @@ static void test_huge(void)
     pixview_owner *owners[2];
     REQUIRE_OK(pixviewi_cuda_alloc(0, bytes, PIXVIEW_STREAM_LEGACY, &mixed, &owners[0], err));
     REQUIRE_OK(pixviewi_cuda_alloc(0, bytes, PIXVIEW_STREAM_LEGACY, &planar, &owners[1], err));
-    pixview_image src = make_image(mixed, PIXVIEW_HWC, LIST(h, w, 3), NULL, U8, GPU0);
-    pixview_image dst = make_image(planar, PIXVIEW_CHW, LIST(3, h, w), NULL, U8, GPU0);
+    pixview_image src = make_image(mixed, PIXVIEW_LAYOUT_HWC, LIST(h, w, 3), NULL, U8, GPU0);
+    pixview_image dst = make_image(planar, PIXVIEW_LAYOUT_CHW, LIST(3, h, w), NULL, U8, GPU0);
     for (int64_t k = 0; k < 2; k++) {
         uint8_t up[4 * 4 * 3], down[4 * 4 * 3];
-        pixview_image host = make_image(up, PIXVIEW_HWC, LIST(4, 4, 3), NULL, U8, CPU), part;
+        pixview_image host = make_image(up, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, CPU), part;
         fill_random(up, sizeof up, (uint64_t)k + 1);
         REQUIRE_OK(pixview_image_crop(&src, k * (h - 4), k * (w - 4), 4, 4, &part, err));
         REQUIRE_OK(pixview_copy(&host, &part, NULL, err));

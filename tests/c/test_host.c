@@ -23,7 +23,7 @@ static bool same(const char *a, const char *b, pixview_dtype dtype)
         return true;
     memcpy(&half_a, a, sizeof half_a), memcpy(&half_b, b, sizeof half_b);
     if (size == 2) {
-        uint16_t infinite = dtype.code == PIXVIEW_BFLOAT ? 0x7f80 : 0x7c00;
+        uint16_t infinite = dtype.code == PIXVIEW_DTYPE_BFLOAT ? 0x7f80 : 0x7c00;
         return (half_a & 0x7fff) > infinite && (half_b & 0x7fff) > infinite;
     }
     memcpy(&single_a, a, sizeof single_a), memcpy(&single_b, b, sizeof single_b);
@@ -81,10 +81,13 @@ static void check(pixviewi_move *move, pixview_image *dst_images)
 // ---- at random --------------------------------------------------------------------------------
 
 static const pixview_dtype from_types[] = {
-    {PIXVIEW_UINT, 8, 1}, {PIXVIEW_INT, 8, 1},    {PIXVIEW_UINT, 16, 1},   {PIXVIEW_INT, 16, 1},
-    {PIXVIEW_INT, 32, 1}, {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}};
-static const pixview_dtype to_types[] = {
-    {PIXVIEW_UINT, 8, 1}, {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}};
+    {PIXVIEW_DTYPE_UINT, 8, 1},    {PIXVIEW_DTYPE_INT, 8, 1},   {PIXVIEW_DTYPE_UINT, 16, 1},
+    {PIXVIEW_DTYPE_INT, 16, 1},    {PIXVIEW_DTYPE_INT, 32, 1},  {PIXVIEW_DTYPE_FLOAT, 16, 1},
+    {PIXVIEW_DTYPE_BFLOAT, 16, 1}, {PIXVIEW_DTYPE_FLOAT, 32, 1}};
+static const pixview_dtype to_types[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
+                                         {PIXVIEW_DTYPE_FLOAT, 16, 1},
+                                         {PIXVIEW_DTYPE_BFLOAT, 16, 1},
+                                         {PIXVIEW_DTYPE_FLOAT, 32, 1}};
 
 static void random_extents(int64_t shape[4], uint64_t *seed)
 {
@@ -177,7 +180,7 @@ static void test_random(int rounds, uint64_t seed)
 
 static void test_widths(void)
 {
-    static const pixview_layout layouts[] = {PIXVIEW_CHW, PIXVIEW_HWC};
+    static const pixview_layout layouts[] = {PIXVIEW_LAYOUT_CHW, PIXVIEW_LAYOUT_HWC};
     static const int channels[] = {1, 2, 3, 4, 5, 8, 16};
     for (int64_t width = 1; width <= 67; width++)
         for (int k = 0; k < 7 * 5 * 4 * 2 * 2; k++) {
@@ -185,12 +188,13 @@ static void test_widths(void)
             pixview_dtype dtype = random_dtypes[k / 7 % 5];
             pixview_layout in = layouts[k / 280 % 2], out = layouts[k / 35 % 2];
             int64_t size = pixview_dtype_size(dtype), align = size > 8 ? 8 : size;
-            pixview_image a = make_image(src + odd * align, in,
-                                         in == PIXVIEW_CHW ? LIST(c, 3, width) : LIST(3, width, c),
-                                         NULL, dtype, CPU);
-            pixview_image b = make_image(dst + odd * align, out,
-                                         out == PIXVIEW_CHW ? LIST(c, 3, width) : LIST(3, width, c),
-                                         NULL, dtype, CPU);
+            pixview_image a = make_image(
+                src + odd * align, in,
+                in == PIXVIEW_LAYOUT_CHW ? LIST(c, 3, width) : LIST(3, width, c), NULL, dtype, CPU);
+            pixview_image b =
+                make_image(dst + odd * align, out,
+                           out == PIXVIEW_LAYOUT_CHW ? LIST(c, 3, width) : LIST(3, width, c), NULL,
+                           dtype, CPU);
             pixviewi_move move = {.src = {dtype, a.data, {0}, NULL, {0}},
                                   .dst = {dtype, b.data, {0}, NULL, {0}},
                                   .values.swap_rb = swap && (c == 3 || c == 4)};

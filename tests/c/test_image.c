@@ -10,7 +10,7 @@ static uint8_t memory[1 << 16] __attribute__((aligned(64)));
 
 static void test_init(void)
 {
-    pixview_image image = make_image(memory, PIXVIEW_CHW, LIST(3, 4, 5), NULL, F32, GPU1);
+    pixview_image image = make_image(memory, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 5), NULL, F32, GPU1);
     REQUIRE_PTR(image.data, memory);
     const int64_t shape[4] = {1, 4, 5, 3}, strides[4] = {240, 20, 4, 80};
     for (int i = 0; i < 4; i++) {
@@ -18,7 +18,7 @@ static void test_init(void)
         REQUIRE_INT(image.strides[i], strides[i]);
     }
     REQUIRE(pixview_dtype_equal(image.dtype, F32));
-    REQUIRE_INT(image.device.type, PIXVIEW_CUDA);
+    REQUIRE_INT(image.device.type, PIXVIEW_DEVICE_CUDA);
     REQUIRE_INT(image.device.id, 1);
     REQUIRE_INT(image.flags, 0);
     REQUIRE_INT(image.stream, PIXVIEW_STREAM_LEGACY);
@@ -36,23 +36,25 @@ static void test_refused(void)
     memset(&image, 0xAB, sizeof image);
     before = image;
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "out",
-                  INIT(NULL, memory, 2, LIST(2, 2), NULL, U8, PIXVIEW_HW));
-    REQUIRE_FAILS(PIXVIEW_E_INVALID, "shape", INIT(&image, memory, 2, NULL, NULL, U8, PIXVIEW_HW));
+                  INIT(NULL, memory, 2, LIST(2, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "shape",
+                  INIT(&image, memory, 2, NULL, NULL, U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "layout",
                   INIT(&image, memory, 0, LIST(2), NULL, U8, PIXVIEW_LAYOUT_NONE));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "layout",
                   INIT(&image, memory, 0, LIST(2), NULL, U8, (pixview_layout)77));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "rank 3",
-                  INIT(&image, memory, 3, LIST(2, 2, 2), NULL, U8, PIXVIEW_HW));
+                  INIT(&image, memory, 3, LIST(2, 2, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "shape[0]=-1",
-                  INIT(&image, memory, 3, LIST(-1, 2, 2), NULL, U8, PIXVIEW_CHW));
-    REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "shape[2]=-9223372036854775808",
-                  INIT(&image, memory, 3, LIST(3, 2, INT64_MIN), LIST(9, 3, 1), U8, PIXVIEW_CHW));
+                  INIT(&image, memory, 3, LIST(-1, 2, 2), NULL, U8, PIXVIEW_LAYOUT_CHW));
+    REQUIRE_FAILS(
+        PIXVIEW_E_LAYOUT, "shape[2]=-9223372036854775808",
+        INIT(&image, memory, 3, LIST(3, 2, INT64_MIN), LIST(9, 3, 1), U8, PIXVIEW_LAYOUT_CHW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "NULL",
-                  INIT(&image, NULL, 2, LIST(2, 2), LIST(2, 1), U8, PIXVIEW_HW));
+                  INIT(&image, NULL, 2, LIST(2, 2), LIST(2, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(
         PIXVIEW_E_DTYPE, "3 lanes",
-        INIT(&image, memory, 2, LIST(2, 2), NULL, ((pixview_dtype){1, 8, 3}), PIXVIEW_HW));
+        INIT(&image, memory, 2, LIST(2, 2), NULL, ((pixview_dtype){1, 8, 3}), PIXVIEW_LAYOUT_HW));
     REQUIRE(memcmp(&image, &before, sizeof image) == 0);
 }
 
@@ -60,22 +62,22 @@ static void test_alignment(void)
 {
     pixview_image image;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "strides[1]=3 is not a multiple of the alignment 4",
-                  INIT(&image, memory, 2, LIST(2, 2), LIST(64, 3), F32, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(2, 2), LIST(64, 3), F32, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "strides[0]=66",
-                  INIT(&image, memory, 3, LIST(2, 2, 3), LIST(66, 12, 4), F32, PIXVIEW_HWC));
+                  INIT(&image, memory, 3, LIST(2, 2, 3), LIST(66, 12, 4), F32, PIXVIEW_LAYOUT_HWC));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "alignment 4 of float32",
-                  INIT(&image, memory + 2, 2, LIST(2, 2), NULL, F32, PIXVIEW_HW));
+                  INIT(&image, memory + 2, 2, LIST(2, 2), NULL, F32, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "alignment 8",
-                  INIT(&image, memory + 4, 2, LIST(2, 2), NULL, C128, PIXVIEW_HW));
+                  INIT(&image, memory + 4, 2, LIST(2, 2), NULL, C128, PIXVIEW_LAYOUT_HW));
     // complex128 is two doubles.
-    REQUIRE_OK(INIT(&image, memory + 8, 2, LIST(2, 2), LIST(40, 16), C128, PIXVIEW_HW));
+    REQUIRE_OK(INIT(&image, memory + 8, 2, LIST(2, 2), LIST(40, 16), C128, PIXVIEW_LAYOUT_HW));
     // A stride along one element means nothing.
-    REQUIRE_OK(INIT(&image, memory, 2, LIST(1, 2), LIST(3, 4), F32, PIXVIEW_HW));
-    REQUIRE_INT(image.strides[PIXVIEW_H], 8);
+    REQUIRE_OK(INIT(&image, memory, 2, LIST(1, 2), LIST(3, 4), F32, PIXVIEW_LAYOUT_HW));
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_H], 8);
     // Nor does anything where nothing is.
-    REQUIRE_OK(INIT(&image, memory + 1, 2, LIST(0, 2), LIST(3, 5), F32, PIXVIEW_HW));
-    REQUIRE_INT(image.strides[PIXVIEW_H], 8);
-    REQUIRE_INT(image.strides[PIXVIEW_W], 4);
+    REQUIRE_OK(INIT(&image, memory + 1, 2, LIST(0, 2), LIST(3, 5), F32, PIXVIEW_LAYOUT_HW));
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_H], 8);
+    REQUIRE_INT(image.strides[PIXVIEW_AXIS_W], 4);
 }
 
 // Extents and strides at the end of int64 and of the address space.
@@ -85,37 +87,37 @@ static void test_limits(void)
     pixview_image image;
     char *end = (char *)UINTPTR_MAX;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, memory, 2, LIST(half, 2), NULL, U8, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(half, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, memory, 2, LIST(half, 4), LIST(0, 0), U8, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(half, 4), LIST(0, 0), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, memory, 2, LIST(3, 2), LIST(big, 1), U8, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(3, 2), LIST(big, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, memory, 2, LIST(2, 2), LIST(half, half), U8, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(2, 2), LIST(half, half), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, memory, 2, LIST(2, 2), LIST(INT64_MIN, 1), U8, PIXVIEW_HW));
+                  INIT(&image, memory, 2, LIST(2, 2), LIST(INT64_MIN, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, end - 2, 2, LIST(2, 2), NULL, U8, PIXVIEW_HW));
+                  INIT(&image, end - 2, 2, LIST(2, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
-                  INIT(&image, (char *)16, 2, LIST(18, 1), LIST(-1, 1), U8, PIXVIEW_HW));
+                  INIT(&image, (char *)16, 2, LIST(18, 1), LIST(-1, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space", // an empty image has extents too
-                  INIT(&image, memory, 3, LIST(0, half, 4), NULL, U8, PIXVIEW_HWC));
-    REQUIRE_OK(INIT(&image, end - 4, 2, LIST(2, 2), NULL, U8, PIXVIEW_HW));
-    REQUIRE_OK(INIT(&image, (char *)16, 2, LIST(17, 1), LIST(-1, 1), U8, PIXVIEW_HW));
-    REQUIRE_OK(INIT(&image, memory, 2, LIST(1, 2), LIST(big, 1), U8, PIXVIEW_HW));
-    REQUIRE_OK(INIT(&image, memory, 2, LIST(half, 1), LIST(0, 1), U8, PIXVIEW_HW));
+                  INIT(&image, memory, 3, LIST(0, half, 4), NULL, U8, PIXVIEW_LAYOUT_HWC));
+    REQUIRE_OK(INIT(&image, end - 4, 2, LIST(2, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
+    REQUIRE_OK(INIT(&image, (char *)16, 2, LIST(17, 1), LIST(-1, 1), U8, PIXVIEW_LAYOUT_HW));
+    REQUIRE_OK(INIT(&image, memory, 2, LIST(1, 2), LIST(big, 1), U8, PIXVIEW_LAYOUT_HW));
+    REQUIRE_OK(INIT(&image, memory, 2, LIST(half, 1), LIST(0, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_INT(pixview_image_nbytes(&image), half);
 }
 
 static void test_empty(void)
 {
-    pixview_image image = make_image(NULL, PIXVIEW_HWC, LIST(0, 5, 3), NULL, U8, CPU);
+    pixview_image image = make_image(NULL, PIXVIEW_LAYOUT_HWC, LIST(0, 5, 3), NULL, U8, CPU);
     REQUIRE(pixview_image_is_empty(&image));
     REQUIRE_INT(pixview_image_nbytes(&image), 0);
-    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_HWC));
-    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_HW)); // C is 3
+    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HWC));
+    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HW)); // C is 3
     REQUIRE_OK(pixview_image_check_interleaved(&image, err));
-    image = make_image(NULL, PIXVIEW_HWC, LIST(4, 5, 0), LIST(1, 1, 1), U8, CPU);
+    image = make_image(NULL, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 0), LIST(1, 1, 1), U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "channels", pixview_image_check_interleaved(&image, err));
 }
 
@@ -123,8 +125,9 @@ static void test_empty(void)
 // every element says.
 static void test_random(void)
 {
-    static const pixview_layout layouts[] = {PIXVIEW_HW, PIXVIEW_CHW, PIXVIEW_HWC, PIXVIEW_NCHW,
-                                             PIXVIEW_NHWC};
+    static const pixview_layout layouts[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_CHW,
+                                             PIXVIEW_LAYOUT_HWC, PIXVIEW_LAYOUT_NCHW,
+                                             PIXVIEW_LAYOUT_NHWC};
     static const int64_t extents[] = {0, 1, 1, 2, 3, 5};
     static const pixview_dtype dtypes[] = {{1, 8, 1}, {2, 32, 1}, {5, 128, 1}};
     uint64_t seed = 1;
@@ -207,7 +210,8 @@ static void test_random_large(void)
 
 static void test_validate(void)
 {
-    pixview_image good = make_image(memory, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, CPU), image;
+    pixview_image good = make_image(memory, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, F32, CPU),
+                  image;
     REQUIRE_OK(pixview_image_validate(&good, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_image_validate(NULL, err));
     image = good, image.reserved = 1;
@@ -230,20 +234,21 @@ static void test_validate(void)
 
 static void test_crop(void)
 {
-    pixview_image image = make_image(memory, PIXVIEW_HWC, LIST(8, 9, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image image =
+        make_image(memory, PIXVIEW_LAYOUT_HWC, LIST(8, 9, 3), LIST(64, 3, 1), U8, CPU);
     pixview_image crop, before;
-    image.flags = PIXVIEW_READ_ONLY;
+    image.flags = PIXVIEW_FLAG_READ_ONLY;
     image.stream = 77;
     REQUIRE_OK(pixview_image_crop(&image, 2, 3, 4, 5, &crop, err));
     REQUIRE_PTR(crop.data, memory + 2 * 64 + 3 * 3);
-    REQUIRE_INT(crop.shape[PIXVIEW_H], 4);
-    REQUIRE_INT(crop.shape[PIXVIEW_W], 5);
-    REQUIRE_INT(crop.strides[PIXVIEW_H], 64);
-    REQUIRE_INT(crop.flags, PIXVIEW_READ_ONLY);
+    REQUIRE_INT(crop.shape[PIXVIEW_AXIS_H], 4);
+    REQUIRE_INT(crop.shape[PIXVIEW_AXIS_W], 5);
+    REQUIRE_INT(crop.strides[PIXVIEW_AXIS_H], 64);
+    REQUIRE_INT(crop.flags, PIXVIEW_FLAG_READ_ONLY);
     REQUIRE_INT(crop.stream, 77);
     REQUIRE_OK(pixview_image_crop(&crop, 3, 4, 1, 1, &crop, err)); // in place
     REQUIRE_PTR(crop.data, memory + 5 * 64 + 7 * 3);
-    REQUIRE_INT(crop.strides[PIXVIEW_H], 3); // settled again
+    REQUIRE_INT(crop.strides[PIXVIEW_AXIS_H], 3); // settled again
     REQUIRE_OK(pixview_image_crop(&image, 8, 9, 0, 0, &crop, err));
     REQUIRE_PTR(crop.data, memory);
     REQUIRE(pixview_image_is_empty(&crop));
@@ -280,50 +285,52 @@ static void check_taken(pixview_layout layout, const int64_t *shape, const int64
 
 static void test_interleaved(void)
 {
-    check_taken(PIXVIEW_HWC, LIST(4, 5, 3), NULL, U8);
-    check_taken(PIXVIEW_HWC, LIST(4, 5, 3), LIST(17, 3, 1), U8);   // any pitch
-    check_taken(PIXVIEW_CHW, LIST(3, 4, 5), LIST(1, 64, 3), U8);   // channels last
-    check_taken(PIXVIEW_CHW, LIST(1, 4, 5), NULL, F32);            // one plane
-    check_taken(PIXVIEW_HW, LIST(4, 1), LIST(12, 400), F32);       // one column
-    check_taken(PIXVIEW_HWC, LIST(1, 5, 3), LIST(-8, 12, 4), F32); // one row
-    check_taken(PIXVIEW_CHW, LIST(3, 1, 1), NULL, F32);            // one pixel
-    check_taken(PIXVIEW_NHWC, LIST(1, 4, 5, 3), NULL, F64);
-    check_refused("2 images", PIXVIEW_NHWC, LIST(2, 4, 5, 3), NULL, U8);
-    check_refused("0 images", PIXVIEW_NHWC, LIST(0, 4, 5, 3), NULL, U8);
-    check_refused("channel stride 20", PIXVIEW_CHW, LIST(3, 4, 5), NULL, U8);
-    check_refused("channel stride -1", PIXVIEW_HWC, LIST(4, 5, 3), LIST(64, 3, -1), U8);
-    check_refused("pixel stride 4", PIXVIEW_HWC, LIST(4, 5, 3), LIST(64, 4, 1), U8);
-    check_refused("pixel stride -3", PIXVIEW_HWC, LIST(4, 5, 3), LIST(64, -3, 1), U8);
-    check_refused("row stride 14", PIXVIEW_HWC, LIST(4, 5, 3), LIST(14, 3, 1), U8);
-    check_refused("row stride 0", PIXVIEW_HW, LIST(4, 5), LIST(0, 1), U8);
-    check_refused("row stride -64", PIXVIEW_HW, LIST(4, 5), LIST(-64, 1), U8);
+    check_taken(PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8);
+    check_taken(PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(17, 3, 1), U8);   // any pitch
+    check_taken(PIXVIEW_LAYOUT_CHW, LIST(3, 4, 5), LIST(1, 64, 3), U8);   // channels last
+    check_taken(PIXVIEW_LAYOUT_CHW, LIST(1, 4, 5), NULL, F32);            // one plane
+    check_taken(PIXVIEW_LAYOUT_HW, LIST(4, 1), LIST(12, 400), F32);       // one column
+    check_taken(PIXVIEW_LAYOUT_HWC, LIST(1, 5, 3), LIST(-8, 12, 4), F32); // one row
+    check_taken(PIXVIEW_LAYOUT_CHW, LIST(3, 1, 1), NULL, F32);            // one pixel
+    check_taken(PIXVIEW_LAYOUT_NHWC, LIST(1, 4, 5, 3), NULL, F64);
+    check_refused("2 images", PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 5, 3), NULL, U8);
+    check_refused("0 images", PIXVIEW_LAYOUT_NHWC, LIST(0, 4, 5, 3), NULL, U8);
+    check_refused("channel stride 20", PIXVIEW_LAYOUT_CHW, LIST(3, 4, 5), NULL, U8);
+    check_refused("channel stride -1", PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(64, 3, -1), U8);
+    check_refused("pixel stride 4", PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(64, 4, 1), U8);
+    check_refused("pixel stride -3", PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(64, -3, 1), U8);
+    check_refused("row stride 14", PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(14, 3, 1), U8);
+    check_refused("row stride 0", PIXVIEW_LAYOUT_HW, LIST(4, 5), LIST(0, 1), U8);
+    check_refused("row stride -64", PIXVIEW_LAYOUT_HW, LIST(4, 5), LIST(-64, 1), U8);
 
     // By hand: unsettled strides of single axes do not count, unaligned ones of others do.
-    pixview_image image = make_image(memory, PIXVIEW_HWC, LIST(4, 1, 1), LIST(64, 8, 4), F32, CPU);
-    image.strides[PIXVIEW_N] = 1, image.strides[PIXVIEW_W] = 1, image.strides[PIXVIEW_C] = 0;
+    pixview_image image =
+        make_image(memory, PIXVIEW_LAYOUT_HWC, LIST(4, 1, 1), LIST(64, 8, 4), F32, CPU);
+    image.strides[PIXVIEW_AXIS_N] = 1, image.strides[PIXVIEW_AXIS_W] = 1,
+    image.strides[PIXVIEW_AXIS_C] = 0;
     REQUIRE_OK(pixview_image_check_interleaved(&image, err));
-    image.strides[PIXVIEW_H] = 66;
+    image.strides[PIXVIEW_AXIS_H] = 66;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "row stride 66", pixview_image_check_interleaved(&image, err));
-    image.strides[PIXVIEW_H] = 64, image.data = memory + 2;
+    image.strides[PIXVIEW_AXIS_H] = 64, image.data = memory + 2;
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "multiple", pixview_image_check_interleaved(&image, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_image_check_interleaved(NULL, err));
 }
 
 static void test_packed(void)
 {
-    pixview_image image = make_image(memory, PIXVIEW_HWC, LIST(4, 5, 3), NULL, F32, CPU);
-    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_HWC));
-    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_NHWC));
-    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_CHW));
-    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_HW));
+    pixview_image image = make_image(memory, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, F32, CPU);
+    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HWC));
+    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_LAYOUT_NHWC));
+    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_LAYOUT_CHW));
+    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HW));
     REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_LAYOUT_NONE));
-    image = make_image(memory, PIXVIEW_HW, LIST(4, 5), NULL, F32, CPU);
-    for (int layout = PIXVIEW_HW; layout <= PIXVIEW_NHWC; layout++)
+    image = make_image(memory, PIXVIEW_LAYOUT_HW, LIST(4, 5), NULL, F32, CPU);
+    for (int layout = PIXVIEW_LAYOUT_HW; layout <= PIXVIEW_LAYOUT_NHWC; layout++)
         REQUIRE(pixview_image_is_packed(&image, (pixview_layout)layout));
-    image = make_image(memory, PIXVIEW_HW, LIST(4, 5), LIST(24, 4), F32, CPU);
-    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_HW));
-    image = make_image(memory, PIXVIEW_HW, LIST(1, 5), LIST(24, 4), F32, CPU);
-    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_HW));
+    image = make_image(memory, PIXVIEW_LAYOUT_HW, LIST(4, 5), LIST(24, 4), F32, CPU);
+    REQUIRE(!pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HW));
+    image = make_image(memory, PIXVIEW_LAYOUT_HW, LIST(1, 5), LIST(24, 4), F32, CPU);
+    REQUIRE(pixview_image_is_packed(&image, PIXVIEW_LAYOUT_HW));
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 // Names of layouts, and images written out in the order of one.
 #include "harness.h"
 
-static const pixview_layout all[] = {PIXVIEW_HW, PIXVIEW_CHW, PIXVIEW_HWC, PIXVIEW_NCHW,
-                                     PIXVIEW_NHWC};
+static const pixview_layout all[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_CHW, PIXVIEW_LAYOUT_HWC,
+                                     PIXVIEW_LAYOUT_NCHW, PIXVIEW_LAYOUT_NHWC};
 
 static void test_names(void)
 {
@@ -35,35 +35,36 @@ static void check_axes(const pixview_image *image, pixview_layout layout, int ra
 static void test_axes(void)
 {
     static uint8_t pixels[1 << 12];
-    pixview_image image = make_image(pixels, PIXVIEW_HWC, LIST(4, 5, 3), LIST(64, 3, 1), U8, CPU);
-    check_axes(&image, PIXVIEW_HWC, 3, LIST(4, 5, 3), LIST(64, 3, 1));
-    check_axes(&image, PIXVIEW_CHW, 3, LIST(3, 4, 5), LIST(1, 64, 3));
-    check_axes(&image, PIXVIEW_NCHW, 4, LIST(1, 3, 4, 5), LIST(3, 1, 64, 3));
-    check_axes(&image, PIXVIEW_NHWC, 4, LIST(1, 4, 5, 3), LIST(256, 64, 3, 1));
+    pixview_image image =
+        make_image(pixels, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), LIST(64, 3, 1), U8, CPU);
+    check_axes(&image, PIXVIEW_LAYOUT_HWC, 3, LIST(4, 5, 3), LIST(64, 3, 1));
+    check_axes(&image, PIXVIEW_LAYOUT_CHW, 3, LIST(3, 4, 5), LIST(1, 64, 3));
+    check_axes(&image, PIXVIEW_LAYOUT_NCHW, 4, LIST(1, 3, 4, 5), LIST(3, 1, 64, 3));
+    check_axes(&image, PIXVIEW_LAYOUT_NHWC, 4, LIST(1, 4, 5, 3), LIST(256, 64, 3, 1));
 
     int ndim = -1;
     int64_t shape[4], strides[4];
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "no axis C",
-                  pixview_image_axes(&image, PIXVIEW_HW, &ndim, shape, strides, err));
+                  pixview_image_axes(&image, PIXVIEW_LAYOUT_HW, &ndim, shape, strides, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "layout 0",
                   pixview_image_axes(&image, PIXVIEW_LAYOUT_NONE, &ndim, shape, strides, err));
     REQUIRE_INT(ndim, -1);
 
     // Axes of extent 1 look packed, whatever the layout.
-    image = make_image(pixels, PIXVIEW_HW, LIST(4, 5), LIST(64, 4), F32, CPU);
-    check_axes(&image, PIXVIEW_HW, 2, LIST(4, 5), LIST(64, 4));
-    check_axes(&image, PIXVIEW_HWC, 3, LIST(4, 5, 1), LIST(64, 4, 4));
-    check_axes(&image, PIXVIEW_CHW, 3, LIST(1, 4, 5), LIST(256, 64, 4));
-    check_axes(&image, PIXVIEW_NCHW, 4, LIST(1, 1, 4, 5), LIST(256, 256, 64, 4));
+    image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(4, 5), LIST(64, 4), F32, CPU);
+    check_axes(&image, PIXVIEW_LAYOUT_HW, 2, LIST(4, 5), LIST(64, 4));
+    check_axes(&image, PIXVIEW_LAYOUT_HWC, 3, LIST(4, 5, 1), LIST(64, 4, 4));
+    check_axes(&image, PIXVIEW_LAYOUT_CHW, 3, LIST(1, 4, 5), LIST(256, 64, 4));
+    check_axes(&image, PIXVIEW_LAYOUT_NCHW, 4, LIST(1, 1, 4, 5), LIST(256, 256, 64, 4));
 
-    image = make_image(pixels, PIXVIEW_NHWC, LIST(2, 1, 5, 3), LIST(64, 999, 3, 1), U8, CPU);
-    check_axes(&image, PIXVIEW_NCHW, 4, LIST(2, 3, 1, 5), LIST(64, 1, 15, 3));
+    image = make_image(pixels, PIXVIEW_LAYOUT_NHWC, LIST(2, 1, 5, 3), LIST(64, 999, 3, 1), U8, CPU);
+    check_axes(&image, PIXVIEW_LAYOUT_NCHW, 4, LIST(2, 3, 1, 5), LIST(64, 1, 15, 3));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "no axis N",
-                  pixview_image_axes(&image, PIXVIEW_HWC, &ndim, shape, strides, err));
+                  pixview_image_axes(&image, PIXVIEW_LAYOUT_HWC, &ndim, shape, strides, err));
     // No image is not one image.
-    image = make_image(NULL, PIXVIEW_NHWC, LIST(0, 4, 5, 3), NULL, U8, CPU);
+    image = make_image(NULL, PIXVIEW_LAYOUT_NHWC, LIST(0, 4, 5, 3), NULL, U8, CPU);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "no axis N",
-                  pixview_image_axes(&image, PIXVIEW_HWC, &ndim, shape, strides, err));
+                  pixview_image_axes(&image, PIXVIEW_LAYOUT_HWC, &ndim, shape, strides, err));
 }
 
 // Reading and writing in one layout gives back what was read.

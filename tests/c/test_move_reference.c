@@ -4,9 +4,9 @@
 #include "images.h"
 #include "move.h"
 
-static const pixview_dtype I8 = {PIXVIEW_INT, 8, 1}, I16 = {PIXVIEW_INT, 16, 1},
-                           I32 = {PIXVIEW_INT, 32, 1}, F16 = {PIXVIEW_FLOAT, 16, 1},
-                           BF16 = {PIXVIEW_BFLOAT, 16, 1};
+static const pixview_dtype I8 = {PIXVIEW_DTYPE_INT, 8, 1}, I16 = {PIXVIEW_DTYPE_INT, 16, 1},
+                           I32 = {PIXVIEW_DTYPE_INT, 32, 1}, F16 = {PIXVIEW_DTYPE_FLOAT, 16, 1},
+                           BF16 = {PIXVIEW_DTYPE_BFLOAT, 16, 1};
 
 static uint32_t bits_of(float value)
 {
@@ -125,7 +125,8 @@ static void test_halves_known(void)
 // host's loops run the same code, so that comparing with them shows nothing.
 static void test_halves_return(void)
 {
-    static const pixview_dtype types[] = {{PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}};
+    static const pixview_dtype types[] = {{PIXVIEW_DTYPE_FLOAT, 16, 1},
+                                          {PIXVIEW_DTYPE_BFLOAT, 16, 1}};
     for (int k = 0; k < 2; k++)
         for (uint32_t half = 0; half < 65536; half++) {
             uint16_t in = (uint16_t)half, back;
@@ -210,8 +211,10 @@ static void test_places(void)
         int lists = round / 10 % 3, channels = 3 + round / 30 % 2; // 0 none, 1 src, 2 dst
         int64_t size = pixview_dtype_size(dtype);
         fill_random(a, sizeof a, (uint64_t)round), memset(b, 0, sizeof b);
-        pixview_image src = make_image(a, PIXVIEW_NHWC, LIST(N, H, W, channels), NULL, dtype, CPU);
-        pixview_image dst = make_image(b, PIXVIEW_NCHW, LIST(N, channels, H, W), NULL, dtype, CPU);
+        pixview_image src =
+            make_image(a, PIXVIEW_LAYOUT_NHWC, LIST(N, H, W, channels), NULL, dtype, CPU);
+        pixview_image dst =
+            make_image(b, PIXVIEW_LAYOUT_NCHW, LIST(N, channels, H, W), NULL, dtype, CPU);
         pixview_image srcs[N], dsts[N];
         for (int64_t n = 0; n < N; n++) {
             srcs[n] = src, dsts[n] = dst;
@@ -244,7 +247,7 @@ static void test_channels(void)
 {
     uint8_t in[3] = {10, 20, 30};
     float out[2][3];
-    pixview_image image = make_image(in, PIXVIEW_HWC, LIST(1, 1, 3), NULL, U8, CPU);
+    pixview_image image = make_image(in, PIXVIEW_LAYOUT_HWC, LIST(1, 1, 3), NULL, U8, CPU);
     pixviewi_move move = {
         .shape = {1, 1, 2, 3},
         .src = {.dtype = U8, .images = &image},

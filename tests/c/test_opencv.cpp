@@ -22,24 +22,24 @@ int main()
 
     REQUIRE(pixview::from_gpumat(mat, 1, &image, &err) == PIXVIEW_OK);
     REQUIRE(image.data == memory && image.device.id == 1 && image.owner);
-    REQUIRE(image.shape[PIXVIEW_H] == 4 && image.shape[PIXVIEW_W] == 5);
-    REQUIRE(image.shape[PIXVIEW_C] == 3 && image.strides[PIXVIEW_H] == 64);
+    REQUIRE(image.shape[PIXVIEW_AXIS_H] == 4 && image.shape[PIXVIEW_AXIS_W] == 5);
+    REQUIRE(image.shape[PIXVIEW_AXIS_C] == 3 && image.strides[PIXVIEW_AXIS_H] == 64);
     REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_OK);
     REQUIRE(back.data == memory && back.step == 64 && back.type() == CV_8UC3);
     REQUIRE(back.rows == 4 && back.cols == 5);
     pixview_owner_unref(image.owner);
 
     image.owner = nullptr;
-    image.flags = PIXVIEW_READ_ONLY;
+    image.flags = PIXVIEW_FLAG_READ_ONLY;
     REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_READONLY);
     image.flags = 0;
-    image.device.type = PIXVIEW_CPU;
+    image.device.type = PIXVIEW_DEVICE_CPU;
     REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_DEVICE);
-    image.device.type = PIXVIEW_CUDA;
-    image.dtype.code = PIXVIEW_COMPLEX;
+    image.device.type = PIXVIEW_DEVICE_CUDA;
+    image.dtype.code = PIXVIEW_DTYPE_COMPLEX;
     image.dtype.bits = 64;
-    image.shape[PIXVIEW_C] = 1;
-    image.strides[PIXVIEW_W] = image.strides[PIXVIEW_C] = 8;
+    image.shape[PIXVIEW_AXIS_C] = 1;
+    image.strides[PIXVIEW_AXIS_W] = image.strides[PIXVIEW_AXIS_C] = 8;
     REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_E_DTYPE);
 
     REQUIRE(pixview::from_gpumat(empty, 0, &image, &err) == PIXVIEW_OK);

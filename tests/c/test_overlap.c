@@ -54,9 +54,9 @@ static pixview_image random_part(const pixview_image *whole, uint64_t *seed)
 static void test_parts(void)
 {
     pixview_image whole[] = {
-        make_image(memory, PIXVIEW_NHWC, LIST(3, 6, 7, 3), LIST(6 * 64, 64, 3, 1), U8, CPU),
-        make_image(memory, PIXVIEW_NCHW, LIST(3, 3, 6, 7), NULL, U8, CPU),
-        make_image(memory, PIXVIEW_NCHW, LIST(2, 3, 6, 7), LIST(2000, 400, 64, 4), F32, CPU),
+        make_image(memory, PIXVIEW_LAYOUT_NHWC, LIST(3, 6, 7, 3), LIST(6 * 64, 64, 3, 1), U8, CPU),
+        make_image(memory, PIXVIEW_LAYOUT_NCHW, LIST(3, 3, 6, 7), NULL, U8, CPU),
+        make_image(memory, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 6, 7), LIST(2000, 400, 64, 4), F32, CPU),
     };
     uint64_t seed = 7;
     int shared = 0;
@@ -84,8 +84,8 @@ static void test_any(void)
                 shape[i] = 1 + next_random(&seed) % 4;
                 strides[i] = (int64_t)(next_random(&seed) % 121) - 60;
             }
-            image[k] = make_image(memory + 2000 + next_random(&seed) % 500, PIXVIEW_NHWC, shape,
-                                  strides, U8, CPU);
+            image[k] = make_image(memory + 2000 + next_random(&seed) % 500, PIXVIEW_LAYOUT_NHWC,
+                                  shape, strides, U8, CPU);
         }
         bool got = pixview_image_overlaps(&image[0], &image[1]);
         bool wanted = share_slowly(&image[0], &image[1]);
@@ -97,7 +97,8 @@ static void test_any(void)
 
 static void test_halves(void)
 {
-    pixview_image mat = make_image(memory, PIXVIEW_HWC, LIST(8, 10, 3), LIST(64, 3, 1), U8, CPU);
+    pixview_image mat =
+        make_image(memory, PIXVIEW_LAYOUT_HWC, LIST(8, 10, 3), LIST(64, 3, 1), U8, CPU);
     pixview_image left, right, middle;
     REQUIRE_OK(pixview_image_crop(&mat, 0, 0, 8, 5, &left, err));
     REQUIRE_OK(pixview_image_crop(&mat, 0, 5, 8, 5, &right, err));
@@ -111,17 +112,17 @@ static void test_halves(void)
 
 static void test_devices(void)
 {
-    pixview_image a = make_image(memory, PIXVIEW_HW, LIST(8, 8), NULL, U8, GPU0), b = a;
+    pixview_image a = make_image(memory, PIXVIEW_LAYOUT_HW, LIST(8, 8), NULL, U8, GPU0), b = a;
     REQUIRE(pixview_image_overlaps(&a, &b));
     b.device = GPU1;
     REQUIRE(!pixview_image_overlaps(&a, &b));
     b.device = CPU;
     REQUIRE(!pixview_image_overlaps(&a, &b));
-    b.device.type = PIXVIEW_CUDA_MANAGED; // may be described as either
+    b.device.type = PIXVIEW_DEVICE_CUDA_MANAGED; // may be described as either
     REQUIRE(pixview_image_overlaps(&a, &b));
-    a.device = CPU, b.device.type = PIXVIEW_CUDA_HOST;
+    a.device = CPU, b.device.type = PIXVIEW_DEVICE_CUDA_HOST;
     REQUIRE(pixview_image_overlaps(&a, &b));
-    b.shape[PIXVIEW_W] = 0;
+    b.shape[PIXVIEW_AXIS_W] = 0;
     REQUIRE(!pixview_image_overlaps(&a, &b));
 }
 

@@ -14,12 +14,13 @@ static void release_nothing(void *ctx) { (void)ctx; }
 int main(void)
 {
     static uint8_t pixels[64];
-    pixview_image image = make_image(pixels, PIXVIEW_HW, LIST(4, 4), NULL, U8, CPU), other = image;
+    pixview_image image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(4, 4), NULL, U8, CPU),
+                  other = image;
     pixview_image far = image;
     far.device = (pixview_device){99, 0};
     pixview_owner *owner;
     struct DLManagedTensorVersioned tensor = {.version = {2, 0}};
-    other.flags = PIXVIEW_READ_ONLY;
+    other.flags = PIXVIEW_FLAG_READ_ONLY;
     use_fake_driver(1);
 
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_copy(NULL, &image, NULL, err));
@@ -28,7 +29,7 @@ int main(void)
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "99", pixview_copy(&image, &far, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_READONLY, "read-only", pixview_copy(&image, &other, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "2.0",
-                  pixview_image_from_dlpack_take(&tensor, PIXVIEW_HW, &other, err));
+                  pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HW, &other, err));
     fake_fail_call("cuInit", 999);
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "999",
                   pixview_copy(&image,

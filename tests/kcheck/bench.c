@@ -83,7 +83,7 @@ static void add(const kjob *job, const char *filter)
 
 // ---- what is asked of them ---------------------------------------------------------------------------
 
-static const pixview_dtype F16 = {PIXVIEW_FLOAT, 16, 1};
+static const pixview_dtype F16 = {PIXVIEW_DTYPE_FLOAT, 16, 1};
 
 static const char *arrow(int src, int dst)
 {
@@ -247,7 +247,7 @@ static void narrow_regions(const char *filter)
 
 static void converts(const char *filter)
 {
-    const pixview_dtype types[] = {U8, {PIXVIEW_BFLOAT, 16, 1}, U16, F16, F32};
+    const pixview_dtype types[] = {U8, {PIXVIEW_DTYPE_BFLOAT, 16, 1}, U16, F16, F32};
     for (int in = 0; in < 5; in++)
         for (int out = 0; out < 5; out++)
             for (int form = 0; form < 4; form++)

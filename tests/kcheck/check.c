@@ -138,7 +138,7 @@ static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, c
             if (job->list == PIXVIEWI_SRC_LIST)
                 mine.order = next_random(&seed) % 3 ? how->order : PLANAR;
         }
-        images[i] = (pixview_image){.dtype = dtype, .device = {PIXVIEW_CUDA, 0}};
+        images[i] = (pixview_image){.dtype = dtype, .device = {PIXVIEW_DEVICE_CUDA, 0}};
         memcpy(images[i].shape, shape, sizeof shape);
         if (mine.order == ODD)
             bytes = lay_odd(shape, size, job->list == PIXVIEWI_SRC_LIST, &seed, images[i].strides,
@@ -223,9 +223,9 @@ static bool is_nan(pixview_dtype dtype, const char *at)
 {
     uint32_t bits = 0;
     memcpy(&bits, at, (size_t)pixview_dtype_size(dtype));
-    if (dtype.code == PIXVIEW_BFLOAT)
+    if (dtype.code == PIXVIEW_DTYPE_BFLOAT)
         return (bits & 0x7fff) > 0x7f80;
-    if (dtype.code != PIXVIEW_FLOAT)
+    if (dtype.code != PIXVIEW_DTYPE_FLOAT)
         return false;
     return dtype.bits == 16 ? (bits & 0x7fff) > 0x7c00 : (bits & 0x7fffffff) > 0x7f800000;
 }
@@ -291,7 +291,7 @@ bool check(const kjob *job)
 
     kends near = make_ends(job, src_buffer.near, dst_buffer.wanted + BORDER);
     pixviewi_move_reference(&near.move);
-    if (job->changed && job->to.code != PIXVIEW_UINT)
+    if (job->changed && job->to.code != PIXVIEW_DTYPE_UINT)
         forgive_nans(&near, dst_buffer.wanted);
     bool equal = compare(job, dst_buffer.wanted, dst_buffer.near, dst_bytes);
     free_ends(&near), free_ends(&far);

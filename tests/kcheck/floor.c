@@ -109,9 +109,9 @@ static double time_of_stores(const ktrial *trial)
     pixviewi_launch whole, part;
     for (int i = 0; i < trial->count; i++) {
         int64_t *strides = stores.sets[i].move.src.strides;
-        strides[PIXVIEW_N] = strides[PIXVIEW_H] = 0;
+        strides[PIXVIEW_AXIS_N] = strides[PIXVIEW_AXIS_H] = 0;
         if (trial->job->src.order == PLANAR)
-            strides[PIXVIEW_C] = 0;
+            strides[PIXVIEW_AXIS_C] = 0;
     }
     bool same = pixviewi_plan_launch(&trial->sets[0].move, &whole) &&
                 pixviewi_plan_launch(&stores.sets[0].move, &part) && whole.kernel == part.kernel;

@@ -3,16 +3,19 @@
 
 #include "cuda/cuda.h"
 
-static const pixview_dtype bits_of_size[] = {{PIXVIEW_UINT, 8, 1},
-                                             {PIXVIEW_UINT, 16, 1},
-                                             {PIXVIEW_FLOAT, 32, 1},
-                                             {PIXVIEW_FLOAT, 64, 1},
-                                             {PIXVIEW_COMPLEX, 128, 1}};
-static const pixview_dtype inputs[] = {
-    {PIXVIEW_UINT, 8, 1}, {PIXVIEW_INT, 8, 1},    {PIXVIEW_UINT, 16, 1},   {PIXVIEW_INT, 16, 1},
-    {PIXVIEW_INT, 32, 1}, {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}};
-static const pixview_dtype outputs[] = {
-    {PIXVIEW_FLOAT, 16, 1}, {PIXVIEW_BFLOAT, 16, 1}, {PIXVIEW_FLOAT, 32, 1}, {PIXVIEW_UINT, 8, 1}};
+static const pixview_dtype bits_of_size[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
+                                             {PIXVIEW_DTYPE_UINT, 16, 1},
+                                             {PIXVIEW_DTYPE_FLOAT, 32, 1},
+                                             {PIXVIEW_DTYPE_FLOAT, 64, 1},
+                                             {PIXVIEW_DTYPE_COMPLEX, 128, 1}};
+static const pixview_dtype inputs[] = {{PIXVIEW_DTYPE_UINT, 8, 1},    {PIXVIEW_DTYPE_INT, 8, 1},
+                                       {PIXVIEW_DTYPE_UINT, 16, 1},   {PIXVIEW_DTYPE_INT, 16, 1},
+                                       {PIXVIEW_DTYPE_INT, 32, 1},    {PIXVIEW_DTYPE_FLOAT, 16, 1},
+                                       {PIXVIEW_DTYPE_BFLOAT, 16, 1}, {PIXVIEW_DTYPE_FLOAT, 32, 1}};
+static const pixview_dtype outputs[] = {{PIXVIEW_DTYPE_FLOAT, 16, 1},
+                                        {PIXVIEW_DTYPE_BFLOAT, 16, 1},
+                                        {PIXVIEW_DTYPE_FLOAT, 32, 1},
+                                        {PIXVIEW_DTYPE_UINT, 8, 1}};
 
 static int64_t failures, jobs;
 static uint64_t seed;
@@ -285,12 +288,12 @@ static void check_huge(pixview_dtype dtype, int64_t h, int64_t w, int src, int d
     REQUIRE_OK(pixviewi_cuda_launch_move(0, &far.move, PIXVIEW_STREAM_LEGACY, err));
     gpu_download(got, to, bytes);
     jobs++;
-    host.move.shape[PIXVIEW_H] = 1;
+    host.move.shape[PIXVIEW_AXIS_H] = 1;
     for (int64_t i = 0; i < 65; i++) {
         pixviewi_move row = host.move;
         int64_t y = i == 64 ? h - 1 : h * i / 64;
-        row.src.data += y * row.src.strides[PIXVIEW_H];
-        row.dst.data += y * row.dst.strides[PIXVIEW_H];
+        row.src.data += y * row.src.strides[PIXVIEW_AXIS_H];
+        row.dst.data += y * row.dst.strides[PIXVIEW_AXIS_H];
         pixviewi_move_reference(&row);
         for (int c = 0; c < 3; c++) {
             int64_t at = row.dst.data - wanted + (dst == PLANAR ? c * row.dst.strides[3] : 0);
