@@ -1,6 +1,6 @@
 // Import: which adapter reads the object, what order its axes have, and how it is held.
 
-#include "image_init.h"
+#include "descriptor/image_init.h"
 #include "state.h"
 
 static pixview_layout default_layout(pv_kind kind, int ndim)

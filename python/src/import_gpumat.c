@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "image_init.h"
+#include "descriptor/image_init.h"
 #include "state.h"
 
 typedef struct {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "batch.h"
-#include "move.h"
+#include "copy/operation.h"
 
 const char pv_stack_doc[] =
     "stack($module, /, images, *, to='torch', layout='NCHW', src_layout=None, dtype=None,\n"

@@ -6,8 +6,8 @@
 #include <Python.h>
 
 #include "cuda/cuda.h"
+#include "descriptor/internal.h"
 #include "gpumat_abi.h"
-#include "internal.h"
 
 // Who makes or takes an image.
 typedef enum { PV_TORCH, PV_CUPY, PV_NUMPY, PV_GPUMAT, PV_IMAGE, PV_OTHER } pv_kind;

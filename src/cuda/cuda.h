@@ -7,7 +7,7 @@
 #ifndef PIXVIEWI_CUDA_H
 #define PIXVIEWI_CUDA_H
 
-#include "../internal.h"
+#include "descriptor/internal.h"
 
 // Number of visible GPUs. 0 and an error when there is no driver. Makes no context.
 pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);

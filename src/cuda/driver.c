@@ -3,7 +3,7 @@
 // The library is looked up by name at run time: no link dependency, nothing at import. The table
 // is never unloaded. PIXVIEW_LIBCUDA names another library for tests.
 #define _GNU_SOURCE // secure_getenv
-#include "driver.h"
+#include "cuda/driver.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

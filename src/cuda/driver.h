@@ -6,7 +6,7 @@
 #ifndef PIXVIEWI_DRIVER_H
 #define PIXVIEWI_DRIVER_H
 
-#include "cuda.h"
+#include "cuda/cuda.h"
 
 typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     size_t src_x, src_y;

@@ -1,6 +1,6 @@
 // Queues moves: who goes through which kernel is in tiles.c and list.c.
-#include "cuda.h"
-#include "list.h"
+#include "cuda/cuda.h"
+#include "cuda/select/list.h"
 
 static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels *kernels,
                              int kernel, int64_t blocks, void *args, pixview_stream stream,

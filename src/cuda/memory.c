@@ -1,5 +1,5 @@
 // Device memory: whose it is, some of our own, and rows to and from the host.
-#include "driver.h"
+#include "cuda/driver.h"
 
 // ---- Whose ------------------------------------------------------------------------------------
 

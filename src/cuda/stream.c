@@ -3,7 +3,7 @@
 // Where exactly one of two streams captures, an event would pull the other into the graph or break
 // the capture; and an event on the legacy stream breaks the capture of every blocking stream (the
 // driver answers 906 when asked about it, which harms nothing). So the streams are asked first.
-#include "event.h"
+#include "cuda/event.h"
 
 // ---- Asking -------------------------------------------------------------------------------------
 

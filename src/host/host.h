@@ -1,16 +1,16 @@
 // Moves in host memory: the parts and what passes between them. Everything here works on memory that
 // the caller has checked: extents, types, overlap.
 //
-//     move.c      a move -> pieces for threads -> boxes: one image, or a whole batch
-//     bits.c      a box of equal types: axes sorted and merged, the loop chosen
-//     convert.c   a box of unequal types: runs of pixels through small buffers
-//     loops.c     the loops; compiled once for every instruction set, chosen in cpu.c
-//     apart.h     of those the ones for elements with a step between them
+//     run.c       a move -> pieces for threads -> boxes: one image, or a whole batch
+//     repack.c    a box of equal types: axes sorted and merged, the loop chosen
+//     affine.c    a box of unequal types: runs of pixels through small buffers
+//     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
+//     compress.h  of those the ones for elements with a step between them
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
 
-#include "move.h"
+#include "copy/operation.h"
 
 // ---- Loops (loops.c) --------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@
 #include <immintrin.h>
 #endif
 
-#include "../half.h"
-#include "apart.h"
-#include "host.h"
+#include "descriptor/half.h"
+#include "host/compress.h"
+#include "host/host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
 typedef uint16_t __attribute__((may_alias, aligned(1))) unit_2;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "host/host.h"
 
 // SHARE: bytes read and written that are worth a thread. It comes some 40 us after it is called, and
 // two cores overtake one between 3 and 6 MB (docs/performance.md).

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#include "internal.h"
+#include "descriptor/internal.h"
 
 #define AT(type, member, offset) \
     _Static_assert(offsetof(type, member) == (offset), #type "." #member)

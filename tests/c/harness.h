@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "descriptor/internal.h"
 
 #define FAIL(...)                                       \
     do {                                                \

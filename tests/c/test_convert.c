@@ -5,7 +5,7 @@
 #include <math.h>
 #include <sys/mman.h>
 
-#include "half.h"
+#include "descriptor/half.h"
 #include "images.h"
 
 enum { SIZE = 1 << 17 };

@@ -1,8 +1,8 @@
 // The specification of every move: element types, rounding, lists, padding, channels.
 #include <math.h>
 
+#include "copy/operation.h"
 #include "images.h"
-#include "move.h"
 
 static const pixview_dtype I8 = {PIXVIEW_DTYPE_INT, 8, 1}, I16 = {PIXVIEW_DTYPE_INT, 16, 1},
                            I32 = {PIXVIEW_DTYPE_INT, 32, 1}, F16 = {PIXVIEW_DTYPE_FLOAT, 16, 1},

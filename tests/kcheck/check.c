@@ -1,6 +1,6 @@
 // One job: laid out, run, compared.
 #include "cuda/cuda.h"
-#include "cuda/list.h"
+#include "cuda/select/list.h"
 #include "kcheck.h"
 
 enum { BORDER = 256 };

@@ -2,7 +2,7 @@
 #ifndef KCHECK_H
 #define KCHECK_H
 
-#include "cuda/kernels.h"
+#include "cuda/select/select.h"
 #include "harness.h"
 
 enum { PLANAR, MIXED, ODD }; // planes; interleaved; axes in any order, steps of any sign and size
