@@ -232,11 +232,11 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     result.image.stream = stream;
     // The memory goes back to this stream, so the owner keeps it alive.
     if (keep && result.image.owner && device.type != PIXVIEW_DEVICE_CPU) {
-        pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
-                             .back = PIXVIEW_STREAM_NONE,
-                             .keep = Py_NewRef(keep),
-                             .drop_keep = pv_drop_object};
-        if (!pixviewi_owner_add_use(result.image.owner, &kept)) {
+        pixviewi_stream_dep kept = {.consumer = PIXVIEW_STREAM_NONE,
+                                    .home = PIXVIEW_STREAM_NONE,
+                                    .keepalive = Py_NewRef(keep),
+                                    .drop_keepalive = pv_drop_object};
+        if (!pixviewi_owner_add_dep(result.image.owner, &kept)) {
             Py_DECREF(keep);
             pixview_owner_unref(result.image.owner);
             PyErr_NoMemory();

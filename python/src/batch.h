@@ -8,7 +8,7 @@
 typedef struct {
     pixview_stream handle;
     bool torch; // a torch tensor is among its images
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
 } pv_producer;
 
 // The images of a list, in one block. What their import took is given back by pv_gather_clear.

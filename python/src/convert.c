@@ -173,23 +173,23 @@ PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_source *src, const pv_reque
 }
 
 int pv_ask(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
-           bool given, pixviewi_joint *joint)
+           bool given, pixviewi_stream_relation *joint)
 {
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (PIXVIEWI_LIKELY(producer == consumer))
         return 0;
     pixview_error err;
-    if (!pixviewi_cuda_ask(device.id, producer, consumer, joint, &err))
+    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, joint, &err))
         return pv_check_join(st, joint, given, producer, consumer);
     pv_raise(st, &err);
     return -1;
 }
 
 int pv_wait(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
-            const pixviewi_joint *joint)
+            const pixviewi_stream_relation *joint)
 {
     pixview_error err;
-    if (PIXVIEWI_LIKELY(joint->join != PIXVIEWI_JOIN_YES) ||
+    if (PIXVIEWI_LIKELY(joint->kind != PIXVIEWI_STREAMS_ORDERABLE) ||
         !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
         return 0;
     }
@@ -233,12 +233,12 @@ static PIXVIEWI_INLINE PyObject *view(pv_state *st, pv_source *src, const pv_req
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
 // for it (the source may be written next), and so does the consumer.
 int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
-                    pixview_stream consumer, bool given, pixviewi_joint *joint)
+                    pixview_stream consumer, bool given, pixviewi_stream_relation *joint)
 {
     bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
     pixview_device device = to_host ? from->device : to->device;
     pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
-    pixviewi_joint before, after;
+    pixviewi_stream_relation before, after;
     if (params.stream == PIXVIEW_STREAM_NONE)
         params.stream = PIXVIEW_STREAM_LEGACY;
     pixview_stream work = params.stream, producer = from_host ? work : from->stream;
@@ -276,7 +276,7 @@ int pv_hold_upload(pv_state *st, pv_source *src, const pixview_image *to)
 static PyObject *copy(pv_state *st, pv_source *src, const pv_request *req, const pv_plan *plan)
 {
     pv_result result = {0};
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     PyObject *out = NULL;
     if (pv_allocate(st, req, src, plan->layout, &result) == 0 &&
         pv_hold_upload(st, src, &result.image) == 0 &&

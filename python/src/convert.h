@@ -22,9 +22,9 @@ typedef struct {
 
 // Asked before anything is queued: may the two streams be ordered? And then, if so, the wait.
 int pv_ask(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
-           bool given, pixviewi_joint *joint);
+           bool given, pixviewi_stream_relation *joint);
 int pv_wait(pv_state *st, pixview_device device, pixview_stream producer, pixview_stream consumer,
-            const pixviewi_joint *joint);
+            const pixviewi_stream_relation *joint);
 
 // An Image that is made without stream= stays in the order of its source.
 static inline bool pv_keeps_stream(const pv_source *src, const pv_request *req)
@@ -38,7 +38,7 @@ int pv_make_plan(pv_state *st, const pv_source *src, const pv_request *req, pv_p
 // `given`: the user passed a stream (pv_check_join). *joint, which may be NULL: was the consumer made to
 // wait for the stream of the result's memory?
 int pv_copy_ordered(pv_state *st, const pixview_image *from, const pixview_image *to,
-                    pixview_stream consumer, bool given, pixviewi_joint *joint);
+                    pixview_stream consumer, bool given, pixviewi_stream_relation *joint);
 
 int pv_hold_upload(pv_state *st, pv_source *src, const pixview_image *to);
 

@@ -41,7 +41,7 @@ static PyObject *through_capsule(pv_state *st, const pixview_image *image, pixvi
 
 // torch may fail after it has adopted the struct, and then its deleter may have run.
 // During the call the slot has two counts, torch's and ours: what is left tells.
-static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
+static PyObject *adopt(pv_state *st, pixviewi_dlpack *slot)
 {
     void *tensor = NULL;
     atomic_store_explicit(&slot->count, 2, memory_order_relaxed);
@@ -52,8 +52,8 @@ static PyObject *adopt(pv_state *st, pixviewi_slot *slot)
         return tensor;
     }
     if (atomic_load_explicit(&slot->count, memory_order_acquire) == 2)
-        pixviewi_slot_unref(slot);
-    pixviewi_slot_unref(slot);
+        pixviewi_dlpack_unref(slot);
+    pixviewi_dlpack_unref(slot);
     return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
 }
 
@@ -65,8 +65,8 @@ PIXVIEWI_HOT PyObject *pv_export_torch(pv_state *st, pixview_image *image, pixvi
         return through_capsule(st, image, layout);
     }
     pixview_error err;
-    pixviewi_slot *slot;
-    if (pixviewi_slot_take(image, layout, &slot, &err))
+    pixviewi_dlpack *slot;
+    if (pixviewi_dlpack_new_take(image, layout, &slot, &err))
         return pv_raise(st, &err);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt(st, slot);

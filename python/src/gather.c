@@ -334,7 +334,7 @@ int pv_gather_order_back(pv_state *st, const pv_gather *g, pixview_device device
 {
     for (int i = 0; i < g->producer_count; i++) {
         const pv_producer *producer = &g->producers[i];
-        if (PIXVIEWI_LIKELY(producer->joint.join != PIXVIEWI_JOIN_YES))
+        if (PIXVIEWI_LIKELY(producer->joint.kind != PIXVIEWI_STREAMS_ORDERABLE))
             continue;
         if (pv_wait(st, device, work, producer->handle, &producer->joint) ||
             (producer->torch && record_tensors(st, g, device.id, producer->handle, work)))

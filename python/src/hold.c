@@ -49,7 +49,7 @@ static void free_node(node *item)
 
 PIXVIEWI_HOT void pv_drain_deferred(void)
 {
-    pixviewi_release_postponed();
+    pixviewi_poll_deferred_owners();
     if (PIXVIEWI_LIKELY(!atomic_load_explicit(&deferred, memory_order_relaxed)))
         return;
     node *list = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
@@ -168,7 +168,7 @@ PyObject *pv_held_object(const pixview_owner *owner)
 static PyObject *at_exit(PyObject *self, PyObject *ignored)
 {
     (void)self, (void)ignored;
-    pixviewi_release_postponed_now(true);
+    pixviewi_drain_deferred_owners(true);
     pv_drain_deferred();
     pixviewi_set_exiting();
     Py_RETURN_NONE;

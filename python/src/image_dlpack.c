@@ -187,7 +187,7 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
         return NULL;
     PyObject *capsule = NULL;
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     if (pv_copy_ordered(st, image, &made, ask.stream, false, &joint) == 0 &&
         pv_note_use(&made, ask.stream, &joint, keep, NULL) == 0) {
         capsule = ask.versioned ? versioned_capsule(st, &made, layout, DL_FLAG_IS_COPIED)

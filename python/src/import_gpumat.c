@@ -201,7 +201,7 @@ static void free_memory(void *header) { pv_gpumat_free(header); }
 PIXVIEWI_HOT static void release_header(pixview_owner *owner)
 {
     pv_gpumat *header = (pv_gpumat *)owner->held.words;
-    if (PIXVIEWI_UNLIKELY(pixviewi_cuda_gone()))
+    if (PIXVIEWI_UNLIKELY(pixviewi_cuda_unusable()))
         return; // OpenCV's static allocator may be gone
     if (PIXVIEWI_LIKELY(!pv_gpumat_drop(header)))
         return;

@@ -15,12 +15,12 @@ static pixview_stream normal(pixview_stream stream)
 
 static bool same(pixview_stream a, pixview_stream b) { return normal(a) == normal(b); }
 
-static int add(pixview_owner *owner, const pixviewi_use *use)
+static int add(pixview_owner *owner, const pixviewi_stream_dep *dep)
 {
-    Py_XINCREF((PyObject *)use->keep);
-    if (pixviewi_owner_add_use(owner, use))
+    Py_XINCREF((PyObject *)dep->keepalive);
+    if (pixviewi_owner_add_dep(owner, dep))
         return 0;
-    Py_XDECREF((PyObject *)use->keep);
+    Py_XDECREF((PyObject *)dep->keepalive);
     PyErr_NoMemory();
     return -1;
 }
@@ -28,35 +28,35 @@ static int add(pixview_owner *owner, const pixviewi_use *use)
 static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixview_stream back,
                    uint64_t capture, PyObject *keep)
 {
-    pixviewi_use use = {.stream = stream,
-                        .back = back,
-                        .capture = capture,
-                        .device = device,
-                        .keep = keep,
-                        .drop_keep = pv_drop_object};
-    return same(stream, back) ? 0 : add(owner, &use);
+    pixviewi_stream_dep dep = {.consumer = stream,
+                               .home = back,
+                               .capture = capture,
+                               .device = device,
+                               .keepalive = keep,
+                               .drop_keepalive = pv_drop_object};
+    return same(stream, back) ? 0 : add(owner, &dep);
 }
 
 int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep)
 {
-    pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
-                         .back = PIXVIEW_STREAM_NONE,
-                         .keep = keep,
-                         .drop_keep = pv_drop_object};
+    pixviewi_stream_dep kept = {.consumer = PIXVIEW_STREAM_NONE,
+                                .home = PIXVIEW_STREAM_NONE,
+                                .keepalive = keep,
+                                .drop_keepalive = pv_drop_object};
     if (home != PIXVIEW_STREAM_NONE)
-        owner->home = home;
-    return keep && !owner->uses ? add(owner, &kept) : 0;
+        owner->alloc_stream = home;
+    return keep && !owner->deps ? add(owner, &kept) : 0;
 }
 
-int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview_stream producer,
-                  pixview_stream consumer)
+int pv_check_join(pv_state *st, const pixviewi_stream_relation *joint, bool given,
+                  pixview_stream producer, pixview_stream consumer)
 {
     pixview_error err;
-    if (PIXVIEWI_LIKELY(joint->join <= PIXVIEWI_JOIN_YES ||
-                        (joint->join == PIXVIEWI_JOIN_APART && !given))) {
+    if (PIXVIEWI_LIKELY(joint->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
+                        (joint->kind == PIXVIEWI_CAPTURE_MISMATCH && !given))) {
         return 0;
     }
-    (void)!pixviewi_cuda_fail_join(joint->join, producer, consumer, &err);
+    (void)!pixviewi_cuda_fail_relation(joint->kind, producer, consumer, &err);
     pv_raise(st, &err);
     return -1;
 }
@@ -107,7 +107,7 @@ static int own_alone(pv_state *st, pv_source *src)
         return -1;
     if (src->kind != PV_IMAGE || !src->image.owner)
         return 0;
-    pixview_owner *alone = pixviewi_owner_wrap(src->image.owner);
+    pixview_owner *alone = pixviewi_owner_nested(src->image.owner);
     if (!alone) {
         PyErr_NoMemory();
         return -1;
@@ -146,7 +146,7 @@ static int order_apart(pv_state *st, pv_source *src, const pv_request *req,
                        const pv_stream *consumer)
 {
     const pixview_image *image = &src->image;
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     pixview_error err;
     if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &joint, &err)) {
         pv_raise(st, &err);
@@ -154,7 +154,8 @@ static int order_apart(pv_state *st, pv_source *src, const pv_request *req,
     }
     if (pv_check_join(st, &joint, req->has_stream, image->stream, consumer->handle))
         return -1;
-    return joint.join == PIXVIEWI_JOIN_APART ? 0 : note_uses(st, src, consumer, joint.capture);
+    return joint.kind == PIXVIEWI_CAPTURE_MISMATCH ? 0
+                                                   : note_uses(st, src, consumer, joint.capture);
 }
 
 PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
@@ -176,11 +177,12 @@ PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_source *src, const pv_request *r
     return rc;
 }
 
-int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixviewi_joint *joint,
-                PyObject *memory_stream, PyObject *consumer_stream)
+int pv_note_use(const pixview_image *image, pixview_stream consumer,
+                const pixviewi_stream_relation *joint, PyObject *memory_stream,
+                PyObject *consumer_stream)
 {
     PyObject *keep;
-    if (pixview_image_on_host(image) || !image->owner || joint->join != PIXVIEWI_JOIN_YES)
+    if (pixview_image_on_host(image) || !image->owner || joint->kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
     if (keep_both(memory_stream, consumer_stream, &keep))
         return -1;
@@ -192,10 +194,10 @@ int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixvi
 // The stream is the consumer library's, which passes its current one unasked. It is only wrong if it is
 // outside of the capture that the Image was made in.
 static int order_shown(pv_state *st, const pixview_image *image, pixview_stream consumer,
-                       pixviewi_joint *joint)
+                       pixviewi_stream_relation *joint)
 {
     pixview_error err;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (!pixview_image_on_host(image) &&
         pixviewi_cuda_order(image->device.id, image->stream, consumer, joint, &err)) {
         pv_raise(st, &err);
@@ -207,13 +209,13 @@ static int order_shown(pv_state *st, const pixview_image *image, pixview_stream 
 
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
 {
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     if (order_shown(st, image, consumer, &joint))
         return -1;
     pixview_owner_ref(image->owner);
-    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES)
+    if (!image->owner || joint.kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
-    pixview_owner *alone = pixviewi_owner_wrap(image->owner);
+    pixview_owner *alone = pixviewi_owner_nested(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
     if (alone &&
@@ -239,12 +241,12 @@ static bool keeps_as_well(pv_state *st, PyObject *kept, PyObject *keep)
 static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream stream,
                   pixview_stream back, uint64_t capture, PyObject *keep)
 {
-    const pixviewi_use *use = __atomic_load_n(&owner->uses, __ATOMIC_ACQUIRE);
-    stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_use keeps it
+    const pixviewi_stream_dep *dep = __atomic_load_n(&owner->deps, __ATOMIC_ACQUIRE);
+    stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_dep keeps it
     back = back == 2 ? PIXVIEW_STREAM_LEGACY : back;
-    for (; use; use = use->next) {
-        if (same(use->stream, stream) && same(use->back, back) && use->capture == capture &&
-            use->drop_keep == pv_drop_object && keeps_as_well(st, use->keep, keep))
+    for (; dep; dep = dep->next) {
+        if (same(dep->consumer, stream) && same(dep->home, back) && dep->capture == capture &&
+            dep->drop_keepalive == pv_drop_object && keeps_as_well(st, dep->keepalive, keep))
             return true;
     }
     return false;
@@ -253,10 +255,10 @@ static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream strea
 int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
                       pixview_stream consumer)
 {
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     if (order_shown(st, image, consumer, &joint))
         return -1;
-    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES ||
+    if (!image->owner || joint.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         noted(st, image->owner, consumer, image->stream, joint.capture, NULL)) {
         return 0;
     }
@@ -275,11 +277,12 @@ static PyObject *source_of(const pixview_owner *owner)
 int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
                      PyObject *keep)
 {
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     pixview_error err;
-    if (same(stream, owner->home))
+    if (same(stream, owner->alloc_stream))
         return 0;
-    if (pixviewi_cuda_ask(device, stream, owner->home, &joint, &err)) { // is it a stream at all?
+    if (pixviewi_cuda_stream_relation(device, stream, owner->alloc_stream, &joint,
+                                      &err)) { // is it a stream at all?
         pv_raise(st, &err);
         return -1;
     }
@@ -288,8 +291,8 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
     if (kind == PV_TORCH && pv_record_stream(st, source, device, stream))
         return -1;
     // A program may say it once for each frame.
-    if (!noted(st, owner, stream, owner->home, joint.capture, keep) &&
-        add_use(owner, device, stream, owner->home, joint.capture, keep))
+    if (!noted(st, owner, stream, owner->alloc_stream, joint.capture, keep) &&
+        add_use(owner, device, stream, owner->alloc_stream, joint.capture, keep))
         return -1;
     if (kind != PV_CUPY || noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
         return 0;

@@ -297,12 +297,12 @@ static int check_stream(pv_state *st, const settings *s, const pv_gather *g, con
 }
 
 static int check_all(pv_state *st, settings *s, const pv_gather *g, const pixview_image *dst,
-                     pixviewi_move *move)
+                     pixviewi_copy_op *move)
 {
     pixview_error err;
-    pixview_status status = g->whole ? pixviewi_plan_convert(g->images, dst, &s->params, move, &err)
-                                     : pixviewi_plan_batch_copy(g->images, (int64_t)g->count, dst,
-                                                                &s->params, "images", move, &err);
+    pixview_status status = g->whole ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
+                                     : pixviewi_stack_op(g->images, (int64_t)g->count, dst,
+                                                         &s->params, "images", move, &err);
     if (status == PIXVIEW_OK)
         return 0;
     if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
@@ -311,13 +311,13 @@ static int check_all(pv_state *st, settings *s, const pv_gather *g, const pixvie
     return -1;
 }
 
-static int launch(pv_state *st, const settings *s, const pixviewi_move *move,
+static int launch(pv_state *st, const settings *s, const pixviewi_copy_op *move,
                   const pixview_image *dst)
 {
     pixview_error err;
     pixview_status status;
     PyThreadState *gil = pv_let_go(dst, pixview_image_on_host(dst));
-    status = pixviewi_move_run(move, dst->device, s->params.stream, &err);
+    status = pixviewi_run(move, dst->device, s->params.stream, &err);
     pv_take_back(gil);
     if (status == PIXVIEW_OK)
         return 0;
@@ -328,16 +328,16 @@ static int launch(pv_state *st, const settings *s, const pixviewi_move *move,
 // Checks all ends and streams together, then queues: nothing is, if anything is wrong. The result is
 // used on `consumer`; *joint tells whether that had to wait.
 static int run(pv_state *st, settings *s, pv_gather *g, const pixview_image *dst,
-               pixview_stream consumer, pixviewi_joint *joint)
+               pixview_stream consumer, pixviewi_stream_relation *joint)
 {
-    pixviewi_move move;
+    pixviewi_copy_op move;
     pixview_device device = dst->device;
     bool gpu = pixviewi_on_device(device), given_stream = s->from.has_stream;
     pixview_stream work = dst->stream;
     if (work == PIXVIEW_STREAM_NONE || work == 1)
         work = PIXVIEW_STREAM_LEGACY;
     s->params.stream = work;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (check_all(st, s, g, dst, &move))
         return -1;
     if (pixview_image_is_empty(dst))
@@ -356,7 +356,7 @@ static int run(pv_state *st, settings *s, pv_gather *g, const pixview_image *dst
 static PyObject *into_new(pv_state *st, settings *s, pv_gather *g, const pv_source *like)
 {
     pv_result result = {0};
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     PyObject *out = NULL;
     if (check_place(st, s, &like->image) ||
         (s->to.to == PV_GPUMAT && pv_gpumat_accepts(st, &like->image)))
@@ -390,7 +390,7 @@ static PyObject *stack(pv_state *st, settings *s, PyObject *out, pv_gather *g, p
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     if (check_out(st, &dst->image, &like.image) ||
         run(st, s, g, &dst->image, dst->image.stream, &joint))
         return NULL;

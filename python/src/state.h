@@ -247,12 +247,13 @@ int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
                       pixview_stream consumer);
 // A result whose memory belongs to image->stream is used on `consumer`, as `joint` allowed. The
 // objects, which may be NULL, keep the two streams alive.
-int pv_note_use(const pixview_image *image, pixview_stream consumer, const pixviewi_joint *joint,
-                PyObject *memory_stream, PyObject *consumer_stream);
+int pv_note_use(const pixview_image *image, pixview_stream consumer,
+                const pixviewi_stream_relation *joint, PyObject *memory_stream,
+                PyObject *consumer_stream);
 // Across the border of a graph capture nothing is ordered. That is an error where the user passed a
 // stream (`given`), and where only the legacy stream is in the way. 0, or -1 with the error.
-int pv_check_join(pv_state *st, const pixviewi_joint *joint, bool given, pixview_stream producer,
-                  pixview_stream consumer);
+int pv_check_join(pv_state *st, const pixviewi_stream_relation *joint, bool given,
+                  pixview_stream producer, pixview_stream consumer);
 // The owner, which the caller has made, is of memory that belongs to `home`; `keep` keeps that alive.
 int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep);
 

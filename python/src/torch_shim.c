@@ -45,7 +45,7 @@ static bool is_current(const pv_torch_shim *shim, int device)
 static void release(pixview_owner *owner)
 {
     int (*give)(void *) = (int (*)(void *))owner->held.pointers[1];
-    if (!pixviewi_cuda_gone())
+    if (!pixviewi_cuda_unusable())
         (void)!give(owner->held.pointers[0]);
 }
 

@@ -133,7 +133,7 @@ static int allocate(pv_state *st, const pv_request *req, const pv_source *src, p
 static PyObject *copies(pv_state *st, const pv_source *src, const pv_request *req)
 {
     pv_result result = {0};
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     PyObject *out = NULL;
     if (allocate(st, req, src, &result) == 0 &&
         pv_copy_ordered(st, &src->image, &result.image, result.consumer, req->has_stream, &joint) ==

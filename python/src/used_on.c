@@ -24,7 +24,7 @@ static pixview_owner *owner_at(uintptr_t word, const void *data)
     if (word % sizeof(void *) || word < 4096 || !pv_read_safely(at, &copy, sizeof copy))
         return NULL;
     if (pixviewi_dlpack_is_ours(&copy.managed, at) && copy.managed.tensor.data == data)
-        owner = ((pixviewi_slot *)at)->owner;
+        owner = ((pixviewi_dlpack *)at)->owner;
     else if (pixviewi_dlpack_legacy_is_ours(&copy.legacy, at) && copy.legacy.tensor.data == data)
         owner = pixviewi_dlpack_legacy_owner(at);
     return owner;

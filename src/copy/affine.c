@@ -87,7 +87,7 @@ static pixview_status check_counts(const pixview_convert_params *params, int64_t
     return PIXVIEW_OK;
 }
 
-static pixview_status fill_factors(const pixview_convert_params *params, pixviewi_values *out,
+static pixview_status fill_factors(const pixview_convert_params *params, pixviewi_affine *out,
                                    pixview_error *err)
 {
     double scale = params->scale == 0 ? 1 : params->scale;
@@ -99,9 +99,9 @@ static pixview_status fill_factors(const pixview_convert_params *params, pixview
         pixview_status status = check_entry(scale, mean, std, i, err);
         if (status != PIXVIEW_OK)
             return status;
-        out->a[i] = (float)(scale / std);
-        out->b[i] = mean == 0 ? NOTHING : (float)(-mean / std);
-        out->changed |= out->a[i] != ONE || mean != 0;
+        out->scale[i] = (float)(scale / std);
+        out->bias[i] = mean == 0 ? NOTHING : (float)(-mean / std);
+        out->is_identity &= out->scale[i] == ONE && mean == 0;
     }
     return PIXVIEW_OK;
 }
@@ -179,19 +179,19 @@ static void describe_limits(pixview_dtype dtype, char *out, size_t n)
 }
 
 // Where values change, a pad_value between two pixels is as good as any: mean / scale pads with 0.
-static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_values *out,
+static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_affine *out,
                                    pixview_error *err)
 {
     bool fits = write_element(dtype, value, out->pad_bits);
     bool fits_float = !isfinite(value) || fabs(value) <= (double)FLT_MAX;
-    if (out->changed)
+    if (!out->is_identity)
         fits = fits_float;
     out->pad = (float)value;
     if (fits)
         return PIXVIEW_OK;
     char limits[80];
-    pixview_dtype holder = out->changed ? (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1} : dtype;
-    bool converts = !out->changed && has_value(dtype) && fits_float;
+    pixview_dtype holder = out->is_identity ? dtype : (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
+    bool converts = out->is_identity && has_value(dtype) && fits_float;
     describe_limits(holder, limits, sizeof limits);
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
                          "pad_value=%g is nothing that %s holds, %s; pass such a value%s", value,
@@ -199,19 +199,19 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_v
                          converts ? ", or make the destination float32 (dtype='float32')" : "");
 }
 
-pixview_status pixviewi_make_values(const pixview_convert_params *params, pixview_dtype from,
-                                    pixview_dtype to, int64_t channels, pixviewi_values *out,
-                                    pixview_error *err)
+pixview_status pixviewi_affine_of(const pixview_convert_params *params, pixview_dtype from,
+                                  pixview_dtype to, int64_t channels, pixviewi_affine *out,
+                                  pixview_error *err)
 {
     pixview_status status = check_counts(params, channels, err);
     if (status != PIXVIEW_OK)
         return status;
-    out->changed = !pixview_dtype_equal(from, to);
+    out->is_identity = pixview_dtype_equal(from, to);
     out->swap_rb = params->swap_rb;
     out->pad = 0;
     memset(out->pad_bits, 0, sizeof out->pad_bits);
     status = fill_factors(params, out, err);
-    if (status == PIXVIEW_OK && out->changed)
+    if (status == PIXVIEW_OK && !out->is_identity)
         status = check_types(from, to, err);
     if (status == PIXVIEW_OK && params->pad)
         status = fill_padding(params->pad_value, from, out, err);

@@ -1,4 +1,4 @@
-// pixview_convert and the batches: every check that the header promises, then one move.
+// pixview_convert and the batches: every check that the header promises, then one operation.
 //
 // A batch of 10 000 images should cost little more on the host than the reading of its list, so the
 // loop over it does only what each image needs: extents, type and device, and whether its addresses
@@ -12,7 +12,7 @@ static const pixview_convert_params defaults = {.struct_size = sizeof(pixview_co
 
 // ---- one image at a time ----------------------------------------------------------------------
 
-static pixview_status check_params(const pixview_convert_params *params, pixview_error *err)
+static pixview_status check_convert_params(const pixview_convert_params *params, pixview_error *err)
 {
     if (params->struct_size == sizeof *params)
         return PIXVIEW_OK;
@@ -26,14 +26,12 @@ static pixview_status check_destination(const pixview_image *dst, pixview_error 
     if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
                              "the destination is read-only; write into other memory");
-    return pixviewi_check_apart(dst, err);
+    return pixviewi_check_self_overlap(dst, err);
 }
 
-static bool on_device(const pixview_image *image) { return pixviewi_on_device(image->device); }
-
-static pixview_status check_kind(const pixview_image *image, pixview_error *err)
+static pixview_status check_device_type(const pixview_image *image, pixview_error *err)
 {
-    if (on_device(image) || pixview_image_on_host(image))
+    if (pixviewi_on_device(image->device) || pixview_image_on_host(image))
         return PIXVIEW_OK;
     return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                          "device type %d is none of CPU (1), CUDA (2), pinned (3), managed (13)",
@@ -90,7 +88,7 @@ __attribute__((cold)) static pixview_status fail_device(const list *of, int64_t 
                                                         pixview_error *err)
 {
     pixview_device mine = of->images[i].device;
-    if (pixviewi_on_device(mine) && on_device(batch))
+    if (pixviewi_on_device(mine) && pixviewi_on_device(batch->device))
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                              "%s[%lld] is on GPU %d and the batch on GPU %d; copy the image to the "
                              "other GPU through host memory",
@@ -113,7 +111,7 @@ static inline bool size_fits(const pixview_image *image, const pixview_image *ba
 }
 
 // Another GPU, or host and GPU. Pinned, managed and plain memory are no difference.
-static inline bool together(pixview_device a, pixview_device b)
+static inline bool same_place(pixview_device a, pixview_device b)
 {
     bool gpu = pixviewi_on_device(a);
     return gpu == pixviewi_on_device(b) && (!gpu || a.id == b.id);
@@ -127,14 +125,14 @@ static pixview_status check_list(const list *of, const pixview_image *batch, boo
         const pixview_image *image = &of->images[i];
         pixview_status status = of->checked ? PIXVIEW_OK : pixview_image_validate(image, err);
         if (PIXVIEWI_UNLIKELY(status == PIXVIEW_OK && !of->checked))
-            status = check_kind(image, err);
+            status = check_device_type(image, err);
         if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK))
             return name_image(i, of->name, status, err);
         if (PIXVIEWI_UNLIKELY(!pixview_dtype_equal(image->dtype, of->images[0].dtype)))
             return fail_type(of, i, err);
         if (PIXVIEWI_UNLIKELY(!size_fits(image, batch, pad)))
             return fail_size(of, i, batch, pad, err);
-        if (PIXVIEWI_UNLIKELY(!together(image->device, batch->device)))
+        if (PIXVIEWI_UNLIKELY(!same_place(image->device, batch->device)))
             return fail_device(of, i, batch, err);
         if (PIXVIEWI_UNLIKELY(pixviewi_ranges_meet(pixviewi_image_range(image), whole)) &&
             pixview_image_overlaps(image, batch))
@@ -153,7 +151,7 @@ static pixview_status check_batch(const pixview_image *batch, const char *name, 
                              (long long)count);
     pixview_status status = pixview_image_validate(batch, err);
     if (status == PIXVIEW_OK)
-        status = check_kind(batch, err);
+        status = check_device_type(batch, err);
     if (status != PIXVIEW_OK)
         return status;
     if (batch->shape[PIXVIEW_AXIS_N] != count)
@@ -176,7 +174,8 @@ static int by_address(const void *a, const void *b)
 }
 
 // Sorted by address, only neighbours whose ranges meet have to be looked at.
-static pixview_status check_each_apart(const pixview_image *dsts, int64_t count, pixview_error *err)
+static pixview_status check_list_self_overlap(const pixview_image *dsts, int64_t count,
+                                              pixview_error *err)
 {
     pixview_status status = PIXVIEW_OK;
     placed *order = malloc((size_t)count * sizeof *order);
@@ -205,45 +204,44 @@ static pixview_status check_each_apart(const pixview_image *dsts, int64_t count,
 // ---- entry ------------------------------------------------------------------------------------
 
 // A list of one is a batch, whose launch takes an eighth of the parameters.
-static pixviewi_end list_end(const pixview_image *images, int64_t count)
+static pixviewi_operand list_end(const pixview_image *images, int64_t count)
 {
     if (count == 1)
-        return pixviewi_whole_end(images);
-    return (pixviewi_end){.dtype = images[0].dtype, .images = images};
+        return pixviewi_operand_of(images);
+    return (pixviewi_operand){.dtype = images[0].dtype, .images = images};
 }
 
 // How much smaller a batch is than its place.
-static void set_missing(const pixview_image *src, const pixview_image *dst, pixviewi_end *end)
+static void set_padding(const pixview_image *src, const pixview_image *dst, pixviewi_operand *end)
 {
-    end->missing[0] = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
-    end->missing[1] = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
+    end->pad_rows = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
+    end->pad_cols = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
 }
 
-static pixview_status plan(pixviewi_move *move, const pixview_image *batch,
-                           const pixview_convert_params *params, pixview_error *err)
+static pixview_status make_op(pixviewi_copy_op *op, const pixview_image *batch,
+                              const pixview_convert_params *params, pixview_error *err)
 {
-    memcpy(move->shape, batch->shape, sizeof move->shape);
-    return pixviewi_make_values(params, move->src.dtype, move->dst.dtype,
-                                batch->shape[PIXVIEW_AXIS_C], &move->values, err);
+    memcpy(op->shape, batch->shape, sizeof op->shape);
+    return pixviewi_affine_of(params, op->src.dtype, op->dst.dtype, batch->shape[PIXVIEW_AXIS_C],
+                              &op->affine, err);
 }
 
-static pixview_status run(const pixviewi_move *move, const pixview_image *batch,
-                          const pixview_convert_params *params, pixview_error *err)
+static pixview_status run_unless_empty(const pixviewi_copy_op *op, const pixview_image *batch,
+                                       const pixview_convert_params *params, pixview_error *err)
 {
     if (pixview_image_is_empty(batch))
         return PIXVIEW_OK;
-    return pixviewi_move_run(move, batch->device, params->stream, err);
+    return pixviewi_run(op, batch->device, params->stream, err);
 }
 
-pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count,
-                                        const pixview_image *dst,
-                                        const pixview_convert_params *params, const char *name,
-                                        pixviewi_move *move, pixview_error *err)
+pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+                                 const pixview_convert_params *params, const char *name,
+                                 pixviewi_copy_op *op, pixview_error *err)
 {
     list sources = {name ? name : "srcs", srcs, count, name != NULL};
     if (!srcs || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
-    pixview_status status = check_params(params, err);
+    pixview_status status = check_convert_params(params, err);
     if (status == PIXVIEW_OK)
         status = check_batch(dst, "dst", count, err);
     if (status == PIXVIEW_OK)
@@ -252,33 +250,33 @@ pixview_status pixviewi_plan_batch_copy(const pixview_image *srcs, int64_t count
         status = check_list(&sources, dst, params->pad, err);
     if (status != PIXVIEW_OK)
         return status;
-    move->src = list_end(srcs, count);
+    op->src = list_end(srcs, count);
     if (count == 1)
-        set_missing(srcs, dst, &move->src);
-    move->dst = pixviewi_whole_end(dst);
-    return plan(move, dst, params, err);
+        set_padding(srcs, dst, &op->src);
+    op->dst = pixviewi_operand_of(dst);
+    return make_op(op, dst, params, err);
 }
 
 pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
                              const pixview_convert_params *params, pixview_error *err)
 {
-    pixviewi_move move;
+    pixviewi_copy_op op;
     if (!params)
         params = &defaults;
-    pixview_status status = pixviewi_plan_batch_copy(srcs, count, dst, params, NULL, &move, err);
-    return status == PIXVIEW_OK ? run(&move, dst, params, err) : status;
+    pixview_status status = pixviewi_stack_op(srcs, count, dst, params, NULL, &op, err);
+    return status == PIXVIEW_OK ? run_unless_empty(&op, dst, params, err) : status;
 }
 
 pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,
                                const pixview_convert_params *params, pixview_error *err)
 {
-    pixviewi_move move;
+    pixviewi_copy_op op;
     list results = {"dsts", dsts, count, false};
     if (!src || !dsts)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dsts is NULL");
     if (!params)
         params = &defaults;
-    pixview_status status = check_params(params, err);
+    pixview_status status = check_convert_params(params, err);
     if (status == PIXVIEW_OK && params->pad)
         status = pixviewi_fail(err, PIXVIEW_E_INVALID, "params->pad: a split has nothing to pad");
     if (status == PIXVIEW_OK)
@@ -286,13 +284,13 @@ pixview_status pixview_unstack(const pixview_image *src, const pixview_image *ds
     if (status == PIXVIEW_OK)
         status = check_list(&results, src, false, err);
     if (status == PIXVIEW_OK)
-        status = check_each_apart(dsts, count, err);
+        status = check_list_self_overlap(dsts, count, err);
     if (status != PIXVIEW_OK)
         return status;
-    move.src = pixviewi_whole_end(src);
-    move.dst = list_end(dsts, count);
-    status = plan(&move, src, params, err);
-    return status == PIXVIEW_OK ? run(&move, src, params, err) : status;
+    op.src = pixviewi_operand_of(src);
+    op.dst = list_end(dsts, count);
+    status = make_op(&op, src, params, err);
+    return status == PIXVIEW_OK ? run_unless_empty(&op, src, params, err) : status;
 }
 
 static pixview_status check_smaller(const pixview_image *src, const pixview_image *dst,
@@ -311,16 +309,16 @@ static pixview_status check_smaller(const pixview_image *src, const pixview_imag
     return PIXVIEW_OK;
 }
 
-static pixview_status check_pair(const pixview_image *src, const pixview_image *dst, bool pad,
-                                 pixview_error *err)
+static pixview_status check_converted_pair(const pixview_image *src, const pixview_image *dst,
+                                           bool pad, pixview_error *err)
 {
     pixview_status status = pixview_image_validate(src, err);
     if (status == PIXVIEW_OK)
-        status = check_kind(src, err);
+        status = check_device_type(src, err);
     if (status == PIXVIEW_OK)
         status = pixview_image_validate(dst, err);
     if (status == PIXVIEW_OK)
-        status = check_kind(dst, err);
+        status = check_device_type(dst, err);
     if (status == PIXVIEW_OK)
         status = pad ? check_smaller(src, dst, err) : pixviewi_check_extents(src, dst, err);
     if (status == PIXVIEW_OK)
@@ -331,8 +329,8 @@ static pixview_status check_pair(const pixview_image *src, const pixview_image *
     return status;
 }
 
-__attribute__((cold)) static pixview_status fail_apart(pixview_device src, pixview_device dst,
-                                                       pixview_error *err)
+__attribute__((cold)) static pixview_status fail_places(pixview_device src, pixview_device dst,
+                                                        pixview_error *err)
 {
     if (pixviewi_on_device(src) && pixviewi_on_device(dst))
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
@@ -346,30 +344,30 @@ __attribute__((cold)) static pixview_status fail_apart(pixview_device src, pixvi
 }
 
 // All checks but whether both are in one place.
-static pixview_status plan_pair(const pixview_image *src, const pixview_image *dst,
-                                const pixview_convert_params *params, pixviewi_move *move,
-                                pixview_error *err)
+static pixview_status make_pair_op(const pixview_image *src, const pixview_image *dst,
+                                   const pixview_convert_params *params, pixviewi_copy_op *op,
+                                   pixview_error *err)
 {
     if (!src || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
-    pixview_status status = check_params(params, err);
+    pixview_status status = check_convert_params(params, err);
     if (status == PIXVIEW_OK)
-        status = check_pair(src, dst, params->pad, err);
+        status = check_converted_pair(src, dst, params->pad, err);
     if (status != PIXVIEW_OK)
         return status;
-    move->src = pixviewi_whole_end(src);
-    move->dst = pixviewi_whole_end(dst);
-    set_missing(src, dst, &move->src);
-    return plan(move, dst, params, err);
+    op->src = pixviewi_operand_of(src);
+    op->dst = pixviewi_operand_of(dst);
+    set_padding(src, dst, &op->src);
+    return make_op(op, dst, params, err);
 }
 
-pixview_status pixviewi_plan_convert(const pixview_image *src, const pixview_image *dst,
-                                     const pixview_convert_params *params, pixviewi_move *move,
-                                     pixview_error *err)
+pixview_status pixviewi_convert_op(const pixview_image *src, const pixview_image *dst,
+                                   const pixview_convert_params *params, pixviewi_copy_op *op,
+                                   pixview_error *err)
 {
-    pixview_status status = plan_pair(src, dst, params, move, err);
-    if (status == PIXVIEW_OK && !together(src->device, dst->device))
-        status = fail_apart(src->device, dst->device, err);
+    pixview_status status = make_pair_op(src, dst, params, op, err);
+    if (status == PIXVIEW_OK && !same_place(src->device, dst->device))
+        status = fail_places(src->device, dst->device, err);
     return status;
 }
 
@@ -377,17 +375,17 @@ pixview_status pixviewi_plan_convert(const pixview_image *src, const pixview_ima
 pixview_status pixview_convert(const pixview_image *src, const pixview_image *dst,
                                const pixview_convert_params *params, pixview_error *err)
 {
-    pixviewi_move move;
+    pixviewi_copy_op op;
     if (!params)
         params = &defaults;
-    pixview_status status = plan_pair(src, dst, params, &move, err);
+    pixview_status status = make_pair_op(src, dst, params, &op, err);
     if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
         return status;
-    if (!together(src->device, dst->device)) {
+    if (!same_place(src->device, dst->device)) {
         pixview_copy_params plain = {sizeof plain, params->stream};
-        if (!move.values.changed && !move.values.swap_rb && !pixviewi_is_padded(&move))
+        if (op.affine.is_identity && !op.affine.swap_rb && !pixviewi_is_padded(&op))
             return pixview_copy(src, dst, &plain, err);
-        return fail_apart(src->device, dst->device, err);
+        return fail_places(src->device, dst->device, err);
     }
-    return run(&move, dst, params, err);
+    return run_unless_empty(&op, dst, params, err);
 }

@@ -1,6 +1,6 @@
 // pixview_copy: picks who moves the pixels.
 //
-// host to host, and within one GPU: a move. Between host and GPU: rows
+// host to host, and within one GPU: an operation. Between host and GPU: rows
 // by the driver's copy engine; what is no set of rows on one side goes through dense memory on that
 // side, in the order of the other, so that only rows cross the bus.
 #include <stdlib.h>
@@ -42,17 +42,16 @@ static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool
 static pixview_status move_bits(const pixview_image *src, const pixview_image *dst,
                                 pixview_stream stream, pixview_error *err)
 {
-    pixviewi_move move;
-    move.src = pixviewi_whole_end(src);
-    move.dst = pixviewi_whole_end(dst);
-    memcpy(move.shape, dst->shape, sizeof move.shape);
-    move.values.changed = move.values.swap_rb = false;
-    return pixviewi_move_run(&move, dst->device, stream, err);
+    pixviewi_copy_op op;
+    op.src = pixviewi_operand_of(src);
+    op.dst = pixviewi_operand_of(dst);
+    memcpy(op.shape, dst->shape, sizeof op.shape);
+    op.affine.is_identity = true;
+    op.affine.swap_rb = false;
+    return pixviewi_run(&op, dst->device, stream, err);
 }
 
 // ---- Host and device --------------------------------------------------------------------------
-
-static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 // A dense image like `image`, its axes nested in the same order in memory.
 static pixview_image dense_like(const pixview_image *image, void *data, pixview_device device)
@@ -64,8 +63,8 @@ static pixview_image dense_like(const pixview_image *image, void *data, pixview_
     dense.owner = NULL;
     int order[4] = {PIXVIEW_AXIS_N, PIXVIEW_AXIS_H, PIXVIEW_AXIS_W, PIXVIEW_AXIS_C};
     for (int i = 1; i < 4; i++)
-        for (int k = i;
-             k > 0 && magnitude(image->strides[order[k - 1]]) < magnitude(image->strides[order[k]]);
+        for (int k = i; k > 0 && pixviewi_magnitude(image->strides[order[k - 1]]) <
+                                     pixviewi_magnitude(image->strides[order[k]]);
              k--) {
             int other = order[k];
             order[k] = order[k - 1];
@@ -98,8 +97,8 @@ static pixview_status through_host(const transfer *job, bool *done, pixview_erro
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to stage %lld bytes on the host",
                              (long long)pixview_image_nbytes(far));
     pixview_image dense = dense_like(far, block, (pixview_device){PIXVIEW_DEVICE_CPU, 0});
-    pixview_status status = pixviewi_plan_copy(job->to_host ? job->src : &dense,
-                                               job->to_host ? &dense : job->dst, &rows, err);
+    pixview_status status = pixviewi_copy_plan_checked(
+        job->to_host ? job->src : &dense, job->to_host ? &dense : job->dst, &rows, err);
     if (status != PIXVIEW_OK || !is_rows(&rows))
         goto end;
     *done = true;
@@ -150,7 +149,7 @@ static pixview_status move_between(const transfer *job, pixview_error *err)
 {
     pixviewi_copy_plan plan;
     bool done = false;
-    pixview_status status = pixviewi_plan_copy(job->src, job->dst, &plan, err);
+    pixview_status status = pixviewi_copy_plan_checked(job->src, job->dst, &plan, err);
     if (status != PIXVIEW_OK)
         return status;
     if (is_rows(&plan))
@@ -161,10 +160,8 @@ static pixview_status move_between(const transfer *job, pixview_error *err)
 
 // ---- Entry ------------------------------------------------------------------------------------
 
-static bool on_device(const pixview_image *image) { return pixviewi_on_device(image->device); }
-
-static pixview_status check_params(const pixview_image *src, const pixview_image *dst,
-                                   const pixview_copy_params *params, pixview_error *err)
+static pixview_status check_copy_params(const pixview_image *src, const pixview_image *dst,
+                                        const pixview_copy_params *params, pixview_error *err)
 {
     if (!src || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
@@ -174,7 +171,7 @@ static pixview_status check_params(const pixview_image *src, const pixview_image
                              params->struct_size, sizeof *params);
     for (int i = 0; i < 2; i++) {
         const pixview_image *image = i ? dst : src;
-        if (!on_device(image) && !pixview_image_on_host(image))
+        if (!pixviewi_on_device(image->device) && !pixview_image_on_host(image))
             return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                                  "device type %d of the %s is none of CPU (1), CUDA (2), pinned "
                                  "(3), managed (13)",
@@ -187,7 +184,7 @@ static pixview_status check_params(const pixview_image *src, const pixview_image
 static pixview_status transfer_pixels(const pixview_image *src, const pixview_image *dst,
                                       pixview_stream stream, pixview_error *err)
 {
-    bool to_host = on_device(src);
+    bool to_host = pixviewi_on_device(src->device);
     bool pinned =
         !to_host && src->owner &&
         (src->device.type == PIXVIEW_DEVICE_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
@@ -204,8 +201,8 @@ static pixview_status transfer_pixels(const pixview_image *src, const pixview_im
 pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                             const pixview_copy_params *params, pixview_error *err)
 {
-    pixviewi_release_postponed();
-    pixview_status status = check_params(src, dst, params, err);
+    pixviewi_poll_deferred_owners();
+    pixview_status status = check_copy_params(src, dst, params, err);
     if (status != PIXVIEW_OK)
         return status;
     status = pixviewi_check_copy(src, dst, err);
@@ -216,12 +213,13 @@ pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->stream is PIXVIEW_STREAM_NONE; a copy needs a queue");
 
-    if (on_device(src) && on_device(dst) && src->device.id != dst->device.id)
+    if (pixviewi_on_device(src->device) && pixviewi_on_device(dst->device) &&
+        src->device.id != dst->device.id)
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                              "the source is on GPU %d and the destination on GPU %d; copy to "
                              "the other GPU through host memory",
                              (int)src->device.id, (int)dst->device.id);
-    if (on_device(src) == on_device(dst))
+    if (pixviewi_on_device(src->device) == pixviewi_on_device(dst->device))
         return move_bits(src, dst, stream, err);
     return transfer_pixels(src, dst, stream, err);
 }

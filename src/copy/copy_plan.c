@@ -8,8 +8,8 @@ typedef struct copy_axis {
     int64_t extent, src, dst; // dst > 0
 } copy_axis;
 
-static pixview_status check_pair(const pixview_image *src, const pixview_image *dst,
-                                 pixview_error *err)
+static pixview_status check_copied_pair(const pixview_image *src, const pixview_image *dst,
+                                        pixview_error *err)
 {
     pixview_status status = pixview_image_validate(src, err);
     if (status == PIXVIEW_OK)
@@ -42,8 +42,8 @@ pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_im
 
 // Axes longer than 1, dst strides made positive (both ends walk the other way then), outermost
 // first. Returns their number.
-static int sort_axes(const int64_t shape[4], const int64_t src_strides[4],
-                     const int64_t dst_strides[4], pixviewi_copy_plan *plan, copy_axis axes[4])
+static int plan_sort_axes(const int64_t shape[4], const int64_t src_strides[4],
+                          const int64_t dst_strides[4], pixviewi_copy_plan *plan, copy_axis axes[4])
 {
     const char *from = plan->src;
     char *to = plan->dst;
@@ -70,8 +70,8 @@ static int sort_axes(const int64_t shape[4], const int64_t src_strides[4],
 
 // Elements of the destination stay apart if each stride steps over all that lies inside it. Strides
 // that interlock without meeting exist ({3,2} over 2x3), are of no use, and are refused too.
-static pixview_status check_apart(const copy_axis *axes, int count, int64_t itemsize,
-                                  pixview_error *err)
+static pixview_status check_axes_self_overlap(const copy_axis *axes, int count, int64_t itemsize,
+                                              pixview_error *err)
 {
     int64_t inside = itemsize;
     for (int i = count - 1; i >= 0; i--) {
@@ -85,17 +85,17 @@ static pixview_status check_apart(const copy_axis *axes, int count, int64_t item
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err)
+pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err)
 {
     copy_axis axes[4];
     pixviewi_copy_plan ignored = {.src = dst->data, .dst = dst->data};
     if (pixview_image_is_empty(dst))
         return PIXVIEW_OK;
-    int count = sort_axes(dst->shape, dst->strides, dst->strides, &ignored, axes);
-    return check_apart(axes, count, pixview_dtype_size(dst->dtype), err);
+    int count = plan_sort_axes(dst->shape, dst->strides, dst->strides, &ignored, axes);
+    return check_axes_self_overlap(axes, count, pixview_dtype_size(dst->dtype), err);
 }
 
-static int merge_axes(copy_axis *axes, int count)
+static int plan_merge_axes(copy_axis *axes, int count)
 {
     int kept = 0;
     for (int i = 0; i < count; i++) {
@@ -128,9 +128,9 @@ static void widen(copy_axis *axes, int count, pixviewi_copy_plan *plan)
     inner->src = inner->dst = plan->itemsize;
 }
 
-static void finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
+static void plan_finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
 {
-    count = merge_axes(axes, count);
+    count = plan_merge_axes(axes, count);
     if (count > 0)
         widen(axes, count, plan);
     plan->count = 1;
@@ -146,34 +146,33 @@ static void finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
 pixview_status pixviewi_check_copy(const pixview_image *src, const pixview_image *dst,
                                    pixview_error *err)
 {
-    pixview_status status = check_pair(src, dst, err);
+    pixview_status status = check_copied_pair(src, dst, err);
     if (status == PIXVIEW_OK)
-        status = pixviewi_check_apart(dst, err);
+        status = pixviewi_check_self_overlap(dst, err);
     if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                              "source and destination share memory; copy through a third image");
     return status;
 }
 
-pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
-                                  pixviewi_copy_plan *plan, pixview_error *err)
+pixview_status pixviewi_copy_plan_checked(const pixview_image *src, const pixview_image *dst,
+                                          pixviewi_copy_plan *plan, pixview_error *err)
 {
-    pixviewi_move move = {.src = pixviewi_whole_end(src), .dst = pixviewi_whole_end(dst)};
+    pixviewi_copy_op op = {.src = pixviewi_operand_of(src), .dst = pixviewi_operand_of(dst)};
     pixview_status status = pixviewi_check_copy(src, dst, err);
     *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}}; // count 0
     if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
         return status;
-    memcpy(move.shape, dst->shape, sizeof move.shape);
-    pixviewi_plan_move(&move, plan);
+    memcpy(op.shape, dst->shape, sizeof op.shape);
+    pixviewi_copy_plan_of(&op, plan);
     return PIXVIEW_OK;
 }
 
-void pixviewi_plan_move(const pixviewi_move *move, pixviewi_copy_plan *plan)
+void pixviewi_copy_plan_of(const pixviewi_copy_op *op, pixviewi_copy_plan *plan)
 {
     copy_axis axes[4];
-    *plan =
-        (pixviewi_copy_plan){.src = move->src.data, .dst = move->dst.data, .shape = {1, 1, 1, 1}};
-    plan->itemsize = pixview_dtype_size(move->dst.dtype);
-    int count = sort_axes(move->shape, move->src.strides, move->dst.strides, plan, axes);
-    finish(axes, count, plan);
+    *plan = (pixviewi_copy_plan){.src = op->src.data, .dst = op->dst.data, .shape = {1, 1, 1, 1}};
+    plan->itemsize = pixview_dtype_size(op->dst.dtype);
+    int count = plan_sort_axes(op->shape, op->src.strides, op->dst.strides, plan, axes);
+    plan_finish(axes, count, plan);
 }

@@ -1,4 +1,4 @@
-// A move in plain C, one element at a time: what every kernel and every fast host loop has to equal,
+// A copy operation in plain C, one element at a time: what every kernel and every fast host loop has to equal,
 // bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
 #include <math.h>
 
@@ -21,7 +21,7 @@ static uint8_t u8_of_float(float value)
         return (float)value;                \
     }
 
-static float load(pixview_dtype dtype, const char *from)
+static float load_element(pixview_dtype dtype, const char *from)
 {
     uint16_t half;
     switch (dtype.code << 8 | dtype.bits) {
@@ -46,7 +46,7 @@ static float load(pixview_dtype dtype, const char *from)
     }
 }
 
-static void store(pixview_dtype dtype, char *to, float value)
+static void store_element(pixview_dtype dtype, char *to, float value)
 {
     uint16_t half;
     if (dtype.bits == 8) {
@@ -61,11 +61,11 @@ static void store(pixview_dtype dtype, char *to, float value)
 }
 
 // Where element (at[0], at[1], at[2], channel) of an end lies; NULL beyond a smaller image.
-static char *locate(const pixviewi_move *move, const pixviewi_end *end, const int64_t at[4],
-                    int64_t channel)
+static char *locate_element(const pixviewi_copy_op *op, const pixviewi_operand *end,
+                            const int64_t at[4], int64_t channel)
 {
-    if (!end->images && (at[1] >= move->shape[PIXVIEW_AXIS_H] - end->missing[0] ||
-                         at[2] >= move->shape[PIXVIEW_AXIS_W] - end->missing[1]))
+    if (!end->images && (at[1] >= op->shape[PIXVIEW_AXIS_H] - end->pad_rows ||
+                         at[2] >= op->shape[PIXVIEW_AXIS_W] - end->pad_cols))
         return NULL;
     if (!end->images)
         return end->data + at[0] * end->strides[0] + at[1] * end->strides[1] +
@@ -77,30 +77,30 @@ static char *locate(const pixviewi_move *move, const pixviewi_end *end, const in
            at[2] * image->strides[PIXVIEW_AXIS_W] + channel * image->strides[PIXVIEW_AXIS_C];
 }
 
-static void move_element(const pixviewi_move *move, const int64_t at[4])
+static void move_element(const pixviewi_copy_op *op, const int64_t at[4])
 {
-    const pixviewi_values *values = &move->values;
+    const pixviewi_affine *affine = &op->affine;
     int64_t channel = at[3], partner = channel;
-    if (values->swap_rb && (channel == 0 || channel == 2))
+    if (affine->swap_rb && (channel == 0 || channel == 2))
         partner = 2 - channel;
-    const char *from = locate(move, &move->src, at, partner);
-    char *to = locate(move, &move->dst, at, channel);
-    if (!values->changed) {
-        memcpy(to, from ? from : (const char *)values->pad_bits,
-               (size_t)pixview_dtype_size(move->dst.dtype));
+    const char *from = locate_element(op, &op->src, at, partner);
+    char *to = locate_element(op, &op->dst, at, channel);
+    if (affine->is_identity) {
+        memcpy(to, from ? from : (const char *)affine->pad_bits,
+               (size_t)pixview_dtype_size(op->dst.dtype));
         return;
     }
-    int64_t entry = values->channels == 1 ? 0 : channel;
-    float in = from ? load(move->src.dtype, from) : values->pad;
-    store(move->dst.dtype, to, fmaf(in, values->a[entry], values->b[entry]));
+    int64_t entry = affine->channels == 1 ? 0 : channel;
+    float in = from ? load_element(op->src.dtype, from) : affine->pad;
+    store_element(op->dst.dtype, to, fmaf(in, affine->scale[entry], affine->bias[entry]));
 }
 
-void pixviewi_move_reference(const pixviewi_move *move)
+void pixviewi_run_reference(const pixviewi_copy_op *op)
 {
     int64_t at[4];
-    for (at[0] = 0; at[0] < move->shape[0]; at[0]++)
-        for (at[1] = 0; at[1] < move->shape[1]; at[1]++)
-            for (at[2] = 0; at[2] < move->shape[2]; at[2]++)
-                for (at[3] = 0; at[3] < move->shape[3]; at[3]++)
-                    move_element(move, at);
+    for (at[0] = 0; at[0] < op->shape[0]; at[0]++)
+        for (at[1] = 0; at[1] < op->shape[1]; at[1]++)
+            for (at[2] = 0; at[2] < op->shape[2]; at[2]++)
+                for (at[3] = 0; at[3] < op->shape[3]; at[3]++)
+                    move_element(op, at);
 }

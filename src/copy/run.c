@@ -1,17 +1,17 @@
-// Who carries out a move: the kernels of one GPU, or the loops for host memory.
+// Who carries out an operation: the kernels of one GPU, or the loops for host memory.
 #include "copy/operation.h"
 
 #include "cuda/cuda.h"
 
-pixview_status pixviewi_move_run(const pixviewi_move *move, pixview_device device,
-                                 pixview_stream stream, pixview_error *err)
+pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
+                            pixview_stream stream, pixview_error *err)
 {
     if (!pixviewi_on_device(device)) {
-        pixviewi_move_host(move);
+        pixviewi_host_run(op);
         return PIXVIEW_OK;
     }
     if (stream == PIXVIEW_STREAM_NONE)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->stream is PIXVIEW_STREAM_NONE; work needs a queue");
-    return pixviewi_cuda_launch_move(device.id, move, stream, err);
+    return pixviewi_cuda_run(device.id, op, stream, err);
 }

@@ -14,7 +14,7 @@ pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
 
 // The GPU that a pointer belongs to. No driver call while one GPU is visible (it is 0 then).
 // PIXVIEW_E_DEVICE for host memory or an unknown pointer, PIXVIEW_E_CUDA without a driver.
-pixview_status pixviewi_cuda_ask_pointer(const void *ptr, int *device, pixview_error *err);
+pixview_status pixviewi_cuda_query_pointer(const void *ptr, int *device, pixview_error *err);
 extern atomic_bool
     pixviewi_cuda_single; // the driver is loaded, for this process, and shows one GPU
 static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
@@ -23,42 +23,44 @@ static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *p
     *device = 0;
     return PIXVIEWI_LIKELY(atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed))
                ? PIXVIEW_OK
-               : pixviewi_cuda_ask_pointer(ptr, device, err);
+               : pixviewi_cuda_query_pointer(ptr, device, err);
 }
 
 // May an event join two streams now? Outside of any capture, and inside one that both belong to, yes.
-typedef enum pixviewi_join {
-    PIXVIEWI_JOIN_NOTHING, // the same stream (0 and 1 both mean legacy), or PIXVIEW_STREAM_NONE
-    PIXVIEWI_JOIN_YES,
-    PIXVIEWI_JOIN_APART, // exactly one captures, or each in its own: an event would break a capture
-    PIXVIEWI_JOIN_BLOCKED // neither captures, but one is the legacy stream, and touching that breaks
-                          // the capture of the blocking stream that somebody else captures
-} pixviewi_join;
+typedef enum pixviewi_stream_relation_kind {
+    PIXVIEWI_STREAMS_SAME, // the same stream (0 and 1 both mean legacy), or PIXVIEW_STREAM_NONE
+    PIXVIEWI_STREAMS_ORDERABLE,
+    PIXVIEWI_CAPTURE_MISMATCH, // exactly one captures, or each in its own: an event would break a capture
+    PIXVIEWI_LEGACY_BLOCKED // neither captures, but one is the legacy stream, and touching that breaks
+                            // the capture of the blocking stream that somebody else captures
+} pixviewi_stream_relation_kind;
 
-typedef struct pixviewi_joint {
-    pixviewi_join join;
+typedef struct pixviewi_stream_relation {
+    pixviewi_stream_relation_kind kind;
     uint64_t capture;       // that both are in; 0: none
-    bool consumer_captures; // of JOIN_APART: the consumer does
-} pixviewi_joint;
+    bool consumer_captures; // of CAPTURE_MISMATCH: the consumer does
+} pixviewi_stream_relation;
 
-pixview_status pixviewi_cuda_ask(int device, pixview_stream producer, pixview_stream consumer,
-                                 pixviewi_joint *joint, pixview_error *err);
+pixview_status pixviewi_cuda_stream_relation(int device, pixview_stream producer,
+                                             pixview_stream consumer,
+                                             pixviewi_stream_relation *relation,
+                                             pixview_error *err);
 
 // Work queued on `consumer` from now on waits for what `producer` has queued so far: one record, one
-// wait, no host wait. Only after JOIN_YES.
+// wait, no host wait. Only after STREAMS_ORDERABLE.
 pixview_status pixviewi_cuda_wait(int device, pixview_stream producer, pixview_stream consumer,
                                   pixview_error *err);
 
-// Both: asks, and waits if the answer is JOIN_YES. `joint` may be NULL.
+// Both: asks, and waits if the answer is STREAMS_ORDERABLE. `joint` may be NULL.
 pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_stream consumer,
-                                   pixviewi_joint *joint, pixview_error *err);
+                                   pixviewi_stream_relation *relation, pixview_error *err);
 
 // PIXVIEW_E_CUDA with the error that the driver would have given: CUDA_ERROR_STREAM_CAPTURE_ISOLATION
 // (905) or _IMPLICIT (906).
-__attribute__((cold)) pixview_status pixviewi_cuda_fail_join(pixviewi_join join,
-                                                             pixview_stream producer,
-                                                             pixview_stream consumer,
-                                                             pixview_error *err);
+__attribute__((cold)) pixview_status pixviewi_cuda_fail_relation(pixviewi_stream_relation_kind kind,
+                                                                 pixview_stream producer,
+                                                                 pixview_stream consumer,
+                                                                 pixview_error *err);
 
 // May rows be copied on `stream`? PIXVIEW_E_CUDA (900) if the host would wait for them and the stream
 // is in a capture or would break one, (906) if only the second.
@@ -72,9 +74,9 @@ pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, p
 // was built with any. May run inside a capture; a second time it does nothing.
 pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err);
 
-// Sees to one use of an owner that lets go. False: not now, a capture is in the way, or the event has
+// Ends one stream dependency of an owner that lets go. False: not now, a capture is in the way, or the event has
 // not passed. A driver that fails is no reason to keep the memory: there is nobody to tell.
-bool pixviewi_cuda_end_use(pixviewi_use *use);
+bool pixviewi_cuda_end_dep(pixviewi_stream_dep *dep);
 
 // Stream-ordered device memory, freed on the same stream when the owner's count drops to zero.
 pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream stream, void **data,
@@ -118,6 +120,6 @@ void pixviewi_set_exiting(void);
 bool pixviewi_exiting(void);
 
 // That, or this is the child of a fork: nothing of the driver's, or of OpenCV's allocator, may be freed.
-bool pixviewi_cuda_gone(void);
+bool pixviewi_cuda_unusable(void);
 
 #endif

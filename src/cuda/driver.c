@@ -28,7 +28,7 @@ static void set_forked(void)
     atomic_store_explicit(&pixviewi_cuda_single, false, memory_order_relaxed);
 }
 
-bool pixviewi_cuda_gone(void) { return is_gone(EXITING | FORKED); }
+bool pixviewi_cuda_unusable(void) { return is_gone(EXITING | FORKED); }
 
 pixview_status pixviewi_driver_fail(pixview_error *err, const pixviewi_driver *driver, int code,
                                     const char *what)
@@ -64,7 +64,7 @@ static pixview_status find_entry_points(void *library, pixviewi_driver *driver, 
     return PIXVIEW_OK;
 }
 
-static pixview_status load(pixviewi_driver *driver, pixview_error *err)
+static pixview_status load_driver(pixviewi_driver *driver, pixview_error *err)
 {
     const char *name = secure_getenv("PIXVIEW_LIBCUDA");
     if (!name)
@@ -105,7 +105,7 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
     pthread_mutex_lock(&lock);
     if (!tried) {
         tried = true;
-        if (load(&table, &failure) == PIXVIEW_OK) {
+        if (load_driver(&table, &failure) == PIXVIEW_OK) {
             atomic_store_explicit(&ready, &table, memory_order_release);
             atomic_store_explicit(&pixviewi_cuda_single, table.count == 1, memory_order_relaxed);
         }

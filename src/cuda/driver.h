@@ -107,13 +107,13 @@ __attribute__((cold)) pixview_status pixviewi_driver_fail(pixview_error *err,
                                                           const char *what);
 
 // 0 and 1 both name the legacy stream: the driver gets 1 for both.
-static inline pixview_stream pixviewi_stream_normal(pixview_stream stream)
+static inline pixview_stream pixviewi_stream_normalize(pixview_stream stream)
 {
     return stream == 0 ? 1 : stream;
 }
 static inline void *pixviewi_stream_handle(pixview_stream stream)
 {
-    return (void *)pixviewi_stream_normal(stream);
+    return (void *)pixviewi_stream_normalize(stream);
 }
 
 // The primary context of a device made current, until left.

@@ -1,4 +1,4 @@
-// Queues moves: who goes through which kernel is in tiles.c and list.c.
+// Queues operations: who goes through which kernel is in tiles.c and list.c.
 #include "cuda/cuda.h"
 #include "cuda/select/list.h"
 
@@ -18,26 +18,26 @@ static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels
 // Apart, because its argument is some kilobytes of stack.
 __attribute__((noinline)) static pixview_status launch_list(const pixviewi_scope *scope,
                                                             const pixviewi_kernels *kernels,
-                                                            const pixviewi_move *move,
+                                                            const pixviewi_copy_op *op,
                                                             pixview_stream stream,
                                                             pixview_error *err)
 {
     pixviewi_list_launch next;
     pixview_status status = PIXVIEW_OK;
-    pixviewi_list_begin(&next, move);
-    while (status == PIXVIEW_OK && pixviewi_list_next(&next, move))
+    pixviewi_list_begin(&next, op);
+    while (status == PIXVIEW_OK && pixviewi_list_next(&next, op))
         status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
     return status;
 }
 
-pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
-                                         pixview_stream stream, pixview_error *err)
+pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview_stream stream,
+                                 pixview_error *err)
 {
     pixviewi_scope scope;
     const pixviewi_kernels *kernels;
     pixviewi_launch batch;
     for (int axis = 0; axis < 4; axis++)
-        if (move->shape[axis] == 0)
+        if (op->shape[axis] == 0)
             return PIXVIEW_OK;
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
@@ -45,10 +45,10 @@ pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
     status = pixviewi_scope_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (pixviewi_plan_launch(move, &batch))
+    if (pixviewi_select_launch(op, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else
-        status = launch_list(&scope, kernels, move, stream, err);
+        status = launch_list(&scope, kernels, op, stream, err);
 end:
     pixviewi_scope_leave(&scope);
     return status;

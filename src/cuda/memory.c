@@ -36,7 +36,7 @@ static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_cuda_ask_pointer(const void *ptr, int *device, pixview_error *err)
+pixview_status pixviewi_cuda_query_pointer(const void *ptr, int *device, pixview_error *err)
 {
     *device = 0;
     const pixviewi_driver *driver = pixviewi_driver_get(err);
@@ -63,7 +63,7 @@ static void free_block(pixview_owner *self)
 {
     pixview_stream stream = (pixview_stream)self->held.words[1];
     pixviewi_scope scope;
-    if (pixviewi_cuda_gone())
+    if (pixviewi_cuda_unusable())
         return;
     // Handle 2 is another stream on every thread, and this may be another thread. The legacy
     // stream waits for all of them.
@@ -93,13 +93,13 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
         return status;
     pixview_owner *block = pixviewi_owner_new(free_nothing);
     // The memory goes back to this stream, which therefore may not be capturing then.
-    pixviewi_use back = {.stream = stream, .back = stream, .device = device};
+    pixviewi_stream_dep back = {.consumer = stream, .home = stream, .device = device};
     uint64_t pointer = 0;
     int code = CU_SUCCESS;
     status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (!block || !pixviewi_owner_add_use(block, &back)) {
+    if (!block || !pixviewi_owner_add_dep(block, &back)) {
         status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
                                sizeof *block);
         goto end;
@@ -114,7 +114,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
     }
     block->release = free_block;
     block->context = pixviewi_scope_context(&scope);
-    block->home = stream;
+    block->alloc_stream = stream;
     block->held.words[0] = pointer;
     block->held.words[1] = (uint64_t)stream;
     block->held.words[2] = (uint64_t)device;

@@ -47,8 +47,8 @@ __attribute__((cold)) static pixview_status fail_load(const pixviewi_driver *dri
 
 // The context of the device is current. A module is never unloaded: launches of it may still be
 // queued.
-static pixview_status load(const pixviewi_driver *driver, pixviewi_kernels *into,
-                           pixview_error *err)
+static pixview_status load_module(const pixviewi_driver *driver, pixviewi_kernels *into,
+                                  pixview_error *err)
 {
     void *module = NULL;
     int code = driver->module_load(&module, pixviewi_kernels_fatbin);
@@ -57,8 +57,8 @@ static pixview_status load(const pixviewi_driver *driver, pixviewi_kernels *into
     return code == CU_SUCCESS ? PIXVIEW_OK : fail_load(driver, code, err);
 }
 
-static pixview_status get(pixviewi_scope *scope, int device, const pixviewi_kernels **out,
-                          pixview_error *err)
+static pixview_status module_of(pixviewi_scope *scope, int device, const pixviewi_kernels **out,
+                                pixview_error *err)
 {
     static pixviewi_kernels loaded[PIXVIEWI_MAX_DEVICES];
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -73,7 +73,7 @@ static pixview_status get(pixviewi_scope *scope, int device, const pixviewi_kern
     if (atomic_load_explicit(&mine->ready, memory_order_relaxed) != context) {
         status = pixviewi_scope_relax(scope, err);
         if (status == PIXVIEW_OK)
-            status = load(scope->driver, mine, err);
+            status = load_module(scope->driver, mine, err);
         if (status == PIXVIEW_OK)
             atomic_store_explicit(&mine->ready, context, memory_order_release);
     }
@@ -91,7 +91,7 @@ pixview_status pixviewi_kernels_enter(pixviewi_scope *scope, int device,
     pixview_status status = pixviewi_scope_enter(scope, device, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = get(scope, device, out, err);
+    status = module_of(scope, device, out, err);
     if (status != PIXVIEW_OK)
         pixviewi_scope_leave(scope);
     return status;

@@ -167,11 +167,11 @@ pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layou
     return write_tensor(image, layout, tensor, err);
 }
 
-PIXVIEWI_HOT static void delete_slot(DlManaged *self) { pixviewi_slot_unref(self->manager_ctx); }
+PIXVIEWI_HOT static void delete_slot(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
 
 static bool take_embedded(pixview_owner *owner)
 {
-    return owner && !atomic_exchange_explicit(&owner->slot_taken, true, memory_order_acquire);
+    return owner && !atomic_exchange_explicit(&owner->dlpack_in_use, true, memory_order_acquire);
 }
 
 // The same for an owner whose only count the caller gives away: nobody else can ask.
@@ -179,26 +179,26 @@ static bool take_embedded_alone(pixview_owner *owner)
 {
     if (PIXVIEWI_UNLIKELY(!owner || atomic_load_explicit(&owner->count, memory_order_acquire) != 1))
         return take_embedded(owner);
-    bool taken = atomic_load_explicit(&owner->slot_taken, memory_order_relaxed);
-    atomic_store_explicit(&owner->slot_taken, true, memory_order_relaxed);
+    bool taken = atomic_load_explicit(&owner->dlpack_in_use, memory_order_relaxed);
+    atomic_store_explicit(&owner->dlpack_in_use, true, memory_order_relaxed);
     return !taken;
 }
 
-static void free_slot(pixviewi_slot *slot)
+static void free_slot(pixviewi_dlpack *slot)
 {
     if (PIXVIEWI_LIKELY(slot->embedded))
-        atomic_store_explicit(&slot->owner->slot_taken, false, memory_order_release);
+        atomic_store_explicit(&slot->owner->dlpack_in_use, false, memory_order_release);
     else
         free(slot);
 }
 
 // Of `image`'s owner, not yet counted.
 static PIXVIEWI_INLINE pixview_status make_slot(const pixview_image *image, pixview_layout layout,
-                                                bool embedded, pixviewi_slot **out,
+                                                bool embedded, pixviewi_dlpack **out,
                                                 pixview_error *err)
 {
     *out = NULL;
-    pixviewi_slot *slot = PIXVIEWI_LIKELY(embedded) ? &image->owner->slot : malloc(sizeof *slot);
+    pixviewi_dlpack *slot = PIXVIEWI_LIKELY(embedded) ? &image->owner->slot : malloc(sizeof *slot);
     if (PIXVIEWI_UNLIKELY(!slot))
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",
                              sizeof *slot);
@@ -219,8 +219,8 @@ static PIXVIEWI_INLINE pixview_status make_slot(const pixview_image *image, pixv
     return status;
 }
 
-pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
-                                 pixviewi_slot **out, pixview_error *err)
+pixview_status pixviewi_dlpack_new(const pixview_image *image, pixview_layout layout,
+                                   pixviewi_dlpack **out, pixview_error *err)
 {
     pixview_status status = make_slot(image, layout, take_embedded(image->owner), out, err);
     if (status == PIXVIEW_OK)
@@ -228,8 +228,8 @@ pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layo
     return status;
 }
 
-PIXVIEWI_HOT pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout,
-                                               pixviewi_slot **out, pixview_error *err)
+PIXVIEWI_HOT pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout layout,
+                                                     pixviewi_dlpack **out, pixview_error *err)
 {
     pixview_status status = make_slot(image, layout, take_embedded_alone(image->owner), out, err);
     if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
@@ -237,7 +237,7 @@ PIXVIEWI_HOT pixview_status pixviewi_slot_take(pixview_image *image, pixview_lay
     return status;
 }
 
-PIXVIEWI_HOT void pixviewi_slot_unref(pixviewi_slot *slot)
+PIXVIEWI_HOT void pixviewi_dlpack_unref(pixviewi_dlpack *slot)
 {
     if (!slot)
         return;
@@ -269,10 +269,10 @@ pixview_status pixview_image_to_dlpack(const pixview_image *image, pixview_layou
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
     *out = NULL;
-    pixviewi_slot *slot;
+    pixviewi_dlpack *slot;
     pixview_status status = check_exported(image, layout, err);
     if (status == PIXVIEW_OK)
-        status = pixviewi_slot_new(image, layout, &slot, err);
+        status = pixviewi_dlpack_new(image, layout, &slot, err);
     if (status == PIXVIEW_OK)
         *out = &slot->managed;
     return status;

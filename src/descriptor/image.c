@@ -1,6 +1,6 @@
 // The descriptor: made, checked, cropped, asked.
 //
-// Every image that pixview_image_init or _crop made is settled: its extents are >= 0, its byte
+// Every image that pixview_image_init or _crop made is normalized: its extents are >= 0, its byte
 // range fits the address space, and the strides of axes of extent 1 (of all axes when the image is
 // empty) are those of a packed NHWC image, so that later checks need no special case for them.
 // pixview_image_init and _check_interleaved are on the path of every view: no printf on success.
@@ -27,7 +27,7 @@ int64_t pixview_image_nbytes(const pixview_image *image)
            pixview_dtype_size(image->dtype);
 }
 
-// ---- Settling ---------------------------------------------------------------------------------
+// ---- Normalizing ---------------------------------------------------------------------------------
 
 // Where canonical axis `axis` stands in the caller's arrays.
 static int position_of(const pixviewi_axes *axes, int axis)
@@ -118,9 +118,9 @@ static inline bool range_fits(uintptr_t data, int64_t low, int64_t high)
 
 // Checks everything and rewrites the strides that mean nothing. `axes` is the order in which the
 // caller knows the axes, for messages.
-__attribute__((noinline)) static pixview_status settle(pixview_image *image, int64_t itemsize,
-                                                       const pixviewi_axes *axes,
-                                                       pixview_error *err)
+__attribute__((noinline)) static pixview_status normalize(pixview_image *image, int64_t itemsize,
+                                                          const pixviewi_axes *axes,
+                                                          pixview_error *err)
 {
     static const uint8_t canonical[4] = {N, H, W, C};
     const int64_t *shape = image->shape;
@@ -194,7 +194,7 @@ __attribute__((noinline)) static pixview_status init_checked(
     else if (!pack(image.shape, axes->axis, ndim, itemsize, image.strides))
         return fail_extent(&image, err);
 
-    pixview_status status = settle(&image, itemsize, axes, err);
+    pixview_status status = normalize(&image, itemsize, axes, err);
     if (status == PIXVIEW_OK)
         *out = image;
     return status;
@@ -225,7 +225,7 @@ pixview_status pixview_image_validate(const pixview_image *image, pixview_error 
     if (PIXVIEWI_UNLIKELY(itemsize == 0))
         return fail_dtype(image->dtype, err);
     pixview_image copy = *image;
-    return settle(&copy, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
+    return normalize(&copy, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
 }
 
 pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t x, int64_t h,
@@ -250,7 +250,7 @@ pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t
     // A row or column that is not there has no address.
     if (!pixview_image_is_empty(&crop))
         crop.data = (char *)image->data + y * image->strides[H] + x * image->strides[W];
-    pixview_status status = settle(&crop, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
+    pixview_status status = normalize(&crop, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
     if (status == PIXVIEW_OK)
         *out = crop;
     return status;

@@ -26,7 +26,7 @@ __attribute__((cold, format(printf, 3, 4))) pixview_status pixviewi_fail(pixview
 // One counted block per source. It carries what is held (64 bytes, enough for an OpenCV header), and
 // room for one DLPack struct, so that a view costs a single allocation.
 
-typedef struct pixviewi_slot {
+typedef struct pixviewi_dlpack {
     DlManaged
         managed; // manager_ctx = the slot; consumers may copy the struct, never free by its address
     int64_t shape[4];
@@ -34,37 +34,37 @@ typedef struct pixviewi_slot {
     atomic_int count;   // 1; 2 while a consumer is adopting it that may fail after its deleter ran
     bool embedded;      // part of the owner, not malloc'ed
     pixview_owner *owner;
-} pixviewi_slot;
+} pixviewi_dlpack;
 
 // What has to be seen to before the owner lets go, so that the memory does not return to its pool, and
 // the source is not written again, too early:
-//   event         the GPU still reads the memory until it has passed; nobody waits for that
-//   stream, back  a stream that works on the memory, and the one that waits for it
-//   stream = back the memory is given back to that stream, which may not be capturing then
-//   NONE          nothing; only `keep`
-typedef struct pixviewi_use {
-    pixview_stream stream, back;
+//   event            the GPU still reads the memory until it has passed; nobody waits for that
+//   consumer, home   a stream that works on the memory, and the one that waits for it
+//   consumer = home  the memory is given back to that stream, which may not be capturing then
+//   NONE             nothing; only `keepalive`
+typedef struct pixviewi_stream_dep {
+    pixview_stream consumer, home;
     struct pixviewi_event *event;
     uint64_t context; // number of the device's context, set when it is added; 0: unknown
     uint64_t capture; // the capture that both streams were in when this was noted; 0: none
     int device;
     bool ended;
-    void *keep; // what keeps the two streams alive, given to drop_keep; may be NULL
-    void (*drop_keep)(void *keep);
-    struct pixviewi_use *next;
-} pixviewi_use;
+    void *keepalive; // what keeps the two streams alive, given to drop_keepalive; may be NULL
+    void (*drop_keepalive)(void *keepalive);
+    struct pixviewi_stream_dep *next;
+} pixviewi_stream_dep;
 
 struct pixview_owner {
     atomic_llong count;
-    int gpumat_count;   // OpenCV's own counter of headers over this memory (GpuMat::refcount)
-    int32_t device;     // CUDA ordinal whose context release needs; -1 (from owner_new): none
-    uint64_t context;   // and its number, if the release frees something of it
-    pixviewi_use *uses; // added by whoever holds a count
+    int gpumat_count; // OpenCV's own counter of headers over this memory (GpuMat::refcount)
+    int32_t device;   // CUDA ordinal whose context release needs; -1 (from owner_new): none
+    uint64_t context; // and its number, if the release frees something of it
+    pixviewi_stream_dep *deps; // added by whoever holds a count
     pixview_stream
-        home; // the stream that the memory belongs to; legacy (from owner_new) if unknown
-    pixview_owner *next;    // in the queue of those that could not let go yet
-    atomic_bool slot_taken; // the embedded slot is in use
-    bool freed_by_release;  // see below
+        alloc_stream; // the stream that the memory belongs to; legacy (from owner_new) if unknown
+    pixview_owner *next;       // in the queue of those that could not let go yet
+    atomic_bool dlpack_in_use; // the embedded slot is in use
+    bool freed_by_release;     // see below
     void (*release)(
         pixview_owner *self); // drops what is held, and nothing of the block itself, unless
                               // freed_by_release: then it calls pixviewi_owner_free too
@@ -72,7 +72,7 @@ struct pixview_owner {
         void *pointers[8];
         uint64_t words[8];
     } held;
-    pixviewi_slot slot;
+    pixviewi_dlpack slot;
 };
 
 // A new owner with a count of one and nothing held; NULL when out of memory.
@@ -82,26 +82,27 @@ pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
 pixview_owner *pixviewi_block_take(void);
 void pixviewi_block_give(pixview_owner *block);
 
-// The block and its uses, for a release that has to drop what is held later.
+// The block and its stream dependencies, for a release that has to drop what is held later.
 void pixviewi_owner_free(pixview_owner *owner);
 
 // An owner that holds `parent` (counted up), for a use that ends with one view of it.
-pixview_owner *pixviewi_owner_wrap(pixview_owner *parent);
+pixview_owner *pixviewi_owner_nested(pixview_owner *parent);
 pixview_owner *pixviewi_owner_parent(const pixview_owner *owner); // NULL if it is none of those
 
-// Copies `use`, and takes its `keep` on success. Handle 2, the per-thread stream, is another one on the
+// Copies `dep`, and takes its `keepalive` on success. Handle 2, the per-thread stream, is another one on the
 // thread that lets go: the legacy stream, which waits for it, stands in. False: out of memory.
-bool pixviewi_owner_add_use(pixview_owner *owner, const pixviewi_use *use);
+bool pixviewi_owner_add_dep(pixview_owner *owner, const pixviewi_stream_dep *dep);
 
 // An owner whose release would disturb a graph capture, or whose memory an upload still reads, waits in
 // a queue. This tries again; every conversion and every pixview_copy begins with it. `all`: each of
 // them once, instead of giving up after a few.
-void pixviewi_release_postponed_now(bool all);
-extern atomic_int pixviewi_postponed; // how many there are
-static inline void pixviewi_release_postponed(void)
+void pixviewi_drain_deferred_owners(bool all);
+extern atomic_int pixviewi_deferred_owners; // how many there are
+static inline void pixviewi_poll_deferred_owners(void)
 {
-    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&pixviewi_postponed, memory_order_relaxed) > 0))
-        pixviewi_release_postponed_now(false);
+    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) >
+                          0))
+        pixviewi_drain_deferred_owners(false);
 }
 
 // Fills `tensor`, whose shape and strides point to four entries each. It owns nothing.
@@ -119,15 +120,15 @@ static inline int64_t pixviewi_itemsize(const pixview_image *image)
 
 // A DLPack struct for `image` (made by pixview_image_init, perhaps without an owner) that
 // counts the owner up. Fails as pixview_image_to_dlpack does.
-pixview_status pixviewi_slot_new(const pixview_image *image, pixview_layout layout,
-                                 pixviewi_slot **out, pixview_error *err);
+pixview_status pixviewi_dlpack_new(const pixview_image *image, pixview_layout layout,
+                                   pixviewi_dlpack **out, pixview_error *err);
 // The same, but the image's count of its owner becomes the struct's: image->owner is NULL afterwards. On
 // failure it stays.
-pixview_status pixviewi_slot_take(pixview_image *image, pixview_layout layout, pixviewi_slot **out,
-                                  pixview_error *err);
-void pixviewi_slot_unref(pixviewi_slot *slot); // what the deleter does
+pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout layout,
+                                        pixviewi_dlpack **out, pixview_error *err);
+void pixviewi_dlpack_unref(pixviewi_dlpack *slot); // what the deleter does
 
-// Is what was read at `at` a struct of ours, that is, the head of a pixviewi_slot, or of a legacy one?
+// Is what was read at `at` a struct of ours, that is, the head of a pixviewi_dlpack, or of a legacy one?
 bool pixviewi_dlpack_is_ours(const DlManaged *copy, const void *at);
 bool pixviewi_dlpack_legacy_is_ours(const DlManagedLegacy *copy, const void *at);
 pixview_owner *pixviewi_dlpack_legacy_owner(const DlManagedLegacy *managed);
@@ -149,7 +150,7 @@ typedef struct pixviewi_copy_plan {
 // Equal extents, and elements of `dst` that lie apart from each other: PIXVIEW_E_LAYOUT if not.
 pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_image *dst,
                                       pixview_error *err);
-pixview_status pixviewi_check_apart(const pixview_image *dst, pixview_error *err);
+pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err);
 
 static inline bool pixviewi_on_device(pixview_device device)
 {
@@ -186,7 +187,7 @@ static inline bool pixviewi_ranges_meet(pixviewi_range a, pixviewi_range b)
 // What pixview_copy promises to check of its two images.
 pixview_status pixviewi_check_copy(const pixview_image *src, const pixview_image *dst,
                                    pixview_error *err);
-pixview_status pixviewi_plan_copy(const pixview_image *src, const pixview_image *dst,
-                                  pixviewi_copy_plan *plan, pixview_error *err);
+pixview_status pixviewi_copy_plan_checked(const pixview_image *src, const pixview_image *dst,
+                                          pixviewi_copy_plan *plan, pixview_error *err);
 
 #endif

@@ -19,9 +19,9 @@ PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *se
     owner->gpumat_count = 0;
     owner->device = -1;
     owner->context = 0;
-    owner->uses = NULL;
-    owner->home = PIXVIEW_STREAM_LEGACY;
-    atomic_init(&owner->slot_taken, false);
+    owner->deps = NULL;
+    owner->alloc_stream = PIXVIEW_STREAM_LEGACY;
+    atomic_init(&owner->dlpack_in_use, false);
     owner->freed_by_release = false;
     owner->release = release;
     memset(&owner->held, 0, sizeof owner->held);
@@ -30,14 +30,14 @@ PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *se
 
 static void release_parent(pixview_owner *self) { pixview_owner_unref(self->held.pointers[0]); }
 
-pixview_owner *pixviewi_owner_wrap(pixview_owner *parent)
+pixview_owner *pixviewi_owner_nested(pixview_owner *parent)
 {
     pixview_owner *owner = pixviewi_owner_new(release_parent);
     if (!owner)
         return NULL;
     pixview_owner_ref(parent);
     owner->held.pointers[0] = parent;
-    owner->home = parent->home;
+    owner->alloc_stream = parent->alloc_stream;
     return owner;
 }
 
@@ -53,42 +53,42 @@ static pixview_stream on_any_thread(pixview_stream stream)
     return stream == 2 ? PIXVIEW_STREAM_LEGACY : stream;
 }
 
-bool pixviewi_owner_add_use(pixview_owner *owner, const pixviewi_use *use)
+bool pixviewi_owner_add_dep(pixview_owner *owner, const pixviewi_stream_dep *dep)
 {
-    pixviewi_use *copy = malloc(sizeof *copy);
+    pixviewi_stream_dep *copy = malloc(sizeof *copy);
     if (!copy)
         return false;
-    *copy = *use;
-    copy->stream = on_any_thread(use->stream);
-    copy->back = on_any_thread(use->back);
-    bool keeps_only = use->stream == PIXVIEW_STREAM_NONE && !use->event;
-    copy->context = keeps_only ? 0 : pixviewi_cuda_context(use->device);
-    copy->next = __atomic_load_n(&owner->uses, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&owner->uses, &copy->next, copy, true, __ATOMIC_RELEASE,
+    *copy = *dep;
+    copy->consumer = on_any_thread(dep->consumer);
+    copy->home = on_any_thread(dep->home);
+    bool keeps_only = dep->consumer == PIXVIEW_STREAM_NONE && !dep->event;
+    copy->context = keeps_only ? 0 : pixviewi_cuda_context(dep->device);
+    copy->next = __atomic_load_n(&owner->deps, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&owner->deps, &copy->next, copy, true, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED))
         ;
     return true;
 }
 
 // False: one of them cannot be ended now.
-static bool end_uses(pixview_owner *owner)
+static bool end_deps(pixview_owner *owner)
 {
     bool all = true;
-    for (pixviewi_use *use = owner->uses; use; use = use->next) {
-        use->ended = use->ended || pixviewi_cuda_gone() || pixviewi_cuda_end_use(use);
-        all = all && use->ended;
+    for (pixviewi_stream_dep *dep = owner->deps; dep; dep = dep->next) {
+        dep->ended = dep->ended || pixviewi_cuda_unusable() || pixviewi_cuda_end_dep(dep);
+        all = all && dep->ended;
     }
     return all;
 }
 
-static void free_uses(pixviewi_use *use)
+static void free_deps(pixviewi_stream_dep *dep)
 {
-    while (PIXVIEWI_UNLIKELY(use != NULL)) {
-        pixviewi_use *next = use->next;
-        if (use->drop_keep)
-            use->drop_keep(use->keep);
-        free(use);
-        use = next;
+    while (PIXVIEWI_UNLIKELY(dep != NULL)) {
+        pixviewi_stream_dep *next = dep->next;
+        if (dep->drop_keepalive)
+            dep->drop_keepalive(dep->keepalive);
+        free(dep);
+        dep = next;
     }
 }
 
@@ -127,11 +127,11 @@ void pixview_owner_ref(pixview_owner *owner)
 
 PIXVIEWI_HOT void pixviewi_owner_free(pixview_owner *owner)
 {
-    free_uses(owner->uses);
+    free_deps(owner->deps);
     pixviewi_block_give(owner);
 }
 
-static void finish(pixview_owner *owner)
+static void release_and_free(pixview_owner *owner)
 {
     bool freed = owner->freed_by_release;
     owner->release(owner);
@@ -144,14 +144,14 @@ static void finish(pixview_owner *owner)
 // A stack without a lock, since deleters run anywhere; whoever tries again moves it into a queue, so
 // that those that have to go on waiting do not keep the others from their turn.
 
-atomic_int pixviewi_postponed;
+atomic_int pixviewi_deferred_owners;
 static _Atomic(pixview_owner *) incoming;
 static pixview_owner *first, *last; // under the lock
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void postpone(pixview_owner *owner)
 {
-    atomic_fetch_add_explicit(&pixviewi_postponed, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pixviewi_deferred_owners, 1, memory_order_relaxed);
     owner->next = atomic_load_explicit(&incoming, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&incoming, &owner->next, owner,
                                                   memory_order_release, memory_order_relaxed))
@@ -177,7 +177,7 @@ static pixview_owner *dequeue(void)
     return owner;
 }
 
-void pixviewi_release_postponed_now(bool all)
+void pixviewi_drain_deferred_owners(bool all)
 {
     enum { TRIES = 8 }; // a long queue must not slow every conversion down
     if (pthread_mutex_trylock(&lock) != 0)
@@ -188,12 +188,12 @@ void pixviewi_release_postponed_now(bool all)
         enqueue(more);
         more = next;
     }
-    int count = atomic_load_explicit(&pixviewi_postponed, memory_order_relaxed);
+    int count = atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed);
     for (int failed = 0; first && count > 0 && (all || failed < TRIES); count--) {
         pixview_owner *owner = dequeue();
-        if (end_uses(owner)) {
-            atomic_fetch_sub_explicit(&pixviewi_postponed, 1, memory_order_relaxed);
-            finish(owner);
+        if (end_deps(owner)) {
+            atomic_fetch_sub_explicit(&pixviewi_deferred_owners, 1, memory_order_relaxed);
+            release_and_free(owner);
         } else {
             enqueue(owner);
             failed++;
@@ -210,8 +210,8 @@ PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
     if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&owner->count, memory_order_acquire) != 1) &&
         atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) != 1)
         return;
-    if (PIXVIEWI_UNLIKELY(owner->uses != NULL) && !end_uses(owner))
+    if (PIXVIEWI_UNLIKELY(owner->deps != NULL) && !end_deps(owner))
         postpone(owner);
     else
-        finish(owner);
+        release_and_free(owner);
 }

@@ -10,7 +10,7 @@ enum { RUN = 4096, GROUP = 16 }; // elements of a buffer; channels at a time
 
 typedef struct value_run {
     const pixviewi_loops *loops;
-    const pixviewi_values *values;
+    const pixviewi_affine *affine;
     int to_float, from_float;
     int64_t src_size, dst_size;
     bool src_row, dst_row; // a channel's pixels lie side by side
@@ -39,9 +39,9 @@ int pixviewi_host_from_float(pixview_dtype dtype)
 // One channel of a run. Only the first entry of a and b may be there.
 static void convert_row(value_run *run, char *out, const char *in, int64_t channel, int64_t count)
 {
-    const pixviewi_values *values = run->values;
-    int64_t entry = values->channels == 1 ? 0 : channel;
-    float a = values->a[entry], b = values->b[entry];
+    const pixviewi_affine *affine = run->affine;
+    int64_t entry = affine->channels == 1 ? 0 : channel;
+    float a = affine->scale[entry], b = affine->bias[entry];
     bool direct = run->from_float < 0;
     run->loops->to_float[run->to_float](direct ? (float *)(void *)out : run->middle, in, a, b,
                                         count);
@@ -61,7 +61,7 @@ static void convert_run(value_run *run, const pixviewi_box *part, int64_t first)
         copy.dst = run->in;
         copy.dst_strides[2] = run->src_size;
         copy.dst_strides[3] = in_step = count * run->src_size;
-        pixviewi_host_bits(run->loops, &copy, run->src_size, false);
+        pixviewi_host_repack(run->loops, &copy, run->src_size, false);
         in = run->in;
     }
     if (!run->dst_row) {
@@ -77,7 +77,7 @@ static void convert_run(value_run *run, const pixviewi_box *part, int64_t first)
         copy.src = run->out;
         copy.src_strides[2] = run->dst_size;
         copy.src_strides[3] = out_step;
-        pixviewi_host_bits(run->loops, &copy, run->dst_size, false);
+        pixviewi_host_repack(run->loops, &copy, run->dst_size, false);
     }
 }
 
@@ -118,23 +118,23 @@ static void join(pixviewi_box *box, int outer, int inner)
     }
 }
 
-void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
-                           const pixviewi_move *move)
+void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
+                          const pixviewi_copy_op *op)
 {
     value_run run;
     pixviewi_box all = *box;
-    all.past = false; // what moves bits here is buffers
+    all.nontemporal = false; // what moves bits here is buffers
     for (int k = 0; k < 4; k++)
         if (all.shape[k] <= 0)
             return;
     run.loops = loops;
-    run.values = &move->values;
-    run.swap = move->values.swap_rb;
-    run.to_float = pixviewi_host_to_float(move->src.dtype);
-    run.from_float = pixviewi_host_from_float(move->dst.dtype);
-    run.src_size = pixview_dtype_size(move->src.dtype);
-    run.dst_size = pixview_dtype_size(move->dst.dtype);
-    if (move->values.channels == 1 && !run.swap) { // channels are alike: more pixels
+    run.affine = &op->affine;
+    run.swap = op->affine.swap_rb;
+    run.to_float = pixviewi_host_to_float(op->src.dtype);
+    run.from_float = pixviewi_host_from_float(op->dst.dtype);
+    run.src_size = pixview_dtype_size(op->src.dtype);
+    run.dst_size = pixview_dtype_size(op->dst.dtype);
+    if (op->affine.channels == 1 && !run.swap) { // channels are alike: more pixels
         join(&all, 2, 3);
         if (all.shape[2] == 1)
             take_axis(&all, 2, 3);

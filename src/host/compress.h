@@ -25,7 +25,7 @@ enum { SHUFFLES = 0 };
 // a step: so one more element must follow there. `last` leaves room for a whole vector's store, which is
 // always one element more; backwards, the first one goes by itself.
 #ifdef __AVX2__
-static int64_t close_up(char *restrict dst, const char *restrict src, int64_t step, int64_t size,
+static int64_t compress(char *restrict dst, const char *restrict src, int64_t step, int64_t size,
                         int64_t n)
 {
     enum { WIDTH = 16 };
@@ -49,12 +49,12 @@ static int64_t close_up(char *restrict dst, const char *restrict src, int64_t st
     return i;
 }
 #else
-#define close_up(dst, src, step, size, n) 0
+#define compress(dst, src, step, size, n) 0
 #endif
 
 // From side by side, by stores that leave out what lies between.
 #ifdef __AVX512VBMI__
-static int64_t spread(char *restrict dst, int64_t step, const char *restrict src, int64_t size,
+static int64_t expand(char *restrict dst, int64_t step, const char *restrict src, int64_t size,
                       int64_t n)
 {
     enum { WIDTH = 32 };
@@ -76,7 +76,7 @@ static int64_t spread(char *restrict dst, int64_t step, const char *restrict src
     return i;
 }
 #else
-#define spread(dst, step, src, size, n) 0
+#define expand(dst, step, src, size, n) 0
 #endif
 
 #endif

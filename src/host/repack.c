@@ -12,8 +12,8 @@ typedef struct bits_job {
     const pixviewi_loops *loops;
     char *dst;
     const char *src;
-    int64_t size; // of what moves as one
-    bool past;    // the cache
+    int64_t size;     // of what moves as one
+    bool nontemporal; // the cache
     int count;
     axis axes[4]; // the last one moves fastest in dst
 } bits_job;
@@ -21,7 +21,7 @@ typedef struct bits_job {
 // ---- axes -------------------------------------------------------------------------------------
 
 // Axes longer than 1, dst strides made positive (both ends walk the other way then).
-static void sort_axes(bits_job *job, const pixviewi_box *box)
+static void box_sort_axes(bits_job *job, const pixviewi_box *box)
 {
     for (int k = 0; k < 4; k++) {
         axis next = {box->shape[k], box->src_strides[k], box->dst_strides[k]};
@@ -40,7 +40,7 @@ static void sort_axes(bits_job *job, const pixviewi_box *box)
     }
 }
 
-static void merge_axes(bits_job *job)
+static void box_merge_axes(bits_job *job)
 {
     int kept = 0;
     for (int i = 0; i < job->count; i++) {
@@ -67,8 +67,6 @@ static int unit_of(int64_t size)
     static const int8_t units[17] = {-1, 0, 1, 5, 2, -1, 6, -1, 3, -1, -1, -1, 7, -1, -1, -1, 4};
     return size <= 16 ? units[size] : -1;
 }
-
-static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 // Whole elements, each dense, with any steps.
 static void steps(const bits_job *job, const axis *along, char *dst, const char *src)
@@ -117,8 +115,8 @@ enum { LINES = 512 };
 static bool lines(const void *at) { return (uintptr_t)at % 64 == 0; }
 
 // The pixels that went, `dst` beginning with a cache line; the rest is for the ordinary loop.
-static int64_t interleave_past(const bits_job *job, const bits_plane *plane, char *dst,
-                               const char *const *planes, int64_t count)
+static int64_t interleave_nontemporal(const bits_job *job, const bits_plane *plane, char *dst,
+                                      const char *const *planes, int64_t count)
 {
     _Alignas(64) char buffer[4 * LINES];
     const char *from[4];
@@ -129,7 +127,7 @@ static int64_t interleave_past(const bits_job *job, const bits_plane *plane, cha
         job->loops->interleave[channels - 2][plane->size](buffer, from, step);
         job->loops->stream(dst + done * channels * job->size, buffer, channels * LINES);
     }
-    job->loops->settle();
+    job->loops->store_fence();
     return done;
 }
 
@@ -146,9 +144,10 @@ static void interleave(const bits_job *job, const bits_plane *plane, char *dst, 
         loop(dst, planes, first);
     for (int64_t k = 0; k < channels; k++)
         planes[k] += first * job->size;
-    if (job->past && job->loops->stream && plane->x.extent >= 1024 && lines(dst + first * pixel)) {
-        int64_t done =
-            interleave_past(job, plane, dst + first * pixel, planes, plane->x.extent - first);
+    if (job->nontemporal && job->loops->stream && plane->x.extent >= 1024 &&
+        lines(dst + first * pixel)) {
+        int64_t done = interleave_nontemporal(job, plane, dst + first * pixel, planes,
+                                              plane->x.extent - first);
         for (int64_t k = 0; k < channels; k++)
             planes[k] += done * job->size;
         first += done;
@@ -167,8 +166,8 @@ static void split_run(const bits_job *job, const bits_plane *plane, char *const 
 }
 
 // The pixels that went, each plane beginning with a cache line.
-static int64_t split_past(const bits_job *job, const bits_plane *plane, char *const *planes,
-                          const char *src, int64_t count)
+static int64_t split_nontemporal(const bits_job *job, const bits_plane *plane, char *const *planes,
+                                 const char *src, int64_t count)
 {
     _Alignas(64) char buffer[4][LINES];
     char *parts[4] = {buffer[0], buffer[1], buffer[2], buffer[3]};
@@ -178,7 +177,7 @@ static int64_t split_past(const bits_job *job, const bits_plane *plane, char *co
         for (int64_t k = 0; k < plane->x.extent; k++)
             job->loops->stream(planes[k] + done * job->size, parts[k], LINES);
     }
-    job->loops->settle();
+    job->loops->store_fence();
     return done;
 }
 
@@ -193,13 +192,14 @@ static void split(const bits_job *job, const bits_plane *plane, char *dst, const
     src += backwards ? (channels - 1) * plane->x.src : 0;
     if (first > 0)
         split_run(job, plane, planes, src, first);
-    bool past = job->past && job->loops->stream && channels >= 3 && count >= 1024;
+    bool nontemporal = job->nontemporal && job->loops->stream && channels >= 3 && count >= 1024;
     for (int64_t k = 0; k < channels; k++) {
         planes[k] += first * job->size;
-        past = past && lines(planes[k]);
+        nontemporal = nontemporal && lines(planes[k]);
     }
-    if (past) {
-        int64_t done = split_past(job, plane, planes, src + first * plane->y.src, count - first);
+    if (nontemporal) {
+        int64_t done =
+            split_nontemporal(job, plane, planes, src + first * plane->y.src, count - first);
         for (int64_t k = 0; k < channels; k++)
             planes[k] += done * job->size;
         first += done;
@@ -305,7 +305,7 @@ static void move_block(const bits_job *job, const bits_plane *plane, int64_t xs,
         move_dense(job, &part, dst, src);
         return;
     }
-    to_buffer.past = false;
+    to_buffer.nontemporal = false;
     part.x.dst = ys * job->size;
     move_dense(&to_buffer, &part, out, src);
     scatter(job, plane, &part, dst, out);
@@ -332,7 +332,7 @@ static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, 
 // ---- the loop ---------------------------------------------------------------------------------
 
 // Backwards on both ends instead of on one.
-static void turn(bits_job *job, axis *along)
+static void reverse_axis(bits_job *job, axis *along)
 {
     job->src += (along->extent - 1) * along->src;
     job->dst += (along->extent - 1) * along->dst;
@@ -352,12 +352,12 @@ static void choose_dense(bits_job *job, bits_plane *plane)
         plane->gather = x->src != size;
         plane->scatter = x->dst != y->extent * size;
     } else if (few(x->extent)) {
-        plane->loop = magnitude(x->src) == size ? SPLIT : BLOCKS;
+        plane->loop = pixviewi_magnitude(x->src) == size ? SPLIT : BLOCKS;
         plane->gather = y->src != x->extent * size && !(x->extent == 3 && y->src == 4 * size);
         plane->scatter = y->dst != size;
     } else {
         if (x->src < 0)
-            turn(job, x);
+            reverse_axis(job, x);
         plane->loop = TRANSPOSE;
         plane->gather = x->src != size;
         plane->scatter = y->dst != size;
@@ -393,10 +393,10 @@ static bits_plane choose(bits_job *job)
         plane.x = job->axes[--job->count];
         return plane;
     }
-    int64_t best = y->src == 0 ? INT64_MAX : magnitude(y->src);
+    int64_t best = y->src == 0 ? INT64_MAX : pixviewi_magnitude(y->src);
     for (int k = 0; k < job->count; k++)
-        if (job->axes[k].src != 0 && magnitude(job->axes[k].src) < best) {
-            best = magnitude(job->axes[k].src);
+        if (job->axes[k].src != 0 && pixviewi_magnitude(job->axes[k].src) < best) {
+            best = pixviewi_magnitude(job->axes[k].src);
             at = k;
         }
     if (at == job->count) {
@@ -462,19 +462,19 @@ static void swap_channels(const pixviewi_loops *loops, const pixviewi_box *box, 
     if (box->shape[3] == 3) { // 2,1,0 is a stride
         part.src += 2 * part.src_strides[3];
         part.src_strides[3] = -part.src_strides[3];
-        pixviewi_host_bits(loops, &part, itemsize, false);
+        pixviewi_host_repack(loops, &part, itemsize, false);
         return;
     }
     for (int64_t c = 0; c < box->shape[3]; c++) {
         part.shape[3] = 1;
         part.dst = box->dst + c * box->dst_strides[3];
         part.src = box->src + (c == 0 || c == 2 ? 2 - c : c) * box->src_strides[3];
-        pixviewi_host_bits(loops, &part, itemsize, false);
+        pixviewi_host_repack(loops, &part, itemsize, false);
     }
 }
 
-void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
-                        bool swap)
+void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
+                          bool swap)
 {
     for (int k = 0; k < 4; k++)
         if (box->shape[k] <= 0)
@@ -483,9 +483,9 @@ void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, in
         swap_channels(loops, box, itemsize);
         return;
     }
-    bits_job job = {loops, box->dst, box->src, itemsize, box->past, 0, {{0}}};
-    sort_axes(&job, box);
-    merge_axes(&job);
+    bits_job job = {loops, box->dst, box->src, itemsize, box->nontemporal, 0, {{0}}};
+    box_sort_axes(&job, box);
+    box_merge_axes(&job);
     if (job.count == 0) {
         memcpy(job.dst, job.src, (size_t)job.size);
         return;

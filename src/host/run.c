@@ -1,20 +1,20 @@
-// A move in host memory: cut into pieces for threads, and those into boxes, one for every listed image.
+// A copy operation in host memory: cut into pieces for threads, and those into boxes, one for every listed image.
 #include <string.h>
 
 #include "host/host.h"
 
 typedef struct host_part {
-    const pixviewi_move *move;
+    const pixviewi_copy_op *op;
     const pixviewi_loops *loops;
     int axis; // that is cut
     int64_t pieces;
-    bool past; // the cache
+    bool nontemporal; // the cache
 } host_part;
 
-static bool is_list(const pixviewi_end *end) { return end->images != NULL; }
+static bool is_list(const pixviewi_operand *end) { return end->images != NULL; }
 
 // Data and strides of image n, or of the batch from image n on.
-static char *locate(const pixviewi_end *end, int64_t n, int64_t strides[4])
+static char *locate_image(const pixviewi_operand *end, int64_t n, int64_t strides[4])
 {
     const int64_t *from = is_list(end) ? end->images[n].strides : end->strides;
     memcpy(strides, from, 4 * sizeof *strides);
@@ -30,12 +30,12 @@ static void shift(pixviewi_box *box, int axis, int64_t by)
 
 static void move_box(const host_part *part, const pixviewi_box *box)
 {
-    const pixviewi_values *values = &part->move->values;
-    if (values->changed)
-        pixviewi_host_convert(part->loops, box, part->move);
+    const pixviewi_affine *affine = &part->op->affine;
+    if (!affine->is_identity)
+        pixviewi_host_affine(part->loops, box, part->op);
     else
-        pixviewi_host_bits(part->loops, box, pixview_dtype_size(part->move->dst.dtype),
-                           values->swap_rb);
+        pixviewi_host_repack(part->loops, box, pixview_dtype_size(part->op->dst.dtype),
+                             affine->swap_rb);
 }
 
 // ---- padding ----------------------------------------------------------------------------------
@@ -43,22 +43,23 @@ static void move_box(const host_part *part, const pixviewi_box *box)
 // One pixel as it stands in the destination; its channel stride.
 static int64_t make_pad(const host_part *part, char pixel[PIXVIEWI_MAX_CHANNELS * 16])
 {
-    const pixviewi_values *values = &part->move->values;
-    int to_other = pixviewi_host_from_float(part->move->dst.dtype);
-    int64_t size = pixview_dtype_size(part->move->dst.dtype);
-    if (!values->changed) {
-        memcpy(pixel, values->pad_bits, (size_t)size);
+    const pixviewi_affine *affine = &part->op->affine;
+    int to_other = pixviewi_host_from_float(part->op->dst.dtype);
+    int64_t size = pixview_dtype_size(part->op->dst.dtype);
+    if (affine->is_identity) {
+        memcpy(pixel, affine->pad_bits, (size_t)size);
         return 0;
     }
-    for (int c = 0; c < values->channels; c++) {
+    for (int c = 0; c < affine->channels; c++) {
         float value;
-        part->loops->to_float[7](&value, (const char *)&values->pad, values->a[c], values->b[c], 1);
+        part->loops->to_float[7](&value, (const char *)&affine->pad, affine->scale[c],
+                                 affine->bias[c], 1);
         if (to_other < 0)
             memcpy(pixel + c * size, &value, sizeof value);
         else
             part->loops->from_float[to_other](pixel + c * size, &value, 1);
     }
-    return values->channels == 1 ? 0 : size;
+    return affine->channels == 1 ? 0 : size;
 }
 
 static void pad(const host_part *part, pixviewi_box box)
@@ -67,7 +68,7 @@ static void pad(const host_part *part, pixviewi_box box)
     int64_t step = make_pad(part, pixel);
     box.src = pixel;
     memcpy(box.src_strides, (int64_t[]){0, 0, 0, step}, sizeof box.src_strides);
-    pixviewi_host_bits(part->loops, &box, pixview_dtype_size(part->move->dst.dtype), false);
+    pixviewi_host_repack(part->loops, &box, pixview_dtype_size(part->op->dst.dtype), false);
 }
 
 // A piece of a canvas, of which the images have `rows` and `columns`.
@@ -95,47 +96,45 @@ static void move_padded(const host_part *part, const pixviewi_box *box, int64_t 
 static void move_piece(void *context, int64_t piece)
 {
     const host_part *part = context;
-    const pixviewi_move *move = part->move;
+    const pixviewi_copy_op *op = part->op;
     int64_t from[4] = {0}, to[4];
-    memcpy(to, move->shape, sizeof to);
-    from[part->axis] = move->shape[part->axis] / part->pieces * piece +
-                       (move->shape[part->axis] % part->pieces) * piece / part->pieces;
-    to[part->axis] = move->shape[part->axis] / part->pieces * (piece + 1) +
-                     (move->shape[part->axis] % part->pieces) * (piece + 1) / part->pieces;
-    bool list = is_list(&move->src) || is_list(&move->dst);
+    memcpy(to, op->shape, sizeof to);
+    from[part->axis] = op->shape[part->axis] / part->pieces * piece +
+                       (op->shape[part->axis] % part->pieces) * piece / part->pieces;
+    to[part->axis] = op->shape[part->axis] / part->pieces * (piece + 1) +
+                     (op->shape[part->axis] % part->pieces) * (piece + 1) / part->pieces;
+    bool list = is_list(&op->src) || is_list(&op->dst);
     for (int64_t n = from[0]; n < to[0]; n += list ? 1 : to[0] - from[0]) {
         pixviewi_box box;
-        box.src = locate(&move->src, n, box.src_strides);
-        box.dst = locate(&move->dst, n, box.dst_strides);
+        box.src = locate_image(&op->src, n, box.src_strides);
+        box.dst = locate_image(&op->dst, n, box.dst_strides);
         box.shape[0] = list ? 1 : to[0] - from[0];
-        box.past = part->past;
+        box.nontemporal = part->nontemporal;
         for (int k = 1; k < 4; k++) {
             box.shape[k] = to[k] - from[k];
             shift(&box, k, from[k]);
         }
-        const pixviewi_end *src = &move->src;
-        int64_t rows = src->images ? src->images[n].shape[1] : move->shape[1] - src->missing[0];
-        int64_t columns = src->images ? src->images[n].shape[2] : move->shape[2] - src->missing[1];
+        const pixviewi_operand *src = &op->src;
+        int64_t rows = src->images ? src->images[n].shape[1] : op->shape[1] - src->pad_rows;
+        int64_t columns = src->images ? src->images[n].shape[2] : op->shape[2] - src->pad_cols;
         move_padded(part, &box, rows - from[1], columns - from[2]);
     }
 }
 
-static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
-
 // The axis on which the pieces of the destination lie farthest apart, among those long enough. The
 // channels only where nothing else is: their pieces would read the same pixels.
-static int choose_axis(const pixviewi_move *move, int64_t pieces)
+static int choose_axis(const pixviewi_copy_op *op, int64_t pieces)
 {
     int64_t strides[4];
     int best = -1, longest = 0;
-    bool values = move->values.changed || move->values.swap_rb;
-    locate(&move->dst, 0, strides);
-    strides[0] = is_list(&move->dst) ? INT64_MAX : strides[0];
-    for (int k = 0; k < (values ? 3 : 4); k++) {
-        if (move->shape[k] > move->shape[longest])
+    bool transforms = !op->affine.is_identity || op->affine.swap_rb;
+    locate_image(&op->dst, 0, strides);
+    strides[0] = is_list(&op->dst) ? INT64_MAX : strides[0];
+    for (int k = 0; k < (transforms ? 3 : 4); k++) {
+        if (op->shape[k] > op->shape[longest])
             longest = k;
-        if (k < 3 && move->shape[k] >= pieces &&
-            (best < 0 || magnitude(strides[k]) > magnitude(strides[best])))
+        if (k < 3 && op->shape[k] >= pieces &&
+            (best < 0 || pixviewi_magnitude(strides[k]) > pixviewi_magnitude(strides[best])))
             best = k;
     }
     return best >= 0 ? best : longest;
@@ -143,38 +142,38 @@ static int choose_axis(const pixviewi_move *move, int64_t pieces)
 
 // Bytes that an end reads or writes, with those between the pixels of a row: they come in the same
 // cache lines, and take as long.
-static int64_t reach(const pixviewi_move *move, const pixviewi_end *end)
+static int64_t reach(const pixviewi_copy_op *op, const pixviewi_operand *end)
 {
-    int64_t strides[4], size = pixview_dtype_size(end->dtype), channels = move->shape[3];
-    locate(end, 0, strides);
-    bool planes = channels > 1 && magnitude(strides[3]) > size;
+    int64_t strides[4], size = pixview_dtype_size(end->dtype), channels = op->shape[3];
+    locate_image(end, 0, strides);
+    bool planes = channels > 1 && pixviewi_magnitude(strides[3]) > size;
     int64_t pixel = planes ? size : channels * size, apart = INT64_MAX;
     for (int k = 1; k < 3; k++)
-        if (move->shape[k] > 1 && magnitude(strides[k]) < apart)
-            apart = magnitude(strides[k]);
+        if (op->shape[k] > 1 && pixviewi_magnitude(strides[k]) < apart)
+            apart = pixviewi_magnitude(strides[k]);
     apart = apart == INT64_MAX ? pixel : apart < 64 ? apart : 64;
-    return (apart > pixel ? apart : pixel) * (planes ? channels : 1) * move->shape[0] *
-           move->shape[1] * move->shape[2];
+    return (apart > pixel ? apart : pixel) * (planes ? channels : 1) * op->shape[0] * op->shape[1] *
+           op->shape[2];
 }
 
-void pixviewi_move_host(const pixviewi_move *move)
+void pixviewi_host_run(const pixviewi_copy_op *op)
 {
-    host_part part = {move, pixviewi_host_loops(), 0, 1, false};
+    host_part part = {op, pixviewi_host_loops(), 0, 1, false};
     int64_t count = 1, bytes;
     for (int k = 0; k < 4; k++)
-        count *= move->shape[k];
+        count *= op->shape[k];
     if (count <= 0)
         return;
-    bytes = reach(move, &move->src) + reach(move, &move->dst);
-    part.past = bytes > pixviewi_host_cache();
+    bytes = reach(op, &op->src) + reach(op, &op->dst);
+    part.nontemporal = bytes > pixviewi_host_cache();
     int threads = pixviewi_host_threads(bytes);
     if (threads == 1) {
         move_piece(&part, 0);
         return;
     }
     part.pieces = 4 * threads; // whoever is slow, or late, takes fewer
-    part.axis = choose_axis(move, part.pieces);
-    if (part.pieces > move->shape[part.axis])
-        part.pieces = move->shape[part.axis];
+    part.axis = choose_axis(op, part.pieces);
+    if (part.pieces > op->shape[part.axis])
+        part.pieces = op->shape[part.axis];
     pixviewi_host_parallel(threads, part.pieces, move_piece, &part);
 }

@@ -189,8 +189,8 @@ static pixview_status use(pixview_error *err)
     if (!parent)
         return status;
     parent->release = (void (*)(pixview_owner *))(void (*)(void))count_deleter;
-    child = pixviewi_owner_wrap(parent);
-    if (child && pixviewi_owner_add_use(child, &(pixviewi_use){.stream = 0, .back = 16}))
+    child = pixviewi_owner_nested(parent);
+    if (child && pixviewi_owner_add_dep(child, &(pixviewi_stream_dep){.consumer = 0, .home = 16}))
         status = PIXVIEW_OK;
     REQUIRE_INT(atomic_load(&parent->count), child ? 2 : 1);
     pixview_owner_unref(child);

@@ -148,7 +148,7 @@ static void make_batch(bundle *out, pixview_dtype from, pixview_dtype to, pixvie
     }
 }
 
-// The same by pixviewi_move_reference, image by image, into `before`; then all bytes are compared.
+// The same by pixviewi_run_reference, image by image, into `before`; then all bytes are compared.
 static void require_gathered(const bundle *of, const pixview_convert_params *params)
 {
     int64_t at[4];

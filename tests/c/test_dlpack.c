@@ -194,28 +194,28 @@ static void test_export_legacy(void)
 static void test_slots(void)
 {
     pixview_image image = owned_image();
-    pixviewi_slot *first, *second, *third;
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_CHW, &second, err));
+    pixviewi_dlpack *first, *second, *third;
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_CHW, &second, err));
     REQUIRE(first->embedded && !second->embedded);
     REQUIRE_PTR(first, &image.owner->slot);
-    pixviewi_slot_unref(first);
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &third, err));
+    pixviewi_dlpack_unref(first);
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &third, err));
     REQUIRE_PTR(third, first); // free again
     pixview_owner_unref(image.owner);
     // A consumer that may fail after its deleter ran: two counts.
     atomic_fetch_add(&third->count, 1);
     third->managed.deleter(&third->managed);
     REQUIRE_INT(atomic_load(&third->count), 1);
-    pixviewi_slot_unref(third);
+    pixviewi_dlpack_unref(third);
     REQUIRE_INT(released, 0);
-    pixviewi_slot_unref(second);
+    pixviewi_dlpack_unref(second);
     REQUIRE_INT(released, 1);
-    pixviewi_slot_unref(NULL);
+    pixviewi_dlpack_unref(NULL);
 
     image.owner = NULL; // borrowed memory
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
-    pixviewi_slot_unref(first);
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
+    pixviewi_dlpack_unref(first);
 }
 
 static void test_export_refused(void)
@@ -229,7 +229,7 @@ static void test_export_refused(void)
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "out",
                   pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, NULL, err));
     REQUIRE_INT(atomic_load(&image.owner->count), 1); // nothing kept, and the slot is free
-    REQUIRE(!atomic_load(&image.owner->slot_taken));
+    REQUIRE(!atomic_load(&image.owner->dlpack_in_use));
     pixview_owner_unref(image.owner);
     // Half elements have no stride in elements.
     image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(2, 3), LIST(72, 24), C128, CPU);

@@ -1,4 +1,4 @@
-// Moves from or to a list of images, of a padded batch, and moves one element at a time: the launches
+// Operations from or to a list of images, of a padded batch, and copies one element at a time: the launches
 // whose argument has room for a table. A list that does not fit one takes several.
 #include <string.h>
 
@@ -8,15 +8,13 @@ enum { MAX_KINDS = 64, MAX_IMAGES = PIXVIEWI_TABLE / 9 };
 
 static int max(int a, int b) { return a > b ? a : b; }
 
-static int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
-
 // ---- The whole list -----------------------------------------------------------------------------
 
-static bool has_list(const pixviewi_move *move) { return move->src.images || move->dst.images; }
+static bool has_list(const pixviewi_copy_op *op) { return op->src.images || op->dst.images; }
 
-static const pixviewi_end *listed_end(const pixviewi_move *move)
+static const pixviewi_operand *listed_end(const pixviewi_copy_op *op)
 {
-    return move->src.images ? &move->src : &move->dst;
+    return op->src.images ? &op->src : &op->dst;
 }
 
 // The images of most lists lie alike, but for the address: the first is looked at for all of them.
@@ -35,77 +33,78 @@ typedef struct summary {
     int64_t bits;       // all addresses and strides that count, or-ed
 } summary;
 
-static void add_to_summary(summary *all, const pixviewi_move *move, const pixview_image *image,
+static void add_to_summary(summary *all, const pixviewi_copy_op *op, const pixview_image *image,
                            int64_t itemsize)
 {
     pixviewi_pixels pixels;
-    pixviewi_form form = pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
-    all->mixed |= form == PIXVIEWI_FORM_MIXED;
-    all->planar |= form == PIXVIEWI_FORM_PLANAR;
-    all->none |= form == PIXVIEWI_FORM_NONE;
+    pixviewi_channel_order form =
+        pixviewi_channel_order_of(image->shape, image->strides, itemsize, &pixels);
+    all->mixed |= form == PIXVIEWI_INTERLEAVED;
+    all->planar |= form == PIXVIEWI_PLANAR;
+    all->none |= form == PIXVIEWI_IRREGULAR;
     all->equal &=
-        pixels.rows == move->shape[PIXVIEW_AXIS_H] && pixels.columns == move->shape[PIXVIEW_AXIS_W];
+        pixels.rows == op->shape[PIXVIEW_AXIS_H] && pixels.columns == op->shape[PIXVIEW_AXIS_W];
     all->dense &= all->equal && (pixels.rows == 1 || pixels.row == pixels.columns * pixels.pixel);
     all->bits |= (int64_t)(uintptr_t)image->data | pixels.row;
-    if (form == PIXVIEWI_FORM_PLANAR)
+    if (form == PIXVIEWI_PLANAR)
         all->bits |= pixels.channel;
 }
 
 // A padded batch is as its first image is.
-static summary summarize_batch(const pixviewi_move *move, pixviewi_tile_args *args)
+static summary summarize_batch(const pixviewi_copy_op *op, pixviewi_tile_args *args)
 {
     summary all = {.equal = true, .dense = true};
-    const pixviewi_end *src = &move->src;
-    const int64_t *shape = move->shape, *strides = src->strides;
+    const pixviewi_operand *src = &op->src;
+    const int64_t *shape = op->shape, *strides = src->strides;
     pixview_image first = {.data = src->data,
-                           .shape = {1, shape[PIXVIEW_AXIS_H] - src->missing[0],
-                                     shape[PIXVIEW_AXIS_W] - src->missing[1],
-                                     shape[PIXVIEW_AXIS_C]}};
+                           .shape = {1, shape[PIXVIEW_AXIS_H] - src->pad_rows,
+                                     shape[PIXVIEW_AXIS_W] - src->pad_cols, shape[PIXVIEW_AXIS_C]}};
     memcpy(first.strides, strides, sizeof first.strides);
-    add_to_summary(&all, move, &first, args->src_size);
-    pixviewi_form_of(first.shape, strides, args->src_size, &args->from);
+    add_to_summary(&all, op, &first, args->src_size);
+    pixviewi_channel_order_of(first.shape, strides, args->src_size, &args->from);
     args->src = src->data;
     args->src_image = shape[PIXVIEW_AXIS_N] > 1 ? strides[PIXVIEW_AXIS_N] : 0;
     all.bits |= args->src_image;
     return all;
 }
 
-static summary summarize(const pixviewi_move *move, pixviewi_tile_args *args)
+static summary summarize(const pixviewi_copy_op *op, pixviewi_tile_args *args)
 {
     summary all = {.equal = true, .dense = true};
-    const pixviewi_end *end = listed_end(move);
+    const pixviewi_operand *end = listed_end(op);
     if (!end->images)
-        return summarize_batch(move, args);
+        return summarize_batch(op, args);
     int64_t itemsize = pixview_dtype_size(end->dtype);
-    for (int64_t i = 0; i < move->shape[PIXVIEW_AXIS_N]; i++)
+    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++)
         if (i > 0 && alike(&end->images[i - 1], &end->images[i]))
             all.bits |= (int64_t)(uintptr_t)end->images[i].data;
         else
-            add_to_summary(&all, move, &end->images[i], itemsize);
+            add_to_summary(&all, op, &end->images[i], itemsize);
     return all;
 }
 
 // ---- Tiles --------------------------------------------------------------------------------------
 
 // The end that is no list: its form and what counts of it.
-static pixviewi_form set_regular(const pixviewi_move *move, pixviewi_tile_args *args, int64_t *bits)
+static pixviewi_channel_order set_regular(const pixviewi_copy_op *op, pixviewi_tile_args *args,
+                                          int64_t *bits)
 {
-    bool src = move->dst.images != NULL;
-    const pixviewi_end *end = src ? &move->src : &move->dst;
+    bool src = op->dst.images != NULL;
+    const pixviewi_operand *end = src ? &op->src : &op->dst;
     pixviewi_pixels *pixels = src ? &args->from : &args->to;
-    pixviewi_form form =
-        pixviewi_form_of(move->shape, end->strides, src ? args->src_size : args->dst_size, pixels);
-    int64_t image = move->shape[PIXVIEW_AXIS_N] > 1 ? end->strides[PIXVIEW_AXIS_N] : 0;
+    pixviewi_channel_order form = pixviewi_channel_order_of(
+        op->shape, end->strides, src ? args->src_size : args->dst_size, pixels);
+    int64_t image = op->shape[PIXVIEW_AXIS_N] > 1 ? end->strides[PIXVIEW_AXIS_N] : 0;
     *(src ? &args->src : &args->dst) = end->data;
     *(src ? &args->src_image : &args->dst_image) = image;
     *bits = (int64_t)(uintptr_t)end->data | image | pixels->row;
-    if (form == PIXVIEWI_FORM_PLANAR)
+    if (form == PIXVIEWI_PLANAR)
         *bits |= pixels->channel;
     return form;
 }
 
 // Interleaved pixels that stay so, with no values of their channels' own, are elements.
-static void merge_channels(pixviewi_pixels *pixels, int64_t channels)
+static void merge_pixel_channels(pixviewi_pixels *pixels, int64_t channels)
 {
     pixels->columns *= channels;
     pixels->pixel /= channels;
@@ -120,22 +119,22 @@ static void merge_row(pixviewi_pixels *pixels)
 }
 
 // False: one element at a time.
-static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
+static bool cut_list(const pixviewi_copy_op *op, pixviewi_list_launch *launch)
 {
     pixviewi_tile_args *args = &launch->args.tile;
     int64_t bits;
-    summary all = summarize(move, args);
-    pixviewi_form form = set_regular(move, args, &bits);
-    bool to_list = move->dst.images != NULL, mixed = form == PIXVIEWI_FORM_MIXED && !all.planar;
-    if (all.none || form == PIXVIEWI_FORM_NONE || args->channels > PIXVIEWI_TILE_CHANNELS ||
+    summary all = summarize(op, args);
+    pixviewi_channel_order form = set_regular(op, args, &bits);
+    bool to_list = op->dst.images != NULL, mixed = form == PIXVIEWI_INTERLEAVED && !all.planar;
+    if (all.none || form == PIXVIEWI_IRREGULAR || args->channels > PIXVIEWI_TILE_CHANNELS ||
         args->src_size > 8 || (to_list && all.mixed && all.planar))
         return false;
     pixviewi_pixels *regular = to_list ? &args->from : &args->to;
-    launch->elements = mixed && !args->swap && (!args->changed || move->values.channels == 1);
+    launch->elements = mixed && !args->swap && (!args->changed || op->affine.channels == 1);
     if (launch->elements) {
-        merge_channels(regular, args->channels);
-        if (!has_list(move))
-            merge_channels(&args->from, args->channels);
+        merge_pixel_channels(regular, args->channels);
+        if (!has_list(op))
+            merge_pixel_channels(&args->from, args->channels);
         args->columns *= args->channels;
         args->channels = 1;
     }
@@ -146,9 +145,9 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
         args->columns *= args->rows;
         args->rows = 1;
     }
-    bool dst_planar = launch->elements || (to_list ? all.planar : form == PIXVIEWI_FORM_PLANAR);
-    bool src_mixed = !launch->elements && (to_list ? form == PIXVIEWI_FORM_MIXED : all.mixed);
-    bool src_planar = launch->elements || (to_list ? form == PIXVIEWI_FORM_PLANAR : all.planar);
+    bool dst_planar = launch->elements || (to_list ? all.planar : form == PIXVIEWI_PLANAR);
+    bool src_mixed = !launch->elements && (to_list ? form == PIXVIEWI_INTERLEAVED : all.mixed);
+    bool src_planar = launch->elements || (to_list ? form == PIXVIEWI_PLANAR : all.planar);
     int64_t src_bits = to_list ? bits : all.bits, dst_bits = to_list ? all.bits : bits;
     if (all.equal && src_planar != src_mixed && dst_planar == src_mixed &&
         pixviewi_cut_repack(args, MAX_IMAGES, src_bits | dst_bits)) {
@@ -160,38 +159,39 @@ static bool cut_list(const pixviewi_move *move, pixviewi_list_launch *launch)
         step = args->src_size;
         src_bits = 1;
     }
-    launch->kernel = pixviewi_gather_kernel(move, true, dst_planar);
-    return pixviewi_cut_tiles(args, has_list(move) ? MAX_IMAGES : move->shape[PIXVIEW_AXIS_N], step,
+    launch->kernel = pixviewi_gather_kernel(op, true, dst_planar);
+    return pixviewi_cut_tiles(args, has_list(op) ? MAX_IMAGES : op->shape[PIXVIEW_AXIS_N], step,
                               src_planar ? args->channels : 1, src_bits, dst_bits);
 }
 
 // ---- One element at a time ----------------------------------------------------------------------
 
-static void set_extents(const pixviewi_move *move, pixviewi_tile_args *args)
+static void set_extents(const pixviewi_copy_op *op, pixviewi_tile_args *args)
 {
-    args->rows = move->shape[PIXVIEW_AXIS_H];
-    args->columns = move->shape[PIXVIEW_AXIS_W];
-    args->channels = (int32_t)move->shape[PIXVIEW_AXIS_C];
+    args->rows = op->shape[PIXVIEW_AXIS_H];
+    args->columns = op->shape[PIXVIEW_AXIS_W];
+    args->channels = (int32_t)op->shape[PIXVIEW_AXIS_C];
 }
 
-static void set_elements(const pixviewi_move *move, pixviewi_list_launch *launch)
+static void set_elements(const pixviewi_copy_op *op, pixviewi_list_launch *launch)
 {
     pixviewi_tile_args *args = &launch->args.tile;
-    const pixviewi_end *ends[] = {&move->src, &move->dst};
-    set_extents(move, args); // cut_list may have merged some
+    const pixviewi_operand *ends[] = {&op->src, &op->dst};
+    set_extents(op, args); // cut_list may have merged some
     for (int i = 0; i < 2; i++) {
         pixviewi_pixels *pixels = i ? &args->to : &args->from;
         const int64_t *strides = ends[i]->strides;
         if (ends[i]->images)
             continue;
         *pixels = (pixviewi_pixels){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W],
-                                    strides[PIXVIEW_AXIS_C], args->rows - ends[i]->missing[0],
-                                    args->columns - ends[i]->missing[1]};
+                                    strides[PIXVIEW_AXIS_C], args->rows - ends[i]->pad_rows,
+                                    args->columns - ends[i]->pad_cols};
         *(i ? &args->dst : &args->src) = ends[i]->data;
         *(i ? &args->dst_image : &args->src_image) = strides[PIXVIEW_AXIS_N];
     }
-    const int64_t *strides = move->dst.images ? move->dst.images[0].strides : move->dst.strides;
-    args->channels_inside = magnitude(strides[PIXVIEW_AXIS_C]) < magnitude(strides[PIXVIEW_AXIS_W]);
+    const int64_t *strides = op->dst.images ? op->dst.images[0].strides : op->dst.strides;
+    args->channels_inside =
+        pixviewi_magnitude(strides[PIXVIEW_AXIS_C]) < pixviewi_magnitude(strides[PIXVIEW_AXIS_W]);
     launch->kernel = PIXVIEWI_KERNEL_ELEMENTS;
     launch->dense = launch->elements = false;
 }
@@ -213,9 +213,9 @@ static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixvi
                                    image->strides[PIXVIEW_AXIS_C], image->shape[PIXVIEW_AXIS_H],
                                    image->shape[PIXVIEW_AXIS_W]};
     } else {
-        pixviewi_form_of(image->shape, image->strides, itemsize, &pixels);
+        pixviewi_channel_order_of(image->shape, image->strides, itemsize, &pixels);
         if (launch->elements)
-            merge_channels(&pixels, image->shape[PIXVIEW_AXIS_C]);
+            merge_pixel_channels(&pixels, image->shape[PIXVIEW_AXIS_C]);
         if (launch->dense)
             merge_row(&pixels);
     }
@@ -223,12 +223,12 @@ static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixvi
 }
 
 // Fills the table with images from `first` on. Returns how many fitted.
-static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *move, int64_t first)
+static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_copy_op *op, int64_t first)
 {
     pixviewi_list_args *args = &launch->args;
-    const pixviewi_end *end = listed_end(move);
+    const pixviewi_operand *end = listed_end(op);
     const pixview_image *images = end->images + first;
-    int64_t itemsize = pixview_dtype_size(end->dtype), rest = move->shape[PIXVIEW_AXIS_N] - first;
+    int64_t itemsize = pixview_dtype_size(end->dtype), rest = op->shape[PIXVIEW_AXIS_N] - first;
     pixviewi_pixels kinds[MAX_KINDS + 1];
     uint8_t kind_of[MAX_IMAGES];
     int kind_count = 0, count = 0, kind = 0;
@@ -245,7 +245,7 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *mov
         kind_count = used;
         kind_of[count] = (uint8_t)kind;
     }
-    args->list = move->src.images ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST;
+    args->list = op->src.images ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST;
     args->kinds = kind_count;
     args->images = count;
     memcpy(args->table, kinds, (size_t)kind_count * sizeof *kinds);
@@ -258,32 +258,32 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_move *mov
 
 // ---- Launches -----------------------------------------------------------------------------------
 
-void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_move *move)
+void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_copy_op *op)
 {
     pixviewi_tile_args *args = &launch->args.tile;
     memset(args, 0, sizeof *args);
     launch->args.list = PIXVIEWI_NO_LIST;
     launch->args.kinds = launch->args.images = 0;
     launch->done = 0;
-    pixviewi_set_values(args, move);
-    set_extents(move, args);
-    if (!(has_list(move) || pixviewi_is_padded(move)) || !cut_list(move, launch))
-        set_elements(move, launch);
+    pixviewi_set_affine(args, op);
+    set_extents(op, args);
+    if (!(has_list(op) || pixviewi_is_padded(op)) || !cut_list(op, launch))
+        set_elements(op, launch);
 }
 
-bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move)
+bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_copy_op *op)
 {
     enum { MAX_BLOCKS = 1 << 20 };
     pixviewi_tile_args *args = &launch->args.tile;
-    int64_t count = move->shape[PIXVIEW_AXIS_N] - launch->done;
+    int64_t count = op->shape[PIXVIEW_AXIS_N] - launch->done;
     if (count == 0)
         return false;
     if (launch->done > 0) {
         args->src += launch->args.images * args->src_image;
         args->dst += launch->args.images * args->dst_image;
     }
-    if (has_list(move))
-        count = fill_table(launch, move, launch->done);
+    if (has_list(op))
+        count = fill_table(launch, op, launch->done);
     launch->done += count;
     if (launch->kernel == PIXVIEWI_KERNEL_ELEMENTS) {
         args->tiles = count * args->rows * args->columns * args->channels;

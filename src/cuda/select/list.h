@@ -1,4 +1,4 @@
-// The launches of a move from or to a list, of a padded batch, or of one element at a time.
+// The launches of an operation from or to a list, of a padded batch, or of one element at a time.
 #ifndef PIXVIEWI_CUDA_LIST_H
 #define PIXVIEWI_CUDA_LIST_H
 
@@ -13,9 +13,9 @@ typedef struct pixviewi_list_launch {
     pixviewi_list_args args;
 } pixviewi_list_launch;
 
-void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_move *move);
+void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_copy_op *op);
 
 // The next launch; false after the last.
-bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_move *move);
+bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_copy_op *op);
 
 #endif

@@ -10,8 +10,6 @@ static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
 // BYTES of a row of pixels, if they become planes or planes become pixels.
 static const int32_t short_pixels[] = {1300, 1000, 2400, 2400, 0};
 
-static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
-
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static bool is_dense(const pixviewi_copy_plan *plan)
@@ -19,13 +17,13 @@ static bool is_dense(const pixviewi_copy_plan *plan)
     return plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize;
 }
 
-bool pixviewi_is_short(const pixviewi_move *move, const pixviewi_copy_plan *plan)
+bool pixviewi_has_short_rows(const pixviewi_copy_op *op, const pixviewi_copy_plan *plan)
 {
-    int64_t w = move->shape[PIXVIEW_AXIS_W], c = move->shape[PIXVIEW_AXIS_C];
-    int size = log2_of(plan->itemsize);
+    int64_t w = op->shape[PIXVIEW_AXIS_W], c = op->shape[PIXVIEW_AXIS_C];
+    int size = pixviewi_log2(plan->itemsize);
     if (is_dense(plan))
         return plan->shape[3] <= short_rows[size];
-    bool mixed = c > 1 && move->dst.strides[PIXVIEW_AXIS_C] == plan->itemsize;
+    bool mixed = c > 1 && op->dst.strides[PIXVIEW_AXIS_C] == plan->itemsize;
     bool merged = plan->shape[mixed ? 2 : 3] != w;
     return !merged && w * c * plan->itemsize <= short_pixels[size];
 }
@@ -61,7 +59,7 @@ static bool is_followed(const pixviewi_copy_plan *plan)
 }
 
 // No two rows share a sector of the destination.
-static bool is_far(const pixviewi_copy_plan *plan)
+static bool rows_in_own_sectors(const pixviewi_copy_plan *plan)
 {
     int64_t bytes = plan->shape[3] * plan->itemsize;
     return plan->shape[2] > 1 && plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR;
@@ -88,28 +86,29 @@ static bool is_of_pixels(const pixviewi_copy_plan *plan)
 
 // Rows with a step. Those that are far apart in the destination have words, if they have few vectors, and
 // no planes of three: what lies at their ends costs more than what lies between.
-static int form_of_steps(const pixviewi_copy_plan *plan)
+static int strided_row_strategy(const pixviewi_copy_plan *plan)
 {
     enum { VECTORS = 6, WIDE_BYTES = 80, FAR_BYTES = 100 };
     int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
     if (is_of_planes(plan))
         return PIXVIEWI_PIXELS;
-    if (is_far(plan) && size < 8 && bytes <= VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS))
+    if (rows_in_own_sectors(plan) && size < 8 &&
+        bytes <= VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS))
         return PIXVIEWI_STEP_WORDS;
     bool three = plan->shape[1] == 3;
-    if (!is_of_pixels(plan) || (three && is_far(plan) && bytes < FAR_BYTES))
+    if (!is_of_pixels(plan) || (three && rows_in_own_sectors(plan) && bytes < FAR_BYTES))
         return PIXVIEWI_STEPS;
     return three && bytes >= WIDE_BYTES ? PIXVIEWI_WIDE_PLANES : PIXVIEWI_PLANES;
 }
 
-static int form_of(const pixviewi_copy_plan *plan)
+static int row_strategy(const pixviewi_copy_plan *plan)
 {
     enum { NEAR_BYTES = 56, FAR_BYTES = 72, RUN_BYTES = 32 };
     int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
     bool apart = plan->shape[2] > 1 && !is_followed(plan);
     if (!is_dense(plan))
-        return form_of_steps(plan);
-    if (apart && size <= 2 && bytes <= (is_far(plan) ? FAR_BYTES : NEAR_BYTES))
+        return strided_row_strategy(plan);
+    if (apart && size <= 2 && bytes <= (rows_in_own_sectors(plan) ? FAR_BYTES : NEAR_BYTES))
         return PIXVIEWI_WORDS;
     // Longer rows of bytes have fewer instructions by themselves.
     bool runs = is_followed(plan) && bytes >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
@@ -121,11 +120,11 @@ static int form_of(const pixviewi_copy_plan *plan)
 // words' ends one after another.
 static bool is_sparse(const pixviewi_copy_plan *plan)
 {
-    return is_far(plan) && plan->shape[3] * plan->itemsize <= PIXVIEWI_SECTOR &&
+    return rows_in_own_sectors(plan) && plan->shape[3] * plan->itemsize <= PIXVIEWI_SECTOR &&
            plan->count <= INT32_MAX;
 }
 
-static int kernel_of(int form, int64_t size)
+static int row_kernel(int form, int64_t size)
 {
     static const int kernels[] = {[PIXVIEWI_ROWS] = PIXVIEWI_KERNEL_ROWS,
                                   [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
@@ -135,7 +134,7 @@ static int kernel_of(int form, int64_t size)
                                   [PIXVIEWI_PLANES] = PIXVIEWI_KERNEL_PLANES,
                                   [PIXVIEWI_WIDE_PLANES] = PIXVIEWI_KERNEL_WIDE_PLANES,
                                   [PIXVIEWI_PIXELS] = PIXVIEWI_KERNEL_PIXELS};
-    return kernels[form] + log2_of(size);
+    return kernels[form] + pixviewi_log2(size);
 }
 
 static bool writes_planes(int form)
@@ -184,12 +183,12 @@ static void set_run(const pixviewi_copy_plan *plan, int form, bool merged, int64
 }
 
 // False: elements of 16 bytes, which are vectors; or too many; or it is better one element at a time.
-static bool plan_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+static bool select_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
 {
     int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
     if (size == 16 || plan->dst_strides[3] != size || is_sparse(plan))
         return false;
-    int form = form_of(plan);
+    int form = row_strategy(plan);
     bool alone = form == PIXVIEWI_ROWS || form == PIXVIEWI_WORDS || writes_planes(form);
     bool merged = !alone && is_followed(plan) &&
                   columns <= INT32_MAX / 2 / rows; // a divisor of rows takes 31 bits
@@ -201,7 +200,7 @@ static bool plan_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
     if (run > INT32_MAX - 2 * vector || plan->count / run > INT32_MAX / vectors)
         return false;
     set_run(plan, form, merged, vectors, &launch->args.copy);
-    launch->kernel = kernel_of(form, size);
+    launch->kernel = row_kernel(form, size);
     launch->blocks = (launch->args.copy.count - 1) / PIXVIEWI_THREADS + 1;
     return true;
 }
@@ -216,20 +215,20 @@ static uint64_t all_bits(const void *data, const int64_t strides[4])
     return bits;
 }
 
-static void plan_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+static void select_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
 {
     enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
     uint64_t bits = all_bits(plan->src, plan->src_strides) | all_bits(plan->dst, plan->dst_strides);
     set_copy(plan, &launch->args.copy);
     set_axes(&launch->args.copy);
-    launch->kernel = PIXVIEWI_KERNEL_COPY + log2_of(plan->itemsize);
+    launch->kernel = PIXVIEWI_KERNEL_COPY + pixviewi_log2(plan->itemsize);
     if (plan->itemsize == 16 && bits % 16 != 0)
         launch->kernel++;
     launch->blocks = min((plan->count - 1) / (PIXVIEWI_THREADS * UNROLL) + 1, MAX_BLOCKS);
 }
 
-void pixviewi_plan_copy_launch(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
+void pixviewi_select_untiled(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
 {
-    if (!plan_rows(plan, launch))
-        plan_elements(plan, launch);
+    if (!select_rows(plan, launch))
+        select_elements(plan, launch);
 }

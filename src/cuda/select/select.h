@@ -35,7 +35,9 @@ pixview_status pixviewi_kernels_enter(pixviewi_scope *scope, int device,
 void *pixviewi_kernel(const pixviewi_kernels *kernels, int index);
 const char *pixviewi_kernel_name(int index);
 
-// The launch of a move between two batches.
+static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
+
+// The launch of an operation between two batches.
 typedef struct pixviewi_launch {
     int kernel;
     int64_t blocks;
@@ -45,24 +47,24 @@ typedef struct pixviewi_launch {
     } args;
 } pixviewi_launch;
 
-// One end of a move as rows of interleaved pixels or of planes.
-typedef enum pixviewi_form {
-    PIXVIEWI_FORM_NONE,  // neither
-    PIXVIEWI_FORM_MIXED, // interleaved
-    PIXVIEWI_FORM_PLANAR
-} pixviewi_form;
+// One end of an operation as rows of interleaved pixels or of planes.
+typedef enum pixviewi_channel_order {
+    PIXVIEWI_IRREGULAR,   // neither
+    PIXVIEWI_INTERLEAVED, // interleaved
+    PIXVIEWI_PLANAR
+} pixviewi_channel_order;
 
 // *out gets the strides that count: those of axes of size 1 are what they would be in a packed image.
-pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4], int64_t itemsize,
-                               pixviewi_pixels *out);
+pixviewi_channel_order pixviewi_channel_order_of(const int64_t shape[4], const int64_t strides[4],
+                                                 int64_t itemsize, pixviewi_pixels *out);
 
-// Fills a launch for a move between two batches of one size, if rows of pixels or planes are all there
+// Fills a launch for an operation between two batches of one size, if rows of pixels or planes are all there
 // is to it. False: it is one for list.h.
-bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch);
+bool pixviewi_select_launch(const pixviewi_copy_op *op, pixviewi_launch *launch);
 
 // Copies of bits without tiles: any there are, the better way if rows are short.
-bool pixviewi_is_short(const pixviewi_move *move, const pixviewi_copy_plan *plan);
-void pixviewi_plan_copy_launch(const pixviewi_copy_plan *plan, pixviewi_launch *launch);
+bool pixviewi_has_short_rows(const pixviewi_copy_op *op, const pixviewi_copy_plan *plan);
+void pixviewi_select_untiled(const pixviewi_copy_plan *plan, pixviewi_launch *launch);
 
 // What the tile kernels need beside the ends: tiles of rows. args->rows, columns, channels, from and to
 // (or `step`, the source's bytes from pixel to pixel, at most) are set. `loose`: some row of the
@@ -78,7 +80,7 @@ bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits)
 int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split);
 
 // Types and values.
-void pixviewi_set_values(pixviewi_tile_args *args, const pixviewi_move *move);
-int pixviewi_gather_kernel(const pixviewi_move *move, bool list, bool planar);
+void pixviewi_set_affine(pixviewi_tile_args *args, const pixviewi_copy_op *op);
+int pixviewi_gather_kernel(const pixviewi_copy_op *op, bool list, bool planar);
 
 #endif

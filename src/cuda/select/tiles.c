@@ -1,6 +1,6 @@
 // Which kernel moves the pixels between two batches, and how rows are cut for it. No driver call.
 //
-// A move of bits whose axes merge to rows that are dense on both ends is a copy of rows; between
+// A copy of bits whose axes merge to rows that are dense on both ends is a copy of rows; between
 // interleaved pixels and planes it is a repack; what neither can do, or what changes values, is a
 // gather. Of bits, what has short rows or is not rows of pixels or planes at all is one for rows.c.
 #include <string.h>
@@ -9,12 +9,10 @@
 
 enum { VECTOR = 16 };
 
-static int log2_of(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
-
 // ---- Forms ------------------------------------------------------------------------------------
 
-pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4], int64_t itemsize,
-                               pixviewi_pixels *out)
+pixviewi_channel_order pixviewi_channel_order_of(const int64_t shape[4], const int64_t strides[4],
+                                                 int64_t itemsize, pixviewi_pixels *out)
 {
     int64_t channels = shape[PIXVIEW_AXIS_C], columns = shape[PIXVIEW_AXIS_W],
             rows = shape[PIXVIEW_AXIS_H];
@@ -23,12 +21,12 @@ pixviewi_form pixviewi_form_of(const int64_t shape[4], const int64_t strides[4],
         (columns == 1 || strides[PIXVIEW_AXIS_W] == channels * itemsize)) {
         out->pixel = channels * itemsize;
         out->channel = itemsize;
-        return PIXVIEWI_FORM_MIXED;
+        return PIXVIEWI_INTERLEAVED;
     }
     if (columns > 1 && strides[PIXVIEW_AXIS_W] != itemsize)
-        return PIXVIEWI_FORM_NONE;
+        return PIXVIEWI_IRREGULAR;
     out->channel = channels > 1 ? strides[PIXVIEW_AXIS_C] : 0;
-    return PIXVIEWI_FORM_PLANAR;
+    return PIXVIEWI_PLANAR;
 }
 
 // Rows that lie one after another on both ends are one row.
@@ -46,9 +44,9 @@ static void merge_rows(pixviewi_tile_args *args)
 }
 
 // Pixels that stay interleaved and get no values of their channels' own are elements.
-static void merge_channels(pixviewi_tile_args *args, const pixviewi_values *values)
+static void merge_tile_channels(pixviewi_tile_args *args, const pixviewi_affine *affine)
 {
-    if (args->channels == 1 || args->swap || (values->changed && values->channels != 1))
+    if (args->channels == 1 || args->swap || (!affine->is_identity && affine->channels != 1))
         return;
     args->columns *= args->channels;
     args->channels = 1;
@@ -131,40 +129,40 @@ static void set_divisors(pixviewi_tile_args *args)
 
 // ---- Kernels ----------------------------------------------------------------------------------
 
-void pixviewi_set_values(pixviewi_tile_args *args, const pixviewi_move *move)
+void pixviewi_set_affine(pixviewi_tile_args *args, const pixviewi_copy_op *op)
 {
-    const pixviewi_values *values = &move->values;
-    args->src_code = move->src.dtype.code;
-    args->dst_code = move->dst.dtype.code;
-    args->src_size = (int32_t)pixview_dtype_size(move->src.dtype);
-    args->dst_size = (int32_t)pixview_dtype_size(move->dst.dtype);
-    args->swap = values->swap_rb;
-    args->changed = values->changed;
-    args->pad = values->pad;
-    memcpy(args->pad_bits, values->pad_bits, sizeof values->pad_bits);
-    for (int i = 0; values->changed && i < PIXVIEWI_TILE_CHANNELS; i++) {
-        int entry = values->channels == 1 ? 0 : i;
-        args->a[i] = values->a[entry];
-        args->b[i] = values->b[entry];
+    const pixviewi_affine *affine = &op->affine;
+    args->src_code = op->src.dtype.code;
+    args->dst_code = op->dst.dtype.code;
+    args->src_size = (int32_t)pixview_dtype_size(op->src.dtype);
+    args->dst_size = (int32_t)pixview_dtype_size(op->dst.dtype);
+    args->swap = affine->swap_rb;
+    args->changed = !affine->is_identity;
+    args->pad = affine->pad;
+    memcpy(args->pad_bits, affine->pad_bits, sizeof affine->pad_bits);
+    for (int i = 0; !affine->is_identity && i < PIXVIEWI_TILE_CHANNELS; i++) {
+        int entry = affine->channels == 1 ? 0 : i;
+        args->a[i] = affine->scale[entry];
+        args->b[i] = affine->bias[entry];
     }
 }
 
-int pixviewi_gather_kernel(const pixviewi_move *move, bool list, bool planar)
+int pixviewi_gather_kernel(const pixviewi_copy_op *op, bool list, bool planar)
 {
-    int from = log2_of(pixview_dtype_size(move->src.dtype));
+    int from = pixviewi_log2(pixview_dtype_size(op->src.dtype));
     int form = 2 * list + planar, to = 0;
-    if (!move->values.changed)
+    if (op->affine.is_identity)
         return PIXVIEWI_KERNEL_GATHER + 4 * from + form;
-    if (move->dst.dtype.bits == 16)
-        to = move->dst.dtype.code == PIXVIEW_DTYPE_BFLOAT ? 2 : 1;
-    else if (move->dst.dtype.bits == 32)
+    if (op->dst.dtype.bits == 16)
+        to = op->dst.dtype.code == PIXVIEW_DTYPE_BFLOAT ? 2 : 1;
+    else if (op->dst.dtype.bits == 32)
         to = 3;
     return PIXVIEWI_KERNEL_CONVERT + 16 * from + 4 * to + form;
 }
 
 int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split)
 {
-    return PIXVIEWI_KERNEL_REPACK + 16 * list + 4 * log2_of(args->src_size) +
+    return PIXVIEWI_KERNEL_REPACK + 16 * list + 4 * pixviewi_log2(args->src_size) +
            2 * (args->channels == 4) + split;
 }
 
@@ -176,11 +174,11 @@ static bool finish_tiles(pixviewi_launch *launch, int kernel)
     return true;
 }
 
-// ---- Moves --------------------------------------------------------------------------------------
+// ---- Operations ---------------------------------------------------------------------------------
 
 // Rows that are dense on both ends, in any order of the axes outside.
-static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
-                      pixviewi_launch *launch)
+static bool select_row_tiles(const pixviewi_copy_op *op, const pixviewi_copy_plan *plan,
+                             pixviewi_launch *launch)
 {
     const int64_t *shape = plan->shape, *src = plan->src_strides, *dst = plan->dst_strides;
     pixviewi_tile_args *args = &launch->args.tile;
@@ -189,7 +187,7 @@ static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
         return false;
     int64_t images = planes ? shape[0] : shape[1], size = plan->itemsize;
     memset(args, 0, sizeof *args);
-    pixviewi_set_values(args, move);
+    pixviewi_set_affine(args, op);
     args->src_size = args->dst_size = (int32_t)size;
     args->src = (char *)(uintptr_t)plan->src;
     args->dst = plan->dst;
@@ -203,7 +201,7 @@ static bool plan_rows(const pixviewi_move *move, const pixviewi_copy_plan *plan,
     return pixviewi_cut_tiles(args, images, size, args->channels,
                               bits_of(args->src, args->src_image, &args->from, planes),
                               bits_of(args->dst, args->dst_image, &args->to, planes)) &&
-           finish_tiles(launch, PIXVIEWI_KERNEL_GATHER + 4 * log2_of(size) + 1);
+           finish_tiles(launch, PIXVIEWI_KERNEL_GATHER + 4 * pixviewi_log2(size) + 1);
 }
 
 bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits)
@@ -219,42 +217,42 @@ bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits)
 }
 
 // Rows of pixels or of planes on both ends.
-static bool plan_pixels(const pixviewi_move *move, pixviewi_launch *launch)
+static bool select_pixel_tiles(const pixviewi_copy_op *op, pixviewi_launch *launch)
 {
     pixviewi_tile_args *args = &launch->args.tile;
-    const int64_t *shape = move->shape;
+    const int64_t *shape = op->shape;
     memset(args, 0, sizeof *args);
-    pixviewi_set_values(args, move);
-    pixviewi_form src = pixviewi_form_of(shape, move->src.strides, args->src_size, &args->from);
-    pixviewi_form dst = pixviewi_form_of(shape, move->dst.strides, args->dst_size, &args->to);
-    if (src == PIXVIEWI_FORM_NONE || dst == PIXVIEWI_FORM_NONE || args->src_size > 8 ||
+    pixviewi_set_affine(args, op);
+    pixviewi_channel_order src =
+        pixviewi_channel_order_of(shape, op->src.strides, args->src_size, &args->from);
+    pixviewi_channel_order dst =
+        pixviewi_channel_order_of(shape, op->dst.strides, args->dst_size, &args->to);
+    if (src == PIXVIEWI_IRREGULAR || dst == PIXVIEWI_IRREGULAR || args->src_size > 8 ||
         shape[PIXVIEW_AXIS_C] > PIXVIEWI_TILE_CHANNELS)
         return false;
-    args->src = move->src.data;
-    args->dst = move->dst.data;
-    args->src_image = move->src.strides[PIXVIEW_AXIS_N];
-    args->dst_image = move->dst.strides[PIXVIEW_AXIS_N];
+    args->src = op->src.data;
+    args->dst = op->dst.data;
+    args->src_image = op->src.strides[PIXVIEW_AXIS_N];
+    args->dst_image = op->dst.strides[PIXVIEW_AXIS_N];
     args->channels = (int32_t)shape[PIXVIEW_AXIS_C];
     args->rows = shape[PIXVIEW_AXIS_H];
     args->columns = shape[PIXVIEW_AXIS_W];
-    bool mixed = src == PIXVIEWI_FORM_MIXED && dst == PIXVIEWI_FORM_MIXED;
+    bool mixed = src == PIXVIEWI_INTERLEAVED && dst == PIXVIEWI_INTERLEAVED;
     if (mixed)
-        merge_channels(args, &move->values);
+        merge_tile_channels(args, &op->affine);
     if (args->channels == 1)
-        src = dst = PIXVIEWI_FORM_PLANAR;
+        src = dst = PIXVIEWI_PLANAR;
     bool planes = args->channels > 1 && !mixed;
     merge_rows(args);
     int64_t images = merge_images(args, shape[PIXVIEW_AXIS_N], planes);
-    int64_t src_bits =
-        bits_of(args->src, args->src_image, &args->from, src == PIXVIEWI_FORM_PLANAR);
-    int64_t dst_bits = bits_of(args->dst, args->dst_image, &args->to, dst == PIXVIEWI_FORM_PLANAR);
+    int64_t src_bits = bits_of(args->src, args->src_image, &args->from, src == PIXVIEWI_PLANAR);
+    int64_t dst_bits = bits_of(args->dst, args->dst_image, &args->to, dst == PIXVIEWI_PLANAR);
     if (src != dst && pixviewi_cut_repack(args, images, src_bits | dst_bits))
         return finish_tiles(launch,
-                            pixviewi_repack_kernel(args, false, src == PIXVIEWI_FORM_MIXED));
+                            pixviewi_repack_kernel(args, false, src == PIXVIEWI_INTERLEAVED));
     return pixviewi_cut_tiles(args, images, args->from.pixel,
-                              src == PIXVIEWI_FORM_PLANAR ? args->channels : 1, src_bits,
-                              dst_bits) &&
-           finish_tiles(launch, pixviewi_gather_kernel(move, false, dst == PIXVIEWI_FORM_PLANAR));
+                              src == PIXVIEWI_PLANAR ? args->channels : 1, src_bits, dst_bits) &&
+           finish_tiles(launch, pixviewi_gather_kernel(op, false, dst == PIXVIEWI_PLANAR));
 }
 
 // A tile of a repack is 200 instructions of a warp, for up to 512 bytes of each plane. Planes whose rows
@@ -270,19 +268,20 @@ static bool is_worth_repacking(const pixviewi_launch *launch)
     return repacks && row >= ROW_BYTES && (!splits || row % VECTOR == 0);
 }
 
-bool pixviewi_plan_launch(const pixviewi_move *move, pixviewi_launch *launch)
+bool pixviewi_select_launch(const pixviewi_copy_op *op, pixviewi_launch *launch)
 {
     pixviewi_copy_plan plan;
-    if (move->src.images || move->dst.images || pixviewi_is_padded(move))
+    if (op->src.images || op->dst.images || pixviewi_is_padded(op))
         return false;
-    if (move->values.changed || move->values.swap_rb)
-        return plan_pixels(move, launch); // or elements
-    pixviewi_plan_move(move, &plan);
+    if (!op->affine.is_identity || op->affine.swap_rb)
+        return select_pixel_tiles(op, launch); // or elements
+    pixviewi_copy_plan_of(op, &plan);
     bool dense = plan.src_strides[3] == plan.itemsize && plan.dst_strides[3] == plan.itemsize;
-    bool pixels = !dense && plan_pixels(move, launch), brief = pixviewi_is_short(move, &plan);
+    bool pixels = !dense && select_pixel_tiles(op, launch),
+         brief = pixviewi_has_short_rows(op, &plan);
     if (pixels && (!brief || is_worth_repacking(launch)))
         return true;
-    if (!dense || brief || !plan_rows(move, &plan, launch))
-        pixviewi_plan_copy_launch(&plan, launch);
+    if (!dense || brief || !select_row_tiles(op, &plan, launch))
+        pixviewi_select_untiled(&plan, launch);
     return true;
 }

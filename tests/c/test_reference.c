@@ -27,13 +27,13 @@ static void convert_row(pixview_dtype from, const void *src, pixview_dtype to, v
                         int64_t count, float a, float b)
 {
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
-    pixviewi_move move = {
+    pixviewi_copy_op op = {
         .shape = {1, 1, count, 1},
-        .src = {from, (char *)(uintptr_t)src, {0, 0, in, in}, NULL, {0}},
-        .dst = {to, dst, {0, 0, out, out}, NULL, {0}},
-        .values = {.changed = true, .channels = 1, .a = {a}, .b = {b}},
+        .src = {from, (char *)(uintptr_t)src, {0, 0, in, in}, NULL, 0, 0},
+        .dst = {to, dst, {0, 0, out, out}, NULL, 0, 0},
+        .affine = {.channels = 1, .scale = {a}, .bias = {b}},
     };
-    pixviewi_move_reference(&move);
+    pixviewi_run_reference(&op);
 }
 
 // ---- values -----------------------------------------------------------------------------------
@@ -179,20 +179,19 @@ static void test_halves_random(void)
 // ---- places -----------------------------------------------------------------------------------
 
 // What a move is, written the other way round: from coordinates to bytes by the images' own strides.
-static void require_moved(const pixviewi_move *move, const pixview_image *srcs,
+static void require_moved(const pixviewi_copy_op *op, const pixview_image *srcs,
                           const pixview_image *dsts)
 {
-    int64_t at[4], size = pixview_dtype_size(move->dst.dtype);
-    const pixview_image whole = {
-        .shape = {move->shape[0], move->shape[1], move->shape[2], move->shape[3]}};
+    int64_t at[4], size = pixview_dtype_size(op->dst.dtype);
+    const pixview_image whole = {.shape = {op->shape[0], op->shape[1], op->shape[2], op->shape[3]}};
     FOR_EACH(at, &whole)
     {
         const pixview_image *src = &srcs[at[0]], *dst = &dsts[at[0]];
         int64_t to[4] = {0, at[1], at[2], at[3]}, from[4] = {0, at[1], at[2], at[3]};
-        if (move->values.swap_rb && at[3] != 1 && at[3] != 3)
+        if (op->affine.swap_rb && at[3] != 1 && at[3] != 3)
             from[3] = 2 - at[3];
         bool inside = at[1] < src->shape[1] && at[2] < src->shape[2];
-        const char *wanted = inside ? element(src, from) : (const char *)move->values.pad_bits;
+        const char *wanted = inside ? element(src, from) : (const char *)op->affine.pad_bits;
         if (memcmp(element(dst, to), wanted, (size_t)size) != 0)
             FAIL("element %d %d %d %d is wrong", (int)at[0], (int)at[1], (int)at[2], (int)at[3]);
     }
@@ -224,19 +223,19 @@ static void test_places(void)
             if (lists == 1) // the last, the middle and no row and column missing
                 srcs[n].shape[1] -= n % 2, srcs[n].shape[2] -= n;
         }
-        pixviewi_move move = {.shape = {N, H, W, channels},
-                              .src = {.dtype = dtype, .data = a},
-                              .dst = {.dtype = dtype, .data = b},
-                              .values = {.swap_rb = swap}};
-        memcpy(move.src.strides, src.strides, sizeof src.strides);
-        memcpy(move.dst.strides, dst.strides, sizeof dst.strides);
-        fill_random(move.values.pad_bits, 16, 9);
+        pixviewi_copy_op op = {.shape = {N, H, W, channels},
+                               .src = {.dtype = dtype, .data = a},
+                               .dst = {.dtype = dtype, .data = b},
+                               .affine = {.is_identity = true, .swap_rb = swap}};
+        memcpy(op.src.strides, src.strides, sizeof src.strides);
+        memcpy(op.dst.strides, dst.strides, sizeof dst.strides);
+        fill_random(op.affine.pad_bits, 16, 9);
         if (lists == 1)
-            move.src.images = srcs, move.src.data = NULL;
+            op.src.images = srcs, op.src.data = NULL;
         else if (lists == 2)
-            move.dst.images = dsts, move.dst.data = NULL;
-        pixviewi_move_reference(&move);
-        require_moved(&move, srcs, dsts);
+            op.dst.images = dsts, op.dst.data = NULL;
+        pixviewi_run_reference(&op);
+        require_moved(&op, srcs, dsts);
         for (int64_t i = N * H * W * channels * size; i < BYTES; i++)
             REQUIRE_INT(b[i], 0);
     }
@@ -248,28 +247,24 @@ static void test_channels(void)
     uint8_t in[3] = {10, 20, 30};
     float out[2][3];
     pixview_image image = make_image(in, PIXVIEW_LAYOUT_HWC, LIST(1, 1, 3), NULL, U8, CPU);
-    pixviewi_move move = {
+    pixviewi_copy_op op = {
         .shape = {1, 1, 2, 3},
         .src = {.dtype = U8, .images = &image},
-        .dst = {F32, (char *)out, {24, 24, 12, 4}, NULL, {0}},
-        .values = {.changed = true,
-                   .swap_rb = true,
-                   .channels = 3,
-                   .a = {1, 2, 4},
-                   .b = {0, -1, 5},
-                   .pad = 114},
+        .dst = {F32, (char *)out, {24, 24, 12, 4}, NULL, 0, 0},
+        .affine =
+            {.swap_rb = true, .channels = 3, .scale = {1, 2, 4}, .bias = {0, -1, 5}, .pad = 114},
     };
-    pixviewi_move_reference(&move);
+    pixviewi_run_reference(&op);
     REQUIRE(out[0][0] == 30 && out[0][1] == 39 && out[0][2] == 45);
     REQUIRE(out[1][0] == 114 && out[1][1] == 227 && out[1][2] == 461);
-    move.src = pixviewi_whole_end(&image); // the same as a batch that lacks a column
-    move.src.missing[1] = 1;
+    op.src = pixviewi_operand_of(&image); // the same as a batch that lacks a column
+    op.src.pad_cols = 1;
     memset(out, 0, sizeof out);
-    pixviewi_move_reference(&move);
+    pixviewi_run_reference(&op);
     REQUIRE(out[0][0] == 30 && out[1][0] == 114 && out[1][2] == 461);
-    move.shape[1] = 0; // nothing to do
-    move.dst.data = NULL;
-    pixviewi_move_reference(&move);
+    op.shape[1] = 0; // nothing to do
+    op.dst.data = NULL;
+    pixviewi_run_reference(&op);
 }
 
 int main(void)
