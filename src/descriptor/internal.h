@@ -78,10 +78,6 @@ struct pixview_owner {
 // A new owner with a count of one and nothing held; NULL when out of memory.
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
 
-// owner_cache.c: the memory of one owner, not yet filled; NULL when out of memory. From and to any thread.
-pixview_owner *pixviewi_block_take(void);
-void pixviewi_block_give(pixview_owner *block);
-
 // The block and its stream dependencies, for a release that has to drop what is held later.
 void pixviewi_owner_free(pixview_owner *owner);
 

@@ -12,7 +12,7 @@
 
 PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
-    pixview_owner *owner = pixviewi_block_take();
+    pixview_owner *owner = malloc(sizeof *owner);
     if (PIXVIEWI_UNLIKELY(!owner))
         return NULL;
     atomic_init(&owner->count, 1);
@@ -128,7 +128,7 @@ void pixview_owner_ref(pixview_owner *owner)
 PIXVIEWI_HOT void pixviewi_owner_free(pixview_owner *owner)
 {
     free_deps(owner->deps);
-    pixviewi_block_give(owner);
+    free(owner);
 }
 
 static void release_and_free(pixview_owner *owner)

@@ -58,7 +58,7 @@ static void *make_and_drop(void *key)
 
 static void drop_late(void *owner) { pixview_owner_unref(owner); }
 
-// LeakSanitizer sees whether a thread's spare block goes with it.
+// Owners are dropped on other threads, and by a destructor after a thread's own end.
 static void test_end_of_thread(void)
 {
     pthread_key_t before, after; // than pixview's own key, made at the first release
