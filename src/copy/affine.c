@@ -1,9 +1,11 @@
 // From pixview_convert_params to the numbers that the loops and kernels use. No CUDA, no allocation.
+#include "copy/affine.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "copy/operation.h"
 #include "descriptor/half.h"
 
 // Identity of the multiply-add: + 0.0 would turn -0.0 into 0.0.
@@ -199,11 +201,14 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_a
                          converts ? ", or make the destination float32 (dtype='float32')" : "");
 }
 
-pixview_status pixviewi_affine_of(const pixview_convert_params *params, pixview_dtype from,
-                                  pixview_dtype to, int64_t channels, pixviewi_affine *out,
-                                  pixview_error *err)
+pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *batch,
+                                  const pixview_convert_params *params, pixview_error *err)
 {
-    pixview_status status = check_counts(params, channels, err);
+    pixview_dtype from = op->src.dtype, to = op->dst.dtype;
+    pixviewi_affine *out = &op->affine;
+    memcpy(op->shape, batch->shape, sizeof op->shape);
+    op->plan = NULL;
+    pixview_status status = check_counts(params, batch->shape[PIXVIEW_AXIS_C], err);
     if (status != PIXVIEW_OK)
         return status;
     out->is_identity = pixview_dtype_equal(from, to);

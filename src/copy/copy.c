@@ -1,164 +1,9 @@
-// pixview_copy: picks who moves the pixels.
-//
-// host to host, and within one GPU: an operation. Between host and GPU: rows
-// by the driver's copy engine; what is no set of rows on one side goes through dense memory on that
-// side, in the order of the other, so that only rows cross the bus.
-#include <stdlib.h>
-#include <string.h>
-
-#include "copy/operation.h"
-#include "cuda/cuda.h"
-
-// ---- Rows -------------------------------------------------------------------------------------
-
-// Is the plan something for the copy engine: dense rows, a pitch of at least the width? Many calls
-// or many narrow rows are left to a kernel, if there is one.
-static bool is_rows(const pixviewi_copy_plan *plan)
-{
-    int64_t width = plan->shape[3] * plan->itemsize, rows = plan->shape[2];
-    bool dense = plan->shape[3] == 1 ||
-                 (plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize);
-    bool apart = rows == 1 || (plan->src_strides[2] >= width && plan->dst_strides[2] >= width);
-    bool quick = plan->shape[0] * plan->shape[1] <= 64 && (width >= 64 || rows <= 1024);
-    return dense && apart && (quick || !pixviewi_cuda_has_kernels());
-}
-
-static pixview_status move_rows(int device, const pixviewi_copy_plan *plan, bool to_host, bool wait,
-                                pixview_stream stream, pixview_error *err)
-{
-    int64_t width = plan->shape[3] * plan->itemsize;
-    pixview_status status = PIXVIEW_OK;
-    for (int64_t i = 0; i < plan->shape[0] && status == PIXVIEW_OK; i++)
-        for (int64_t j = 0; j < plan->shape[1] && status == PIXVIEW_OK; j++)
-            status = pixviewi_cuda_copy_rows(
-                device, (char *)plan->dst + i * plan->dst_strides[0] + j * plan->dst_strides[1],
-                plan->dst_strides[2],
-                (const char *)plan->src + i * plan->src_strides[0] + j * plan->src_strides[1],
-                plan->src_strides[2], width, plan->shape[2], to_host, wait, stream, err);
-    return status;
-}
-
-// Of checked images, both on the host or on one GPU.
-static pixview_status move_bits(const pixview_image *src, const pixview_image *dst,
-                                pixview_stream stream, pixview_error *err)
-{
-    pixviewi_copy_op op;
-    op.src = pixviewi_operand_of(src);
-    op.dst = pixviewi_operand_of(dst);
-    memcpy(op.shape, dst->shape, sizeof op.shape);
-    op.affine.is_identity = true;
-    op.affine.swap_rb = false;
-    return pixviewi_run(&op, dst->device, stream, err);
-}
-
-// ---- Host and device --------------------------------------------------------------------------
-
-// A dense image like `image`, its axes nested in the same order in memory.
-static pixview_image dense_like(const pixview_image *image, void *data, pixview_device device)
-{
-    pixview_image dense = *image;
-    dense.data = data;
-    dense.device = device;
-    dense.flags = 0;
-    dense.owner = NULL;
-    int order[4] = {PIXVIEW_AXIS_N, PIXVIEW_AXIS_H, PIXVIEW_AXIS_W, PIXVIEW_AXIS_C};
-    for (int i = 1; i < 4; i++)
-        for (int k = i; k > 0 && pixviewi_magnitude(image->strides[order[k - 1]]) <
-                                     pixviewi_magnitude(image->strides[order[k]]);
-             k--) {
-            int other = order[k];
-            order[k] = order[k - 1];
-            order[k - 1] = other;
-        }
-    int64_t step = pixview_dtype_size(image->dtype);
-    for (int i = 3; i >= 0; i--) {
-        dense.strides[order[i]] = step;
-        step *= image->shape[order[i]];
-    }
-    return dense;
-}
-
-typedef struct transfer {
-    const pixview_image *src, *dst;
-    int device;
-    bool to_host;
-    bool wait; // until the pixels are there, or the source may be reused
-    pixview_stream stream;
-} transfer;
-
-// Through dense host memory in the order of the device's side. *done stays false if even then the
-// device's side is no set of rows.
-static pixview_status through_host(const transfer *job, bool *done, pixview_error *err)
-{
-    const pixview_image *far = job->to_host ? job->src : job->dst;
-    pixviewi_copy_plan rows;
-    void *block = malloc((size_t)pixview_image_nbytes(far));
-    if (!block)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to stage %lld bytes on the host",
-                             (long long)pixview_image_nbytes(far));
-    pixview_image dense = dense_like(far, block, (pixview_device){PIXVIEW_DEVICE_CPU, 0});
-    pixview_status status = pixviewi_copy_plan_checked(
-        job->to_host ? job->src : &dense, job->to_host ? &dense : job->dst, &rows, err);
-    if (status != PIXVIEW_OK || !is_rows(&rows))
-        goto end;
-    *done = true;
-    if (!job->wait) // so far asked about is a copy that does not either
-        status = pixviewi_cuda_check_rows(job->device, job->stream, true, err);
-    if (status == PIXVIEW_OK && !job->to_host)
-        status = move_bits(job->src, &dense, job->stream, err);
-    if (status == PIXVIEW_OK)
-        status =
-            move_rows(job->device, &rows, job->to_host, true, job->stream, err); // the block goes
-    if (status == PIXVIEW_OK && job->to_host)
-        status = move_bits(&dense, job->dst, job->stream, err);
-end:
-    free(block);
-    return status;
-}
-
-static pixview_status move_between(const transfer *job, pixview_error *err);
-
-// Through dense device memory as well: a kernel gathers or scatters what is no set of rows.
-static pixview_status through_device(const transfer *job, pixview_error *err)
-{
-    const pixview_image *far = job->to_host ? job->src : job->dst;
-    void *block = NULL;
-    pixview_owner *owner = NULL;
-    pixview_status status = pixviewi_cuda_alloc(job->device, pixview_image_nbytes(far), job->stream,
-                                                &block, &owner, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    pixview_image dense = dense_like(job->dst, block, far->device);
-    transfer rest = *job;
-    if (job->to_host) {
-        rest.src = &dense;
-        status = move_bits(job->src, &dense, job->stream, err);
-        if (status == PIXVIEW_OK)
-            status = move_between(&rest, err);
-    } else {
-        rest.dst = &dense;
-        status = move_between(&rest, err);
-        if (status == PIXVIEW_OK)
-            status = move_bits(&dense, job->dst, job->stream, err);
-    }
-    pixview_owner_unref(owner); // freed in the order of the stream
-    return status;
-}
-
-static pixview_status move_between(const transfer *job, pixview_error *err)
-{
-    pixviewi_copy_plan plan;
-    bool done = false;
-    pixview_status status = pixviewi_copy_plan_checked(job->src, job->dst, &plan, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    if (is_rows(&plan))
-        return move_rows(job->device, &plan, job->to_host, job->wait, job->stream, err);
-    status = through_host(job, &done, err);
-    return status != PIXVIEW_OK || done ? status : through_device(job, err);
-}
-
-// ---- Entry ------------------------------------------------------------------------------------
+// pixview_copy: the checks, and one plan that they share with whoever carries it out.
+#include "copy/backend.h"
+#include "copy/checks.h"
+#include "copy/copy_plan.h"
+#include "copy/run.h"
+#include "descriptor/owner.h"
 
 static pixview_status check_copy_params(const pixview_image *src, const pixview_image *dst,
                                         const pixview_copy_params *params, pixview_error *err)
@@ -169,57 +14,55 @@ static pixview_status check_copy_params(const pixview_image *src, const pixview_
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->struct_size=%zu, but this library's is %zu",
                              params->struct_size, sizeof *params);
-    for (int i = 0; i < 2; i++) {
-        const pixview_image *image = i ? dst : src;
-        if (!pixviewi_on_device(image->device) && !pixview_image_on_host(image))
-            return pixviewi_fail(err, PIXVIEW_E_DEVICE,
-                                 "device type %d of the %s is none of CPU (1), CUDA (2), pinned "
-                                 "(3), managed (13)",
-                                 (int)image->device.type, i ? "destination" : "source");
-    }
     return PIXVIEW_OK;
 }
 
-// From pinned memory the copy goes on when this returns, and an owner can be held until it is done.
-static pixview_status transfer_pixels(const pixview_image *src, const pixview_image *dst,
-                                      pixview_stream stream, pixview_error *err)
+// What pixview_copy promises to check of its two images, and their plan.
+static pixview_status check_copied_pair(const pixview_image *src, const pixview_image *dst,
+                                        pixviewi_copy_plan *plan, pixview_error *err)
 {
-    bool to_host = pixviewi_on_device(src->device);
-    bool pinned =
-        !to_host && src->owner &&
-        (src->device.type == PIXVIEW_DEVICE_CUDA_HOST || pixviewi_cuda_is_pinned(src->data));
-    transfer job = {src, dst, to_host ? src->device.id : dst->device.id, to_host, !pinned, stream};
-    pixview_status status = pixviewi_cuda_check_rows(job.device, stream, job.wait, err);
+    pixview_status status = pixviewi_check_image(src, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_check_image(dst, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = move_between(&job, err);
-    return status == PIXVIEW_OK && pinned
-               ? pixviewi_cuda_hold_until(job.device, stream, src->owner, err)
-               : status;
+    if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
+        return pixviewi_fail(err, PIXVIEW_E_READONLY,
+                             "the destination is read-only; copy into writable memory");
+    if (!pixview_dtype_equal(src->dtype, dst->dtype))
+        return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                             "the source is %s and the destination %s; a copy converts no values: "
+                             "pixview_convert does, in Python stack",
+                             pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
+    status = pixviewi_check_extents(src, dst, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_copy_plan_checked(src, dst, plan, err);
+    if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "source and destination share memory; copy through a third image");
+    return status;
 }
 
 pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                             const pixview_copy_params *params, pixview_error *err)
 {
+    pixviewi_copy_plan plan;
     pixviewi_poll_deferred_owners();
     pixview_status status = check_copy_params(src, dst, params, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    status = pixviewi_check_copy(src, dst, err);
-    if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
+    if (status == PIXVIEW_OK)
+        status = check_copied_pair(src, dst, &plan, err);
+    if (status != PIXVIEW_OK || plan.count == 0)
         return status;
     pixview_stream stream = params ? params->stream : PIXVIEW_STREAM_LEGACY;
     if (stream == PIXVIEW_STREAM_NONE)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->stream is PIXVIEW_STREAM_NONE; a copy needs a queue");
-
-    if (pixviewi_on_device(src->device) && pixviewi_on_device(dst->device) &&
-        src->device.id != dst->device.id)
-        return pixviewi_fail(err, PIXVIEW_E_DEVICE,
-                             "the source is on GPU %d and the destination on GPU %d; copy to "
-                             "the other GPU through host memory",
-                             (int)src->device.id, (int)dst->device.id);
-    if (pixviewi_on_device(src->device) == pixviewi_on_device(dst->device))
-        return move_bits(src, dst, stream, err);
-    return transfer_pixels(src, dst, stream, err);
+    bool from_gpu = pixviewi_on_device(src->device), to_gpu = pixviewi_on_device(dst->device);
+    if (from_gpu != to_gpu)
+        return pixviewi_cuda_transfer(src, dst, &plan, stream, err);
+    if (!pixviewi_same_place(src->device, dst->device))
+        return pixviewi_fail_places("the source", src->device, "the destination", dst->device, err);
+    pixviewi_copy_op op = pixviewi_bits_op(src, dst);
+    op.plan = &plan;
+    return pixviewi_run(&op, dst->device, stream, err);
 }

@@ -1,44 +1,11 @@
-// From two images to a copy plan: every check that pixview_copy promises, then the axes sorted and
-// merged so that the copy is as few and as wide moves as the strides allow. No CUDA, no allocation.
-#include <string.h>
+// A copy of bits as few and wide moves as the strides allow: its axes sorted and merged. No allocation.
+#include "copy/copy_plan.h"
 
-#include "copy/operation.h"
+#include <assert.h>
 
 typedef struct copy_axis {
     int64_t extent, src, dst; // dst > 0
 } copy_axis;
-
-static pixview_status check_copied_pair(const pixview_image *src, const pixview_image *dst,
-                                        pixview_error *err)
-{
-    pixview_status status = pixview_image_validate(src, err);
-    if (status == PIXVIEW_OK)
-        status = pixview_image_validate(dst, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
-        return pixviewi_fail(err, PIXVIEW_E_READONLY,
-                             "the destination is read-only; copy into writable memory");
-    if (!pixview_dtype_equal(src->dtype, dst->dtype))
-        return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                             "the source is %s and the destination %s; a copy converts no values: "
-                             "pixview_convert does, in Python stack",
-                             pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
-    return pixviewi_check_extents(src, dst, err);
-}
-
-pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_image *dst,
-                                      pixview_error *err)
-{
-    for (int axis = 0; axis < 4; axis++)
-        if (src->shape[axis] != dst->shape[axis])
-            return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "the source has %lld along %c and the destination %lld; equal "
-                                 "extents are needed",
-                                 (long long)src->shape[axis], "NHWC"[axis],
-                                 (long long)dst->shape[axis]);
-    return PIXVIEW_OK;
-}
 
 // Axes longer than 1, dst strides made positive (both ends walk the other way then), outermost
 // first. Returns their number.
@@ -83,16 +50,6 @@ static pixview_status check_axes_self_overlap(const copy_axis *axes, int count, 
         inside += (axes[i].extent - 1) * axes[i].dst;
     }
     return PIXVIEW_OK;
-}
-
-pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err)
-{
-    copy_axis axes[4];
-    pixviewi_copy_plan ignored = {.src = dst->data, .dst = dst->data};
-    if (pixview_image_is_empty(dst))
-        return PIXVIEW_OK;
-    int count = plan_sort_axes(dst->shape, dst->strides, dst->strides, &ignored, axes);
-    return check_axes_self_overlap(axes, count, pixview_dtype_size(dst->dtype), err);
 }
 
 static int plan_merge_axes(copy_axis *axes, int count)
@@ -141,38 +98,50 @@ static void plan_finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
         plan->dst_strides[at] = axes[i].dst;
         plan->count *= axes[i].extent;
     }
+    assert(plan->count > 0 && ((uintptr_t)plan->dst & (uintptr_t)(plan->itemsize - 1) & 7) == 0);
 }
 
-pixview_status pixviewi_check_copy(const pixview_image *src, const pixview_image *dst,
-                                   pixview_error *err)
+static int begin(const int64_t shape[4], const void *src, const int64_t src_strides[4], void *dst,
+                 const int64_t dst_strides[4], pixview_dtype dtype, pixviewi_copy_plan *plan,
+                 copy_axis axes[4])
 {
-    pixview_status status = check_copied_pair(src, dst, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_self_overlap(dst, err);
-    if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "source and destination share memory; copy through a third image");
-    return status;
+    *plan = (pixviewi_copy_plan){.src = src, .dst = dst, .shape = {1, 1, 1, 1}};
+    plan->itemsize = pixview_dtype_size(dtype);
+    assert(plan->itemsize > 0);
+    return plan_sort_axes(shape, src_strides, dst_strides, plan, axes);
+}
+
+pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err)
+{
+    copy_axis axes[4];
+    pixviewi_copy_plan unused;
+    if (pixview_image_is_empty(dst))
+        return PIXVIEW_OK;
+    int count = begin(dst->shape, dst->data, dst->strides, dst->data, dst->strides, dst->dtype,
+                      &unused, axes);
+    return check_axes_self_overlap(axes, count, unused.itemsize, err);
 }
 
 pixview_status pixviewi_copy_plan_checked(const pixview_image *src, const pixview_image *dst,
                                           pixviewi_copy_plan *plan, pixview_error *err)
 {
-    pixviewi_copy_op op = {.src = pixviewi_operand_of(src), .dst = pixviewi_operand_of(dst)};
-    pixview_status status = pixviewi_check_copy(src, dst, err);
-    *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}}; // count 0
-    if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
-        return status;
-    memcpy(op.shape, dst->shape, sizeof op.shape);
-    pixviewi_copy_plan_of(&op, plan);
-    return PIXVIEW_OK;
+    copy_axis axes[4];
+    *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}};
+    if (pixview_image_is_empty(dst))
+        return PIXVIEW_OK;
+    int count =
+        begin(dst->shape, src->data, src->strides, dst->data, dst->strides, dst->dtype, plan, axes);
+    pixview_status status = check_axes_self_overlap(axes, count, plan->itemsize, err);
+    if (status == PIXVIEW_OK)
+        plan_finish(axes, count, plan);
+    return status;
 }
 
 void pixviewi_copy_plan_of(const pixviewi_copy_op *op, pixviewi_copy_plan *plan)
 {
     copy_axis axes[4];
-    *plan = (pixviewi_copy_plan){.src = op->src.data, .dst = op->dst.data, .shape = {1, 1, 1, 1}};
-    plan->itemsize = pixview_dtype_size(op->dst.dtype);
-    int count = plan_sort_axes(op->shape, op->src.strides, op->dst.strides, plan, axes);
+    assert(!op->src.images && !op->dst.images && pixview_dtype_equal(op->src.dtype, op->dst.dtype));
+    int count = begin(op->shape, op->src.data, op->src.strides, op->dst.data, op->dst.strides,
+                      op->dst.dtype, plan, axes);
     plan_finish(axes, count, plan);
 }

@@ -1,10 +1,11 @@
 // A copy operation: pixels from some images to others, with any change of layout, element type and
 // value on the way. Every copy is one. run.c gives it to the kernels of a GPU or to the loops of
 // host/; reference.c is the specification of both.
-#ifndef PIXVIEWI_MOVE_H
-#define PIXVIEWI_MOVE_H
+#ifndef PIXVIEWI_OPERATION_H
+#define PIXVIEWI_OPERATION_H
 
-#include "descriptor/internal.h"
+#include "descriptor/image.h"
+#include "descriptor/status.h"
 
 enum { PIXVIEWI_MAX_CHANNELS = 32 }; // with values of their own
 
@@ -36,23 +37,8 @@ typedef struct pixviewi_copy_op {
                   // at the top left, the rest is padded
     pixviewi_operand src, dst; // at most one of them is a list
     pixviewi_affine affine;
+    const struct pixviewi_copy_plan *plan; // of the same copy of bits, if it is made; NULL
 } pixviewi_copy_op;
-
-// The plain C of every kernel: slow, and what all others have to equal. Host memory only.
-void pixviewi_run_reference(const pixviewi_copy_op *op);
-
-// The same, fast: vectors as wide as the processor has, and threads where they pay (host/).
-void pixviewi_host_run(const pixviewi_copy_op *op);
-
-// The plan of a copy of bits between two batches that are not empty. Checked before, as above.
-void pixviewi_copy_plan_of(const pixviewi_copy_op *op, pixviewi_copy_plan *plan);
-
-// Queues the operation on `device`: one launch, or several when a list does not fit the parameters of one.
-// Checked before: extents, types, overlap, devices. Nothing is queued when it fails at once.
-pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview_stream stream,
-                                 pixview_error *err);
-
-static inline int64_t pixviewi_magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
 static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
 {
@@ -61,29 +47,33 @@ static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
                               NULL,         0,           0};
 }
 
+// A source that may be smaller than `dst`.
+static inline pixviewi_operand pixviewi_operand_padded(const pixview_image *src,
+                                                       const pixview_image *dst)
+{
+    pixviewi_operand operand = pixviewi_operand_of(src);
+    operand.pad_rows = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
+    operand.pad_cols = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
+    return operand;
+}
+
 static inline bool pixviewi_is_padded(const pixviewi_copy_op *op)
 {
     return op->src.pad_rows || op->src.pad_cols;
 }
 
-// Both ends are checked and not empty, on the same GPU or on the host.
-pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
-                            pixview_stream stream, pixview_error *err);
-
-// What params say about values, checked. Fills all of *out that an operation reads.
-pixview_status pixviewi_affine_of(const pixview_convert_params *params, pixview_dtype from,
-                                  pixview_dtype to, int64_t channels, pixviewi_affine *out,
-                                  pixview_error *err);
-
-// All of pixview_stack but the last step, pixviewi_run, which an empty batch does not need.
-// `name`: of the list in errors, whose images the caller has validated; NULL: srcs, not yet validated.
-pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
-                                 const pixview_convert_params *params, const char *name,
-                                 pixviewi_copy_op *op, pixview_error *err);
-
-// The same of pixview_convert within host memory or one GPU.
-pixview_status pixviewi_convert_op(const pixview_image *src, const pixview_image *dst,
-                                   const pixview_convert_params *params, pixviewi_copy_op *op,
-                                   pixview_error *err);
+// Of bits, between two images of one type and size.
+static inline pixviewi_copy_op pixviewi_bits_op(const pixview_image *src, const pixview_image *dst)
+{
+    pixviewi_copy_op op; // most of its numbers mean nothing then
+    op.src = pixviewi_operand_of(src);
+    op.dst = pixviewi_operand_of(dst);
+    for (int axis = 0; axis < 4; axis++)
+        op.shape[axis] = dst->shape[axis];
+    op.affine.is_identity = true;
+    op.affine.swap_rb = false;
+    op.plan = NULL;
+    return op;
+}
 
 #endif

@@ -1,8 +1,10 @@
 // A copy operation in plain C, one element at a time: what every kernel and every fast host loop has to equal,
 // bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
-#include <math.h>
+#include "copy/reference.h"
 
-#include "copy/operation.h"
+#include <math.h>
+#include <string.h>
+
 #include "descriptor/half.h"
 
 static uint8_t u8_of_float(float value)

@@ -1,7 +1,7 @@
 // Who carries out an operation: the kernels of one GPU, or the loops for host memory.
-#include "copy/operation.h"
+#include "copy/run.h"
 
-#include "cuda/cuda.h"
+#include "copy/backend.h"
 
 pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
                             pixview_stream stream, pixview_error *err)

@@ -2,9 +2,11 @@
 //
 // Contexts are the primary ones, as torch, CuPy and OpenCV use them. Each is retained once and kept:
 // giving it back would destroy it under a framework that did not retain it itself.
-#include <pthread.h>
+#include "cuda/context.h"
 
-#include "cuda/driver.h"
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static pixview_status primary_context(const pixviewi_driver *driver, int device, void **context,
                                       pixview_error *err)
@@ -94,28 +96,9 @@ bool pixviewi_scope_same(const pixviewi_scope *scope, uint64_t before)
     return now == 0 || now == before;
 }
 
-uint64_t pixviewi_cuda_context(int device)
+uint64_t pixviewi_context_seen(int device)
 {
-    pixviewi_scope scope;
-    if (device < 0 || device >= PIXVIEWI_MAX_DEVICES)
-        return 0;
-    uint64_t id = atomic_load_explicit(&seen[device], memory_order_relaxed);
-    if (PIXVIEWI_LIKELY(id != 0) || !pixviewi_driver_get(NULL) ||
-        pixviewi_scope_enter(&scope, device, NULL) != PIXVIEW_OK)
-        return id;
-    id = pixviewi_scope_live_context(&scope);
-    pixviewi_scope_leave(&scope);
-    return id;
-}
-
-bool pixviewi_cuda_same_context(int device, uint64_t before)
-{
-    pixviewi_scope scope;
-    if (!before || pixviewi_scope_enter(&scope, device, NULL) != PIXVIEW_OK)
-        return true;
-    bool same = pixviewi_scope_same(&scope, before);
-    pixviewi_scope_leave(&scope);
-    return same;
+    return atomic_load_explicit(&seen[device], memory_order_relaxed);
 }
 
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)
@@ -141,15 +124,4 @@ void pixviewi_scope_leave(pixviewi_scope *scope)
     if (scope->relaxed)
         scope->driver->exchange_capture_mode(&scope->mode);
     scope->driver = NULL;
-}
-
-void pixviewi_cuda_with_device(int device, void (*call)(void *arg), void *arg)
-{
-    pixviewi_scope scope;
-    bool entered = pixviewi_scope_enter(&scope, device, NULL) == PIXVIEW_OK;
-    if (entered)
-        (void)!pixviewi_scope_relax(&scope, NULL);
-    call(arg);
-    if (entered)
-        pixviewi_scope_leave(&scope);
 }

@@ -6,6 +6,7 @@
 // forgotten, not destroyed.
 #include "cuda/event.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { SLOTS = 16 };

@@ -1,12 +1,18 @@
 // Queues operations: who goes through which kernel is in tiles.c and list.c.
-#include "cuda/cuda.h"
+#include <assert.h>
+
+#include "copy/backend.h"
+#include "cuda/context.h"
+#include "cuda/module.h"
 #include "cuda/select/list.h"
+#include "cuda/stream.h"
 
 static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels *kernels,
                              int kernel, int64_t blocks, void *args, pixview_stream stream,
                              pixview_error *err)
 {
     void *params[] = {args};
+    assert(blocks > 0 && blocks <= INT32_MAX); // the driver's limit on grid_x
     int code = scope->driver->launch(pixviewi_kernel(kernels, kernel), (unsigned)blocks, 1, 1,
                                      PIXVIEWI_THREADS, 1, 1, 0, pixviewi_stream_handle(stream),
                                      params, NULL);
@@ -42,7 +48,7 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = pixviewi_scope_check_work(&scope, stream, err);
+    status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
     if (pixviewi_select_launch(op, &batch))

@@ -1,8 +1,12 @@
 // The embedded kernels: loaded once for each device, looked up by their place in the list of args.h.
-#include "cuda/select/select.h"
+#include "cuda/module.h"
 
+#include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
+#include "cuda/context.h"
+#include "cuda/select/select.h"
 #include "kernels/args.h"
 #include "kernels/kernels.h"
 
@@ -20,10 +24,15 @@ struct pixviewi_kernels {
 
 bool pixviewi_cuda_has_kernels(void) { return pixviewi_kernels_fatbin_size > 0; }
 
-const char *pixviewi_kernel_name(int index) { return names[index]; }
+const char *pixviewi_kernel_name(int index)
+{
+    assert(index >= 0 && index < COUNT);
+    return names[index];
+}
 
 void *pixviewi_kernel(const pixviewi_kernels *kernels, int index)
 {
+    assert(index >= 0 && index < COUNT);
     return kernels->functions[index];
 }
 

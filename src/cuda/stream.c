@@ -3,6 +3,9 @@
 // Where exactly one of two streams captures, an event would pull the other into the graph or break
 // the capture; and an event on the legacy stream breaks the capture of every blocking stream (the
 // driver answers 906 when asked about it, which harms nothing). So the streams are asked first.
+#include "cuda/stream.h"
+
+#include "cuda/device.h"
 #include "cuda/event.h"
 
 // ---- Asking -------------------------------------------------------------------------------------
@@ -55,8 +58,7 @@ static pixview_status relation_of(const pixviewi_driver *driver, pixview_stream 
 
 static bool nothing_to_order(pixview_stream a, pixview_stream b)
 {
-    return a == PIXVIEW_STREAM_NONE || b == PIXVIEW_STREAM_NONE ||
-           pixviewi_stream_normalize(a) == pixviewi_stream_normalize(b);
+    return a == PIXVIEW_STREAM_NONE || b == PIXVIEW_STREAM_NONE || pixviewi_stream_same(a, b);
 }
 
 pixview_status pixviewi_cuda_stream_relation(int device, pixview_stream producer,
@@ -117,12 +119,12 @@ static pixview_status refuse_wait(pixview_error *err)
     return PIXVIEW_E_CUDA;
 }
 
-pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
-                                         pixview_error *err)
+pixview_status pixviewi_cuda_check_work(const pixviewi_scope *scope, pixview_stream stream,
+                                        pixview_error *err)
 {
     capture_state found = {.id = 0};
     pixview_status status = PIXVIEW_OK;
-    if (pixviewi_stream_normalize(stream) == pixviewi_stream_normalize(PIXVIEW_STREAM_LEGACY))
+    if (pixviewi_stream_is_legacy(stream))
         status = query_capture(scope->driver, stream, &found, err);
     if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
         return status;
@@ -199,87 +201,7 @@ pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_
     return status;
 }
 
-// ---- Whose, and the first time --------------------------------------------------------------------
-
-pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err)
-{
-    void *context = NULL, *popped;
-    *device = 0;
-    const pixviewi_driver *driver = pixviewi_driver_get(err);
-    if (!driver)
-        return PIXVIEW_E_CUDA;
-    int code = driver->stream_context(pixviewi_stream_handle(stream), &context);
-    if (code == CU_SUCCESS)
-        code = driver->context_push(context);
-    if (code == CU_SUCCESS) {
-        code = driver->context_device(device);
-        driver->context_pop(&popped);
-    }
-    if (code != CU_SUCCESS)
-        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a stream belongs to");
-    return PIXVIEW_OK;
-}
-
-pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err)
-{
-    pixviewi_scope scope;
-    pixviewi_event *event;
-    pixview_status status = pixviewi_scope_enter(&scope, device, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    status = pixviewi_event_take(&scope, device, &event, err);
-    if (status == PIXVIEW_OK)
-        pixviewi_event_give(&scope, device, event);
-    pixviewi_scope_leave(&scope);
-    if (status == PIXVIEW_OK && pixviewi_cuda_has_kernels())
-        status = pixviewi_cuda_load_kernels(device, err);
-    return status;
-}
-
-// ---- Holding until an upload is done --------------------------------------------------------------
-
-static void release_waiting(pixview_owner *self) { pixview_owner_unref(self->held.pointers[0]); }
-
-static pixview_status record_for(pixviewi_scope *scope, int device, pixview_stream stream,
-                                 pixview_owner *waiting, pixview_error *err)
-{
-    pixviewi_stream_dep dep = {
-        .consumer = PIXVIEW_STREAM_NONE, .home = PIXVIEW_STREAM_NONE, .device = device};
-    pixview_status status = pixviewi_event_take(scope, device, &dep.event, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    int code = scope->driver->event_record(dep.event->handle, pixviewi_stream_handle(stream));
-    if (code == CU_SUCCESS && pixviewi_owner_add_dep(waiting, &dep))
-        return PIXVIEW_OK;
-    pixviewi_event_give(scope, device, dep.event);
-    return code == CU_SUCCESS
-               ? pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload")
-               : pixviewi_driver_fail(err, scope->driver, code, "cannot record an event");
-}
-
-pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixview_owner *owner,
-                                        pixview_error *err)
-{
-    pixviewi_scope scope;
-    capture_state found;
-    pixview_owner *waiting = pixviewi_owner_new(release_waiting);
-    if (!waiting)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
-    pixview_owner_ref(owner);
-    waiting->held.pointers[0] = owner;
-    pixview_status status = pixviewi_scope_enter(&scope, device, err);
-    if (status == PIXVIEW_OK)
-        status = query_capture(scope.driver, stream, &found, err);
-    if (status == PIXVIEW_OK && !found.active && !found.blocked)
-        status = record_for(&scope, device, stream, waiting, err);
-    if (status != PIXVIEW_OK && scope.driver) // the copy is under way all the same
-        scope.driver->stream_synchronize(pixviewi_stream_handle(stream));
-    pixviewi_scope_leave(&scope);
-    pixview_owner_unref(waiting); // which waits for the event
-    return status;
-}
-
-// ---- Letting go ---------------------------------------------------------------------------------
+// ---- Dependencies of owners ----------------------------------------------------------------------
 
 static bool event_passed(pixviewi_scope *scope, pixviewi_stream_dep *dep)
 {
@@ -306,15 +228,71 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
     return true;
 }
 
-bool pixviewi_cuda_end_dep(pixviewi_stream_dep *dep)
+static bool end_dep(pixviewi_stream_dep *dep)
 {
     pixviewi_scope scope;
-    if (!dep->event && (dep->consumer == PIXVIEW_STREAM_NONE || dep->home == PIXVIEW_STREAM_NONE))
-        return true;
-    if (pixviewi_scope_enter(&scope, dep->device, NULL) != PIXVIEW_OK)
+    if (pixviewi_cuda_unusable() || pixviewi_scope_enter(&scope, dep->device, NULL) != PIXVIEW_OK)
         return true;
     bool ended = !pixviewi_scope_same(&scope, dep->context) || // the streams are gone
                  (dep->event ? event_passed(&scope, dep) : end_order(&scope, dep));
     pixviewi_scope_leave(&scope);
     return ended;
+}
+
+bool pixviewi_cuda_add_dep_take(pixview_owner *owner, const pixviewi_stream_dep *dep)
+{
+    pixviewi_stream_dep own = *dep;
+    bool ends =
+        dep->event || (dep->consumer != PIXVIEW_STREAM_NONE && dep->home != PIXVIEW_STREAM_NONE);
+    own.end = ends ? end_dep : NULL;
+    own.consumer = pixviewi_stream_on_any_thread(dep->consumer);
+    own.home = pixviewi_stream_on_any_thread(dep->home);
+    own.context = ends ? pixviewi_cuda_context(dep->device) : 0;
+    return pixviewi_owner_add_dep_take(owner, &own);
+}
+
+// ---- Holding until an upload is done --------------------------------------------------------------
+
+static void release_waiting(pixview_owner *self)
+{
+    pixview_owner_unref(*(pixview_owner **)pixviewi_owner_held(self));
+}
+
+static pixview_status record_for(pixviewi_scope *scope, int device, pixview_stream stream,
+                                 pixview_owner *waiting, pixview_error *err)
+{
+    pixviewi_stream_dep dep = {
+        .consumer = PIXVIEW_STREAM_NONE, .home = PIXVIEW_STREAM_NONE, .device = device};
+    pixview_status status = pixviewi_event_take(scope, device, &dep.event, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    int code = scope->driver->event_record(dep.event->handle, pixviewi_stream_handle(stream));
+    if (code == CU_SUCCESS && pixviewi_cuda_add_dep_take(waiting, &dep))
+        return PIXVIEW_OK;
+    pixviewi_event_give(scope, device, dep.event);
+    return code == CU_SUCCESS
+               ? pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload")
+               : pixviewi_driver_fail(err, scope->driver, code, "cannot record an event");
+}
+
+pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixview_owner *owner,
+                                        pixview_error *err)
+{
+    pixviewi_scope scope;
+    capture_state found;
+    pixview_owner *waiting = pixviewi_owner_new(release_waiting);
+    if (!waiting)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
+    pixview_owner_ref(owner);
+    *(pixview_owner **)pixviewi_owner_held(waiting) = owner;
+    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK)
+        status = query_capture(scope.driver, stream, &found, err);
+    if (status == PIXVIEW_OK && !found.active && !found.blocked)
+        status = record_for(&scope, device, stream, waiting, err);
+    if (status != PIXVIEW_OK && scope.driver) // the copy is under way all the same
+        scope.driver->stream_synchronize(pixviewi_stream_handle(stream));
+    pixviewi_scope_leave(&scope);
+    pixview_owner_unref(waiting); // which waits for the event
+    return status;
 }

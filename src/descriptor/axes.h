@@ -2,7 +2,7 @@
 #ifndef PIXVIEWI_LAYOUT_H
 #define PIXVIEWI_LAYOUT_H
 
-#include "descriptor/internal.h"
+#include "descriptor/status.h"
 
 typedef struct pixviewi_axes {
     const char *name;
@@ -13,6 +13,9 @@ typedef struct pixviewi_axes {
 
 extern const pixviewi_axes pixviewi_layouts[PIXVIEW_LAYOUT_NHWC + 1]
     __attribute__((visibility("hidden")));
+
+// HW 2, CHW and HWC 3, NCHW and NHWC 4.
+static inline int pixviewi_rank(pixview_layout layout) { return 2 + (int)((unsigned)layout >> 1); }
 
 // NULL for NONE and for what is not in the enum.
 static inline const pixviewi_axes *pixviewi_layout_axes(pixview_layout layout)

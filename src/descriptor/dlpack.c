@@ -3,10 +3,14 @@
 // Our block is always found through manager_ctx: some consumers copy the struct and call the
 // deleter with the copy's address (dlpack.h: `self` is whatever the consumer passes). A deleter
 // may run on any thread and touches no Python.
+#include "descriptor/dlpack.h"
+
+#include <assert.h>
 #include <stdlib.h>
 
-#include "cuda/cuda.h"
 #include "descriptor/axes.h"
+#include "descriptor/image.h"
+#include "descriptor/owner.h"
 
 // ---- Import -----------------------------------------------------------------------------------
 
@@ -18,20 +22,19 @@ static bool frees_no_device_memory(const DlTensor *tensor)
 // After exit began, the allocator behind device memory may be gone: leave it to the driver.
 static void release_versioned(pixview_owner *self)
 {
-    DlManaged *managed = self->held.pointers[0];
+    DlManaged *managed = *(void **)pixviewi_owner_held(self);
     if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
         managed->deleter(managed);
 }
 
 static void release_legacy(pixview_owner *self)
 {
-    DlManagedLegacy *managed = self->held.pointers[0];
+    DlManagedLegacy *managed = *(void **)pixviewi_owner_held(self);
     if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
         managed->deleter(managed);
 }
 
-static pixview_status read_tensor(const DlTensor *tensor, pixview_layout layout,
-                                  pixview_image *image, pixview_error *err)
+pixview_status pixviewi_fail_dltensor(const DlTensor *tensor, pixview_error *err)
 {
     int32_t type = tensor->device.type;
     if (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&
@@ -45,37 +48,35 @@ static pixview_status read_tensor(const DlTensor *tensor, pixview_layout layout,
                              (int)tensor->ndim);
     if (!tensor->shape)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "the tensor's shape is NULL");
-    pixview_dtype dtype = {tensor->dtype.code, tensor->dtype.bits, tensor->dtype.lanes};
-    int64_t itemsize = pixview_dtype_size(dtype); // 0 is refused by pixview_image_init
-    int64_t strides[4];
-    for (int i = 0; tensor->strides && i < tensor->ndim; i++) {
-        // An extent of 1 or 0 frees the stride from meaning anything.
-        int64_t stride = tensor->shape[i] > 1 ? tensor->strides[i] : 0;
-        if (__builtin_mul_overflow(stride, itemsize, &strides[i]))
+    int64_t itemsize = pixview_dtype_size(
+        (pixview_dtype){tensor->dtype.code, tensor->dtype.bits, tensor->dtype.lanes});
+    int64_t bytes;
+    for (int i = 0; tensor->strides && i < tensor->ndim; i++)
+        if (tensor->shape[i] > 1 && __builtin_mul_overflow(tensor->strides[i], itemsize, &bytes))
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                                  "strides[%d]=%lld elements of %lld bytes leaves the address space",
                                  i, (long long)tensor->strides[i], (long long)itemsize);
-    }
-    // Integer arithmetic: the data of an empty tensor may be NULL.
-    uintptr_t data;
-    if (__builtin_add_overflow((uintptr_t)tensor->data, tensor->byte_offset, &data))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "byte_offset=%llu from address %p leaves the address space",
-                             (unsigned long long)tensor->byte_offset, tensor->data);
-    pixview_device device = {type, tensor->device.id};
-    return pixview_image_init(image, tensor->data ? (void *)data : NULL, tensor->ndim,
-                              tensor->shape, tensor->strides ? strides : NULL, dtype, device,
-                              layout, err);
+    return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                         "byte_offset=%llu from address %p leaves the address space",
+                         (unsigned long long)tensor->byte_offset, tensor->data);
 }
 
-static pixview_status hold(void *managed, void (*release)(pixview_owner *), pixview_image *image,
-                           pixview_error *err)
+// An image of the tensor, with an owner that holds `managed`.
+static pixview_status import_take(const DlTensor *tensor, pixview_layout layout, void *managed,
+                                  void (*release)(pixview_owner *), pixview_image *out,
+                                  pixview_error *err)
 {
-    image->owner = pixviewi_owner_new(release);
-    if (!image->owner)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
-                             sizeof *image->owner);
-    image->owner->held.pointers[0] = managed;
+    pixviewi_tensor t;
+    pixview_status status = pixviewi_dltensor_read(tensor, &t, err);
+    if (status == PIXVIEW_OK) // which refuses an itemsize of 0
+        status = pixview_image_init(out, t.data, t.ndim, t.shape, t.packed ? NULL : t.strides,
+                                    t.dtype, t.device, layout, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    out->owner = pixviewi_owner_new(release);
+    if (!out->owner)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner");
+    *(void **)pixviewi_owner_held(out->owner) = managed;
     return PIXVIEW_OK;
 }
 
@@ -96,9 +97,8 @@ pixview_status pixview_image_from_dlpack_take(struct DLManagedTensorVersioned *t
                              (unsigned)major, (unsigned)minor, DL_MAJOR, DL_MAJOR, DL_MINOR);
     }
     pixview_image image;
-    pixview_status status = read_tensor(&tensor->tensor, layout, &image, err);
-    if (status == PIXVIEW_OK)
-        status = hold(tensor, release_versioned, &image, err);
+    pixview_status status =
+        import_take(&tensor->tensor, layout, tensor, release_versioned, &image, err);
     if (status != PIXVIEW_OK)
         return status;
     image.flags = tensor->flags & DL_FLAG_READ_ONLY ? PIXVIEW_FLAG_READ_ONLY : 0;
@@ -113,9 +113,8 @@ pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *ten
     if (!tensor || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "tensor or out is NULL");
     pixview_image image;
-    pixview_status status = read_tensor(&tensor->tensor, layout, &image, err);
-    if (status == PIXVIEW_OK)
-        status = hold(tensor, release_legacy, &image, err);
+    pixview_status status =
+        import_take(&tensor->tensor, layout, tensor, release_legacy, &image, err);
     if (status == PIXVIEW_OK)
         *out = image;
     return status;
@@ -137,7 +136,6 @@ __attribute__((cold)) static pixview_status fail_stride(const pixview_image *ima
         i, (long long)image->strides[axes->axis[i]], (long long)itemsize);
 }
 
-// Fills `tensor`, whose shape and strides point to four entries each.
 static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
                                                    pixview_layout layout, DlTensor *tensor,
                                                    pixview_error *err)
@@ -151,6 +149,7 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
     int64_t all = pixviewi_order_axes(image, axes, itemsize, shift, tensor->shape, tensor->strides);
     if (PIXVIEWI_UNLIKELY((all & (itemsize - 1)) != 0))
         return fail_stride(image, axes, itemsize, err);
+    assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0 && axes->rank >= 2);
     tensor->data = image->data;
     if (PIXVIEWI_UNLIKELY(pixview_image_is_empty(image)))
         tensor->data = NULL; // as dlpack.h says
@@ -161,68 +160,61 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_write_dltensor(const pixview_image *image, pixview_layout layout,
+pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
                                        DlTensor *tensor, pixview_error *err)
 {
     return write_tensor(image, layout, tensor, err);
 }
 
-PIXVIEWI_HOT static void delete_slot(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
-
-static bool take_embedded(pixview_owner *owner)
+PIXVIEWI_HOT static void delete_struct(DlManaged *self)
 {
-    return owner && !atomic_exchange_explicit(&owner->dlpack_in_use, true, memory_order_acquire);
+    pixviewi_dlpack_unref(self->manager_ctx);
 }
 
-// The same for an owner whose only count the caller gives away: nobody else can ask.
-static bool take_embedded_alone(pixview_owner *owner)
+static void free_struct(pixviewi_dlpack *dlpack)
 {
-    if (PIXVIEWI_UNLIKELY(!owner || atomic_load_explicit(&owner->count, memory_order_acquire) != 1))
-        return take_embedded(owner);
-    bool taken = atomic_load_explicit(&owner->dlpack_in_use, memory_order_relaxed);
-    atomic_store_explicit(&owner->dlpack_in_use, true, memory_order_relaxed);
-    return !taken;
-}
-
-static void free_slot(pixviewi_dlpack *slot)
-{
-    if (PIXVIEWI_LIKELY(slot->embedded))
-        atomic_store_explicit(&slot->owner->dlpack_in_use, false, memory_order_release);
+    if (PIXVIEWI_LIKELY(dlpack->embedded))
+        pixviewi_owner_return_dlpack(dlpack->owner);
     else
-        free(slot);
+        free(dlpack);
 }
 
 // Of `image`'s owner, not yet counted.
-static PIXVIEWI_INLINE pixview_status make_slot(const pixview_image *image, pixview_layout layout,
-                                                bool embedded, pixviewi_dlpack **out,
-                                                pixview_error *err)
+static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pixview_layout layout,
+                                                  bool alone, pixviewi_dlpack **out,
+                                                  pixview_error *err)
 {
+    pixviewi_dlpack *dlpack = NULL;
     *out = NULL;
-    pixviewi_dlpack *slot = PIXVIEWI_LIKELY(embedded) ? &image->owner->slot : malloc(sizeof *slot);
-    if (PIXVIEWI_UNLIKELY(!slot))
+    if (image->owner)
+        dlpack = pixviewi_owner_lend_dlpack(image->owner, alone);
+    bool embedded = dlpack != NULL;
+    if (!embedded)
+        dlpack = malloc(sizeof *dlpack);
+    if (!dlpack)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",
-                             sizeof *slot);
-    atomic_init(&slot->count, 1);
-    slot->embedded = embedded;
-    slot->owner = image->owner;
-    slot->managed.version = (DlVersion){DL_MAJOR, DL_MINOR};
-    slot->managed.manager_ctx = slot;
-    slot->managed.deleter = delete_slot;
-    slot->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
-    slot->managed.tensor.shape = slot->shape;
-    slot->managed.tensor.strides = slot->strides;
-    pixview_status status = write_tensor(image, layout, &slot->managed.tensor, err);
-    if (PIXVIEWI_UNLIKELY(status != PIXVIEW_OK))
-        free_slot(slot);
+                             sizeof *dlpack);
+    atomic_init(&dlpack->count, 1);
+    dlpack->embedded = embedded;
+    dlpack->owner = image->owner;
+    dlpack->managed.version = (DlVersion){DL_MAJOR, DL_MINOR};
+    dlpack->managed.manager_ctx = dlpack;
+    dlpack->managed.deleter = delete_struct;
+    dlpack->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
+    dlpack->managed.tensor.shape = dlpack->shape;
+    dlpack->managed.tensor.strides = dlpack->strides;
+    pixview_status status = write_tensor(image, layout, &dlpack->managed.tensor, err);
+    if (status != PIXVIEW_OK)
+        free_struct(dlpack);
     else
-        *out = slot;
+        *out = dlpack;
     return status;
 }
 
 pixview_status pixviewi_dlpack_new(const pixview_image *image, pixview_layout layout,
                                    pixviewi_dlpack **out, pixview_error *err)
 {
-    pixview_status status = make_slot(image, layout, take_embedded(image->owner), out, err);
+    pixview_status status = make_struct(image, layout, false, out, err);
     if (status == PIXVIEW_OK)
         pixview_owner_ref(image->owner);
     return status;
@@ -231,21 +223,24 @@ pixview_status pixviewi_dlpack_new(const pixview_image *image, pixview_layout la
 PIXVIEWI_HOT pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout layout,
                                                      pixviewi_dlpack **out, pixview_error *err)
 {
-    pixview_status status = make_slot(image, layout, take_embedded_alone(image->owner), out, err);
+    pixview_status status = make_struct(image, layout, true, out, err);
     if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
         image->owner = NULL;
     return status;
 }
 
-PIXVIEWI_HOT void pixviewi_dlpack_unref(pixviewi_dlpack *slot)
+PIXVIEWI_HOT void pixviewi_dlpack_unref(pixviewi_dlpack *dlpack)
 {
-    if (!slot)
+    if (!dlpack)
         return;
-    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&slot->count, memory_order_acquire) != 1) &&
-        atomic_fetch_sub_explicit(&slot->count, 1, memory_order_acq_rel) != 1)
+    int count = atomic_load_explicit(&dlpack->count, memory_order_acquire);
+    if (PIXVIEWI_UNLIKELY(count != 1))
+        count = atomic_fetch_sub_explicit(&dlpack->count, 1, memory_order_acq_rel);
+    assert(count == 1 || count == 2);
+    if (count != 1)
         return;
-    pixview_owner *owner = slot->owner;
-    free_slot(slot);
+    pixview_owner *owner = dlpack->owner;
+    free_struct(dlpack);
     pixview_owner_unref(owner);
 }
 
@@ -269,12 +264,12 @@ pixview_status pixview_image_to_dlpack(const pixview_image *image, pixview_layou
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
     *out = NULL;
-    pixviewi_dlpack *slot;
+    pixviewi_dlpack *dlpack;
     pixview_status status = check_exported(image, layout, err);
     if (status == PIXVIEW_OK)
-        status = pixviewi_dlpack_new(image, layout, &slot, err);
+        status = pixviewi_dlpack_new(image, layout, &dlpack, err);
     if (status == PIXVIEW_OK)
-        *out = &slot->managed;
+        *out = &dlpack->managed;
     return status;
 }
 
@@ -295,7 +290,7 @@ static void delete_legacy(DlManagedLegacy *self)
 
 bool pixviewi_dlpack_is_ours(const DlManaged *copy, const void *at)
 {
-    return copy->deleter == delete_slot && copy->manager_ctx == at;
+    return copy->deleter == delete_struct && copy->manager_ctx == at;
 }
 
 bool pixviewi_dlpack_legacy_is_ours(const DlManagedLegacy *copy, const void *at)

@@ -1,29 +1,14 @@
-// Element types: size, name, equality. The table is the list of all types that pixview knows.
+// Element types: size, name, equality, type strings.
+#include "descriptor/dtype.h"
+
 #include <string.h>
 
-#include "descriptor/internal.h"
+#include "descriptor/status.h"
 
-static const struct {
-    pixview_dtype dtype;
-    const char *name;
-} known[] = {
-    {{PIXVIEW_DTYPE_BOOL, 8, 1}, "bool"},
-    {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8"},
-    {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16"},
-    {{PIXVIEW_DTYPE_UINT, 32, 1}, "uint32"},
-    {{PIXVIEW_DTYPE_UINT, 64, 1}, "uint64"},
-    {{PIXVIEW_DTYPE_INT, 8, 1}, "int8"},
-    {{PIXVIEW_DTYPE_INT, 16, 1}, "int16"},
-    {{PIXVIEW_DTYPE_INT, 32, 1}, "int32"},
-    {{PIXVIEW_DTYPE_INT, 64, 1}, "int64"},
-    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, "float16"},
-    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, "float32"},
-    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, "float64"},
-    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, "bfloat16"},
-    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, "complex64"},
-    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, "complex128"},
-};
-enum { KNOWN = sizeof known / sizeof known[0] };
+#define ROW(code, bits, name, typestr, format, depth) \
+    {{PIXVIEW_DTYPE_##code, bits, 1}, name, typestr, format, depth},
+const pixviewi_dtype_row pixviewi_dtypes[] = {PIXVIEWI_DTYPES(ROW)};
+#undef ROW
 
 // Sizes that each code may have, as a set of powers of two.
 static const uint8_t sizes[8] = {
@@ -47,20 +32,60 @@ bool pixview_dtype_equal(pixview_dtype a, pixview_dtype b)
     return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;
 }
 
+const pixviewi_dtype_row *pixviewi_dtype_find(pixview_dtype dtype)
+{
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++)
+        if (pixview_dtype_equal(pixviewi_dtypes[i].dtype, dtype))
+            return &pixviewi_dtypes[i];
+    return NULL;
+}
+
 const char *pixview_dtype_name(pixview_dtype dtype)
 {
-    for (int i = 0; i < KNOWN; i++)
-        if (pixview_dtype_equal(known[i].dtype, dtype))
-            return known[i].name;
-    return "?";
+    const pixviewi_dtype_row *row = pixviewi_dtype_find(dtype);
+    return row ? row->name : "?";
 }
 
 bool pixview_dtype_parse(const char *name, pixview_dtype *out)
 {
-    for (int i = 0; name && i < KNOWN; i++)
-        if (strcmp(known[i].name, name) == 0) {
-            *out = known[i].dtype;
+    for (int i = 0; name && i < PIXVIEWI_DTYPE_COUNT; i++)
+        if (strcmp(pixviewi_dtypes[i].name, name) == 0) {
+            *out = pixviewi_dtypes[i].dtype;
             return true;
         }
     return false;
+}
+
+// ---- NumPy's type strings: order, kind, bytes ("<f4") -------------------------------------------
+
+static bool order_fits(char order, int64_t size)
+{
+    return order == '<' || order == '=' || (order == '|' && size == 1);
+}
+
+pixview_status pixview_typestr_parse(const char *typestr, pixview_dtype *out, pixview_error *err)
+{
+    if (!typestr || !out)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "typestr or out is NULL");
+    for (int i = 0; typestr[0] && i < PIXVIEWI_DTYPE_COUNT; i++) {
+        const pixviewi_dtype_row *row = &pixviewi_dtypes[i];
+        if (row->typestr && strcmp(row->typestr + 1, typestr + 1) == 0 &&
+            order_fits(typestr[0], pixview_dtype_size(row->dtype))) {
+            *out = row->dtype;
+            return PIXVIEW_OK;
+        }
+    }
+    if (typestr[0] == '>')
+        return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                             "typestr '%.40s' is big-endian; convert it to the native byte order",
+                             typestr);
+    return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                         "typestr '%.40s' is none of b1, i1 to i8, u1 to u8, f2 to f8, c8, c16",
+                         typestr);
+}
+
+const char *pixview_typestr(pixview_dtype dtype)
+{
+    const pixviewi_dtype_row *row = pixviewi_dtype_find(dtype);
+    return row ? row->typestr : NULL;
 }

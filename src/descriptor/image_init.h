@@ -2,7 +2,7 @@
 #ifndef PIXVIEWI_IMAGE_INIT_H
 #define PIXVIEWI_IMAGE_INIT_H
 
-#include "descriptor/internal.h"
+#include "descriptor/status.h"
 
 // complex128 is two doubles.
 static inline int64_t pixviewi_alignment(int64_t itemsize) { return itemsize <= 8 ? itemsize : 8; }

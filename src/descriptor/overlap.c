@@ -4,7 +4,7 @@
 // common meet iff some differences d_k of their indices bring the offset below the element size;
 // per level only a few d_k are worth trying, because what lies inside a level has a limited span.
 // Where that search grows large (unrelated strides) the answer is a safe "yes".
-#include "descriptor/internal.h"
+#include "descriptor/overlap.h"
 
 typedef struct span_level {
     int64_t stride; // > 0

@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "descriptor/internal.h"
+#include "descriptor/status.h"
 
 const char *pixview_status_name(pixview_status status)
 {

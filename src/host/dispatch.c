@@ -1,4 +1,5 @@
 // Which loops this processor runs.
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "host/host.h"

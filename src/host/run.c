@@ -1,6 +1,7 @@
 // A copy operation in host memory: cut into pieces for threads, and those into boxes, one for every listed image.
 #include <string.h>
 
+#include "copy/backend.h"
 #include "host/host.h"
 
 typedef struct host_part {

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <sys/mman.h>
 
+#include "copy/reference.h"
 #include "descriptor/half.h"
 #include "images.h"
 
@@ -318,7 +319,7 @@ static void test_between(void)
     fill_random(near, sizeof near, 8);
     REQUIRE_OK(pixview_convert(&host, &gpu, NULL, err));
     REQUIRE(memcmp(near, far, 60) == 0);
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "pixview_copy it first",
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "copy it there first",
                   pixview_convert(&host, &floats, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory and the batch on a GPU",
                   pixview_stack(&host, 1, &batch, NULL, err));

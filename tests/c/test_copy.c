@@ -2,7 +2,11 @@
 // between the two; what is refused; what is asked of the driver.
 #include "fake.h"
 
-#include "cuda/cuda.h"
+#include "copy/copy_plan.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 #include "images.h"
 #include "kernels/args.h"
 

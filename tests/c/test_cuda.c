@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 enum { LEGACY = 1, PER_THREAD = 2 };
 
@@ -61,7 +64,7 @@ static void count_release(pixview_owner *self)
 static pixview_owner *used(const pixviewi_stream_dep *dep)
 {
     pixview_owner *owner = pixviewi_owner_new(count_release);
-    REQUIRE(owner && pixviewi_owner_add_dep(owner, dep));
+    REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, dep));
     released = 0;
     return owner;
 }
@@ -153,7 +156,7 @@ static void test_long_queue(void)
     for (int i = 0; i < COUNT; i++) {
         pixview_owner *owner = pixviewi_owner_new(count_release);
         pixviewi_stream_dep dep = {.consumer = i % 2 ? a : c, .home = b};
-        REQUIRE(owner && pixviewi_owner_add_dep(owner, &dep));
+        REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, &dep));
         pixview_owner_unref(owner);
     }
     fake_reset();
@@ -200,7 +203,7 @@ static void test_postponed_by_threads(void)
     for (int i = 0; i < THREADS * EACH; i++) {
         pixview_owner *owner = pixviewi_owner_new(count_anywhere);
         pixviewi_stream_dep dep = {.consumer = i % 3 ? a : b, .home = b};
-        REQUIRE(owner && pixviewi_owner_add_dep(owner, &dep));
+        REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, &dep));
         owners[i / EACH][i % EACH] = owner;
     }
     for (int i = 0; i < THREADS; i++)
@@ -336,14 +339,14 @@ static void test_pinned_upload(void)
         fake_reset();
         fake_set_pending(pending);
         REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
-        REQUIRE_INT(atomic_load(&src.owner->count), 2);
+        REQUIRE_INT(pixviewi_owner_count(src.owner), 2);
         for (int i = 1; i < pending; i++) {
             pixviewi_poll_deferred_owners();
             REQUIRE_INT(pixviewi_deferred_owners, 1);
         }
         pixviewi_poll_deferred_owners();
         REQUIRE_INT(pixviewi_deferred_owners, 0);
-        REQUIRE_INT(atomic_load(&src.owner->count), 1);
+        REQUIRE_INT(pixviewi_owner_count(src.owner), 1);
     }
     // While somebody captures the event is asked in relaxed mode; the copy may be part of a graph.
     fake_reset();

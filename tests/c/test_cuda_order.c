@@ -3,7 +3,10 @@
 
 #include <pthread.h>
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 enum { LEGACY = 1, PER_THREAD = 2 };
 

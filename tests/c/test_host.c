@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "copy/backend.h"
+#include "copy/reference.h"
 #include "host/host.h"
 #include "images.h"
 

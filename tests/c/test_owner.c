@@ -24,7 +24,8 @@ static void test_count(void)
 
 static void test_refused(void)
 {
-    pixview_owner anything, *owner = &anything;
+    char anything;
+    pixview_owner *owner = (pixview_owner *)(void *)&anything;
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "release", pixview_owner_create(NULL, NULL, &owner, err));
     REQUIRE(owner == NULL);
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "out", pixview_owner_create(NULL, release, NULL, err));

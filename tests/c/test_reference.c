@@ -1,7 +1,7 @@
 // The specification of every move: element types, rounding, lists, padding, channels.
 #include <math.h>
 
-#include "copy/operation.h"
+#include "copy/reference.h"
 #include "images.h"
 
 static const pixview_dtype I8 = {PIXVIEW_DTYPE_INT, 8, 1}, I16 = {PIXVIEW_DTYPE_INT, 16, 1},

@@ -1,6 +1,11 @@
 // One job: laid out, run, compared.
-#include "cuda/cuda.h"
+#include "copy/backend.h"
+#include "copy/reference.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
 #include "cuda/select/list.h"
+#include "cuda/stream.h"
 #include "kcheck.h"
 
 enum { BORDER = 256 };

@@ -1,7 +1,12 @@
 // Which jobs are checked: shapes, alignments and types that have gone wrong somewhere, and chance.
+#include "copy/backend.h"
+#include "copy/reference.h"
 #include "kcheck.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 static const pixview_dtype bits_of_size[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
                                              {PIXVIEW_DTYPE_UINT, 16, 1},

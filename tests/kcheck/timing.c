@@ -1,10 +1,11 @@
 // What a bench asks the driver for, and how long queued work takes: a sample is some launches between
 // two events; medians.
-#include "timing.h"
+#include "copy/backend.h"
+#include "cuda/context.h"
 
 #include <dlfcn.h>
 
-#include "cuda/cuda.h"
+#include "timing.h"
 
 enum { LAUNCHES = 8, NODES = 20, SAMPLES = 21 };
 

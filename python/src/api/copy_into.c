@@ -144,7 +144,7 @@ PyObject *pv_from_pointer(PyObject *module, PyObject *const *args, Py_ssize_t na
     if (a.owner && a.owner != Py_None && !(image.owner = pv_hold_object(a.owner)))
         return NULL;
     if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
-        image.owner->alloc_stream = image.stream;
+        pixviewi_owner_set_alloc_stream(image.owner, image.stream);
     PyObject *out = pv_image_with_stream(pv_image_new(st, &image, layout), stream.object);
     pixview_owner_unref(image.owner);
     return out;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "convert/batch_import.h"
-#include "copy/operation.h"
+#include "copy/batch.h"
+#include "copy/run.h"
 
 const char pv_stack_doc[] =
     "stack($module, /, images, *, to='torch', layout='NCHW', src_layout=None, dtype=None,\n"

@@ -95,15 +95,11 @@ void pv_drop_object(void *object)
     drop_later(item);
 }
 
-static node *node_of(const pixview_owner *owner)
-{
-    _Static_assert(sizeof(node) <= sizeof owner->held, "a node fits");
-    return (node *)owner->held.pointers;
-}
+_Static_assert(sizeof(node) <= PIXVIEWI_OWNER_HELD, "a node fits");
 
 PIXVIEWI_HOT static void release_object(pixview_owner *owner)
 {
-    node *item = node_of(owner);
+    node *item = pixviewi_owner_held(owner);
     if (pixviewi_exiting()) {
         pixviewi_owner_free(owner);
     } else if (pv_have_gil()) {
@@ -122,8 +118,8 @@ PIXVIEWI_HOT pixview_owner *pv_hold_object(PyObject *object)
         PyErr_NoMemory();
         return NULL;
     }
-    owner->freed_by_release = true;
-    node_of(owner)->object = Py_NewRef(object);
+    pixviewi_owner_freed_by_release(owner);
+    ((node *)pixviewi_owner_held(owner))->object = Py_NewRef(object);
     return owner;
 }
 
@@ -146,7 +142,7 @@ static void release_managed(pixview_owner *owner, bool legacy)
     bool guard = pv_have_gil();
     if (guard)
         PyErr_Fetch(&type, &value, &traceback);
-    call_deleter(owner->held.pointers[0], legacy);
+    call_deleter(*(void **)pixviewi_owner_held(owner), legacy);
     if (guard)
         PyErr_Restore(type, value, traceback);
 }
@@ -157,12 +153,13 @@ static void release_legacy(pixview_owner *owner) { release_managed(owner, true);
 
 void pv_guard_deleter(pixview_owner *owner, bool legacy)
 {
-    owner->release = legacy ? release_legacy : release_versioned;
+    pixviewi_owner_set_release(owner, legacy ? release_legacy : release_versioned);
 }
 
 PyObject *pv_held_object(const pixview_owner *owner)
 {
-    return owner && owner->release == release_object ? node_of(owner)->object : NULL;
+    node *item = owner ? pixviewi_owner_held_by(owner, release_object) : NULL;
+    return item ? item->object : NULL;
 }
 
 static PyObject *at_exit(PyObject *self, PyObject *ignored)

@@ -5,8 +5,15 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "cuda/cuda.h"
-#include "descriptor/internal.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
+#include "descriptor/axes.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/image.h"
+#include "descriptor/owner.h"
+#include "descriptor/stream.h"
 #include "frameworks/opencv/abi.h"
 
 // Who makes or takes an image.

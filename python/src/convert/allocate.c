@@ -179,18 +179,16 @@ static int allocate_array(pv_state *st, pv_kind kind, const pixview_image *like,
 
 // ---- plain memory ------------------------------------------------------------------------------------
 
-static void free_plain(pixview_owner *owner) { free(owner->held.pointers[0]); }
+static void free_plain(pixview_owner *owner) { free(*(void **)pixviewi_owner_held(owner)); }
 
 static int allocate_host(int64_t nbytes, pixview_owner **owner, void **data)
 {
     *owner = pixviewi_owner_new(free_plain);
     if (!*owner || posix_memalign(data, 64, nbytes > 0 ? (size_t)nbytes : 1) != 0) {
-        if (*owner)
-            (*owner)->held.pointers[0] = NULL;
         PyErr_NoMemory();
         return -1;
     }
-    (*owner)->held.pointers[0] = *data;
+    *(void **)pixviewi_owner_held(*owner) = *data;
     return 0;
 }
 
@@ -232,11 +230,7 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
     result.image.stream = stream;
     // The memory goes back to this stream, so the owner keeps it alive.
     if (keep && result.image.owner && device.type != PIXVIEW_DEVICE_CPU) {
-        pixviewi_stream_dep kept = {.consumer = PIXVIEW_STREAM_NONE,
-                                    .home = PIXVIEW_STREAM_NONE,
-                                    .keepalive = Py_NewRef(keep),
-                                    .drop_keepalive = pv_drop_object};
-        if (!pixviewi_owner_add_dep(result.image.owner, &kept)) {
+        if (!pixviewi_owner_keep_take(result.image.owner, Py_NewRef(keep), pv_drop_object)) {
             Py_DECREF(keep);
             pixview_owner_unref(result.image.owner);
             PyErr_NoMemory();

@@ -8,17 +8,10 @@
 
 #include "base/state.h"
 
-static pixview_stream normal(pixview_stream stream)
-{
-    return stream == 1 ? PIXVIEW_STREAM_LEGACY : stream;
-}
-
-static bool same(pixview_stream a, pixview_stream b) { return normal(a) == normal(b); }
-
 static int add(pixview_owner *owner, const pixviewi_stream_dep *dep)
 {
     Py_XINCREF((PyObject *)dep->keepalive);
-    if (pixviewi_owner_add_dep(owner, dep))
+    if (pixviewi_cuda_add_dep_take(owner, dep))
         return 0;
     Py_XDECREF((PyObject *)dep->keepalive);
     PyErr_NoMemory();
@@ -34,18 +27,19 @@ static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixv
                                .device = device,
                                .keepalive = keep,
                                .drop_keepalive = pv_drop_object};
-    return same(stream, back) ? 0 : add(owner, &dep);
+    return pixviewi_stream_same(stream, back) ? 0 : add(owner, &dep);
 }
 
 int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep)
 {
-    pixviewi_stream_dep kept = {.consumer = PIXVIEW_STREAM_NONE,
-                                .home = PIXVIEW_STREAM_NONE,
-                                .keepalive = keep,
-                                .drop_keepalive = pv_drop_object};
     if (home != PIXVIEW_STREAM_NONE)
-        owner->alloc_stream = home;
-    return keep && !owner->deps ? add(owner, &kept) : 0;
+        pixviewi_owner_set_alloc_stream(owner, home);
+    if (!keep || pixviewi_owner_deps(owner) ||
+        pixviewi_owner_keep_take(owner, Py_NewRef(keep), pv_drop_object))
+        return 0;
+    Py_DECREF(keep);
+    PyErr_NoMemory();
+    return -1;
 }
 
 int pv_check_join(pv_state *st, const pixviewi_stream_relation *joint, bool given,
@@ -68,7 +62,7 @@ int pv_record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream 
     PyObject *cuda = PyObject_GetAttr(st->torch, st->s_cuda);
     if (!cuda)
         return -1;
-    PyObject *stream = same(consumer, PIXVIEW_STREAM_LEGACY)
+    PyObject *stream = pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY)
                            ? PyObject_CallMethod(cuda, "default_stream", "i", device)
                            : PyObject_CallMethod(cuda, "ExternalStream", "Ki",
                                                  (unsigned long long)consumer, device);
@@ -168,7 +162,8 @@ PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_source *src, const pv_request *r
     }
     int rc = 0;
     if (PIXVIEWI_UNLIKELY(image->stream != consumer.handle) &&
-        !same(image->stream, consumer.handle) && consumer.handle != PIXVIEW_STREAM_NONE) {
+        !pixviewi_stream_same(image->stream, consumer.handle) &&
+        consumer.handle != PIXVIEW_STREAM_NONE) {
         rc = order_apart(st, src, req, &consumer);
     }
     image->stream = consumer.handle;
@@ -203,7 +198,8 @@ static int order_shown(pv_state *st, const pixview_image *image, pixview_stream 
         pv_raise(st, &err);
         return -1;
     }
-    bool given = !same(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
+    bool given =
+        !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
     return pv_check_join(st, joint, given, image->stream, consumer);
 }
 
@@ -241,12 +237,13 @@ static bool keeps_as_well(pv_state *st, PyObject *kept, PyObject *keep)
 static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream stream,
                   pixview_stream back, uint64_t capture, PyObject *keep)
 {
-    const pixviewi_stream_dep *dep = __atomic_load_n(&owner->deps, __ATOMIC_ACQUIRE);
-    stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_dep keeps it
-    back = back == 2 ? PIXVIEW_STREAM_LEGACY : back;
+    const pixviewi_stream_dep *dep = pixviewi_owner_deps(owner);
+    stream = pixviewi_stream_on_any_thread(stream); // as the dependency keeps it
+    back = pixviewi_stream_on_any_thread(back);
     for (; dep; dep = dep->next) {
-        if (same(dep->consumer, stream) && same(dep->home, back) && dep->capture == capture &&
-            dep->drop_keepalive == pv_drop_object && keeps_as_well(st, dep->keepalive, keep))
+        if (pixviewi_stream_same(dep->consumer, stream) && pixviewi_stream_same(dep->home, back) &&
+            dep->capture == capture && dep->drop_keepalive == pv_drop_object &&
+            keeps_as_well(st, dep->keepalive, keep))
             return true;
     }
     return false;
@@ -277,11 +274,12 @@ static PyObject *source_of(const pixview_owner *owner)
 int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
                      PyObject *keep)
 {
+    pixview_stream home = pixviewi_owner_alloc_stream(owner);
     pixviewi_stream_relation joint;
     pixview_error err;
-    if (same(stream, owner->alloc_stream))
+    if (pixviewi_stream_same(stream, home))
         return 0;
-    if (pixviewi_cuda_stream_relation(device, stream, owner->alloc_stream, &joint,
+    if (pixviewi_cuda_stream_relation(device, stream, home, &joint,
                                       &err)) { // is it a stream at all?
         pv_raise(st, &err);
         return -1;
@@ -291,8 +289,8 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
     if (kind == PV_TORCH && pv_record_stream(st, source, device, stream))
         return -1;
     // A program may say it once for each frame.
-    if (!noted(st, owner, stream, owner->alloc_stream, joint.capture, keep) &&
-        add_use(owner, device, stream, owner->alloc_stream, joint.capture, keep))
+    if (!noted(st, owner, stream, home, joint.capture, keep) &&
+        add_use(owner, device, stream, home, joint.capture, keep))
         return -1;
     if (kind != PV_CUPY || noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
         return 0;

@@ -92,7 +92,7 @@ static int dltensor_from_py(void *object, DlTensor *out)
     pixview_error err;
     pv_drain_deferred();
     DlTensor tensor = {.shape = self->dl_shape, .strides = self->dl_strides};
-    if (pixviewi_write_dltensor(&self->image, self->layout, &tensor, &err)) {
+    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &err)) {
         pv_raise(st, &err);
         return -1;
     }
@@ -141,7 +141,8 @@ static int to_py(DlManaged *tensor, void **out)
     pv_image_with_stream(image, work.object);
     Py_XDECREF(work.object);
     if (!image)
-        src.image.owner->release = release_nothing; // the tensor stays the caller's
+        pixviewi_owner_set_release(src.image.owner,
+                                   release_nothing); // the tensor stays the caller's
     pv_source_clear(&src);
     *out = image;
     return image ? 0 : -1;

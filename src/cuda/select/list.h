@@ -1,6 +1,6 @@
 // The launches of an operation from or to a list, of a padded batch, or of one element at a time.
-#ifndef PIXVIEWI_CUDA_LIST_H
-#define PIXVIEWI_CUDA_LIST_H
+#ifndef PIXVIEWI_LIST_H
+#define PIXVIEWI_LIST_H
 
 #include "cuda/select/select.h"
 

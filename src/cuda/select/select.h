@@ -1,9 +1,8 @@
 // Kernels by number, and what is launched.
-#ifndef PIXVIEWI_CUDA_KERNELS_H
-#define PIXVIEWI_CUDA_KERNELS_H
+#ifndef PIXVIEWI_SELECT_H
+#define PIXVIEWI_SELECT_H
 
-#include "copy/operation.h"
-#include "cuda/driver.h"
+#include "copy/copy_plan.h"
 #include "kernels/args.h"
 
 // The order of PIXVIEWI_KERNELS.
@@ -26,14 +25,6 @@ enum {
     PIXVIEWI_KERNEL_ELEMENTS = 125,
     PIXVIEWI_KERNEL_COUNT
 };
-
-typedef struct pixviewi_kernels pixviewi_kernels;
-
-// Enters the device, with its kernels loaded. On failure nothing has to be left.
-pixview_status pixviewi_kernels_enter(pixviewi_scope *scope, int device,
-                                      const pixviewi_kernels **out, pixview_error *err);
-void *pixviewi_kernel(const pixviewi_kernels *kernels, int index);
-const char *pixviewi_kernel_name(int index);
 
 static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
 

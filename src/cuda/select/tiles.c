@@ -270,18 +270,22 @@ static bool is_worth_repacking(const pixviewi_launch *launch)
 
 bool pixviewi_select_launch(const pixviewi_copy_op *op, pixviewi_launch *launch)
 {
-    pixviewi_copy_plan plan;
+    pixviewi_copy_plan made;
+    const pixviewi_copy_plan *plan = op->plan;
     if (op->src.images || op->dst.images || pixviewi_is_padded(op))
         return false;
     if (!op->affine.is_identity || op->affine.swap_rb)
         return select_pixel_tiles(op, launch); // or elements
-    pixviewi_copy_plan_of(op, &plan);
-    bool dense = plan.src_strides[3] == plan.itemsize && plan.dst_strides[3] == plan.itemsize;
-    bool pixels = !dense && select_pixel_tiles(op, launch),
-         brief = pixviewi_has_short_rows(op, &plan);
+    if (!plan) {
+        pixviewi_copy_plan_of(op, &made);
+        plan = &made;
+    }
+    bool dense = plan->src_strides[3] == plan->itemsize && plan->dst_strides[3] == plan->itemsize;
+    bool pixels = !dense && select_pixel_tiles(op, launch);
+    bool brief = pixviewi_has_short_rows(op, plan);
     if (pixels && (!brief || is_worth_repacking(launch)))
         return true;
-    if (!dense || brief || !select_row_tiles(op, &plan, launch))
-        pixviewi_select_untiled(&plan, launch);
+    if (!dense || brief || !select_row_tiles(op, plan, launch))
+        pixviewi_select_untiled(plan, launch);
     return true;
 }

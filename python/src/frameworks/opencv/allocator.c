@@ -18,8 +18,7 @@ static bool allocate(void *self, pv_gpumat *mat, int rows, int cols, size_t elem
 
 pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat)
 {
-    char *count = (char *)mat->refcount;
-    return (pixview_owner *)(count - offsetof(pixview_owner, gpumat_count));
+    return pixviewi_owner_of_export_count(mat->refcount);
 }
 
 PIXVIEWI_HOT static void free_owner(void *self, pv_gpumat *mat)

@@ -194,33 +194,40 @@ bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_i
 
 // ---- holding: what OpenCV's own header copy does --------------------------------------------------
 
+typedef struct {
+    pv_gpumat header;
+    uint64_t context;
+    int device;
+} held_header;
+_Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
+
 static void free_memory(void *header) { pv_gpumat_free(header); }
 
 // The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
 // the memory is ours, by dropping the owner, which wants the GIL if it is there.
 PIXVIEWI_HOT static void release_header(pixview_owner *owner)
 {
-    pv_gpumat *header = (pv_gpumat *)owner->held.words;
+    held_header *held = pixviewi_owner_held(owner);
+    pv_gpumat *header = &held->header;
     if (PIXVIEWI_UNLIKELY(pixviewi_cuda_unusable()))
         return; // OpenCV's static allocator may be gone
     if (PIXVIEWI_LIKELY(!pv_gpumat_drop(header)))
         return;
     if (header->allocator != &pv_gpumat_our_allocator &&
-        !pixviewi_cuda_same_context(owner->device, owner->context))
+        !pixviewi_cuda_same_context(held->device, held->context))
         return; // the memory went with a reset of the device
     if (header->allocator == &pv_gpumat_our_allocator) {
         pv_gpumat_free(header);
         return;
     }
     PyThreadState *gil = pv_have_gil() ? PyEval_SaveThread() : NULL;
-    pixviewi_cuda_with_device(owner->device, free_memory, header);
+    pixviewi_cuda_with_device(held->device, free_memory, header);
     if (gil)
         PyEval_RestoreThread(gil);
 }
 
 PIXVIEWI_HOT pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
 {
-    _Static_assert(sizeof(pv_gpumat) <= sizeof(((pixview_owner *)0)->held), "a header fits");
     pv_gpumat *g = pv_gpumat_in_place(&st->gpumat) ? pv_gpumat_header(src->object) : NULL;
     if (PIXVIEWI_UNLIKELY(!g || !g->refcount || !st->gpumat.own_native))
         return pv_hold_object(src->object);
@@ -229,9 +236,9 @@ PIXVIEWI_HOT pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
         PyErr_NoMemory();
         return NULL;
     }
-    owner->device = src->image.device.id;
-    owner->context = pixviewi_cuda_context(owner->device);
+    int device = src->image.device.id;
     __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
-    memcpy(owner->held.words, g, sizeof *g);
+    *(held_header *)pixviewi_owner_held(owner) =
+        (held_header){*g, pixviewi_cuda_context(device), device};
     return owner;
 }

@@ -41,12 +41,17 @@ static bool is_current(const pv_torch_shim *shim, int device)
     return shim->device && shim->device(&current) == 0 && current == device;
 }
 
+typedef struct {
+    void *data;
+    int32_t (*free)(void *data);
+} held_block;
+
 // After exit began the allocator may be gone, and a fork's child has none of the memory.
 static void release(pixview_owner *owner)
 {
-    int (*give)(void *) = (int (*)(void *))owner->held.pointers[1];
+    const held_block *held = pixviewi_owner_held(owner);
     if (!pixviewi_cuda_unusable())
-        (void)!give(owner->held.pointers[0]);
+        (void)!held->free(held->data);
 }
 
 bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner, void **data)
@@ -62,8 +67,7 @@ bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner *
         pixviewi_owner_free(made);
         return false;
     }
-    made->held.pointers[0] = *data;
-    made->held.pointers[1] = (void *)shim->free;
+    *(held_block *)pixviewi_owner_held(made) = (held_block){*data, shim->free};
     *owner = made;
     return true;
 }
