@@ -161,39 +161,25 @@ __attribute__((cold)) static pixview_status fail_dtype(pixview_dtype dtype, pixv
                          dtype.code, dtype.bits, dtype.lanes);
 }
 
-// The general way in, and the only one that reports.
-__attribute__((noinline)) static pixview_status init_checked(
-    pixview_image *out, void *data, int ndim, const int64_t *shape, const int64_t *strides,
-    pixview_dtype dtype, pixview_device device, pixview_layout layout, pixview_error *err)
+pixview_status pixviewi_image_init_general(pixview_image *out, void *data, int ndim,
+                                           const int64_t *shape, const int64_t *strides,
+                                           pixview_dtype dtype, pixview_device device,
+                                           pixview_layout layout, pixview_error *err)
 {
     const pixviewi_axes *axes = pixviewi_layout_axes(layout);
-    if (!out || !axes || !shape)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s",
-                             !out     ? "out is NULL"
-                             : !shape ? "shape is NULL"
-                                      : "layout is none of HW, CHW, HWC, NCHW, NHWC");
+    if (!axes)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "layout is none of HW, CHW, HWC, NCHW, NHWC");
     if (ndim != axes->rank)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "rank %d, but layout %s has %d axes", ndim,
                              axes->name, axes->rank);
     int64_t itemsize = pixview_dtype_size(dtype);
     if (itemsize == 0)
         return fail_dtype(dtype, err);
-
     pixview_image image = {
-        .data = data,
-        .shape = {1, 1, 1, 1},
-        .dtype = dtype,
-        .device = device,
-        .stream = PIXVIEW_STREAM_LEGACY,
-    };
-    for (int i = 0; i < ndim; i++)
-        image.shape[axes->axis[i]] = shape[i];
-    if (strides)
-        for (int i = 0; i < ndim; i++)
-            image.strides[axes->axis[i]] = strides[i];
-    else if (!pack(image.shape, axes->axis, ndim, itemsize, image.strides))
+        .data = data, .dtype = dtype, .device = device, .stream = PIXVIEW_STREAM_LEGACY};
+    pixviewi_canonical_axes(layout, shape, strides ? strides : shape, image.shape, image.strides);
+    if (!strides && !pack(image.shape, axes->axis, ndim, itemsize, image.strides))
         return fail_extent(&image, err);
-
     pixview_status status = normalize(&image, itemsize, axes, err);
     if (status == PIXVIEW_OK)
         *out = image;
@@ -204,11 +190,13 @@ pixview_status pixview_image_init(pixview_image *out, void *data, int ndim, cons
                                   const int64_t *strides, pixview_dtype dtype,
                                   pixview_device device, pixview_layout layout, pixview_error *err)
 {
-    if (PIXVIEWI_LIKELY(out && shape && strides && ndim == pixview_layout_rank(layout) &&
-                        pixviewi_init_common(out, data, shape, strides, dtype,
-                                             pixview_dtype_size(dtype), device, layout)))
-        return PIXVIEW_OK;
-    return init_checked(out, data, ndim, shape, strides, dtype, device, layout, err);
+    if (!out || !shape)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s is NULL", out ? "shape" : "out");
+    if (ndim != pixview_layout_rank(layout)) // which reports it
+        return pixviewi_image_init_general(out, data, ndim, shape, strides, dtype, device, layout,
+                                           err);
+    return pixviewi_image_init(out, data, ndim, shape, strides, dtype, pixview_dtype_size(dtype),
+                               device, layout, err);
 }
 
 pixview_status pixview_image_validate(const pixview_image *image, pixview_error *err)

@@ -62,13 +62,9 @@ PIXVIEWI_HOT int pv_source_init(pv_state *st, pv_source *src, pv_kind kind, cons
     if (resolve_layout(st, kind, req, ndim, shape, &src->layout))
         return -1;
     pixview_error err;
-    if (PIXVIEWI_LIKELY(strides &&
-                        pixviewi_init_common(&src->image, data, shape, strides, dtype,
-                                             pixview_dtype_size(dtype), device, src->layout)) ||
-        !pixview_image_init(&src->image, data, ndim, shape, strides, dtype, device, src->layout,
-                            &err)) {
+    if (pixviewi_image_init(&src->image, data, ndim, shape, strides, dtype,
+                            pixview_dtype_size(dtype), device, src->layout, &err) == PIXVIEW_OK)
         return 0;
-    }
     pv_raise(st, &err);
     return -1;
 }
