@@ -110,7 +110,7 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
     return driver;
 }
 
-PIXVIEWI_HOT const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
+const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
 {
     if (PIXVIEWI_UNLIKELY(pixviewi_driver_forked())) {
         pixviewi_fail(err, PIXVIEW_E_CUDA,

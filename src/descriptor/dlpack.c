@@ -166,10 +166,7 @@ pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layou
     return write_tensor(image, layout, tensor, err);
 }
 
-PIXVIEWI_HOT static void delete_struct(DlManaged *self)
-{
-    pixviewi_dlpack_unref(self->manager_ctx);
-}
+static void delete_struct(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
 
 static void free_struct(pixviewi_dlpack *dlpack)
 {
@@ -220,8 +217,8 @@ pixview_status pixviewi_dlpack_new(const pixview_image *image, pixview_layout la
     return status;
 }
 
-PIXVIEWI_HOT pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout layout,
-                                                     pixviewi_dlpack **out, pixview_error *err)
+pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout layout,
+                                        pixviewi_dlpack **out, pixview_error *err)
 {
     pixview_status status = make_struct(image, layout, true, out, err);
     if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
@@ -229,7 +226,7 @@ PIXVIEWI_HOT pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixvi
     return status;
 }
 
-PIXVIEWI_HOT void pixviewi_dlpack_unref(pixviewi_dlpack *dlpack)
+void pixviewi_dlpack_unref(pixviewi_dlpack *dlpack)
 {
     if (!dlpack)
         return;

@@ -278,8 +278,7 @@ __attribute__((cold)) static pixview_status fail_interleaved(const pixview_image
                          (long long)strides[H], image->data, (long long)itemsize);
 }
 
-PIXVIEWI_HOT pixview_status pixview_image_check_interleaved(const pixview_image *image,
-                                                            pixview_error *err)
+pixview_status pixview_image_check_interleaved(const pixview_image *image, pixview_error *err)
 {
     if (PIXVIEWI_UNLIKELY(!image))
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");

@@ -26,7 +26,7 @@ struct pixview_owner {
     pixviewi_dlpack dlpack;       // filled when it is lent
 };
 
-PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
+pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
     pixview_owner *owner = malloc(sizeof *owner);
     if (PIXVIEWI_UNLIKELY(!owner))
@@ -203,7 +203,7 @@ void pixview_owner_ref(pixview_owner *owner)
     (void)before;
 }
 
-PIXVIEWI_HOT void pixviewi_owner_free(pixview_owner *owner)
+void pixviewi_owner_free(pixview_owner *owner)
 {
     assert(!atomic_load(&owner->dlpack_in_use));
     free_deps(owner->deps);
@@ -220,7 +220,7 @@ static void release_and_free(pixview_owner *owner)
 
 static void defer(pixview_owner *owner);
 
-PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
+void pixview_owner_unref(pixview_owner *owner)
 {
     if (!owner)
         return;
