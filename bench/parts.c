@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "dlpack_abi.h"
+#include "descriptor/dlpack_abi.h"
 
 void Py_DecRef(void *object); // of the interpreter that loads this
 int cuModuleLoadData(void **module, const void *image);

@@ -4,7 +4,7 @@
 
 #include "api/api.h"
 #include "base/pyref.h"
-#include "dlpack_abi.h"
+#include "descriptor/dlpack_abi.h"
 #include "docs.h"
 #include "image/image.h"
 

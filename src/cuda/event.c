@@ -4,8 +4,9 @@
 // threads, deleters on threads that are about to end included. Taking and giving is one exchange.
 // After a reset of the device its events are dead: the context's number tells, and they are
 // forgotten, not destroyed.
-#include "event.h"
+#include "cuda/event.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { SLOTS = 16 };

@@ -1,7 +1,7 @@
-// Threads for large host moves: a pool that is made by the first one, none at load.
+// Threads for large host copies: a pool that is made by the first one, none at load.
 //
 // The caller takes pieces like everybody else and waits only for workers that have begun: one that is
-// slow to wake finds nothing left. Two moves at once: the second runs on its caller alone. A forked
+// slow to wake finds nothing left. Two copies at once: the second runs on its caller alone. A forked
 // child has no workers and makes its own. At exit they simply end with the process: nothing is joined,
 // so nothing can hang.
 #ifndef _GNU_SOURCE
@@ -11,11 +11,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "host/host.h"
 
 // SHARE: bytes read and written that are worth a thread. It comes some 40 us after it is called, and
 // two cores overtake one between 3 and 6 MB (docs/performance.md).

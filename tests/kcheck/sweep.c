@@ -1,7 +1,12 @@
 // Which jobs are checked: shapes, alignments and types that have gone wrong somewhere, and chance.
+#include "copy/backend.h"
+#include "copy/reference.h"
 #include "kcheck.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 static const pixview_dtype bits_of_size[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
                                              {PIXVIEW_DTYPE_UINT, 16, 1},
@@ -285,16 +290,16 @@ static void check_huge(pixview_dtype dtype, int64_t h, int64_t w, int src, int d
     gpu_upload(from, near, bytes);
     kends far = make_ends(&job, from, to), host = make_ends(&job, near, wanted);
     const char *kernel = kernel_of(&job);
-    REQUIRE_OK(pixviewi_cuda_launch_move(0, &far.move, PIXVIEW_STREAM_LEGACY, err));
+    REQUIRE_OK(pixviewi_cuda_run(0, &far.op, PIXVIEW_STREAM_LEGACY, err));
     gpu_download(got, to, bytes);
     jobs++;
-    host.move.shape[PIXVIEW_AXIS_H] = 1;
+    host.op.shape[PIXVIEW_AXIS_H] = 1;
     for (int64_t i = 0; i < 65; i++) {
-        pixviewi_move row = host.move;
+        pixviewi_copy_op row = host.op;
         int64_t y = i == 64 ? h - 1 : h * i / 64;
         row.src.data += y * row.src.strides[PIXVIEW_AXIS_H];
         row.dst.data += y * row.dst.strides[PIXVIEW_AXIS_H];
-        pixviewi_move_reference(&row);
+        pixviewi_run_reference(&row);
         for (int c = 0; c < 3; c++) {
             int64_t at = row.dst.data - wanted + (dst == PLANAR ? c * row.dst.strides[3] : 0);
             int64_t count = dst == PLANAR ? w * size : w * 3 * size;

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/module.h"
 #include "kernels/kernels.h"
 
 // A fatbin is a head (magic, version, its own size; the size of the rest) and code objects, each with a

@@ -6,10 +6,10 @@
 #include "base/errors.h"
 #include "base/image_object.h"
 #include "base/pyref.h"
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "descriptor/owner.h"
 #include "frameworks/stream_argument.h"
 #include "frameworks/streams.h"
-#include "internal.h"
 
 static int pointer_device(pv_state *st, PyObject *value, void *data, bool empty,
                           pixview_device *out)
@@ -107,7 +107,7 @@ PV_CALL(from_pointer)
     if (pv_given(a.owner) && !(image.owner = pv_pyref_owner(a.owner)))
         return NULL;
     if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
-        image.owner->home = image.stream;
+        pixviewi_owner_set_alloc_stream(image.owner, image.stream);
     PyObject *out = pv_image_new_take(st, &image, layout, stream.object);
     pixview_owner_unref(image.owner); // NULL if taken
     return out;

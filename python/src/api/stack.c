@@ -17,8 +17,12 @@
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
+#include "copy/batch.h"
+#include "copy/operation.h"
+#include "copy/run.h"
+#include "cuda/stream.h"
+#include "descriptor/image.h"
 #include "frameworks/stream_argument.h"
-#include "move.h"
 
 typedef struct stack_arguments {
     PyObject *images, *to, *layout, *src_layout, *dtype, *scale, *mean, *std, *swap_rb, *size,
@@ -255,13 +259,13 @@ static bool result_takes_stream(const settings *s, const pv_imported *out)
 }
 
 static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixview_image *dst,
-                      pixviewi_move *move)
+                      pixviewi_copy_op *move)
 {
     pixview_error err;
     pixview_status status = g->is_batch
-                                ? pixviewi_plan_convert(g->images, dst, &s->params, move, &err)
-                                : pixviewi_plan_batch_copy(g->images, (int64_t)g->count, dst,
-                                                           &s->params, "images", move, &err);
+                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
+                                : pixviewi_stack_op(g->images, (int64_t)g->count, dst, &s->params,
+                                                    "images", move, &err);
     if (status == PIXVIEW_OK)
         return 0;
     if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
@@ -270,13 +274,13 @@ static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixvie
     return -1;
 }
 
-static int run_stack(pv_state *st, const settings *s, const pixviewi_move *move,
+static int run_stack(pv_state *st, const settings *s, const pixviewi_copy_op *move,
                      const pixview_image *dst)
 {
     pixview_error err;
     pixview_status status;
     PyThreadState *gil = pv_gil_release(dst, pixview_image_on_host(dst));
-    status = pixviewi_move_run(move, dst->device, s->params.stream, &err);
+    status = pixviewi_run(move, dst->device, s->params.stream, &err);
     pv_gil_acquire(gil);
     if (status == PIXVIEW_OK)
         return 0;
@@ -285,18 +289,18 @@ static int run_stack(pv_state *st, const settings *s, const pixviewi_move *move,
 }
 
 // Checks all ends and streams together, then queues: nothing is, if anything is wrong. The result is
-// used on `consumer`; *joint tells whether that had to wait.
+// used on `consumer`; *relation tells whether that had to wait.
 static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_image *dst,
-                         pixview_stream consumer, pixviewi_joint *joint)
+                         pixview_stream consumer, pixviewi_stream_relation *relation)
 {
-    pixviewi_move move;
+    pixviewi_copy_op move;
     pixview_device device = dst->device;
     bool gpu = pixviewi_on_device(device), given_stream = s->from.has_stream;
     pixview_stream work = dst->stream;
     if (work == PIXVIEW_STREAM_NONE || work == 1)
         work = PIXVIEW_STREAM_LEGACY;
     s->params.stream = work;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (plan_stack(st, s, g, dst, &move))
         return -1;
     if (pixview_image_is_empty(dst))
@@ -304,10 +308,10 @@ static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_i
     if (!gpu)
         return run_stack(st, s, &move, dst);
     return pv_batch_relate_streams(st, g, device, work, given_stream) ||
-                   pv_stream_relate(st, device, work, consumer, given_stream, joint) ||
+                   pv_stream_relate(st, device, work, consumer, given_stream, relation) ||
                    pv_batch_wait_for_producers(st, g, device, work) ||
                    run_stack(st, s, &move, dst) || pv_batch_producers_wait(st, g, device, work) ||
-                   pv_stream_wait(st, device, work, consumer, joint)
+                   pv_stream_wait(st, device, work, consumer, relation)
                ? -1
                : 0;
 }
@@ -316,7 +320,7 @@ static PyObject *into_new(pv_state *st, settings *s, pv_batch *g, const pv_impor
 {
     pv_allocation made = {.object = NULL};
     pv_plan plan = {.kind = PV_COPY, .layout = s->layout};
-    pixviewi_joint relation;
+    pixviewi_stream_relation relation;
     PyObject *out = NULL;
     if (check_place(st, s, &like->image) ||
         (s->to.to->check && s->to.to->check(st, &like->image, &plan)))
@@ -352,9 +356,9 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);
-    pixviewi_joint joint;
+    pixviewi_stream_relation relation;
     if (check_out_fits(st, &dst->image, &like.image) ||
-        order_and_run(st, s, g, &dst->image, dst->image.stream, &joint))
+        order_and_run(st, s, g, &dst->image, dst->image.stream, &relation))
         return NULL;
     return Py_NewRef(out);
 }

@@ -9,6 +9,7 @@
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
+#include "cuda/stream.h"
 #include "frameworks/stream_argument.h"
 
 // The source as one image of it, for the plan that a conversion of that would have.
@@ -122,7 +123,7 @@ static PyObject *list_copies(pv_state *st, const pv_imported *in, const pv_optio
                              const pv_plan *plan)
 {
     pv_allocation made = {.object = NULL};
-    pixviewi_joint relation;
+    pixviewi_stream_relation relation;
     PyObject *out = NULL;
     if (allocate_batch(st, options, in, plan, &made) == 0 &&
         pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,

@@ -2,7 +2,7 @@
 
 #include "api/api.h"
 #include "base/errors.h"
-#include "cuda/cuda.h"
+#include "cuda/device.h"
 #include "frameworks/stream_argument.h"
 
 static bool is_default_stream(pixview_stream stream) { return stream <= 2; }

@@ -3,7 +3,7 @@
 #include "api/api.h"
 #include "base/args.h"
 #include "base/errors.h"
-#include "cuda/cuda.h"
+#include "cuda/device.h"
 #include "frameworks/table.h"
 
 PV_CALL(warm_up)

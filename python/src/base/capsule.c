@@ -1,7 +1,7 @@
 #include "base/capsule.h"
 
 #include "base/errors.h"
-#include "dlpack_abi.h"
+#include "descriptor/dlpack_abi.h"
 
 static void drop_versioned(PyObject *capsule)
 {

@@ -4,21 +4,19 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
-#include "cuda/cuda.h"
-#include "internal.h"
+#include "cuda/memory.h"
+#include "descriptor/owner.h"
 
-static void free_plain(pixview_owner *owner) { free(owner->held.pointers[0]); }
+static void free_plain(pixview_owner *owner) { free(*(void **)pixviewi_owner_held(owner)); }
 
 static int allocate_host(int64_t nbytes, pixview_owner **owner, void **data)
 {
     *owner = pixviewi_owner_new(free_plain);
     if (!*owner || posix_memalign(data, 64, nbytes > 0 ? (size_t)nbytes : 1) != 0) {
-        if (*owner)
-            (*owner)->held.pointers[0] = NULL;
         PyErr_NoMemory();
         return -1;
     }
-    (*owner)->held.pointers[0] = *data;
+    *(void **)pixviewi_owner_held(*owner) = *data;
     return 0;
 }
 
@@ -56,20 +54,6 @@ int pv_describe_packed(pv_state *st, const pixview_image *like, pixview_layout l
     return -1;
 }
 
-// The memory goes back to its stream, so the owner keeps that alive.
-static int keep_stream(pixview_owner *owner, PyObject *keep)
-{
-    pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
-                         .back = PIXVIEW_STREAM_NONE,
-                         .keep = Py_NewRef(keep),
-                         .drop_keep = pv_pyref_drop};
-    if (pixviewi_owner_add_use(owner, &kept))
-        return 0;
-    Py_DECREF(keep);
-    PyErr_NoMemory();
-    return -1;
-}
-
 int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,
                       pixview_device device, pixview_stream stream, PyObject *keep,
                       pixview_image *out)
@@ -80,8 +64,9 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
         device.type = PIXVIEW_DEVICE_CUDA;
     if (pv_allocate_bytes(st, pixview_image_nbytes(like), device, stream, &made.owner, &data) ||
         pv_describe_packed(st, like, layout, data, device, &made) ||
-        (keep && made.owner && device.type != PIXVIEW_DEVICE_CPU &&
-         keep_stream(made.owner, keep))) {
+        // Memory of a GPU goes back to its stream.
+        (keep && device.type != PIXVIEW_DEVICE_CPU && made.owner &&
+         pv_pyref_keep(made.owner, keep))) {
         pixview_owner_unref(made.owner);
         return -1;
     }

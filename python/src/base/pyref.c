@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "cuda/cuda.h"
-#include "internal.h"
+#include "descriptor/dlpack_abi.h"
+#include "descriptor/owner.h"
 
 // What is dropped later. An owner's is part of the owner, which goes with it.
 typedef struct node {
@@ -52,7 +52,7 @@ static void free_node(node *item)
 
 void pv_pyref_drain(void)
 {
-    pixviewi_release_postponed();
+    pixviewi_poll_deferred_owners();
     if (!atomic_load_explicit(&deferred, memory_order_relaxed))
         return;
     node *list = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
@@ -98,15 +98,11 @@ void pv_pyref_drop(void *object)
     drop_later(item);
 }
 
-static node *node_of(const pixview_owner *owner)
-{
-    _Static_assert(sizeof(node) <= sizeof owner->held, "a node fits");
-    return (node *)owner->held.pointers;
-}
+_Static_assert(sizeof(node) <= PIXVIEWI_OWNER_HELD, "a node fits");
 
 static void release_object(pixview_owner *owner)
 {
-    node *item = node_of(owner);
+    node *item = pixviewi_owner_held(owner);
     if (pixviewi_exiting()) {
         pixviewi_owner_free(owner);
     } else if (pv_gil_held()) {
@@ -125,9 +121,18 @@ pixview_owner *pv_pyref_owner(PyObject *object)
         PyErr_NoMemory();
         return NULL;
     }
-    owner->freed_by_release = true;
-    node_of(owner)->object = Py_NewRef(object);
+    pixviewi_owner_freed_by_release(owner);
+    ((node *)pixviewi_owner_held(owner))->object = Py_NewRef(object);
     return owner;
+}
+
+int pv_pyref_keep(pixview_owner *owner, PyObject *object)
+{
+    if (pixviewi_owner_keep_take(owner, Py_NewRef(object), pv_pyref_drop))
+        return 0;
+    Py_DECREF(object);
+    PyErr_NoMemory();
+    return -1;
 }
 
 // Another exporter's deleter may run Python, or assume that no exception is set.
@@ -149,7 +154,7 @@ static void release_managed(pixview_owner *owner, bool legacy)
     bool guard = pv_gil_held();
     if (guard)
         PyErr_Fetch(&type, &value, &traceback);
-    call_deleter(owner->held.pointers[0], legacy);
+    call_deleter(*(void **)pixviewi_owner_held(owner), legacy);
     if (guard)
         PyErr_Restore(type, value, traceback);
 }
@@ -160,18 +165,19 @@ static void release_legacy(pixview_owner *owner) { release_managed(owner, true);
 
 void pv_pyref_guard_deleter(pixview_owner *owner, bool legacy)
 {
-    owner->release = legacy ? release_legacy : release_versioned;
+    pixviewi_owner_set_release(owner, legacy ? release_legacy : release_versioned);
 }
 
 PyObject *pv_pyref_of(const pixview_owner *owner)
 {
-    return owner && owner->release == release_object ? node_of(owner)->object : NULL;
+    const node *item = owner ? pixviewi_owner_held_by(owner, release_object) : NULL;
+    return item ? item->object : NULL;
 }
 
 static PyObject *at_exit(PyObject *self, PyObject *ignored)
 {
     (void)self, (void)ignored;
-    pixviewi_release_postponed_now(true);
+    pixviewi_drain_deferred_owners(true);
     pv_pyref_drain();
     pixviewi_set_exiting();
     Py_RETURN_NONE;

@@ -3,13 +3,14 @@
 #define PV_CONVERT_BATCH_IMPORT_H
 
 #include "convert/stream_order.h"
+#include "cuda/stream.h"
 #include "frameworks/table.h"
 
 // A stream that some image of the list was last used on.
 typedef struct {
     pixview_stream handle;
     bool records; // an image among them has to know who used it (pv_framework.record_stream)
-    pixviewi_joint joint;
+    pixviewi_stream_relation relation;
 } pv_producer;
 
 // The images of a list, in one block. What their import took is given back by pv_batch_clear.

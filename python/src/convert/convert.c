@@ -7,6 +7,7 @@
 #include "convert/import.h"
 #include "convert/plan.h"
 #include "convert/stream_order.h"
+#include "cuda/stream.h"
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
 
@@ -49,7 +50,7 @@ static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *opti
                            const pv_plan *plan)
 {
     pv_allocation made = {.object = NULL};
-    pixviewi_joint relation;
+    pixviewi_stream_relation relation;
     PyObject *out = NULL;
     if (pv_allocate(st, options, in, plan, &made) == 0 &&
         pv_hold_pinned_source(st, in, &made.image) == 0 &&

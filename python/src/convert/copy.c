@@ -2,18 +2,18 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
+#include "cuda/stream.h"
 #include "frameworks/imported.h"
-#include "internal.h"
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
 // for it (the source may be written next), and so does the consumer.
 int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
-                       pixview_stream consumer, bool given, pixviewi_joint *relation)
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
 {
     bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
     pixview_device device = to_host ? from->device : to->device;
     pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
-    pixviewi_joint before, after;
+    pixviewi_stream_relation before, after;
     if (params.stream == PIXVIEW_STREAM_NONE)
         params.stream = PIXVIEW_STREAM_LEGACY;
     pixview_stream work = params.stream, producer = from_host ? work : from->stream;

@@ -3,11 +3,12 @@
 #define PV_CONVERT_COPY_H
 
 #include "convert/stream_order.h"
+#include "cuda/stream.h"
 
 // Queues the copy on the stream of the result's memory. `given`: the user passed a stream
 // (pv_raise_if_unorderable). *relation, which may be NULL: did the consumer have to wait?
 int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
-                       pixview_stream consumer, bool given, pixviewi_joint *relation);
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation);
 
 // An upload from pinned memory is under way when pixview_copy returns, and holds its source.
 int pv_hold_pinned_source(pv_state *st, pv_imported *in, const pixview_image *to);

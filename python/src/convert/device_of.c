@@ -2,7 +2,7 @@
 
 #include "base/errors.h"
 #include "convert/import.h"
-#include "internal.h"
+#include "descriptor/image.h"
 
 static int require_gpu(pv_state *st, pixview_device device)
 {

@@ -1,7 +1,8 @@
 #include "convert/plan.h"
 
 #include "base/errors.h"
-#include "internal.h"
+#include "descriptor/axes.h"
+#include "descriptor/status.h"
 
 // The result has the source's rank, in the order that is usual on its side.
 static pixview_layout result_layout(const pv_imported *in, const pv_options *options)

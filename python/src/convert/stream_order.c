@@ -10,81 +10,70 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
+#include "cuda/stream.h"
+#include "descriptor/owner.h"
+#include "descriptor/stream.h"
 #include "frameworks/imported.h"
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
-#include "internal.h"
 
-static pixview_stream normalize(pixview_stream stream)
+// At the release `home` waits for `consumer`. `keep`, which may be NULL, keeps both alive.
+static int add_consumer(pixview_owner *owner, int device, pixview_stream consumer,
+                        pixview_stream home, uint64_t capture, PyObject *keep)
 {
-    return stream == 1 ? PIXVIEW_STREAM_LEGACY : stream;
-}
-
-static bool same_stream(pixview_stream a, pixview_stream b) { return normalize(a) == normalize(b); }
-
-static int add_dep(pixview_owner *owner, const pixviewi_use *use)
-{
-    Py_XINCREF((PyObject *)use->keep);
-    if (pixviewi_owner_add_use(owner, use))
+    pixviewi_stream_dep dep = {.consumer = consumer,
+                               .home = home,
+                               .capture = capture,
+                               .device = device,
+                               .keepalive = Py_XNewRef(keep),
+                               .drop_keepalive = pv_pyref_drop};
+    if (!pixviewi_stream_same(consumer, home) && pixviewi_cuda_add_dep_take(owner, &dep))
         return 0;
-    Py_XDECREF((PyObject *)use->keep);
+    Py_XDECREF(keep);
+    if (pixviewi_stream_same(consumer, home))
+        return 0;
     PyErr_NoMemory();
     return -1;
 }
 
-static int add_consumer(pixview_owner *owner, int device, pixview_stream stream,
-                        pixview_stream back, uint64_t capture, PyObject *keep)
+int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream stream, PyObject *keep)
 {
-    pixviewi_use use = {.stream = stream,
-                        .back = back,
-                        .capture = capture,
-                        .device = device,
-                        .keep = keep,
-                        .drop_keep = pv_pyref_drop};
-    return same_stream(stream, back) ? 0 : add_dep(owner, &use);
+    if (stream != PIXVIEW_STREAM_NONE)
+        pixviewi_owner_set_alloc_stream(owner, stream);
+    return keep && !pixviewi_owner_deps(owner) ? pv_pyref_keep(owner, keep) : 0;
 }
 
-int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream home, PyObject *keep)
-{
-    pixviewi_use kept = {.stream = PIXVIEW_STREAM_NONE,
-                         .back = PIXVIEW_STREAM_NONE,
-                         .keep = keep,
-                         .drop_keep = pv_pyref_drop};
-    if (home != PIXVIEW_STREAM_NONE)
-        owner->home = home;
-    return keep && !owner->uses ? add_dep(owner, &kept) : 0;
-}
-
-int pv_raise_if_unorderable(pv_state *st, const pixviewi_joint *joint, bool given,
+int pv_raise_if_unorderable(pv_state *st, const pixviewi_stream_relation *relation, bool given,
                             pixview_stream producer, pixview_stream consumer)
 {
     pixview_error err;
-    if (joint->join <= PIXVIEWI_JOIN_YES || (joint->join == PIXVIEWI_JOIN_APART && !given)) {
+    if (relation->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
+        (relation->kind == PIXVIEWI_CAPTURE_MISMATCH && !given)) {
         return 0;
     }
-    (void)!pixviewi_cuda_fail_join(joint->join, producer, consumer, &err);
+    (void)!pixviewi_cuda_fail_relation(relation->kind, producer, consumer, &err);
     pv_raise(st, &err);
     return -1;
 }
 
 int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream producer,
-                     pixview_stream consumer, bool given, pixviewi_joint *joint)
+                     pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
 {
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (producer == consumer)
         return 0;
     pixview_error err;
-    if (!pixviewi_cuda_ask(device.id, producer, consumer, joint, &err))
-        return pv_raise_if_unorderable(st, joint, given, producer, consumer);
+    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, relation, &err))
+        return pv_raise_if_unorderable(st, relation, given, producer, consumer);
     pv_raise(st, &err);
     return -1;
 }
 
 int pv_stream_wait(pv_state *st, pixview_device device, pixview_stream producer,
-                   pixview_stream consumer, const pixviewi_joint *joint)
+                   pixview_stream consumer, const pixviewi_stream_relation *relation)
 {
     pixview_error err;
-    if (joint->join != PIXVIEWI_JOIN_YES ||
+    if (relation->kind != PIXVIEWI_STREAMS_ORDERABLE ||
         !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
         return 0;
     }
@@ -109,7 +98,7 @@ static int own_alone(pv_state *st, pv_imported *in)
         return -1;
     if (!(in->from->flags & PV_OURS) || !in->image.owner)
         return 0;
-    pixview_owner *alone = pixviewi_owner_wrap(in->image.owner);
+    pixview_owner *alone = pixviewi_owner_nested(in->image.owner);
     if (!alone) {
         PyErr_NoMemory();
         return -1;
@@ -149,15 +138,18 @@ static int order_apart(pv_state *st, pv_imported *in, const pv_options *options,
                        const pv_stream *consumer)
 {
     const pixview_image *image = &in->image;
-    pixviewi_joint joint;
+    pixviewi_stream_relation relation;
     pixview_error err;
-    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &joint, &err)) {
+    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &relation, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    if (pv_raise_if_unorderable(st, &joint, options->has_stream, image->stream, consumer->handle))
+    if (pv_raise_if_unorderable(st, &relation, options->has_stream, image->stream,
+                                consumer->handle))
         return -1;
-    return joint.join == PIXVIEWI_JOIN_APART ? 0 : note_uses(st, in, consumer, joint.capture);
+    return relation.kind == PIXVIEWI_CAPTURE_MISMATCH
+               ? 0
+               : note_uses(st, in, consumer, relation.capture);
 }
 
 int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
@@ -169,7 +161,7 @@ int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
         return -1;
     }
     int rc = 0;
-    if (image->stream != consumer.handle && !same_stream(image->stream, consumer.handle) &&
+    if (image->stream != consumer.handle && !pixviewi_stream_same(image->stream, consumer.handle) &&
         consumer.handle != PIXVIEW_STREAM_NONE) {
         rc = order_apart(st, in, options, &consumer);
     }
@@ -180,16 +172,17 @@ int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
 }
 
 int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
-                          const pixviewi_joint *joint, PyObject *memory_stream,
+                          const pixviewi_stream_relation *relation, PyObject *memory_stream,
                           PyObject *consumer_stream)
 {
     PyObject *keep;
-    if (pixview_image_on_host(image) || !image->owner || joint->join != PIXVIEWI_JOIN_YES)
+    if (pixview_image_on_host(image) || !image->owner ||
+        relation->kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
     if (keep_both(memory_stream, consumer_stream, &keep))
         return -1;
-    int rc =
-        add_consumer(image->owner, image->device.id, consumer, image->stream, joint->capture, keep);
+    int rc = add_consumer(image->owner, image->device.id, consumer, image->stream,
+                          relation->capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -197,32 +190,33 @@ int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
 // The stream is the consumer library's, which passes its current one unasked. It is only wrong if it is
 // outside of the capture that the Image was made in.
 static int order_shown(pv_state *st, const pixview_image *image, pixview_stream consumer,
-                       pixviewi_joint *joint)
+                       pixviewi_stream_relation *relation)
 {
     pixview_error err;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (!pixview_image_on_host(image) &&
-        pixviewi_cuda_order(image->device.id, image->stream, consumer, joint, &err)) {
+        pixviewi_cuda_order(image->device.id, image->stream, consumer, relation, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    bool given = !same_stream(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
-    return pv_raise_if_unorderable(st, joint, given, image->stream, consumer);
+    bool given =
+        !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !relation->consumer_captures;
+    return pv_raise_if_unorderable(st, relation, given, image->stream, consumer);
 }
 
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
 {
-    pixviewi_joint joint;
-    if (order_shown(st, image, consumer, &joint))
+    pixviewi_stream_relation relation;
+    if (order_shown(st, image, consumer, &relation))
         return -1;
     pixview_owner_ref(image->owner);
-    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES)
+    if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
-    pixview_owner *alone = pixviewi_owner_wrap(image->owner);
+    pixview_owner *alone = pixviewi_owner_nested(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
-    if (alone &&
-        add_consumer(alone, image->device.id, consumer, image->stream, joint.capture, keep) == 0) {
+    if (alone && add_consumer(alone, image->device.id, consumer, image->stream, relation.capture,
+                              keep) == 0) {
         return 0;
     }
     if (!alone)
@@ -244,13 +238,13 @@ static bool keeps_as_well(pv_state *st, PyObject *kept, PyObject *keep)
 static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream stream,
                   pixview_stream back, uint64_t capture, PyObject *keep)
 {
-    const pixviewi_use *use = __atomic_load_n(&owner->uses, __ATOMIC_ACQUIRE);
-    stream = stream == 2 ? PIXVIEW_STREAM_LEGACY : stream; // as pixviewi_owner_add_use keeps it
-    back = back == 2 ? PIXVIEW_STREAM_LEGACY : back;
-    for (; use; use = use->next) {
-        if (same_stream(use->stream, stream) && same_stream(use->back, back) &&
-            use->capture == capture && use->drop_keep == pv_pyref_drop &&
-            keeps_as_well(st, use->keep, keep))
+    const pixviewi_stream_dep *dep = pixviewi_owner_deps(owner);
+    stream = pixviewi_stream_on_any_thread(stream); // as the dependency keeps it
+    back = pixviewi_stream_on_any_thread(back);
+    for (; dep; dep = dep->next) {
+        if (pixviewi_stream_same(dep->consumer, stream) && pixviewi_stream_same(dep->home, back) &&
+            dep->capture == capture && dep->drop_keepalive == pv_pyref_drop &&
+            keeps_as_well(st, dep->keepalive, keep))
             return true;
     }
     return false;
@@ -259,14 +253,14 @@ static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream strea
 int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
                       pixview_stream consumer)
 {
-    pixviewi_joint joint;
-    if (order_shown(st, image, consumer, &joint))
+    pixviewi_stream_relation relation;
+    if (order_shown(st, image, consumer, &relation))
         return -1;
-    if (!image->owner || joint.join != PIXVIEWI_JOIN_YES ||
-        noted(st, image->owner, consumer, image->stream, joint.capture, NULL)) {
+    if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
+        noted(st, image->owner, consumer, image->stream, relation.capture, NULL)) {
         return 0;
     }
-    return add_consumer(image->owner, image->device.id, consumer, image->stream, joint.capture,
+    return add_consumer(image->owner, image->device.id, consumer, image->stream, relation.capture,
                         keep);
 }
 
@@ -282,11 +276,13 @@ static PyObject *source_of(const pixview_owner *owner)
 int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
                      PyObject *keep)
 {
-    pixviewi_joint joint;
+    pixviewi_stream_relation relation;
     pixview_error err;
-    if (same_stream(stream, owner->home))
+    pixview_stream home = pixviewi_owner_alloc_stream(owner);
+    if (pixviewi_stream_same(stream, home))
         return 0;
-    if (pixviewi_cuda_ask(device, stream, owner->home, &joint, &err)) { // is it a stream at all?
+    if (pixviewi_cuda_stream_relation(device, stream, home, &relation,
+                                      &err)) { // is it a stream at all?
         pv_raise(st, &err);
         return -1;
     }
@@ -295,11 +291,11 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
     if (from->record_stream && from->record_stream(st, source, device, stream))
         return -1;
     // A program may say it once for each frame.
-    if (!noted(st, owner, stream, owner->home, joint.capture, keep) &&
-        add_consumer(owner, device, stream, owner->home, joint.capture, keep))
+    if (!noted(st, owner, stream, home, relation.capture, keep) &&
+        add_consumer(owner, device, stream, home, relation.capture, keep))
         return -1;
     if (!(from->flags & PV_FREES_ON_LEGACY) ||
-        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
+        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep))
         return 0;
-    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep);
+    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep);
 }

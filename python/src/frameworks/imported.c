@@ -2,7 +2,7 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
-#include "image_init.h"
+#include "descriptor/image_init.h"
 
 static pixview_layout default_layout(const pv_framework *from, int ndim)
 {

@@ -5,7 +5,8 @@
 #include "base/errors.h"
 #include "base/plain_memory.h"
 #include "convert/copy.h"
-#include "dlpack_abi.h"
+#include "cuda/stream.h"
+#include "descriptor/dlpack_abi.h"
 #include "image/image.h"
 
 PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
@@ -140,7 +141,7 @@ static PyObject *show_copy(pv_state *st, const pixview_image *image, pixview_lay
     if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
         return NULL;
     PyObject *capsule = NULL;
-    pixviewi_joint relation;
+    pixviewi_stream_relation relation;
     if (pv_copy_on_streams(st, image, &made, ask->stream, false, &relation) == 0 &&
         pv_owner_add_consumer(&made, ask->stream, &relation, keep, NULL) == 0)
         capsule = make_capsule(st, &made, layout, ask, DL_FLAG_IS_COPIED);

@@ -9,12 +9,15 @@
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "convert/stream_order.h"
-#include "dlpack_abi.h"
+#include "cuda/memory.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "descriptor/owner.h"
+#include "descriptor/status.h"
 #include "frameworks/imported.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/table.h"
 #include "image/image.h"
-#include "internal.h"
 
 // Of the module that was imported last: the functions that make an Image get no object to find it by.
 static pv_state *newest;
@@ -96,7 +99,7 @@ static int dltensor_from_py(void *object, DlTensor *out)
     pixview_error err;
     pv_pyref_drain();
     DlTensor tensor = {.shape = self->dl_shape, .strides = self->dl_strides};
-    if (pixviewi_write_dltensor(&self->image, self->layout, &tensor, &err)) {
+    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &err)) {
         pv_raise(st, &err);
         return -1;
     }
@@ -139,7 +142,8 @@ static int to_py(DlManaged *tensor, void **out)
     in.image.stream = work.handle;
     PyObject *image = pv_image_new_take(st, &in.image, in.layout, work.object);
     if (!image)
-        in.image.owner->release = release_nothing; // the tensor stays the caller's
+        pixviewi_owner_set_release(in.image.owner,
+                                   release_nothing); // the tensor stays the caller's
     pv_imported_clear(&in);
     *out = image;
     return image ? 0 : -1;

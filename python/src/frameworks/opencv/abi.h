@@ -57,7 +57,7 @@ static inline pv_gpumat *pv_gpumat_header(PyObject *object)
 int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype);
 bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out);
 
-// Our allocator: `allocate` declines, `free` drops the pixview_owner whose gpumat_count is the
+// Our allocator: `allocate` declines, `free` drops the pixview_owner whose export count is the
 // header's refcount.
 extern pv_gpumat_allocator pv_gpumat_our_allocator;
 pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat); // of such a header; borrowed

@@ -4,8 +4,8 @@
 // the object's first word pointing behind the RTTI slot. They never throw. `free` runs once, at the
 // last header over the memory, on whatever thread that is.
 
+#include "descriptor/owner.h"
 #include "frameworks/opencv/abi.h"
-#include "internal.h"
 
 static void allocator_destroy(void *self) { (void)self; } // static objects
 
@@ -19,8 +19,7 @@ static bool decline_to_allocate(void *self, pv_gpumat *mat, int rows, int cols, 
 
 pixview_owner *pv_gpumat_counted_owner(const pv_gpumat *mat)
 {
-    char *count = (char *)mat->refcount;
-    return (pixview_owner *)(count - offsetof(pixview_owner, gpumat_count));
+    return pixviewi_owner_of_export_count(mat->refcount);
 }
 
 static void free_owner(void *self, pv_gpumat *mat)

@@ -1,14 +1,14 @@
 // Descriptor -> cv2.cuda.GpuMat that keeps the memory alive.
 //
-// A build with CUDA counts: the header names our allocator and the owner's gpumat_count, so every ROI
+// A build with CUDA counts: the header names our allocator and the owner's export count, so every ROI
 // and header copy of it holds the owner too. A stock build cannot: there the object is of our C-made
 // subtype. Where the fields may not be written, a header made by cv2's public call is copied into the
 // subtype by cv2's own copy constructor.
 
 #include "base/errors.h"
+#include "descriptor/owner.h"
 #include "frameworks/opencv/object.h"
 #include "frameworks/opencv/opencv.h"
-#include "internal.h"
 
 static int gpumat_type(pv_state *st, const pixview_image *image, int *out)
 {
@@ -70,10 +70,10 @@ static void fill_header(pv_gpumat *g, const pixview_image *image, int type)
 // OpenCV's count of all headers over one owner holds one count of the owner: the image's, for the first.
 static void count_up(pv_gpumat *g, pixview_image *image)
 {
-    pixview_owner *owner = image->owner;
-    if (__atomic_fetch_add(&owner->gpumat_count, 1, __ATOMIC_ACQ_REL) == 0)
+    int *count = pixviewi_owner_export_count(image->owner);
+    if (__atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL) == 0)
         image->owner = NULL;
-    g->refcount = &owner->gpumat_count;
+    g->refcount = count;
     g->allocator = &pv_gpumat_our_allocator;
 }
 

@@ -1,40 +1,44 @@
 // Holding a GpuMat's memory as OpenCV's own header copy does, and the owner behind a GpuMat of ours.
 
+#include "base/pyref.h"
+#include "cuda/device.h"
+#include "descriptor/owner.h"
 #include "frameworks/opencv/opencv.h"
 
-#include <string.h>
-
-#include "base/pyref.h"
-#include "cuda/cuda.h"
-#include "internal.h"
-
 static void free_gpumat_memory(void *header) { pv_gpumat_free(header); }
+
+typedef struct held_header {
+    pv_gpumat header;
+    uint64_t context;
+    int device;
+} held_header;
+_Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
 
 // The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
 // the memory is ours, by dropping the owner, which wants the GIL if it is there.
 static void release_gpumat_header(pixview_owner *owner)
 {
-    pv_gpumat *header = (pv_gpumat *)owner->held.words;
-    if (pixviewi_cuda_gone())
+    held_header *held = pixviewi_owner_held(owner);
+    pv_gpumat *header = &held->header;
+    bool ours = header->allocator == &pv_gpumat_our_allocator;
+    if (pixviewi_cuda_unusable())
         return; // OpenCV's static allocator may be gone
     if (!pv_gpumat_drop(header))
         return;
-    if (header->allocator != &pv_gpumat_our_allocator &&
-        !pixviewi_cuda_same_context(owner->device, owner->context))
-        return; // the memory went with a reset of the device
-    if (header->allocator == &pv_gpumat_our_allocator) {
+    if (ours) {
         pv_gpumat_free(header);
         return;
     }
+    if (!pixviewi_cuda_same_context(held->device, held->context))
+        return; // the memory went with a reset of the device
     PyThreadState *gil = pv_gil_held() ? PyEval_SaveThread() : NULL;
-    pixviewi_cuda_with_device(owner->device, free_gpumat_memory, header);
+    pixviewi_cuda_with_device(held->device, free_gpumat_memory, header);
     if (gil)
         PyEval_RestoreThread(gil);
 }
 
 pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
 {
-    _Static_assert(sizeof(pv_gpumat) <= sizeof(((pixview_owner *)0)->held), "a header fits");
     pv_gpumat *g = pv_gpumat_in_place(st) ? pv_gpumat_header(in->object) : NULL;
     if (!g || !g->refcount || !pv_gpumat_abi_of(st)->own_native)
         return pv_pyref_owner(in->object);
@@ -43,10 +47,10 @@ pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
         PyErr_NoMemory();
         return NULL;
     }
-    owner->device = in->image.device.id;
-    owner->context = pixviewi_cuda_context(owner->device);
+    int device = in->image.device.id;
     __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
-    memcpy(owner->held.words, g, sizeof *g);
+    *(held_header *)pixviewi_owner_held(owner) =
+        (held_header){*g, pixviewi_cuda_context(device), device};
     return owner;
 }
 

@@ -8,7 +8,7 @@
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
-#include "cuda/cuda.h"
+#include "cuda/device.h"
 #include "frameworks/imported.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/table.h"

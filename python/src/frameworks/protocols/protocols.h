@@ -2,7 +2,7 @@
 #ifndef PV_PROTOCOLS_H
 #define PV_PROTOCOLS_H
 
-#include "dlpack_abi.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/framework.h"
 
 // All read into an image as pv_framework.import does: 0, or -1 with an error.

@@ -8,9 +8,9 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "descriptor/owner.h"
 #include "frameworks/torch/torch.h"
-#include "internal.h"
 
 void pv_torch_shim_find(pv_torch_shim *shim)
 {
@@ -44,12 +44,17 @@ static bool is_current_device(const pv_torch_shim *shim, int device)
     return shim->device && shim->device(&current) == 0 && current == device;
 }
 
+typedef struct {
+    void *data;
+    int32_t (*free)(void *data);
+} held_block;
+
 // After exit began the allocator may be gone, and a fork's child has none of the memory.
 static void release_torch_bytes(pixview_owner *owner)
 {
-    int (*give)(void *) = (int (*)(void *))owner->held.pointers[1];
-    if (!pixviewi_cuda_gone())
-        (void)!give(owner->held.pointers[0]);
+    const held_block *held = pixviewi_owner_held(owner);
+    if (!pixviewi_cuda_unusable())
+        (void)!held->free(held->data);
 }
 
 bool pv_torch_shim_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner,
@@ -66,8 +71,7 @@ bool pv_torch_shim_allocate(pv_state *st, int device, int64_t nbytes, pixview_ow
         pixviewi_owner_free(made);
         return false;
     }
-    made->held.pointers[0] = *data;
-    made->held.pointers[1] = (void *)shim->free;
+    *(held_block *)pixviewi_owner_held(made) = (held_block){*data, shim->free};
     *owner = made;
     return true;
 }

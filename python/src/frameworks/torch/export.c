@@ -1,10 +1,12 @@
 // Descriptor -> torch.Tensor: through torch's exchange table, or a DLPack capsule before torch 2.10.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/capsule.h"
 #include "base/errors.h"
-#include "internal.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "descriptor/image.h"
+#include "descriptor/status.h"
+#include "frameworks/torch/torch.h"
 
 // torch's table does not initialise CUDA by itself, and its first CUDA tensor may be this one. A torch
 // without CUDA, or without a driver, says so when the tensor is used; making it is no error.
@@ -46,7 +48,7 @@ static PyObject *through_capsule(pv_state *st, const pixview_image *image, pixvi
 
 // torch may fail after it has adopted the struct, and then its deleter may have run.
 // During the call the slot has two counts, torch's and ours: what is left tells.
-static PyObject *adopt_slot(pv_state *st, const DlExchange *table, pixviewi_slot *slot)
+static PyObject *adopt_slot(pv_state *st, const DlExchange *table, pixviewi_dlpack *slot)
 {
     void *tensor = NULL;
     atomic_store_explicit(&slot->count, 2, memory_order_relaxed);
@@ -57,8 +59,8 @@ static PyObject *adopt_slot(pv_state *st, const DlExchange *table, pixviewi_slot
         return tensor;
     }
     if (atomic_load_explicit(&slot->count, memory_order_acquire) == 2)
-        pixviewi_slot_unref(slot);
-    pixviewi_slot_unref(slot);
+        pixviewi_dlpack_unref(slot);
+    pixviewi_dlpack_unref(slot);
     return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot hold this image");
 }
 
@@ -83,8 +85,8 @@ PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, const pv_plan
     if (!table)
         return export_by_capsule_take(st, image, plan->layout);
     pixview_error err;
-    pixviewi_slot *slot;
-    if (pixviewi_slot_take(image, plan->layout, &slot, &err))
+    pixviewi_dlpack *slot;
+    if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &err))
         return pv_raise(st, &err);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt_slot(st, table, slot);

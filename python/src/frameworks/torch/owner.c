@@ -5,10 +5,10 @@
 // are looked through word by word, without a layout taken for granted: a struct is ours if it names
 // our deleter, points to itself and shows the storage's memory.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/probe_memory.h"
-#include "internal.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "frameworks/torch/torch.h"
 
 enum { STORAGE_WORDS = 12, CONTEXT_WORDS = 8 };
 
@@ -23,7 +23,7 @@ static pixview_owner *owner_at(uintptr_t word, const void *data)
     if (word % sizeof(void *) || word < 4096 || !pv_probe_memory(at, &copy, sizeof copy))
         return NULL;
     if (pixviewi_dlpack_is_ours(&copy.managed, at) && copy.managed.tensor.data == data)
-        owner = ((pixviewi_slot *)at)->owner;
+        owner = ((pixviewi_dlpack *)at)->owner;
     else if (pixviewi_dlpack_legacy_is_ours(&copy.legacy, at) && copy.legacy.tensor.data == data)
         owner = pixviewi_dlpack_legacy_owner(at);
     return owner;

@@ -2,7 +2,7 @@
 #ifndef PV_TORCH_H
 #define PV_TORCH_H
 
-#include "dlpack_abi.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/table.h"
 
 // Functions of torch's stable C shim (abi.c). NULL: this torch lacks it.
