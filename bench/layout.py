@@ -2,7 +2,7 @@
 
     python bench/layout.py                 every row; needs a GPU
     python bench/layout.py --quick         batch 32 alone
-    python bench/layout.py --save          also write bench/results/layout-<gpu>-<date>.md and .png
+    python bench/layout.py --save          also write bench/results/layout-<gpu>.md and .png
 
 100 % is a device-to-device copy of the same number of bytes in the same run. Every way's result is
 checked before it is timed. How times are taken: gputime.py. The peers: peers.py. The goals:
@@ -300,12 +300,12 @@ def draw(rows, path):
 
 
 def report(facts, rows):
-    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     note = (
         "GB/s read and written, in brackets percent of the copy's speed in the same run (median over "
-        "the rounds). cv2.cuda and NPP work image by image."
+        "the rounds of one process). cv2.cuda and NPP work image by image."
     )
-    parts = ["# Layout changes", about, note, table(rows), "## Goals", layout_goals.lines(rows)]
+    parts = [machine.heading("Layout changes", facts), note, table(rows)]
+    parts += ["## Goals", layout_goals.lines(rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -316,26 +316,29 @@ def measure(torch, quick):
     for n in sizes:
         for dtype in (torch.float32, torch.float16):
             makers.append(lambda a=(n, dtype, n == 32): stack_row(torch, *a))
-    rows, begin = [], time.monotonic()
+    rows, failed, begin = [], 0, time.monotonic()
     for i, make in enumerate(makers):
-        rows.append(make())
+        try:
+            rows.append(make())
+        except Exception as error:  # the other rows are worth keeping
+            failed += 1
+            print(f"bench: row {i + 1} FAILED: {error!r}", file=sys.stderr)
         torch.cuda.empty_cache()
-        progress(
-            f"{i + 1} of {len(makers)} rows, {time.monotonic() - begin:.0f} s: {rows[-1].name}"
-        )
-    return rows
+        name = rows[-1].name if rows else ""
+        progress(f"{i + 1} of {len(makers)} rows, {time.monotonic() - begin:.0f} s: {name}")
+    return rows, failed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="batch 32 alone")
     machine.add_save(parser, "the report and the plot")
-    args = parser.parse_args()
+    args = machine.parse_known(parser, None)
     import torch
 
     if not torch.cuda.is_available():
         raise SystemExit("bench: no GPU: nothing was measured")
-    rows = measure(torch, args.quick)
+    rows, failed = measure(torch, args.quick)
     facts = machine.describe(with_gpu=True)
     text = report(facts, rows)
     print(text)
@@ -345,7 +348,8 @@ def main():
             [row for row in rows if row.name.startswith(("32 x", "stack of 32"))],
             path.with_suffix(".png"),
         )
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -58,7 +58,7 @@ def lines(rows):
     for goal, judged in found.items():
         measured = [(row, verdict) for row, verdict in judged if verdict is not None]
         misses = [(row, words) for row, (reached, words) in measured if not reached]
-        word = "?   " if not measured else "miss" if misses else "PASS"
+        word = "?   " if not measured else "MISS" if misses else "PASS"
         count = f"{len(measured) - len(misses)} of {len(measured)} rows"
         rest = len(judged) - len(measured)
         text.append(f"- {word}  {goal}: {count}" + (f", {rest} not measured" if rest else ""))
