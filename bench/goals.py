@@ -15,10 +15,13 @@ FACT = re.compile(r"^- ([^:]+): (.*)$", re.MULTILINE)
 FACTS = ("date", "commit", "gpu", "gpus visible", "driver", "cv2", "processes")
 BENCHES = ("overhead", "launch", "layout", "host")  # in this order; others have no goals
 TO_TORCH = "GpuMat -> torch (CHW), owned view"
+TO_GPUMAT = "torch -> GpuMat, owned view"
 CALLS = (  # of which the table has the nanoseconds too
     (TO_TORCH, "pixview.as_torch"),
     (TO_TORCH, "tensor.detach()"),
-    ("torch -> GpuMat, owned view", "pixview.as_gpumat"),
+    (TO_TORCH, "usual: interface, as_tensor"),
+    (TO_GPUMAT, "pixview.as_gpumat"),
+    (TO_GPUMAT, "usual, of an H,W,C tensor"),
 )
 LINE = re.compile(r"^- (stack, .*, each image): (.*) ns$", re.MULTILINE)
 
