@@ -23,7 +23,7 @@ import idle
 from rounds import progress
 
 SEVERAL = 5
-LIMIT_S = 300  # of one process
+LIMIT_S = 600  # of one process
 BEYOND = 0.03  # what a table of two builds points out
 
 

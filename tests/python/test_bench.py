@@ -143,6 +143,23 @@ def test_the_line_through_lists(bench: Any) -> None:
     assert (fixed, each) == (pytest.approx(3000), pytest.approx(10))
 
 
+def test_goals_of_layouts_over_several_processes(bench: Any, torch: Any) -> None:
+    layout, goal, way = bench("layout"), bench("layout_goals").Goal, bench("gputime").Way
+    runs = []
+    for ours in (100, 104, 110):
+        ways = [way("copy", None, [100] * 3), way("pixview", None, [ours] * 3)]
+        row = layout.Row("8 x 1080p", 1e9, ways, [goal("copy", 0.95), goal("NPP", 1)], 1)
+        runs.append({"rows": [layout.as_json(row)]})
+    (row,) = layout.pooled(runs)
+    assert layout.layout_goals.lines([row]).splitlines() == [
+        "- PASS  at least 95 % of a copy of the same bytes: 1 of 1 rows, "
+        "least 96.2 % (90.9 % to 100.0 %)",
+        "- ?     ahead of NPP: 0 of 0 rows, 1 not measured",
+    ]
+    (row,) = layout.pooled(runs[2:])
+    assert "- MISS  at least 95 %" in layout.layout_goals.lines([row])
+
+
 KCHECK = """\
 | case | kernel | us | copy us | GB/s | copy GB/s | of copy | 2-D | memset | stores | loads | least us | by | by |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
