@@ -2,8 +2,8 @@
 for a GPU's. What the host does for a view or a copy is done as it is with a GPU."""
 
 import ctypes
+import importlib.util
 import os
-import sys
 
 import machine
 import native
@@ -49,14 +49,6 @@ class Gpu:
 
 
 def why_not():
-    """Why there are no GpuMats, or None."""
-    try:
-        import cv2
-        import torch  # noqa: F401
-    except ImportError as error:
-        return str(error)
-    if "cuda" not in cv2.getBuildInformation().lower():
-        print(
-            "bench: this OpenCV is built without CUDA: its GpuMats are a subtype", file=sys.stderr
-        )
-    return None
+    """What a process would miss, or None."""
+    missing = [name for name in ("cv2", "torch") if not importlib.util.find_spec(name)]
+    return f"no {' and no '.join(missing)}" if missing else None

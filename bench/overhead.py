@@ -160,6 +160,9 @@ def main(arguments=None):
     if args.child:
         processes.write(args.child, *measure(args))
         return 0
+    missing = idle.why_not() if args.fake else None
+    if missing:
+        raise SystemExit(f"bench: nothing was measured: {missing}")
     runs, other, complete = processes.run(__file__, arguments, args)
     facts = processes.facts(args, runs)
     text = report(args, facts, runs, other)
