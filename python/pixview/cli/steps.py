@@ -13,6 +13,8 @@ import numpy as np
 
 import pixview
 
+from .sheet import Panel
+
 
 class DemoError(Exception):
     """The demo cannot run, or a check failed; the message is one clear line."""
@@ -37,13 +39,13 @@ class Record:
 
     wait: Callable[[], object] = lambda: None
     rows: list[Row] = field(default_factory=list)
-    panels: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def convert(self, name: str, source: Any, to: Any, pixels: np.ndarray, **options: Any) -> Any:
         """Convert ``source`` by ``pixview.as_<to>`` (or ``view``), check it, time it, return it.
 
-        pixels: what must come out, as a host array H,W,C or H,W. Raises DemoError if a view is not
+        pixels: the expected result, a host array H,W,C or H,W. Raises DemoError if a view is not
         at its source's address, a copy is, or a pixel differs.
         """
         function = pixview.view if to == "image" else getattr(pixview, f"as_{to}")
@@ -72,9 +74,9 @@ class Record:
         check_pixels(name, to_host(result, layout), pixels)
         self.rows.append(Row(name, shape, layout, strides, address, kind, self._nanoseconds(again)))
 
-    def panel(self, pixels: np.ndarray, caption: str) -> None:
-        """Put a picture, H,W,C or H,W of uint8 on the host, and its caption on the sheet."""
-        self.panels.append((pixels.copy(), caption))
+    def panel(self, pixels: np.ndarray, title: str, call: str, kind: str = "") -> None:
+        """Add a picture to the sheet. The arguments are those of ``Panel``; pixels are copied."""
+        self.panels.append(Panel(pixels.copy(), title, call, kind))
 
     def _nanoseconds(self, call: Callable[[], object]) -> float:
         """Median over batches of at least half a millisecond, garbage collection off."""
@@ -110,14 +112,16 @@ def describe(x: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 
 def layout_of(x: Any, rank: int) -> str:
-    """Axis order of a result of the demo, whose pixels as a host array have this rank."""
+    """Axis order of a result whose pixels, as a host array, have this rank."""
     if rank == 2:
         return "HW"
+    if rank == 4:
+        return "NCHW"
     return "CHW" if hasattr(x, "data_ptr") else "HWC"
 
 
 def to_host(x: Any, layout: str) -> np.ndarray:
-    """The pixels as a host array H,W,C or H,W, by the framework's own means."""
+    """The pixels as a host array H,W,C, H,W or N,H,W,C, by the framework's own means."""
     if hasattr(x, "download"):
         pixels: np.ndarray = x.download()
     elif hasattr(x, "data_ptr"):
@@ -126,6 +130,8 @@ def to_host(x: Any, layout: str) -> np.ndarray:
         pixels = x.get()
     else:
         pixels = np.asarray(x)
+    if layout == "NCHW":
+        return pixels.transpose(0, 2, 3, 1)
     return pixels.transpose(1, 2, 0) if layout == "CHW" else pixels
 
 
