@@ -1,6 +1,6 @@
 """The demo on a GPU: GpuMat <-> torch <-> CuPy, with work on every side.
 
-Everything runs on the legacy default stream, so nothing has to wait by hand; a download waits.
+Everything runs on the legacy default stream, so no stream has to be ordered. A download waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .steps import DemoError, Record, check_pixels
 
 
 def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
-    """photo: H,W,C of uint8. here: those of torch, cupy and cv2 that can use a GPU, one or more."""
+    """photo: H,W,C of uint8. here: the modules torch, cupy and cv2 that can use a GPU; at least one."""
     torch, cupy, cv2 = here.get("torch"), here.get("cupy"), here.get("cv2")
     if torch:
         record.wait = torch.cuda.synchronize
@@ -38,7 +38,7 @@ def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
 
 
 def _transfers(record: Record, photo: np.ndarray, torch: Any, cupy: Any) -> None:
-    """Between the host and the GPU: only because copy=True says so."""
+    """Between host and GPU, which needs copy=True."""
     if torch:
         tensor = torch.from_numpy(photo).cuda().permute(2, 0, 1)
         record.convert("torch (GPU) -> NumPy, download", tensor, "numpy", photo, copy=True)
@@ -144,10 +144,10 @@ def _vignette(xp: Any, height: int, width: int) -> Any:
 
 
 def _computes(cupy: Any, record: Record) -> bool:
-    """CuPy compiles its kernels when they are first used; not every machine has what that needs."""
+    """Can CuPy compile a kernel? It does so on first use, and some machines lack what it needs."""
     try:
         if int((cupy.arange(3) ** 2).sum()) != 5:
-            raise DemoError("CuPy computes 0 + 1 + 4 wrongly")
+            raise DemoError("CuPy computes a wrong value for 0 + 1 + 4")
         return True
     except DemoError:
         raise

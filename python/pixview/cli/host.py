@@ -1,6 +1,8 @@
-"""The demo in host memory: NumPy <-> torch, every view and every copy, each with work to see."""
+"""The demo in host memory: NumPy <-> torch, each view and copy with a visible change."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ FRAME = ((0, 0), (1, 1), (1, 1), (0, 0))  # pixels; white around each image of t
 
 
 def run(record: Record, photo: np.ndarray) -> None:
-    """photo: H,W,C of uint8; left as it is."""
+    """photo: H,W,C of uint8. Not changed."""
     record.panel(photo, "A photograph in NumPy", "frame: H,W,C of uint8")
     shared, pixels = photo.copy(), photo.copy()
     _work_on_views(record, shared, pixels)
@@ -26,7 +28,7 @@ def run(record: Record, photo: np.ndarray) -> None:
 
 
 def _work_on_views(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
-    """torch writes through its view and NumPy sees it, and the reverse. pixels: the reference."""
+    """torch writes, NumPy sees it, and the reverse. pixels: the expected result."""
     height, width = pixels.shape[:2]
     chw = record.convert("NumPy -> torch", shared, "torch", pixels)
     right = slice(2 * width // 3, None)
@@ -45,7 +47,7 @@ def _work_on_views(record: Record, shared: np.ndarray, pixels: np.ndarray) -> No
 
 
 def _work_on_a_crop(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
-    """A mosaic in a part of the photograph, made by torch through a view of that part."""
+    """A mosaic in one part of the photograph, made by torch through a view of the crop."""
     height, width = pixels.shape[:2]
     h, w = height // 3 // BLOCK * BLOCK, width // 3 // BLOCK * BLOCK
     y, x = height // 5, (width - w) // 2
@@ -62,7 +64,7 @@ def _work_on_a_crop(record: Record, shared: np.ndarray, pixels: np.ndarray) -> N
 
 
 def _copies(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
-    """Planar and back, and a copy into memory that exists already."""
+    """To planes and back, and a copy into existing memory."""
     height, width = photo.shape[:2]
     planar = record.convert("NumPy -> torch, dense", photo, "torch", photo, contiguous=True)
     record.panel(
@@ -105,7 +107,7 @@ def _one_channel(record: Record, photo: np.ndarray) -> None:
 def _batch(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
     """Four images of different sizes and kinds as one padded batch."""
     height, width = photo.shape[:2]
-    images = [
+    images: list[Any] = [
         shared,
         photo[:, width // 3 :],
         torch.from_numpy(photo[: 2 * height // 3]),
@@ -123,7 +125,8 @@ def _batch(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
     batch = stack()
     record.add("stack(4 images) -> torch", shared, batch, "copy", pixels, stack)
     small = np.pad(batch.permute(0, 2, 3, 1).numpy()[:, ::2, ::2], FRAME, constant_values=255)
-    sheet = np.vstack([np.hstack(small[:2]), np.hstack(small[2:])])
+    h, w = small.shape[1:3]
+    sheet = small.reshape(2, 2, h, w, 3).swapaxes(1, 2).reshape(2 * h, 2 * w, 3)
     record.panel(sheet, "Four sizes, one batch", "stack(images, size=(h, w))", "copy")
 
 
@@ -141,7 +144,7 @@ def _cards(planes: np.ndarray) -> np.ndarray:
 
 
 def _exchange(record: Record, photo: np.ndarray) -> None:
-    """Read-only memory, and pixview.Image in the hands of the frameworks themselves."""
+    """Read-only memory, and pixview.Image read by NumPy itself."""
     readonly = photo.copy()
     readonly.flags.writeable = False
     record.convert("NumPy (read-only) -> torch", readonly, "torch", photo)

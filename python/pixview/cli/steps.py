@@ -1,4 +1,4 @@
-"""The record of a demo: every conversion is done, checked, timed and becomes a row of the table."""
+"""The record of a demo: each conversion is run, checked, timed and added to the table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .sheet import Panel
 
 
 class DemoError(Exception):
-    """The demo cannot run, or a check failed; the message is one clear line."""
+    """The demo cannot run, or a check failed. The message is one line."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One conversion. strides: bytes. nanoseconds: host time of one call, median."""
+    """One conversion. strides: in bytes. nanoseconds: host time of one call, median."""
 
     name: str
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass
 class Record:
-    """What was done so far. wait: called after a batch of timed calls, so that GPU work is over."""
+    """All rows and panels so far. wait: called after a batch of timed calls to finish GPU work."""
 
     wait: Callable[[], object] = lambda: None
     rows: list[Row] = field(default_factory=list)
@@ -45,8 +45,8 @@ class Record:
     def convert(self, name: str, source: Any, to: Any, pixels: np.ndarray, **options: Any) -> Any:
         """Convert ``source`` by ``pixview.as_<to>`` (or ``view``), check it, time it, return it.
 
-        pixels: the expected result, a host array H,W,C or H,W. Raises DemoError if a view is not
-        at its source's address, a copy is, or a pixel differs.
+        pixels: the expected result, a host array H,W,C or H,W. Raises DemoError if a view is
+        not at its source's address, if a copy is, or if a pixel differs.
         """
         function = pixview.view if to == "image" else getattr(pixview, f"as_{to}")
         planned = {key: value for key, value in options.items() if key != "copy"}
@@ -67,7 +67,7 @@ class Record:
         pixels: np.ndarray,
         again: Callable[[], object],
     ) -> None:
-        """Check and time a conversion that was done elsewhere. again: does it once more."""
+        """Check and time a conversion that the caller ran. again: repeats it."""
         shape, strides, address = describe(result)
         layout = layout_of(result, pixels.ndim)
         check_address(name, kind, source, address)
@@ -79,7 +79,7 @@ class Record:
         self.panels.append(Panel(pixels.copy(), title, call, kind))
 
     def _nanoseconds(self, call: Callable[[], object]) -> float:
-        """Median over batches of at least half a millisecond, garbage collection off."""
+        """Median over batches of at least half a millisecond, with garbage collection off."""
         calls = max(1, 500_000 // max(self._batch(call, 1), 1))
         was_on = gc.isenabled()
         gc.disable()
@@ -99,7 +99,7 @@ class Record:
 
 
 def describe(x: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Shape, strides in bytes and address, as the framework itself tells them, not pixview."""
+    """Shape, strides in bytes and address, from the framework's own attributes."""
     if hasattr(x, "cudaPtr"):
         width, height = x.size()
         channels = x.channels()
@@ -136,20 +136,20 @@ def to_host(x: Any, layout: str) -> np.ndarray:
 
 
 def check_address(name: str, kind: str, source: Any, address: int) -> None:
-    """Raise DemoError unless exactly a view is at the address of its source."""
+    """Raise DemoError unless a view, and only a view, is at the address of its source."""
     origin = describe(source)[2]
     if (origin == address) != (kind == "view"):
-        raise DemoError(f"{name}: a {kind} at {address:#x}, its source at {origin:#x}")
+        raise DemoError(f"{name}: the {kind} is at {address:#x}, its source at {origin:#x}")
 
 
 def check_pixels(name: str, got: np.ndarray, pixels: np.ndarray, tolerance: int = 0) -> None:
     """Raise DemoError unless the two arrays are equal, up to ``tolerance`` in every value."""
     if got.shape != pixels.shape:
-        raise DemoError(f"{name}: shape {got.shape}, must be {pixels.shape}")
+        raise DemoError(f"{name}: shape {got.shape}, expected {pixels.shape}")
     wrong = np.abs(got.astype(np.int64) - pixels.astype(np.int64)) > tolerance
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DemoError(
             f"{name}: {int(wrong.sum())} wrong values, the first at {where}: "
-            f"{got[where]}, must be {pixels[where]}"
+            f"{got[where]}, expected {pixels[where]}"
         )
