@@ -53,15 +53,14 @@ def _draw(sheet: Image.Image, corner: tuple[int, int], panel: Panel, title: str)
     pen.text((x, y + TITLE + 8), panel.call, fill=GREY, font=_font(CALL))
     picture = Image.fromarray(np.ascontiguousarray(panel.pixels))
     picture.thumbnail(CELL, Image.Resampling.LANCZOS)
-    y += CAPTION
-    sheet.paste(picture, (x, y))
+    sheet.paste(picture, (x, y + CAPTION))
     if panel.kind:
         left, _, right, _ = pen.textbbox((0, 0), panel.kind, font=_font(CALL))
         _, top, _, bottom = pen.textbbox((0, 0), "Ay", font=_font(CALL))  # the same for every word
-        x, y = x + picture.width - 16 - right, y + 12
-        box = (x + left - 8, y + top - 6, x + right + 8, y + bottom + 6)
+        at = x + picture.width - 16 - right, y + CAPTION + 12
+        box = (at[0] + left - 8, at[1] + top - 6, at[0] + right + 8, at[1] + bottom + 6)
         pen.rounded_rectangle(box, radius=6, fill=BADGES[panel.kind])
-        pen.text((x, y), panel.kind, fill=BACKGROUND, font=_font(CALL))
+        pen.text(at, panel.kind, fill=BACKGROUND, font=_font(CALL))
 
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
