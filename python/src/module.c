@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/state.h"
 #include "host/host.h"
-#include "state.h"
 
 // ---- conversions -----------------------------------------------------------------------------------
 

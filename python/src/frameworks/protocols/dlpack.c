@@ -1,0 +1,239 @@
+// __dlpack__ (array API 2024.12): capsules, versioned and legacy, from any producer.
+
+#include <string.h>
+
+#include "base/state.h"
+
+// Layout and guard need the shape before the tensor is taken over.
+static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_source *src)
+{
+    if (t->ndim > 0 && !t->shape) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "the DLPack tensor has %d axes but no shape", t->ndim);
+        return -1;
+    }
+    int32_t type = t->device.type;
+    if (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&
+        type != PIXVIEW_DEVICE_CUDA_HOST && type != PIXVIEW_DEVICE_CUDA_MANAGED) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "DLPack device type %d; pixview knows CPU (1), CUDA (2), pinned (3) and managed "
+                  "(13) memory",
+                  type);
+        return -1;
+    }
+    int64_t strides[4] = {0};
+    pixview_dtype dtype = {t->dtype.code, t->dtype.bits, t->dtype.lanes};
+    for (int i = 0; i < t->ndim && i < 4 && t->strides; i++) {
+        int64_t stride = t->shape[i] > 1 ? t->strides[i] : 0; // of such an axis it means nothing
+        if (__builtin_mul_overflow(stride, pixview_dtype_size(dtype), &strides[i])) {
+            pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
+                      i, (long long)t->strides[i]);
+            return -1;
+        }
+    }
+    uintptr_t data;
+    if (__builtin_add_overflow((uintptr_t)t->data, t->byte_offset, &data)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "byte_offset=%llu from address %p leaves the address space",
+                  (unsigned long long)t->byte_offset, t->data);
+        return -1;
+    }
+    return pv_source_init(st, src, PV_OTHER, req, t->data ? (void *)data : NULL, t->ndim, t->shape,
+                          t->strides ? strides : NULL, dtype,
+                          (pixview_device){t->device.type, t->device.id});
+}
+
+int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_source *src)
+{
+    pixview_error err;
+    if (m->version.major != DL_MAJOR) { // nothing else of it may be read
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+                  "the DLPack tensor has version %u.%u; pixview knows 1.x", m->version.major,
+                  m->version.minor);
+        return -1;
+    }
+    if (peek(st, &m->tensor, req, src))
+        return -1;
+    src->copied = m->flags & DL_FLAG_IS_COPIED;
+    if (m->flags & DL_FLAG_READ_ONLY)
+        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+    if (req->planning)
+        return 0;
+    if (pixview_image_from_dlpack_take(m, src->layout, &src->image, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    pv_guard_deleter(src->image.owner, false);
+    src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
+    return 0;
+}
+
+static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_request *req,
+                          pv_source *src)
+{
+    if (pv_import_managed(st, m, req, src))
+        return -1;
+    // From here on the owner calls the deleter.
+    return req->planning ? 0 : PyCapsule_SetName(capsule, "used_dltensor_versioned");
+}
+
+static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, const pv_request *req,
+                       pv_source *src)
+{
+    pixview_error err;
+    if (peek(st, &m->tensor, req, src))
+        return -1;
+    if (req->planning)
+        return 0;
+    if (pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    pv_guard_deleter(src->image.owner, true);
+    src->image.stream = PIXVIEW_STREAM_NONE;
+    return PyCapsule_SetName(capsule, "used_dltensor");
+}
+
+int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src)
+{
+    if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        return take_versioned(st, capsule, PyCapsule_GetPointer(capsule, "dltensor_versioned"), req,
+                              src);
+    }
+    if (PyCapsule_IsValid(capsule, "dltensor")) {
+        return take_legacy(st, capsule, PyCapsule_GetPointer(capsule, "dltensor"), req, src);
+    }
+    const char *name = PyCapsule_GetName(capsule);
+    PyErr_Clear();
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "the capsule is named '%s' instead of 'dltensor' or 'dltensor_versioned'%s",
+              name ? name : "",
+              name && strncmp(name, "used_", 5) == 0 ? ": it was consumed before" : "");
+    return -1;
+}
+
+// -1 with an error; else the device, CPU if the object does not say.
+static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
+{
+    *out = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
+    PyObject *pair = PyObject_CallMethodNoArgs(x, st->s___dlpack_device__);
+    int ok = pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2;
+    long type = ok ? PyLong_AsLong(PyTuple_GET_ITEM(pair, 0)) : 0;
+    long id = ok ? PyLong_AsLong(PyTuple_GET_ITEM(pair, 1)) : 0;
+    *out = (pixview_device){(int32_t)type, (int32_t)id};
+    ok = ok && type == out->type && id == out->id;
+    Py_XDECREF(pair);
+    if (ok && !PyErr_Occurred())
+        return 0;
+    pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack_device__() of a %s object fails",
+                  Py_TYPE(x)->tp_name);
+    return -1;
+}
+
+// Did the producer not know a keyword? An error of ours, from further down, is another matter: asking
+// again for each would take three times as long at every level.
+static bool unknown_keyword(pv_state *st)
+{
+    return PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(st->Error);
+}
+
+// Keywords that an older producer does not know make it raise TypeError: ask again with fewer.
+static PyObject *ask_capsule(pv_state *st, PyObject *x, PyObject *stream)
+{
+    PyObject *args[] = {x, stream ? stream : st->dlpack_version, st->dlpack_version};
+    PyObject *capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1,
+                                                  stream ? st->kw_stream_version : st->kw_version);
+    if (capsule || !unknown_keyword(st))
+        return capsule;
+    if (stream) {
+        PyErr_Clear();
+        capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1, st->kw_stream);
+        if (capsule || !unknown_keyword(st))
+            return capsule;
+    }
+    PyErr_Clear();
+    return PyObject_VectorcallMethod(st->s___dlpack__, args, 1, NULL);
+}
+
+// What to pass as stream=: on CUDA the consumer's, with the legacy one written as 1 (0 is not allowed).
+static PyObject *stream_argument(pixview_stream stream)
+{
+    if (stream == PIXVIEW_STREAM_NONE)
+        return PyLong_FromLong(-1);
+    return PyLong_FromUnsignedLongLong(stream == 0 ? 1 : stream);
+}
+
+// JAX's arrays never change, but its capsules (0.10) are of the old kind, which cannot say so.
+static bool never_changes(PyObject *x)
+{
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(x), "__module__");
+    const char *name = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+    bool jax = name && strncmp(name, "jaxlib.", 7) == 0;
+    Py_XDECREF(module);
+    PyErr_Clear();
+    return jax;
+}
+
+// A producer that says another place than its tensor has was told the wrong stream, or none.
+static int check_place(pv_state *st, PyObject *x, pixview_device said, const pixview_image *image)
+{
+    pixview_image shown = {.device = said};
+    bool host = pixview_image_on_host(&shown);
+    if (PIXVIEWI_LIKELY(host == pixview_image_on_host(image) &&
+                        (host || said.id == image->device.id))) {
+        return 0;
+    }
+    pv_raisef(
+        st, PIXVIEW_E_DEVICE,
+        "a %s object says that it is on DLPack device (%d, %d), and gives a tensor on (%d, %d)",
+        Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
+        (int)image->device.id);
+    return -1;
+}
+
+// Destructors of capsules may run Python, or assume that no exception is set.
+static void drop_capsule(PyObject *capsule)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_DECREF(capsule);
+    PyErr_Restore(type, value, traceback);
+}
+
+int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+{
+    pixview_device device;
+    pv_stream consumer = {0, NULL};
+    if (ask_device(st, x, &device) || pv_consumer_stream(st, req, device, &consumer))
+        return -1;
+    bool cuda = device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED;
+    PyObject *stream = cuda ? stream_argument(consumer.handle) : NULL;
+    if (cuda && !stream)
+        return -1;
+    PyObject *capsule = ask_capsule(st, x, stream);
+    Py_XDECREF(stream);
+    if (!capsule) {
+        Py_XDECREF(consumer.object);
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "__dlpack__() of a %s object fails",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
+    int rc = -1;
+    if (PyCapsule_CheckExact(capsule)) {
+        rc = pv_import_capsule(st, capsule, req, src);
+        if (rc == 0)
+            rc = check_place(st, x, device, &src->image);
+        if (rc == 0 && never_changes(x))
+            src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+        // An Image lives on: what uses it next waits for the stream that the producer was told.
+        if (rc == 0 && req->to == PV_IMAGE && !req->has_stream && cuda) {
+            src->image.stream = consumer.handle;
+            src->stream_object = Py_XNewRef(consumer.object);
+        }
+    } else {
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+                  "__dlpack__() of a %s object gave a %s object instead of a capsule",
+                  Py_TYPE(x)->tp_name, Py_TYPE(capsule)->tp_name);
+    }
+    drop_capsule(capsule);
+    Py_XDECREF(consumer.object);
+    return rc;
+}

@@ -1,0 +1,69 @@
+// What torch's stable C shim has where its exchange table takes longer: the current stream, and GPU
+// memory of the caching allocator without a tensor around it (bench/parts.py).
+//
+// The memory goes the way of torch.empty's: of the current device, for its current stream, in the pool
+// of a capture or of a MemPool where one is set; and back on any thread, without the GIL, as a tensor's
+// storage goes.
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "base/state.h"
+
+void pv_torch_shim_find(pv_torch_shim *shim)
+{
+    // NOLOAD: NULL if torch is built without CUDA. What is found is never unloaded.
+    void *library = dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
+    *shim = (pv_torch_shim){.ready = false};
+    if (!library)
+        return;
+    *(void **)&shim->stream = dlsym(library, "aoti_torch_get_current_cuda_stream");
+    *(void **)&shim->device = dlsym(library, "aoti_torch_get_current_device_index");
+    if (getenv("PYTORCH_NO_CUDA_MEMORY_CACHING")) // of which the shim knows nothing
+        return;
+    *(void **)&shim->allocate = dlsym(library, "aoti_torch_cuda_caching_allocator_raw_alloc");
+    *(void **)&shim->free = dlsym(library, "aoti_torch_cuda_caching_allocator_raw_delete");
+}
+
+bool pv_torch_memory_used(const pv_state *st)
+{
+    const pv_torch_shim *shim = &st->torch_shim;
+    return shim->ready && shim->allocate && shim->free && !st->torch_memory_off;
+}
+
+// They take no device. torch's own word counts: it may be ahead of the driver's context.
+static bool is_current(const pv_torch_shim *shim, int device)
+{
+    int count;
+    int32_t current;
+    if (pixviewi_cuda_device_count(&count, NULL) == PIXVIEW_OK && count == 1)
+        return true;
+    return shim->device && shim->device(&current) == 0 && current == device;
+}
+
+// After exit began the allocator may be gone, and a fork's child has none of the memory.
+static void release(pixview_owner *owner)
+{
+    int (*give)(void *) = (int (*)(void *))owner->held.pointers[1];
+    if (!pixviewi_cuda_gone())
+        (void)!give(owner->held.pointers[0]);
+}
+
+bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner, void **data)
+{
+    const pv_torch_shim *shim = &st->torch_shim;
+    if (!pv_torch_memory_used(st) || !is_current(shim, device))
+        return false;
+    pixview_owner *made = pixviewi_owner_new(release);
+    if (!made)
+        return false;
+    if (shim->allocate((uint64_t)nbytes, data) != 0 || !*data) {
+        *data = NULL;
+        pixviewi_owner_free(made);
+        return false;
+    }
+    made->held.pointers[0] = *data;
+    made->held.pointers[1] = (void *)shim->free;
+    *owner = made;
+    return true;
+}
