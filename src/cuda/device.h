@@ -23,7 +23,7 @@ static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *p
                                                                    pixview_error *err)
 {
     *device = 0;
-    return PIXVIEWI_LIKELY(atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed))
+    return atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed)
                ? PIXVIEW_OK
                : pixviewi_cuda_query_pointer(ptr, device, err);
 }

@@ -32,7 +32,7 @@ pixview_status pixviewi_event_take(pixviewi_scope *scope, int device, pixviewi_e
 {
     uint64_t context = pixviewi_scope_live_context(scope);
     *out = take_pooled(device, context);
-    if (PIXVIEWI_LIKELY(*out))
+    if (*out)
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_relax(scope, err);
     if (status != PIXVIEW_OK)

@@ -126,7 +126,7 @@ pixview_status pixviewi_cuda_check_work(const pixviewi_scope *scope, pixview_str
     pixview_status status = PIXVIEW_OK;
     if (pixviewi_stream_is_legacy(stream))
         status = query_capture(scope->driver, stream, &found, err);
-    if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
+    if (status != PIXVIEW_OK || !found.blocked)
         return status;
     return refuse_legacy(err);
 }

@@ -142,16 +142,16 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
 {
     const pixviewi_axes *axes = &pixviewi_layouts[layout];
     int64_t itemsize = pixviewi_itemsize(image);
-    if (PIXVIEWI_UNLIKELY(pixviewi_has_absent(image, axes)))
+    if (pixviewi_has_absent(image, axes))
         return pixviewi_fail_absent(image, axes, err);
     // The shift is exact, so the sign does not matter.
     int shift = __builtin_ctzll((unsigned long long)itemsize);
     int64_t all = pixviewi_order_axes(image, axes, itemsize, shift, tensor->shape, tensor->strides);
-    if (PIXVIEWI_UNLIKELY((all & (itemsize - 1)) != 0))
+    if ((all & (itemsize - 1)) != 0)
         return fail_stride(image, axes, itemsize, err);
     assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0 && axes->rank >= 2);
     tensor->data = image->data;
-    if (PIXVIEWI_UNLIKELY(pixview_image_is_empty(image)))
+    if (pixview_image_is_empty(image))
         tensor->data = NULL; // as dlpack.h says
     tensor->device = (DlDevice){image->device.type, image->device.id};
     tensor->ndim = axes->rank;
@@ -170,7 +170,7 @@ static void delete_struct(DlManaged *self) { pixviewi_dlpack_unref(self->manager
 
 static void free_struct(pixviewi_dlpack *dlpack)
 {
-    if (PIXVIEWI_LIKELY(dlpack->embedded))
+    if (dlpack->embedded)
         pixviewi_owner_return_dlpack(dlpack->owner);
     else
         free(dlpack);
@@ -221,7 +221,7 @@ pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout lay
                                         pixviewi_dlpack **out, pixview_error *err)
 {
     pixview_status status = make_struct(image, layout, true, out, err);
-    if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
+    if (status == PIXVIEW_OK)
         image->owner = NULL;
     return status;
 }
@@ -231,7 +231,7 @@ void pixviewi_dlpack_unref(pixviewi_dlpack *dlpack)
     if (!dlpack)
         return;
     int count = atomic_load_explicit(&dlpack->count, memory_order_acquire);
-    if (PIXVIEWI_UNLIKELY(count != 1))
+    if (count != 1)
         count = atomic_fetch_sub_explicit(&dlpack->count, 1, memory_order_acq_rel);
     assert(count == 1 || count == 2);
     if (count != 1)

@@ -84,8 +84,7 @@ void pixviewi_drain_deferred_owners(bool all);
 extern atomic_int pixviewi_deferred_owners; // how many there are
 static inline void pixviewi_poll_deferred_owners(void)
 {
-    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) >
-                          0))
+    if (atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) > 0)
         pixviewi_drain_deferred_owners(false);
 }
 
