@@ -69,20 +69,12 @@ static int count_threads(void)
     return cores < DEFAULT_MOST ? cores : DEFAULT_MOST;
 }
 
-static atomic_int asked, counted;
-static atomic_llong asked_share;
-
-void pixviewi_host_set_threads(int count, int64_t share)
-{
-    atomic_store(&asked, count < MOST_THREADS ? count : MOST_THREADS);
-    atomic_store(&asked_share, share);
-}
-
 static int allowed(void)
 {
-    int count = atomic_load_explicit(&asked, memory_order_relaxed);
+    static atomic_int counted;
+    int count = atomic_load_explicit(&pixviewi_host_hooks.threads, memory_order_relaxed);
     if (count > 0)
-        return count;
+        return count < MOST_THREADS ? count : MOST_THREADS;
     count = atomic_load_explicit(&counted, memory_order_relaxed);
     if (count == 0) {
         count = count_threads();
@@ -93,7 +85,7 @@ static int allowed(void)
 
 int pixviewi_host_threads(int64_t bytes)
 {
-    int64_t share = atomic_load_explicit(&asked_share, memory_order_relaxed);
+    int64_t share = atomic_load_explicit(&pixviewi_host_hooks.share, memory_order_relaxed);
     int64_t most = bytes / (share > 0 ? share : SHARE);
     if (most < 2)
         return 1;
