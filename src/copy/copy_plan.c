@@ -30,6 +30,7 @@ static int plan_sort_axes(const int64_t shape[4], const int64_t src_strides[4],
             axes[at] = axes[at - 1];
         axes[at] = next;
     }
+    assert(count <= 4);
     plan->src = from;
     plan->dst = to;
     return count;

@@ -103,6 +103,7 @@ uint64_t pixviewi_context_seen(int device)
 
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)
 {
+    assert(scope->driver); // entered
     if (scope->relaxed)
         return PIXVIEW_OK;
     scope->mode = CU_MODE_RELAXED;

@@ -201,10 +201,17 @@ static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pi
     dlpack->managed.tensor.shape = dlpack->shape;
     dlpack->managed.tensor.strides = dlpack->strides;
     pixview_status status = write_tensor(image, layout, &dlpack->managed.tensor, err);
-    if (status != PIXVIEW_OK)
+    if (status != PIXVIEW_OK) {
         free_struct(dlpack);
-    else
-        *out = dlpack;
+        return status;
+    }
+    const DlTensor *tensor = &dlpack->managed.tensor;
+    assert(tensor->ndim == pixview_layout_rank(layout) && tensor->shape == dlpack->shape);
+    assert((uintptr_t)tensor->data %
+               (uintptr_t)(tensor->dtype.bits < 64 ? tensor->dtype.bits / 8 : 8) ==
+           0);
+    (void)tensor;
+    *out = dlpack;
     return status;
 }
 

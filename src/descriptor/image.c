@@ -5,7 +5,9 @@
 // empty) are those of a packed NHWC image, so that later checks need no special case for them.
 // pixview_image_init and _check_interleaved are on the path of every view: no printf on success.
 #include "descriptor/axes.h"
+
 #include "descriptor/image_init.h"
+#include <assert.h>
 
 enum { N = PIXVIEW_AXIS_N, H = PIXVIEW_AXIS_H, W = PIXVIEW_AXIS_W, C = PIXVIEW_AXIS_C };
 
@@ -123,6 +125,7 @@ __attribute__((noinline)) static pixview_status normalize(pixview_image *image, 
                                                           pixview_error *err)
 {
     static const uint8_t canonical[4] = {N, H, W, C};
+    assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0);
     const int64_t *shape = image->shape;
     if ((shape[N] | shape[H] | shape[W] | shape[C]) < 0)
         return fail_negative(image, axes, err);

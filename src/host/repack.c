@@ -1,5 +1,6 @@
 // Bits from one box to another of the same element type: the axes are sorted by the destination and
 // merged, what is dense on both ends becomes one wider element, and the innermost axes choose a loop.
+#include <assert.h>
 #include <string.h>
 
 #include "host/host.h"
@@ -299,6 +300,7 @@ static void move_block(const bits_job *job, const bits_plane *plane, int64_t xs,
     bits_plane part = *plane;
     part.x.extent = xs;
     part.y.extent = ys;
+    assert(xs > 0 && ys > 0 && xs * ys * job->size <= BUFFER);
     if (plane->gather)
         src = gather(job, &part, in, src);
     if (!plane->scatter) {
@@ -411,6 +413,7 @@ static bits_plane choose(bits_job *job)
     plane.loop = BLOCKS;
     if (typed)
         choose_dense(job, &plane);
+    assert(plane.loop == BLOCKS || (plane.size >= 0 && plane.size < PIXVIEWI_SIZES));
     return plane;
 }
 
@@ -418,6 +421,7 @@ static bits_plane choose(bits_job *job)
 static void walk(const bits_job *job, const bits_plane *plane)
 {
     axis outer[3] = {{1, 0, 0}, {1, 0, 0}, {1, 0, 0}};
+    assert(job->count >= 0 && job->count <= 3);
     for (int k = 0; k < job->count; k++)
         outer[k] = job->axes[k];
     for (int64_t i = 0; i < outer[0].extent; i++)

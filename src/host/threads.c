@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <assert.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -130,6 +131,7 @@ static void *serve(void *unused)
         while (pool.open == 0)
             pthread_cond_wait(&pool.wake, &pool.lock);
         pool_job *job = pool.job;
+        assert(pool.job && pool.running < pool.workers);
         pool.open--;
         pool.running++;
         pthread_mutex_unlock(&pool.lock);
