@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-#include "base/state.h"
+#include "api/api.h"
+#include "cuda/device.h"
+#include "cuda/module.h"
 #include "kernels/kernels.h"
 
 // A fatbin is a head (magic, version, its own size; the size of the rest) and code objects, each with a
@@ -80,47 +82,26 @@ static PyObject *driver_row(void)
     return devices ? Py_BuildValue("{sisN}", "version", version, "devices", devices) : NULL;
 }
 
-static PyObject *gpumat_row(pv_state *st)
+static int add_row(PyObject *dict, const char *name, PyObject *value)
 {
-    pv_frameworks_find(st);
-    if (!st->gpumat_type)
-        Py_RETURN_NONE;
-    if (pv_gpumat_check(st)) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        PyObject *row = Py_BuildValue("{sOsOsssssS}", "cuda", Py_False, "cn_shift", Py_None, "read",
-                                      "none", "own", "none", "reason", value ? value : Py_None);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(traceback);
-        return row;
-    }
-    const pv_gpumat_abi *abi = &st->gpumat;
-    bool in_place = pv_gpumat_in_place(abi);
-    return Py_BuildValue("{sOsissssss}", "cuda", abi->cuda ? Py_True : Py_False, "cn_shift",
-                         abi->cn_shift, "read", in_place ? "struct" : "public", "own",
-                         in_place && abi->own_native ? "native" : "subtype", "reason",
-                         abi->forced_public ? "forced by a test" : abi->reason);
+    int rc = value ? PyDict_SetItemString(dict, name, value) : -1;
+    Py_XDECREF(value);
+    return rc;
 }
 
 PyObject *pv_doctor(PyObject *module, PyObject *ignored)
 {
     (void)ignored;
     pv_state *st = pv_get_state(module);
-    PyObject *version = PyObject_GetAttrString(module, "__version__");
-    PyObject *driver = driver_row();
-    PyObject *gpumat = driver ? gpumat_row(st) : NULL;
-    PyObject *code = gpumat ? code_list() : NULL;
-    if (!version || !code) {
-        Py_XDECREF(version);
-        Py_XDECREF(driver);
-        Py_XDECREF(gpumat);
-        return NULL;
-    }
-    const char *torch = !st->tensor_type ? NULL : pv_torch_by_table(st) ? "table" : "attributes";
-    const char *cupy = !st->cupy_type ? NULL : pv_cupy_in_place(st) ? "struct" : "attributes";
-    return Py_BuildValue("{sNsOsNsNsNszszsO}", "version", version, "kernels",
-                         pixviewi_cuda_has_kernels() ? Py_True : Py_False, "code", code, "driver",
-                         driver, "gpumat", gpumat, "torch", torch, "cupy", cupy, "torch_memory",
-                         pv_torch_memory_used(st) ? Py_True : Py_False);
+    PyObject *dict = PyDict_New();
+    pv_frameworks_find(st);
+    bool failed = !dict ||
+                  add_row(dict, "version", PyObject_GetAttrString(module, "__version__")) ||
+                  add_row(dict, "kernels", PyBool_FromLong(pixviewi_cuda_has_kernels())) ||
+                  add_row(dict, "code", code_list()) || add_row(dict, "driver", driver_row());
+    for (int i = 0; i < PV_FRAMEWORK_COUNT && !failed; i++)
+        failed = pv_frameworks[i]->report && pv_frameworks[i]->report(st, dict);
+    if (failed)
+        Py_CLEAR(dict);
+    return dict;
 }

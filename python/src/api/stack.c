@@ -7,51 +7,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "convert/allocate.h"
 #include "convert/batch_import.h"
+#include "convert/copy.h"
+#include "convert/import.h"
+#include "convert/plan.h"
 #include "copy/batch.h"
 #include "copy/run.h"
+#include "cuda/stream.h"
+#include "descriptor/image.h"
+#include "frameworks/stream_argument.h"
 
-const char pv_stack_doc[] =
-    "stack($module, /, images, *, to='torch', layout='NCHW', src_layout=None, dtype=None,\n"
-    "      scale=None, mean=None, std=None, swap_rb=False, size=None, pad_value=0, out=None,\n"
-    "      stream=None)\n--\n\n"
-    "Many images as one batch, converted on the way: one kernel launch on a GPU.\n\n"
-    "images: a sequence (or iterator) of images that as_torch takes, mixed as you like; or one "
-    "batch\n"
-    "   of 4 axes. All of one element type, on one device, and of one size unless size= is given.\n"
-    "to: 'torch', 'cupy', 'numpy', 'image', or 'gpumat' for a single image. The result is where "
-    "the\n"
-    "   images are, on their GPU or in host memory: there is no device=. layout: axes of the\n"
-    "   result, 'NCHW' or 'NHWC'. src_layout: axes of every image, by default those usual where "
-    "it\n"
-    "   comes from.\n"
-    "scale, mean, std: the result is (pixel * scale - mean) / std; mean and std are one number, or "
-    "one\n"
-    "   per channel of the result. swap_rb: channels 0 and 2 change places before that.\n"
-    "dtype: of the result: float16, bfloat16, float32, uint8 (rounded, saturated), or the images'\n"
-    "   own. None: the images' own, or float32 when scale, mean or std is given.\n"
-    "size: (H, W) of the result; smaller images lie top left on a canvas of pad_value, which is "
-    "in\n"
-    "   units of the images and normalised like a pixel.\n"
-    "out: a batch to write into, and then what is returned; `to` is not looked at. layout= names "
-    "its\n"
-    "   axes (an Image has its own).\n"
-    "stream: of GpuMats, raw pointers and Images among the ends; None is the legacy default "
-    "stream.\n\n"
-    "Errors are raised before anything is queued, out is untouched then: LayoutError (no image, "
-    "sizes\n"
-    "that differ, mean or std of another length, zero or not finite, overlap), DtypeError, "
-    "DeviceError,\n"
-    "ReadOnlyError, CudaError, UnsupportedError.";
-
-typedef struct {
+typedef struct stack_arguments {
     PyObject *images, *to, *layout, *src_layout, *dtype, *scale, *mean, *std, *swap_rb, *size,
         *pad_value, *out, *stream;
-} arguments;
+} stack_arguments;
 
-typedef struct {
-    pv_request from; // of each image
-    pv_request to;   // of the result
+typedef struct settings {
+    pv_options from; // of each image
+    pv_options to;   // of the result
     pixview_layout layout;
     bool layout_given, dtype_given, values_given;
     pixview_dtype dtype;
@@ -59,8 +38,6 @@ typedef struct {
     pixview_convert_params params;
     double mean[PIXVIEWI_MAX_CHANNELS], std[PIXVIEWI_MAX_CHANNELS];
 } settings;
-
-static bool given(PyObject *value) { return value && value != Py_None; }
 
 // ---- arguments --------------------------------------------------------------------------------
 
@@ -75,7 +52,7 @@ static bool is_no_list(PyObject *value)
 static int parse_entries(pv_state *st, const char *what, PyObject *value, double *out, int *count)
 {
     *count = 0;
-    if (!given(value))
+    if (!pv_given(value))
         return 0;
     if (is_no_list(value)) {
         pv_raise_python(PyExc_TypeError, "%s=%R is not a number, or a sequence of numbers", what,
@@ -105,23 +82,23 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
     return rc;
 }
 
-static void spread(double *entries, int count, int channels)
+static void repeat_first(double *entries, int count, int channels)
 {
     for (int i = 1; i < channels && count == 1; i++)
         entries[i] = entries[0];
 }
 
-static int parse_values(pv_state *st, const arguments *a, settings *s)
+static int parse_values(pv_state *st, const stack_arguments *a, settings *s)
 {
     int means, stds;
     s->params.struct_size = sizeof s->params;
-    s->values_given = given(a->scale) || given(a->mean) || given(a->std);
-    if ((given(a->scale) && pv_parse_number(st, "scale", a->scale, false, &s->params.scale)) ||
+    s->values_given = pv_given(a->scale) || pv_given(a->mean) || pv_given(a->std);
+    if ((pv_given(a->scale) && pv_parse_number(st, "scale", a->scale, false, &s->params.scale)) ||
         parse_entries(st, "mean", a->mean, s->mean, &means) ||
         parse_entries(st, "std", a->std, s->std, &stds) ||
         pv_parse_bool("swap_rb", a->swap_rb, &s->params.swap_rb))
         return -1;
-    if (given(a->scale) && s->params.scale == 0) {
+    if (pv_given(a->scale) && s->params.scale == 0) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
                   "scale=0 would make all pixels the same; leave it out to keep them");
         return -1;
@@ -131,18 +108,18 @@ static int parse_values(pv_state *st, const arguments *a, settings *s)
         return -1;
     }
     s->params.channels = means > stds ? means : stds;
-    spread(s->mean, means, s->params.channels);
-    spread(s->std, stds, s->params.channels);
+    repeat_first(s->mean, means, s->params.channels);
+    repeat_first(s->std, stds, s->params.channels);
     s->params.mean = means ? s->mean : NULL;
     s->params.std = stds ? s->std : NULL;
     return 0;
 }
 
-static int parse_size(pv_state *st, const arguments *a, settings *s)
+static int parse_size(pv_state *st, const stack_arguments *a, settings *s)
 {
     int count = 0;
-    s->params.pad = given(a->size);
-    if (given(a->pad_value) &&
+    s->params.pad = pv_given(a->size);
+    if (pv_given(a->pad_value) &&
         pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value))
         return -1;
     int64_t size[4];
@@ -161,25 +138,16 @@ static int parse_size(pv_state *st, const arguments *a, settings *s)
     return -1;
 }
 
-static int parse_stream(pv_state *st, PyObject *stream, pv_request *req)
+static int parse_stack(pv_state *st, const stack_arguments *a, settings *s)
 {
-    req->has_stream = given(stream);
-    req->stream = PIXVIEW_STREAM_LEGACY;
-    if (!req->has_stream)
-        return 0;
-    req->stream_object = PyLong_Check(stream) ? NULL : stream; // an int is the caller's to keep
-    return pv_parse_stream(st, stream, &req->stream);
-}
-
-static int parse(pv_state *st, const arguments *a, settings *s)
-{
-    s->from = (pv_request){.to = PV_TORCH, .copy = -1};
-    if ((a->to && pv_parse_kind("to", a->to, &s->from.to)) ||
+    s->from = (pv_options){.to = PV_STACK_DEFAULT, .copy = -1};
+    if ((a->to && pv_parse_framework("to", a->to, &s->from.to)) ||
         pv_parse_layout(st, "layout", a->layout, &s->layout) ||
         pv_parse_layout(st, "src_layout", a->src_layout, &s->from.src_layout) ||
-        parse_stream(st, a->stream, &s->from) || parse_values(st, a, s) || parse_size(st, a, s))
+        pv_parse_stream_option(st, a->stream, &s->from) || parse_values(st, a, s) ||
+        parse_size(st, a, s))
         return -1;
-    s->dtype_given = given(a->dtype);
+    s->dtype_given = pv_given(a->dtype);
     if (s->dtype_given && pv_parse_dtype(st, a->dtype, &s->dtype))
         return -1;
     s->layout_given = s->layout != PIXVIEW_LAYOUT_NONE;
@@ -197,21 +165,20 @@ static int parse(pv_state *st, const arguments *a, settings *s)
 
 // ---- out= -------------------------------------------------------------------------------------
 
-static int import_out(pv_state *st, PyObject *out, const settings *s, pv_source *dst)
+static int import_out(pv_state *st, PyObject *out, const settings *s, pv_imported *dst)
 {
-    pv_request req = s->from;
-    pv_kind kind = pv_kind_of(st, out);
-    bool own_axes = kind == PV_IMAGE || kind == PV_GPUMAT;
-    req.src_layout = own_axes && !s->layout_given ? PIXVIEW_LAYOUT_NONE : s->layout;
-    req.src_name = "layout";
-    pv_source_begin(dst, out);
-    if (!pv_import(st, out, &req, dst))
-        return pv_check_dst(st, "out", dst);
-    pv_name_argument(st, "out=");
+    pv_options options = s->from;
+    bool own_axes = pv_framework_of(st, out)->flags & PV_OWN_AXES;
+    options.src_layout = own_axes && !s->layout_given ? PIXVIEW_LAYOUT_NONE : s->layout;
+    options.src_name = "layout";
+    pv_imported_begin(dst, out);
+    if (!pv_import(st, out, &options, dst))
+        return pv_check_writable(st, "out", dst);
+    pv_errors_prefix(st, "out=");
     return -1;
 }
 
-static int check_out(pv_state *st, const pixview_image *out, const pixview_image *wanted)
+static int check_out_fits(pv_state *st, const pixview_image *out, const pixview_image *wanted)
 {
     const int64_t *a = out->shape, *b = wanted->shape;
     if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2] || a[3] != b[3]) {
@@ -244,8 +211,7 @@ static int check_out(pv_state *st, const pixview_image *out, const pixview_image
 static int check_place(pv_state *st, const settings *s, const pixview_image *image)
 {
     bool gpu = pixviewi_on_device(image->device);
-    pv_kind to = s->to.to;
-    if (to == PV_TORCH || to == PV_IMAGE || (to == PV_NUMPY) != gpu)
+    if (s->to.to->flags & (gpu ? PV_ON_GPU : PV_ON_HOST))
         return 0;
     pv_raisef(st, PIXVIEW_E_DEVICE,
               gpu ? "the images are in device memory; to='torch', 'cupy' or 'image' makes a batch "
@@ -256,13 +222,13 @@ static int check_place(pv_state *st, const settings *s, const pixview_image *ima
 }
 
 // What the result is like: the batch, or the first image N times, on its canvas.
-static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_source *like)
+static int describe_result(pv_state *st, const settings *s, const pv_batch *g, pv_imported *like)
 {
     *like = g->first;
     pixview_image *image = &like->image;
     image->owner = NULL;
     image->flags = 0;
-    if (!g->whole)
+    if (!g->is_batch)
         image->shape[PIXVIEW_AXIS_N] = (int64_t)g->count;
     if (s->params.pad) {
         image->shape[PIXVIEW_AXIS_H] = s->size[0];
@@ -284,26 +250,21 @@ static int describe(pv_state *st, const settings *s, const pv_gather *g, pv_sour
     return -1;
 }
 
-static int check_stream(pv_state *st, const settings *s, const pv_gather *g, const pv_source *out)
+static bool result_takes_stream(const settings *s, const pv_imported *out)
 {
-    (void)st;
-    bool result = s->to.to == PV_GPUMAT || s->to.to == PV_IMAGE;
     if (out)
-        result = out->foreign_stream || out->kind == PV_IMAGE;
-    if (!s->from.has_stream || g->takes_stream || result)
-        return 0;
-    PyErr_SetString(PyExc_ValueError,
-                    "stream= speaks of GpuMats and Images, and none of the ends is one");
-    return -1;
+        return out->stream_from_caller || out->from->flags & PV_OURS;
+    return s->to.to->flags & PV_NO_STREAM;
 }
 
-static int check_all(pv_state *st, settings *s, const pv_gather *g, const pixview_image *dst,
-                     pixviewi_copy_op *move)
+static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixview_image *dst,
+                      pixviewi_copy_op *move)
 {
     pixview_error err;
-    pixview_status status = g->whole ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
-                                     : pixviewi_stack_op(g->images, (int64_t)g->count, dst,
-                                                         &s->params, "images", move, &err);
+    pixview_status status = g->is_batch
+                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
+                                : pixviewi_stack_op(g->images, (int64_t)g->count, dst, &s->params,
+                                                    "images", move, &err);
     if (status == PIXVIEW_OK)
         return 0;
     if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
@@ -312,14 +273,14 @@ static int check_all(pv_state *st, settings *s, const pv_gather *g, const pixvie
     return -1;
 }
 
-static int launch(pv_state *st, const settings *s, const pixviewi_copy_op *move,
-                  const pixview_image *dst)
+static int run_stack(pv_state *st, const settings *s, const pixviewi_copy_op *move,
+                     const pixview_image *dst)
 {
     pixview_error err;
     pixview_status status;
-    PyThreadState *gil = pv_let_go(dst, pixview_image_on_host(dst));
+    PyThreadState *gil = pv_gil_release(dst, pixview_image_on_host(dst));
     status = pixviewi_run(move, dst->device, s->params.stream, &err);
-    pv_take_back(gil);
+    pv_gil_acquire(gil);
     if (status == PIXVIEW_OK)
         return 0;
     pv_raise(st, &err);
@@ -328,8 +289,8 @@ static int launch(pv_state *st, const settings *s, const pixviewi_copy_op *move,
 
 // Checks all ends and streams together, then queues: nothing is, if anything is wrong. The result is
 // used on `consumer`; *joint tells whether that had to wait.
-static int run(pv_state *st, settings *s, pv_gather *g, const pixview_image *dst,
-               pixview_stream consumer, pixviewi_stream_relation *joint)
+static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_image *dst,
+                         pixview_stream consumer, pixviewi_stream_relation *joint)
 {
     pixviewi_copy_op move;
     pixview_device device = dst->device;
@@ -339,69 +300,72 @@ static int run(pv_state *st, settings *s, pv_gather *g, const pixview_image *dst
         work = PIXVIEW_STREAM_LEGACY;
     s->params.stream = work;
     *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
-    if (check_all(st, s, g, dst, &move))
+    if (plan_stack(st, s, g, dst, &move))
         return -1;
     if (pixview_image_is_empty(dst))
         return 0;
     if (!gpu)
-        return launch(st, s, &move, dst);
-    return pv_gather_ask(st, g, device, work, given_stream) ||
-                   pv_ask(st, device, work, consumer, given_stream, joint) ||
-                   pv_gather_order(st, g, device, work) || launch(st, s, &move, dst) ||
-                   pv_gather_order_back(st, g, device, work) ||
-                   pv_wait(st, device, work, consumer, joint)
+        return run_stack(st, s, &move, dst);
+    return pv_batch_relate_streams(st, g, device, work, given_stream) ||
+                   pv_stream_relate(st, device, work, consumer, given_stream, joint) ||
+                   pv_batch_wait_for_producers(st, g, device, work) ||
+                   run_stack(st, s, &move, dst) || pv_batch_producers_wait(st, g, device, work) ||
+                   pv_stream_wait(st, device, work, consumer, joint)
                ? -1
                : 0;
 }
 
-static PyObject *into_new(pv_state *st, settings *s, pv_gather *g, const pv_source *like)
+static PyObject *into_new(pv_state *st, settings *s, pv_batch *g, const pv_imported *like)
 {
-    pv_result result = {0};
-    pixviewi_stream_relation joint;
+    pv_allocation made = {.object = NULL};
+    pv_plan plan = {.kind = PV_COPY, .layout = s->layout};
+    pixviewi_stream_relation relation;
     PyObject *out = NULL;
     if (check_place(st, s, &like->image) ||
-        (s->to.to == PV_GPUMAT && pv_gpumat_accepts(st, &like->image)))
+        (s->to.to->check && s->to.to->check(st, &like->image, &plan)))
         return NULL;
-    if (pv_allocate(st, &s->to, like, s->layout, &result) == 0 &&
-        run(st, s, g, &result.image, result.consumer, &joint) == 0 &&
-        pv_note_use(&result.image, result.consumer, &joint, result.stream_object,
-                    result.consumer_object) == 0) {
-        out = pv_result_finish(st, &s->to, s->layout, &result);
-        if (s->to.to == PV_IMAGE)
-            pv_image_with_stream(out, result.stream_object);
+    if (pv_allocate(st, &s->to, like, &plan, &made) == 0 &&
+        order_and_run(st, s, g, &made.image, made.consumer, &relation) == 0 &&
+        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
+                              made.consumer_object) == 0) {
+        out = pv_allocation_export(st, &s->to, &plan, &made);
     }
-    pv_result_clear(&result);
+    pv_allocation_clear(&made);
     return out;
 }
 
 // ---- entry ------------------------------------------------------------------------------------
 
-static PyObject *stack(pv_state *st, settings *s, PyObject *out, pv_gather *g, pv_source *dst)
+static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_batch *g,
+                                  pv_imported *dst)
 {
-    pv_source like;
-    bool early = out && !pv_reads_quietly(st, out);
+    pv_imported like;
+    bool early = out && !pv_imports_without_python(st, out);
     if (out) {
-        pv_kind kind = pv_kind_of(st, out);
-        s->from.to = kind == PV_TORCH || kind == PV_CUPY ? kind : PV_IMAGE;
+        const pv_framework *framework = pv_framework_of(st, out);
+        s->from.to = framework->current_stream ? framework : &pv_framework_image;
     }
-    if ((!out && pv_need(st, s->to.to)) || (early && import_out(st, out, s, dst)) ||
-        pv_gather_strangers(st, g, &s->from) || (out && !early && import_out(st, out, s, dst)) ||
-        pv_gather_rest(st, g, &s->from, s->params.pad) ||
-        check_stream(st, s, g, out ? dst : NULL) || describe(st, s, g, &like))
+    if ((!out && pv_framework_need(st, s->to.to)) || (early && import_out(st, out, s, dst)) ||
+        pv_batch_import_untrusted(st, g, &s->from) ||
+        (out && !early && import_out(st, out, s, dst)) ||
+        pv_batch_import_trusted(st, g, &s->from, s->params.pad) ||
+        pv_check_stream_applies(&s->from,
+                                g->takes_stream || result_takes_stream(s, out ? dst : NULL)) ||
+        describe_result(st, s, g, &like))
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);
     pixviewi_stream_relation joint;
-    if (check_out(st, &dst->image, &like.image) ||
-        run(st, s, g, &dst->image, dst->image.stream, &joint))
+    if (check_out_fits(st, &dst->image, &like.image) ||
+        order_and_run(st, s, g, &dst->image, dst->image.stream, &joint))
         return NULL;
     return Py_NewRef(out);
 }
 
-PyObject *pv_stack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PV_CALL(stack)
 {
     pv_state *st = pv_get_state(module);
-    arguments a = {NULL};
+    stack_arguments a = {NULL};
     const pv_keyword keywords[] = {{"images", &a.images}, {"out", &a.out},
                                    {"scale", &a.scale},   {"mean", &a.mean},
                                    {"std", &a.std},       {"dtype", &a.dtype},
@@ -411,15 +375,15 @@ PyObject *pv_stack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, Py
                                    {"stream", &a.stream}};
     settings s;
     s.params = (pixview_convert_params){.scale = 0};
-    if (pv_parse_args("stack", args, nargs, kwnames, 1, keywords, 13) || parse(st, &a, &s))
+    if (pv_parse_args("stack", args, nargs, kwnames, 1, keywords, 13) || parse_stack(st, &a, &s))
         return NULL;
-    pv_gather g;
-    pv_source dst;
-    pv_source_begin(&dst, NULL);
-    PyObject *out = given(a.out) ? a.out : NULL, *result = NULL;
-    if (pv_gather_start(st, a.images, &g) == 0)
-        result = stack(st, &s, out, &g, &dst);
-    pv_source_clear(&dst);
-    pv_gather_clear(&g);
+    pv_batch g;
+    pv_imported dst;
+    pv_imported_begin(&dst, NULL);
+    PyObject *out = pv_given(a.out) ? a.out : NULL, *result = NULL;
+    if (pv_batch_begin(st, a.images, &g) == 0)
+        result = import_and_stack(st, &s, out, &g, &dst);
+    pv_imported_clear(&dst);
+    pv_batch_clear(&g);
     return result;
 }

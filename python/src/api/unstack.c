@@ -1,30 +1,26 @@
 // unstack: a batch as a list of its images. Views where the images can be seen as asked; else one
 // copy of the whole batch, and views of that.
 
-#include "convert/batch_import.h"
-
-const char pv_unstack_doc[] =
-    "unstack($module, /, batch, *, to='gpumat', src_layout=None, copy=None, stream=None)\n--\n\n"
-    "The images of a batch, as a list of `to`: 'gpumat', 'torch' (C,H,W), 'cupy', 'numpy', "
-    "'image'\n"
-    "(H,W,C).\n\n"
-    "batch: N,C,H,W or N,H,W,C as src_layout says, by default what is usual where it comes from; "
-    "an\n"
-    "   image of fewer axes is a batch of one. N = 0 gives [].\n"
-    "copy: None copies only if no view is possible: then the whole batch, once, in one launch, and "
-    "the\n"
-    "   list shares that memory. False raises LayoutError instead, True always copies.\n"
-    "Each element keeps the memory alive. stream and errors as for as_gpumat.";
+#include "api/api.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "convert/allocate.h"
+#include "convert/convert.h"
+#include "convert/copy.h"
+#include "convert/import.h"
+#include "convert/plan.h"
+#include "cuda/stream.h"
+#include "frameworks/stream_argument.h"
 
 // The source as one image of it, for the plan that a conversion of that would have.
-static void one_of(const pv_source *batch, pv_request *req, pv_source *one)
+static void one_of(const pv_imported *batch, pv_options *options, pv_imported *one)
 {
     *one = *batch;
     one->image.shape[PIXVIEW_AXIS_N] = 1;
     if (pixview_layout_rank(batch->layout) == 4)
         one->layout =
             batch->layout == PIXVIEW_LAYOUT_NCHW ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC;
-    req->layout = req->to == PV_TORCH ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC;
+    options->layout = options->to->flags & PV_PLANAR ? PIXVIEW_LAYOUT_CHW : PIXVIEW_LAYOUT_HWC;
 }
 
 // Making an item may run Python, which must not find a list with holes (gc.get_objects).
@@ -36,8 +32,9 @@ static PyObject *hidden_list(Py_ssize_t count)
     return list;
 }
 
-static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_request *req,
-                         PyObject *stream_object)
+// The batch's owner is shared by all.
+static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_options *options,
+                         const pv_plan *plan, PyObject *stream_object)
 {
     Py_ssize_t count = (Py_ssize_t)batch->shape[PIXVIEW_AXIS_N];
     PyObject *out = hidden_list(count);
@@ -47,10 +44,8 @@ static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_requ
         if (image.data) // of an empty batch it may be NULL
             image.data = (char *)batch->data + i * batch->strides[PIXVIEW_AXIS_N];
         pixview_owner_ref(image.owner);
-        PyObject *item = pv_export(st, req->to, &image, req->layout);
-        pixview_owner_unref(image.owner); // unless the item has that count now
-        if (req->to == PV_IMAGE)
-            pv_image_with_stream(item, stream_object);
+        PyObject *item = options->to->export_take(st, &image, plan, stream_object);
+        pixview_owner_unref(image.owner); // NULL if taken
         if (!item)
             Py_CLEAR(out);
         else
@@ -61,42 +56,33 @@ static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_requ
     return out;
 }
 
-static PyObject *views(pv_state *st, pv_source *src, const pv_request *req)
+static PyObject *list_views(pv_state *st, pv_imported *in, const pv_options *options,
+                            const pv_plan *plan)
 {
-    if (pv_prepare_view(st, src, req))
+    if (pv_prepare_view(st, in, options))
         return NULL;
-    return list_of(st, &src->image, req,
-                   pv_keeps_stream(src, req) ? src->stream_object
-                                             : pv_end_stream(req, src->image.device.id).object);
+    return list_of(st, &in->image, options, plan, pv_view_stream(in, options));
 }
 
 // ---- copies -----------------------------------------------------------------------------------
 
-// From a finished result to an image that owns it, so that N views can share it.
-static int own(pv_state *st, pv_kind to, pixview_layout layout, pv_result *result)
+// A finished object becomes the owner of its memory, so that N views can share it.
+static int own_object(pv_state *st, const pv_framework *to, pv_allocation *made)
 {
-    pixview_error err;
-    pixview_image taken;
-    if (result->managed) {
-        if (pixview_image_from_dlpack_take(result->managed, layout, &taken, &err)) {
-            pv_raise(st, &err);
-            return -1;
-        }
-        result->managed = NULL;
-        result->image.owner = taken.owner;
-    } else if (result->object) {
-        pv_source made = {.object = result->object, .image = result->image, .kind = to};
-        made.image.owner = NULL;
-        if (pv_source_hold(st, &made))
-            return -1;
-        Py_CLEAR(result->object);
-        result->image.owner = made.image.owner;
-    }
+    pv_imported whole = {.object = made->object, .image = made->image, .from = to};
+    if (!made->object)
+        return 0;
+    whole.image.owner = NULL;
+    if (pv_imported_hold(st, &whole))
+        return -1;
+    Py_CLEAR(made->object);
+    made->image.owner = whole.image.owner;
     return 0;
 }
 
-// GpuMats: one tall image, whose rows have the pitch that textures want.
-static int allocate_tall(pv_state *st, const pv_request *req, pv_source *like, pv_result *result)
+// Of objects that are one image each: one tall image, whose rows have the pitch that they want.
+static int allocate_tall(pv_state *st, const pv_options *options, pv_imported *like, pv_plan *plan,
+                         pv_allocation *result)
 {
     int64_t *shape = like->image.shape, count = shape[PIXVIEW_AXIS_N], rows = shape[PIXVIEW_AXIS_H];
     int64_t tall;
@@ -109,8 +95,7 @@ static int allocate_tall(pv_state *st, const pv_request *req, pv_source *like, p
     }
     shape[PIXVIEW_AXIS_N] = 1;
     shape[PIXVIEW_AXIS_H] = tall;
-    if (pv_allocate(st, req, like, PIXVIEW_LAYOUT_HWC, result) ||
-        own(st, req->to, PIXVIEW_LAYOUT_HWC, result))
+    if (pv_allocate(st, options, like, plan, result) || own_object(st, options->to, result))
         return -1;
     pixview_image *made = &result->image;
     made->shape[PIXVIEW_AXIS_N] = count;
@@ -119,50 +104,57 @@ static int allocate_tall(pv_state *st, const pv_request *req, pv_source *like, p
     return 0;
 }
 
-static int allocate(pv_state *st, const pv_request *req, const pv_source *src, pv_result *result)
+static int allocate_batch(pv_state *st, const pv_options *options, const pv_imported *in,
+                          const pv_plan *one, pv_allocation *result)
 {
-    pv_source like = *src;
+    pv_imported like = *in;
+    pv_plan plan = *one;
     like.image.flags = 0;
     like.image.owner = NULL;
-    pixview_layout layout = req->to == PV_TORCH ? PIXVIEW_LAYOUT_NCHW : PIXVIEW_LAYOUT_NHWC;
-    if (req->to == PV_GPUMAT)
-        return allocate_tall(st, req, &like, result);
-    return pv_allocate(st, req, &like, layout, result) || own(st, req->to, layout, result) ? -1 : 0;
+    if (options->to->flags & PV_NO_BATCH)
+        return allocate_tall(st, options, &like, &plan, result);
+    plan.layout = options->to->flags & PV_PLANAR ? PIXVIEW_LAYOUT_NCHW : PIXVIEW_LAYOUT_NHWC;
+    return pv_allocate(st, options, &like, &plan, result) || own_object(st, options->to, result)
+               ? -1
+               : 0;
 }
 
-static PyObject *copies(pv_state *st, const pv_source *src, const pv_request *req)
+static PyObject *list_copies(pv_state *st, const pv_imported *in, const pv_options *options,
+                             const pv_plan *plan)
 {
-    pv_result result = {0};
-    pixviewi_stream_relation joint;
+    pv_allocation made = {.object = NULL};
+    pixviewi_stream_relation relation;
     PyObject *out = NULL;
-    if (allocate(st, req, src, &result) == 0 &&
-        pv_copy_ordered(st, &src->image, &result.image, result.consumer, req->has_stream, &joint) ==
-            0 &&
-        pv_note_use(&result.image, result.consumer, &joint, result.stream_object,
-                    result.consumer_object) == 0) {
-        out = list_of(st, &result.image, req, result.stream_object);
+    if (allocate_batch(st, options, in, plan, &made) == 0 &&
+        pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
+                           &relation) == 0 &&
+        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
+                              made.consumer_object) == 0) {
+        out = list_of(st, &made.image, options, plan, made.stream_object);
     }
-    pv_result_clear(&result);
+    pv_allocation_clear(&made);
     return out;
 }
 
 // ---- entry ------------------------------------------------------------------------------------
 
-static PyObject *unstack(pv_state *st, PyObject *batch, pv_request *req, pv_source *src)
+static PyObject *import_and_unstack(pv_state *st, PyObject *batch, pv_options *options,
+                                    pv_imported *in)
 {
-    pv_source one;
+    pv_imported one;
     pv_plan plan;
-    if (pv_need(st, req->to) || pv_import(st, batch, req, src))
+    if (pv_framework_need(st, options->to) || pv_import(st, batch, options, in))
         return NULL;
-    one_of(src, req, &one);
-    if (pv_make_plan(st, &one, req, &plan))
+    one_of(in, options, &one);
+    if (pv_make_plan(st, &one, options, &plan))
         return NULL;
-    if (src->image.shape[PIXVIEW_AXIS_N] == 0)
+    if (in->image.shape[PIXVIEW_AXIS_N] == 0)
         return PyList_New(0);
-    return plan.kind == PV_COPY ? copies(st, src, req) : views(st, src, req);
+    return plan.kind == PV_COPY ? list_copies(st, in, options, &plan)
+                                : list_views(st, in, options, &plan);
 }
 
-PyObject *pv_unstack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PV_CALL(unstack)
 {
     pv_state *st = pv_get_state(module);
     PyObject *batch = NULL, *to = NULL, *src_layout = NULL, *copy = NULL, *stream = NULL;
@@ -171,21 +163,15 @@ PyObject *pv_unstack(PyObject *module, PyObject *const *args, Py_ssize_t nargs, 
                                    {"src_layout", &src_layout},
                                    {"copy", &copy},
                                    {"stream", &stream}};
-    pv_request req = {.to = PV_GPUMAT, .copy = -1};
+    pv_options options = {.to = PV_UNSTACK_DEFAULT, .copy = -1};
     if (pv_parse_args("unstack", args, nargs, kwnames, 1, keywords, 5) ||
-        (to && pv_parse_kind("to", to, &req.to)) ||
-        pv_parse_layout(st, "src_layout", src_layout, &req.src_layout) ||
-        pv_parse_copy(copy, &req.copy))
+        (to && pv_parse_framework("to", to, &options.to)) ||
+        pv_parse_layout(st, "src_layout", src_layout, &options.src_layout) ||
+        pv_parse_copy(copy, &options.copy) || pv_parse_stream_option(st, stream, &options))
         return NULL;
-    req.has_stream = stream && stream != Py_None;
-    if (req.has_stream) {
-        req.stream_object = PyLong_Check(stream) ? NULL : stream; // an int is the caller's to keep
-        if (pv_parse_stream(st, stream, &req.stream))
-            return NULL;
-    }
-    pv_source src;
-    pv_source_begin(&src, batch);
-    PyObject *out = unstack(st, batch, &req, &src);
-    pv_source_clear(&src);
+    pv_imported in;
+    pv_imported_begin(&in, batch);
+    PyObject *out = import_and_unstack(st, batch, &options, &in);
+    pv_imported_clear(&in);
     return out;
 }

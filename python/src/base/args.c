@@ -1,9 +1,13 @@
 // Argument parsing for the vectorcall functions of the module. Written out because the stable
 // PyArg_* family costs more than a whole view.
 
+#include "base/args.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/state.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
 
 static int find_keyword(const char *function, PyObject *name, const pv_keyword *keywords, int count)
 {
@@ -99,17 +103,47 @@ int pv_parse_bool(const char *what, PyObject *value, bool *out)
     return 0;
 }
 
-int pv_parse_kind(const char *what, PyObject *value, pv_kind *out)
+// The N of 'cuda:N': digits alone. -1 if it is none.
+static long ordinal(const char *text)
 {
-    static const char *const names[] = {"torch", "cupy", "numpy", "gpumat", "image"};
-    for (int i = 0; i < 5; i++) {
-        if (!PyUnicode_Check(value) || PyUnicode_CompareWithASCIIString(value, names[i]) != 0)
-            continue;
-        *out = (pv_kind)i; // the order of pv_kind
-        return 0;
+    char *end;
+    long value = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+    return value >= 0 && *end == '\0' && value <= INT32_MAX ? value : -1;
+}
+
+// 'cpu', 'cuda', 'cuda:1', ('cuda', 1) or an ordinal.
+int pv_parse_device(PyObject *value, pixview_device *out)
+{
+    PyObject *name = value, *index = NULL;
+    if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
+        name = PyTuple_GET_ITEM(value, 0);
+        index = PyTuple_GET_ITEM(value, 1);
+    } else if (PyLong_Check(value)) {
+        name = NULL;
+        index = value;
     }
-    pv_raise_python(PyUnicode_Check(value) ? PyExc_ValueError : PyExc_TypeError,
-                    "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
+    Py_ssize_t length = 4;
+    const char *text = !name                   ? "cuda"
+                       : PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length)
+                                               : NULL;
+    long id = 0;
+    if (index)
+        id = PyLong_Check(index) && !PyBool_Check(index) ? PyLong_AsLong(index) : -1;
+    bool whole = text && strlen(text) == (size_t)length;
+    if (whole && !index && strncmp(text, "cuda:", 5) == 0) {
+        id = ordinal(text + 5);
+        text = "cuda";
+    }
+    bool cpu = whole && strcmp(text, "cpu") == 0 && id == 0,
+         cuda = whole && strcmp(text, "cuda") == 0;
+    *out = (pixview_device){cpu ? PIXVIEW_DEVICE_CPU : PIXVIEW_DEVICE_CUDA, (int32_t)id};
+    if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
+        return 0;
+    PyErr_Clear();
+    bool kind = PyUnicode_Check(value) || PyTuple_Check(value) || PyLong_Check(value);
+    pv_raise_python(kind ? PyExc_ValueError : PyExc_TypeError,
+                    "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
+                    value);
     return -1;
 }
 

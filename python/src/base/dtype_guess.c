@@ -1,9 +1,10 @@
 // What somebody means by the name of an element type that is none of ours: for messages alone.
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/state.h"
+#include "base/dtypes.h"
 
 // "u8" and "i8" count bytes to NumPy and bits to others.
 static const struct {
@@ -33,7 +34,7 @@ static bool short_name(const char *text, pixview_dtype *out)
         return false;
     uint8_t bits = (uint8_t)(size <= 8 ? 8 * size : size);
     *out = (pixview_dtype){(uint8_t)(letter - letters), bits, 1};
-    return pv_dtype_row(*out) >= 0;
+    return pixview_dtype_size(*out) > 0;
 }
 
 void pv_guess_dtype(const char *text, char *out, size_t n)

@@ -1,15 +1,17 @@
 // Element types as Python sees them: NumPy dtypes, buffer formats, names.
 
+#include "base/dtypes.h"
+
 #include <string.h>
 
-#include "base/state.h"
+#include "base/errors.h"
 
 // One row a type that pixview knows. The size of the table is PV_DTYPE_COUNT.
 static const struct {
     pixview_dtype dtype;
     const char *name;
     const char *format; // of the buffer protocol (PEP 3118, with NumPy's Zf and Zd)
-} table[PV_DTYPE_COUNT] = {
+} dtype_table[PV_DTYPE_COUNT] = {
     {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8", "B"},
     {{PIXVIEW_DTYPE_INT, 8, 1}, "int8", "b"},
     {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16", "H"},
@@ -30,7 +32,7 @@ static const struct {
 int pv_dtype_row(pixview_dtype dtype)
 {
     for (int i = 0; i < PV_DTYPE_COUNT; i++) {
-        if (pixview_dtype_equal(table[i].dtype, dtype))
+        if (pixview_dtype_equal(dtype_table[i].dtype, dtype))
             return i;
     }
     return -1;
@@ -39,7 +41,7 @@ int pv_dtype_row(pixview_dtype dtype)
 const char *pv_dtype_format(pixview_dtype dtype)
 {
     int row = pv_dtype_row(dtype);
-    return row < 0 ? NULL : table[row].format;
+    return row < 0 ? NULL : dtype_table[row].format;
 }
 
 // Integers go by their size, because 'l' and 'L' have 4 or 8 bytes by the prefix.
@@ -63,9 +65,9 @@ int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, 
     if (code[0] && !code[1] && integer_format(code[0], itemsize, out))
         return 0;
     for (int i = 0; i < PV_DTYPE_COUNT; i++) {
-        if (!table[i].format || strcmp(table[i].format, code) != 0)
+        if (!dtype_table[i].format || strcmp(dtype_table[i].format, code) != 0)
             continue;
-        *out = table[i].dtype;
+        *out = dtype_table[i].dtype;
         return 0;
     }
     if (*code == '>' || *code == '!') {
@@ -92,12 +94,15 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
         return pv_raisef(st, PIXVIEW_E_DTYPE, "NumPy has no dtype for this element type");
     if (st->numpy_dtypes[row])
         return st->numpy_dtypes[row];
-    if (pv_need_numpy(st))
+    PyObject *numpy = PyImport_ImportModule("numpy"), *name = NULL;
+    if (!numpy) {
+        pv_raise_missing("numpy", "pip install numpy");
         return NULL;
-    PyObject *name;
+    }
     if (dtype.code == PIXVIEW_DTYPE_BFLOAT) { // NumPy has none of its own; ml_dtypes adds it
         PyObject *module = PyImport_ImportModule("ml_dtypes");
         if (!module) {
+            Py_DECREF(numpy);
             return pv_raise_from(
                 st, PIXVIEW_E_DTYPE,
                 "NumPy has bfloat16 only with the package ml_dtypes: pip install ml_dtypes, "
@@ -106,12 +111,12 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
         name = PyObject_GetAttrString(module, "bfloat16");
         Py_DECREF(module);
     } else {
-        name = PyUnicode_FromString(table[row].name);
+        name = PyUnicode_FromString(dtype_table[row].name);
     }
-    if (!name)
-        return NULL;
-    st->numpy_dtypes[row] = PyObject_CallMethod(st->numpy, "dtype", "O", name);
-    Py_DECREF(name);
+    if (name)
+        st->numpy_dtypes[row] = PyObject_CallMethod(numpy, "dtype", "O", name);
+    Py_XDECREF(name);
+    Py_DECREF(numpy);
     return st->numpy_dtypes[row];
 }
 
@@ -155,7 +160,7 @@ bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
     for (int i = 0; i < PV_DTYPE_COUNT; i++) {
         if (st->numpy_dtypes[i] != value)
             continue;
-        *out = table[i].dtype;
+        *out = dtype_table[i].dtype;
         return true;
     }
     return false;

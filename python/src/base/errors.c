@@ -1,9 +1,9 @@
 // From a status and its message to a typed Python exception.
 
+#include "base/errors.h"
+
 #include <stdarg.h>
 #include <string.h>
-
-#include "base/state.h"
 
 static PyObject *class_of(pv_state *st, pixview_status code)
 {
@@ -184,3 +184,24 @@ void pv_raise_missing(const char *module, const char *how)
     }
     Py_XDECREF(name);
 }
+
+void pv_errors_prefix_item(pv_state *st, const char *name, Py_ssize_t index)
+{
+    PyObject *type, *error, *traceback;
+    if (!PyErr_ExceptionMatches(st->Error))
+        return;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *what =
+        index < 0 ? PyUnicode_FromString(name) : PyUnicode_FromFormat("%s[%zd]", name, index);
+    PyObject *text = what ? PyObject_Str(error) : NULL;
+    PyObject *args = text ? Py_BuildValue("(N)", PyUnicode_FromFormat("%U: %U", what, text)) : NULL;
+    if (!args || PyObject_SetAttrString(error, "args", args))
+        PyErr_Clear(); // the error without its index, then
+    Py_XDECREF(args);
+    Py_XDECREF(text);
+    Py_XDECREF(what);
+    PyErr_Restore(type, error, traceback);
+}
+
+void pv_errors_prefix(pv_state *st, const char *name) { pv_errors_prefix_item(st, name, -1); }

@@ -5,10 +5,13 @@
 // list, and the main thread is asked to drop it at its next opportunity (Py_AddPendingCall); the
 // next conversion drains the list too. After interpreter exit began, references are left alone.
 
+#include "base/pyref.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "base/state.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/owner.h"
 
 // What is dropped later. An owner's is part of the owner, which goes with it.
 typedef struct node {
@@ -19,7 +22,7 @@ typedef struct node {
 
 static _Atomic(node *) deferred;
 
-PIXVIEWI_HOT bool pv_have_gil(void)
+bool pv_gil_held(void)
 {
     // PyGILState_Check always says yes once a sub-interpreter was made, so ask the thread state itself.
 #if PY_VERSION_HEX >= 0x030d0000
@@ -47,10 +50,10 @@ static void free_node(node *item)
         free(item);
 }
 
-PIXVIEWI_HOT void pv_drain_deferred(void)
+void pv_pyref_drain(void)
 {
     pixviewi_poll_deferred_owners();
-    if (PIXVIEWI_LIKELY(!atomic_load_explicit(&deferred, memory_order_relaxed)))
+    if (!atomic_load_explicit(&deferred, memory_order_relaxed))
         return;
     node *list = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
     while (list) {
@@ -64,11 +67,11 @@ PIXVIEWI_HOT void pv_drain_deferred(void)
 static int drain_pending(void *ignored)
 {
     (void)ignored;
-    pv_drain_deferred();
+    pv_pyref_drain();
     return 0;
 }
 
-PIXVIEWI_HOT static void drop_later(node *item)
+static void drop_later(node *item)
 {
     node *head = atomic_load_explicit(&deferred, memory_order_relaxed);
     do { // once published, the item belongs to whoever drains
@@ -80,11 +83,11 @@ PIXVIEWI_HOT static void drop_later(node *item)
         Py_AddPendingCall(drain_pending, NULL);
 }
 
-void pv_drop_object(void *object)
+void pv_pyref_drop(void *object)
 {
     if (!object || pixviewi_exiting())
         return;
-    if (pv_have_gil()) {
+    if (pv_gil_held()) {
         drop_now(object);
         return;
     }
@@ -97,12 +100,12 @@ void pv_drop_object(void *object)
 
 _Static_assert(sizeof(node) <= PIXVIEWI_OWNER_HELD, "a node fits");
 
-PIXVIEWI_HOT static void release_object(pixview_owner *owner)
+static void release_object(pixview_owner *owner)
 {
     node *item = pixviewi_owner_held(owner);
     if (pixviewi_exiting()) {
         pixviewi_owner_free(owner);
-    } else if (pv_have_gil()) {
+    } else if (pv_gil_held()) {
         drop_now(item->object);
         pixviewi_owner_free(owner);
     } else {
@@ -111,7 +114,7 @@ PIXVIEWI_HOT static void release_object(pixview_owner *owner)
     }
 }
 
-PIXVIEWI_HOT pixview_owner *pv_hold_object(PyObject *object)
+pixview_owner *pv_pyref_owner(PyObject *object)
 {
     pixview_owner *owner = pixviewi_owner_new(release_object);
     if (!owner) {
@@ -139,7 +142,7 @@ static void release_managed(pixview_owner *owner, bool legacy)
     PyObject *type, *value, *traceback;
     if (pixviewi_exiting()) // it may be Python, which is gone
         return;
-    bool guard = pv_have_gil();
+    bool guard = pv_gil_held();
     if (guard)
         PyErr_Fetch(&type, &value, &traceback);
     call_deleter(*(void **)pixviewi_owner_held(owner), legacy);
@@ -151,12 +154,12 @@ static void release_versioned(pixview_owner *owner) { release_managed(owner, fal
 
 static void release_legacy(pixview_owner *owner) { release_managed(owner, true); }
 
-void pv_guard_deleter(pixview_owner *owner, bool legacy)
+void pv_pyref_guard_deleter(pixview_owner *owner, bool legacy)
 {
     pixviewi_owner_set_release(owner, legacy ? release_legacy : release_versioned);
 }
 
-PyObject *pv_held_object(const pixview_owner *owner)
+PyObject *pv_pyref_of(const pixview_owner *owner)
 {
     node *item = owner ? pixviewi_owner_held_by(owner, release_object) : NULL;
     return item ? item->object : NULL;
@@ -166,14 +169,14 @@ static PyObject *at_exit(PyObject *self, PyObject *ignored)
 {
     (void)self, (void)ignored;
     pixviewi_drain_deferred_owners(true);
-    pv_drain_deferred();
+    pv_pyref_drain();
     pixviewi_set_exiting();
     Py_RETURN_NONE;
 }
 
 static PyMethodDef at_exit_def = {"_at_exit", at_exit, METH_NOARGS, NULL};
 
-int pv_hold_init(PyObject *module)
+int pv_pyref_init(PyObject *module)
 {
     PyObject *atexit = PyImport_ImportModule("atexit");
     PyObject *function = PyCFunction_New(&at_exit_def, module);
@@ -191,13 +194,13 @@ int pv_hold_init(PyObject *module)
 // copy of 50 us (measured: 1.5 MB read and written alone in 47 us, beside such a thread in 5168).
 enum { SHORT_BYTES = 1 << 20 };
 
-PyThreadState *pv_let_go(const pixview_image *dst, bool host)
+PyThreadState *pv_gil_release(const pixview_image *dst, bool host)
 {
     bool brief = host && pixview_image_nbytes(dst) < SHORT_BYTES;
     return brief ? NULL : PyEval_SaveThread();
 }
 
-void pv_take_back(PyThreadState *gil)
+void pv_gil_acquire(PyThreadState *gil)
 {
     if (gil)
         PyEval_RestoreThread(gil);

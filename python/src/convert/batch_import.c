@@ -3,44 +3,21 @@
 // Ten thousand images must cost little more than the reading of each: one block for all descriptors,
 // no reference counted and no stream asked for twice, nothing allocated for a plain image.
 
+#include "convert/batch_import.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert/batch_import.h"
-
-void pv_name_item(pv_state *st, const char *name, Py_ssize_t index)
-{
-    PyObject *type, *error, *traceback;
-    if (!PyErr_ExceptionMatches(st->Error))
-        return;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    PyObject *what =
-        index < 0 ? PyUnicode_FromString(name) : PyUnicode_FromFormat("%s[%zd]", name, index);
-    PyObject *text = what ? PyObject_Str(error) : NULL;
-    PyObject *args = text ? Py_BuildValue("(N)", PyUnicode_FromFormat("%U: %U", what, text)) : NULL;
-    if (!args || PyObject_SetAttrString(error, "args", args))
-        PyErr_Clear(); // the error without its index, then
-    Py_XDECREF(args);
-    Py_XDECREF(text);
-    Py_XDECREF(what);
-    PyErr_Restore(type, error, traceback);
-}
-
-void pv_name_argument(pv_state *st, const char *name) { pv_name_item(st, name, -1); }
-
-bool pv_reads_quietly(pv_state *st, PyObject *x)
-{
-    PyTypeObject *type = Py_TYPE(x);
-    return type == st->gpumat_type || type == st->tensor_type || type == st->cupy_type ||
-           type == st->numpy_type || type == st->image_type ||
-           (st->gpumat.subtype && type == (PyTypeObject *)st->gpumat.subtype);
-}
+#include "base/errors.h"
+#include "convert/import.h"
+#include "cuda/stream.h"
+#include "descriptor/image.h"
+#include "frameworks/streams.h"
 
 // ---- what an import took ----------------------------------------------------------------------
 
 // Takes *object. The same one again and again, such as the caller's stream, is kept once.
-static int keep(pv_gather *g, PyObject **object)
+static int keep_object(pv_batch *g, PyObject **object)
 {
     PyObject *taken = *object;
     *object = NULL;
@@ -57,7 +34,7 @@ static int keep(pv_gather *g, PyObject **object)
     return rc;
 }
 
-static pv_producer *find_producer(pv_gather *g, pixview_stream handle)
+static pv_producer *find_producer(pv_batch *g, pixview_stream handle)
 {
     for (int i = g->producer_count - 1; i >= 0; i--)
         if (g->producers[i].handle == handle)
@@ -65,13 +42,13 @@ static pv_producer *find_producer(pv_gather *g, pixview_stream handle)
     return NULL;
 }
 
-static int add_producer(pv_gather *g, pixview_stream handle, bool torch)
+static int add_producer(pv_batch *g, pixview_stream handle, bool records)
 {
     enum { SOME = sizeof g->some / sizeof g->some[0] };
     handle = handle == 1 ? PIXVIEW_STREAM_LEGACY : handle;
     pv_producer *found = find_producer(g, handle);
-    if (PIXVIEWI_LIKELY(found != NULL)) {
-        found->torch |= torch;
+    if (found != NULL) {
+        found->records |= records;
         return 0;
     }
     int n = g->producer_count;
@@ -86,15 +63,15 @@ static int add_producer(pv_gather *g, pixview_stream handle, bool torch)
             free(g->producers);
         g->producers = more;
     }
-    g->producers[g->producer_count++] = (pv_producer){.handle = handle, .torch = torch};
+    g->producers[g->producer_count++] = (pv_producer){.handle = handle, .records = records};
     return 0;
 }
 
 // ---- one image --------------------------------------------------------------------------------
 
-static const pixview_image *reference(const pv_gather *g) { return &g->first.image; }
+static const pixview_image *reference(const pv_batch *g) { return &g->first.image; }
 
-static int check_whole(pv_state *st, const pv_gather *g)
+static int check_batch(pv_state *st, const pv_batch *g)
 {
     int64_t count = g->first.image.shape[PIXVIEW_AXIS_N];
     pixview_layout layout = g->first.layout;
@@ -108,19 +85,19 @@ static int check_whole(pv_state *st, const pv_gather *g)
     return -1;
 }
 
-static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *image, Py_ssize_t i,
+static int check_alike(pv_state *st, const pv_batch *g, const pixview_image *image, Py_ssize_t i,
                        bool sizes_differ)
 {
     const pixview_image *first = reference(g);
     const int64_t *a = image->shape, *b = first->shape;
-    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_AXIS_N] != 1)) {
+    if (a[PIXVIEW_AXIS_N] != 1) {
         pv_raisef(
             st, PIXVIEW_E_LAYOUT,
             "images[%zd] is itself a batch of %lld images; give its images, or the batch alone", i,
             (long long)a[PIXVIEW_AXIS_N]);
         return -1;
     }
-    if (PIXVIEWI_UNLIKELY(!pixview_dtype_equal(image->dtype, first->dtype))) {
+    if (!pixview_dtype_equal(image->dtype, first->dtype)) {
         pv_raisef(st, PIXVIEW_E_DTYPE,
                   "images[%zd] is %s and images[0] %s; all have one type: convert them "
                   "first, dtype= is the batch's",
@@ -128,7 +105,7 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
         return -1;
     }
     bool same = a[PIXVIEW_AXIS_H] == b[PIXVIEW_AXIS_H] && a[PIXVIEW_AXIS_W] == b[PIXVIEW_AXIS_W];
-    if (PIXVIEWI_UNLIKELY(a[PIXVIEW_AXIS_C] != b[PIXVIEW_AXIS_C] || (!same && !sizes_differ))) {
+    if (a[PIXVIEW_AXIS_C] != b[PIXVIEW_AXIS_C] || (!same && !sizes_differ)) {
         bool sized = a[PIXVIEW_AXIS_C] == b[PIXVIEW_AXIS_C];
         pv_raisef(st, PIXVIEW_E_LAYOUT,
                   "images[%zd] has H,W,C = %lld,%lld,%lld and images[0] %lld,%lld,%lld%s", i,
@@ -139,7 +116,7 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
         return -1;
     }
     bool gpu = pixviewi_on_device(image->device), gpu_0 = pixviewi_on_device(first->device);
-    if (PIXVIEWI_LIKELY(gpu == gpu_0 && (!gpu || image->device.id == first->device.id)))
+    if (gpu == gpu_0 && (!gpu || image->device.id == first->device.id))
         return 0;
     if (gpu && gpu_0) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
@@ -155,54 +132,54 @@ static int check_alike(pv_state *st, const pv_gather *g, const pixview_image *im
 }
 
 // A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.
-pixview_stream pv_producer_stream(const pv_source *src, const pv_request *req)
+pixview_stream pv_producer_stream(const pv_imported *in, const pv_options *options)
 {
-    bool asked = src->image.stream == PIXVIEW_STREAM_NONE && src->kind == PV_OTHER &&
-                 src->image.owner && (req->to == PV_IMAGE || req->to == PV_GPUMAT);
+    bool asked = in->image.stream == PIXVIEW_STREAM_NONE && in->from == &pv_framework_protocols &&
+                 in->image.owner && options->to->flags & PV_NO_STREAM;
     pixview_stream stream =
-        asked ? pv_end_stream(req, src->image.device.id).handle : src->image.stream;
+        asked ? pv_end_stream(options, in->image.device.id).handle : in->image.stream;
     return stream == 1 ? PIXVIEW_STREAM_LEGACY : stream;
 }
 
-static int note_producer(pv_gather *g, const pv_source *src, pixview_stream stream)
+static int note_producer(pv_batch *g, const pv_imported *in, pixview_stream stream)
 {
-    g->takes_stream |= src->foreign_stream || src->kind == PV_IMAGE;
-    if (!pixviewi_on_device(src->image.device) || stream == PIXVIEW_STREAM_NONE)
+    g->takes_stream |= in->stream_from_caller || (in->from->flags & PV_OURS) != 0;
+    if (!pixviewi_on_device(in->image.device) || stream == PIXVIEW_STREAM_NONE)
         return 0;
-    return add_producer(g, stream, src->kind == PV_TORCH);
+    return add_producer(g, stream, in->from->record_stream != NULL);
 }
 
-static int keep_parts(pv_gather *g, pv_source *src)
+static int keep_parts(pv_batch *g, pv_imported *in)
 {
-    if (PIXVIEWI_LIKELY(!src->keep && !src->stream_object))
+    if (!in->keep && !in->stream_object)
         return 0;
-    int rc = keep(g, &src->keep);
-    return keep(g, &src->stream_object) || rc ? -1 : 0;
+    int rc = keep_object(g, &in->keep);
+    return keep_object(g, &in->stream_object) || rc ? -1 : 0;
 }
 
-static int take(pv_state *st, pv_gather *g, Py_ssize_t i, const pv_request *req)
+static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options *options)
 {
-    pv_source src;
-    pv_source_begin(&src, PyTuple_GET_ITEM(g->items, i));
-    if (PIXVIEWI_UNLIKELY(pv_import(st, src.object, req, &src))) {
-        if (!g->whole)
-            pv_name_item(st, "images", i);
-        pv_source_clear(&src);
+    pv_imported in;
+    pv_imported_begin(&in, PyTuple_GET_ITEM(g->items, i));
+    if (pv_import(st, in.object, options, &in)) {
+        if (!g->is_batch)
+            pv_errors_prefix_item(st, "images", i);
+        pv_imported_clear(&in);
         return -1;
     }
     pixview_image *image = &g->images[i];
-    *image = src.image; // its owner too
-    image->stream = pv_producer_stream(&src, req);
+    *image = in.image; // its owner too
+    image->stream = pv_producer_stream(&in, options);
     if (i == 0)
-        g->first = src;
-    return keep_parts(g, &src) || note_producer(g, &src, image->stream) ? -1 : 0;
+        g->first = in;
+    return keep_parts(g, &in) || note_producer(g, &in, image->stream) ? -1 : 0;
 }
 
-static bool is_taken(const pixview_image *image) { return image->dtype.lanes != 0; }
+static bool is_imported(const pixview_image *image) { return image->dtype.lanes != 0; }
 
 // ---- the list ---------------------------------------------------------------------------------
 
-static int make_room(pv_gather *g)
+static int make_room(pv_batch *g)
 {
     enum { FEW = sizeof g->few / sizeof g->few[0] };
     g->images = g->few;
@@ -212,14 +189,14 @@ static int make_room(pv_gather *g)
         PyErr_NoMemory();
         return -1;
     }
-    for (Py_ssize_t i = 0; i < g->count; i++) { // all that pv_gather_clear looks at
+    for (Py_ssize_t i = 0; i < g->count; i++) { // all that pv_batch_clear looks at
         g->images[i].owner = NULL;
         g->images[i].dtype.lanes = 0;
     }
     return 0;
 }
 
-int pv_gather_start(pv_state *st, PyObject *images, pv_gather *g)
+int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
 {
     g->items = g->kept = NULL;
     g->images = NULL;
@@ -227,9 +204,9 @@ int pv_gather_start(pv_state *st, PyObject *images, pv_gather *g)
     g->producers = g->some;
     g->producer_count = 0;
     g->takes_stream = false;
-    g->whole = !PyList_CheckExact(images) && !PyTuple_CheckExact(images) &&
-               pv_kind_of(st, images) != PV_OTHER;
-    g->items = g->whole ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
+    g->is_batch = !PyList_CheckExact(images) && !PyTuple_CheckExact(images) &&
+                  pv_framework_of(st, images) != &pv_framework_protocols;
+    g->items = g->is_batch ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
     if (!g->items) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
             pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "images=%R is not a sequence of images",
@@ -245,38 +222,39 @@ int pv_gather_start(pv_state *st, PyObject *images, pv_gather *g)
     return make_room(g);
 }
 
-int pv_gather_strangers(pv_state *st, pv_gather *g, const pv_request *req)
+int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *options)
 {
     for (Py_ssize_t i = 0; i < g->count; i++) {
         PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        if (PIXVIEWI_LIKELY(pv_reads_quietly(st, item)))
+        if (pv_imports_without_python(st, item))
             continue;
-        if (pv_kind_of(st, item) != PV_OTHER && pv_reads_quietly(st, item))
+        if (pv_framework_of(st, item) != &pv_framework_protocols &&
+            pv_imports_without_python(st, item))
             continue; // of a framework that we had not seen before
-        if (take(st, g, i, req))
+        if (import_item(st, g, i, options))
             return -1;
     }
     return 0;
 }
 
-int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes_differ)
+int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options, bool sizes_differ)
 {
     const pixview_image *like = NULL;
-    int type = -1; // of the GpuMat that `like` is
+    const pv_framework *from = NULL; // of `like`
+    int key = -1;
     for (Py_ssize_t i = 0; i < g->count; i++) {
         pixview_image *image = &g->images[i];
         PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        bool taken = is_taken(image);
-        if (!taken && type >= 0 &&
-            PIXVIEWI_LIKELY(pv_import_gpumat_alike(st, item, type, like, image)))
+        bool done = is_imported(image);
+        if (!done && key >= 0 && from->import_alike(st, item, key, like, image))
             continue;
-        if (!taken && take(st, g, i, req))
+        if (!done && import_item(st, g, i, options))
             return -1;
-        if (PIXVIEWI_UNLIKELY(g->whole ? check_whole(st, g)
-                                       : check_alike(st, g, image, i, sizes_differ)))
+        if (g->is_batch ? check_batch(st, g) : check_alike(st, g, image, i, sizes_differ))
             return -1;
-        if (!taken && type < 0) {
-            type = pv_gpumat_type(st, item, image);
+        if (!done && key < 0) {
+            from = pv_framework_of(st, item);
+            key = from->batch_key ? from->batch_key(st, item, image) : -1;
             like = image;
         }
     }
@@ -284,10 +262,10 @@ int pv_gather_rest(pv_state *st, pv_gather *g, const pv_request *req, bool sizes
     return 0;
 }
 
-void pv_gather_clear(pv_gather *g)
+void pv_batch_clear(pv_batch *g)
 {
     for (Py_ssize_t i = 0; i < g->count && g->images; i++)
-        if (PIXVIEWI_UNLIKELY(g->images[i].owner != NULL))
+        if (g->images[i].owner != NULL)
             pixview_owner_unref(g->images[i].owner);
     if (g->images != g->few)
         free(g->images);
@@ -299,45 +277,48 @@ void pv_gather_clear(pv_gather *g)
 
 // ---- order ------------------------------------------------------------------------------------
 
-int pv_gather_ask(pv_state *st, pv_gather *g, pixview_device device, pixview_stream work,
-                  bool given)
+int pv_batch_relate_streams(pv_state *st, pv_batch *g, pixview_device device, pixview_stream work,
+                            bool given)
 {
     for (int i = 0; i < g->producer_count; i++)
-        if (pv_ask(st, device, g->producers[i].handle, work, given, &g->producers[i].joint))
+        if (pv_stream_relate(st, device, g->producers[i].handle, work, given,
+                             &g->producers[i].joint))
             return -1;
     return 0;
 }
 
-int pv_gather_order(pv_state *st, const pv_gather *g, pixview_device device, pixview_stream work)
+int pv_batch_wait_for_producers(pv_state *st, const pv_batch *g, pixview_device device,
+                                pixview_stream work)
 {
     for (int i = 0; i < g->producer_count; i++)
-        if (pv_wait(st, device, g->producers[i].handle, work, &g->producers[i].joint))
+        if (pv_stream_wait(st, device, g->producers[i].handle, work, &g->producers[i].joint))
             return -1;
     return 0;
 }
 
 // torch hands a block back to the stream it was allocated on, which nobody can ask for.
-static int record_tensors(pv_state *st, const pv_gather *g, int device, pixview_stream stream,
+static int record_streams(pv_state *st, const pv_batch *g, int device, pixview_stream stream,
                           pixview_stream work)
 {
     for (Py_ssize_t i = 0; i < g->count; i++) {
         PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        if (g->images[i].stream == stream && pv_kind_of(st, item) == PV_TORCH &&
-            pv_record_stream(st, item, device, work))
+        const pv_framework *from = pv_framework_of(st, item);
+        if (g->images[i].stream == stream && from->record_stream &&
+            from->record_stream(st, item, device, work))
             return -1;
     }
     return 0;
 }
 
-int pv_gather_order_back(pv_state *st, const pv_gather *g, pixview_device device,
-                         pixview_stream work)
+int pv_batch_producers_wait(pv_state *st, const pv_batch *g, pixview_device device,
+                            pixview_stream work)
 {
     for (int i = 0; i < g->producer_count; i++) {
         const pv_producer *producer = &g->producers[i];
-        if (PIXVIEWI_LIKELY(producer->joint.kind != PIXVIEWI_STREAMS_ORDERABLE))
+        if (producer->joint.kind != PIXVIEWI_STREAMS_ORDERABLE)
             continue;
-        if (pv_wait(st, device, work, producer->handle, &producer->joint) ||
-            (producer->torch && record_tensors(st, g, device.id, producer->handle, work)))
+        if (pv_stream_wait(st, device, work, producer->handle, &producer->joint) ||
+            (producer->records && record_streams(st, g, device.id, producer->handle, work)))
             return -1;
     }
     return 0;

@@ -6,9 +6,18 @@
 // same, as they are when everything runs on the legacy default stream, and nothing is ordered across
 // the border of a graph capture: what a graph reads has to be ready before it is replayed.
 
-#include "base/state.h"
+#include "convert/stream_order.h"
 
-static int add(pixview_owner *owner, const pixviewi_stream_dep *dep)
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "cuda/stream.h"
+#include "descriptor/owner.h"
+#include "descriptor/stream.h"
+#include "frameworks/imported.h"
+#include "frameworks/streams.h"
+#include "frameworks/table.h"
+
+static int add_dep(pixview_owner *owner, const pixviewi_stream_dep *dep)
 {
     Py_XINCREF((PyObject *)dep->keepalive);
     if (pixviewi_cuda_add_dep_take(owner, dep))
@@ -18,36 +27,36 @@ static int add(pixview_owner *owner, const pixviewi_stream_dep *dep)
     return -1;
 }
 
-static int add_use(pixview_owner *owner, int device, pixview_stream stream, pixview_stream back,
-                   uint64_t capture, PyObject *keep)
+static int add_consumer(pixview_owner *owner, int device, pixview_stream stream,
+                        pixview_stream back, uint64_t capture, PyObject *keep)
 {
     pixviewi_stream_dep dep = {.consumer = stream,
                                .home = back,
                                .capture = capture,
                                .device = device,
                                .keepalive = keep,
-                               .drop_keepalive = pv_drop_object};
-    return pixviewi_stream_same(stream, back) ? 0 : add(owner, &dep);
+                               .drop_keepalive = pv_pyref_drop};
+    return pixviewi_stream_same(stream, back) ? 0 : add_dep(owner, &dep);
 }
 
-int pv_set_home(pixview_owner *owner, pixview_stream home, PyObject *keep)
+int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream home, PyObject *keep)
 {
     if (home != PIXVIEW_STREAM_NONE)
         pixviewi_owner_set_alloc_stream(owner, home);
     if (!keep || pixviewi_owner_deps(owner) ||
-        pixviewi_owner_keep_take(owner, Py_NewRef(keep), pv_drop_object))
+        pixviewi_owner_keep_take(owner, Py_NewRef(keep), pv_pyref_drop))
         return 0;
     Py_DECREF(keep);
     PyErr_NoMemory();
     return -1;
 }
 
-int pv_check_join(pv_state *st, const pixviewi_stream_relation *joint, bool given,
-                  pixview_stream producer, pixview_stream consumer)
+int pv_raise_if_unorderable(pv_state *st, const pixviewi_stream_relation *joint, bool given,
+                            pixview_stream producer, pixview_stream consumer)
 {
     pixview_error err;
-    if (PIXVIEWI_LIKELY(joint->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
-                        (joint->kind == PIXVIEWI_CAPTURE_MISMATCH && !given))) {
+    if (joint->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
+        (joint->kind == PIXVIEWI_CAPTURE_MISMATCH && !given)) {
         return 0;
     }
     (void)!pixviewi_cuda_fail_relation(joint->kind, producer, consumer, &err);
@@ -55,33 +64,29 @@ int pv_check_join(pv_state *st, const pixviewi_stream_relation *joint, bool give
     return -1;
 }
 
-// torch hands a block back to the stream it was allocated on, which nobody can ask for: record_stream
-// covers that one, whatever it is, and defers itself during a capture.
-int pv_record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream consumer)
+int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream producer,
+                     pixview_stream consumer, bool given, pixviewi_stream_relation *joint)
 {
-    PyObject *cuda = PyObject_GetAttr(st->torch, st->s_cuda);
-    if (!cuda)
-        return -1;
-    PyObject *stream = pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY)
-                           ? PyObject_CallMethod(cuda, "default_stream", "i", device)
-                           : PyObject_CallMethod(cuda, "ExternalStream", "Ki",
-                                                 (unsigned long long)consumer, device);
-    PyObject *done = stream ? PyObject_CallMethod(tensor, "record_stream", "O", stream) : NULL;
-    Py_DECREF(cuda);
-    Py_XDECREF(stream);
-    Py_XDECREF(done);
-    if (done)
+    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
+    if (producer == consumer)
         return 0;
-    // A torch without CUDA holds device memory of somebody else only, and has no allocator to tell.
-    PyObject *version = PyObject_GetAttrString(st->torch, "version");
-    PyObject *built = version ? PyObject_GetAttr(version, st->s_cuda) : NULL;
-    bool without_cuda = built == Py_None;
-    Py_XDECREF(version);
-    Py_XDECREF(built);
-    if (!without_cuda)
-        return -1;
-    PyErr_Clear();
-    return 0;
+    pixview_error err;
+    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, joint, &err))
+        return pv_raise_if_unorderable(st, joint, given, producer, consumer);
+    pv_raise(st, &err);
+    return -1;
+}
+
+int pv_stream_wait(pv_state *st, pixview_device device, pixview_stream producer,
+                   pixview_stream consumer, const pixviewi_stream_relation *joint)
+{
+    pixview_error err;
+    if (joint->kind != PIXVIEWI_STREAMS_ORDERABLE ||
+        !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
+        return 0;
+    }
+    pv_raise(st, &err);
+    return -1;
 }
 
 // Both ends' streams, kept alive for the release; NULL when neither needs it.
@@ -95,93 +100,93 @@ static int keep_both(PyObject *a, PyObject *b, PyObject **out)
 }
 
 // The owner of this view alone: an Image's is shared with other views of it.
-static int own_alone(pv_state *st, pv_source *src)
+static int own_alone(pv_state *st, pv_imported *in)
 {
-    if (pv_source_hold(st, src))
+    if (pv_imported_hold(st, in))
         return -1;
-    if (src->kind != PV_IMAGE || !src->image.owner)
+    if (!(in->from->flags & PV_OURS) || !in->image.owner)
         return 0;
-    pixview_owner *alone = pixviewi_owner_nested(src->image.owner);
+    pixview_owner *alone = pixviewi_owner_nested(in->image.owner);
     if (!alone) {
         PyErr_NoMemory();
         return -1;
     }
-    pixview_owner_unref(src->image.owner);
-    src->image.owner = alone;
+    pixview_owner_unref(in->image.owner);
+    in->image.owner = alone;
     return 0;
 }
 
-static int note_uses(pv_state *st, pv_source *src, const pv_stream *consumer, uint64_t capture)
+static int note_uses(pv_state *st, pv_imported *in, const pv_stream *consumer, uint64_t capture)
 {
-    int device = src->image.device.id;
-    pixview_stream producer = src->stream_unkept ? PIXVIEW_STREAM_NONE : src->image.stream;
+    int device = in->image.device.id;
+    pixview_stream producer = in->stream_borrowed ? PIXVIEW_STREAM_NONE : in->image.stream;
     PyObject *keep;
-    if (own_alone(st, src))
+    if (own_alone(st, in))
         return -1;
-    pixview_owner *owner = src->image.owner;
+    pixview_owner *owner = in->image.owner;
     if (!owner) // empty, or borrowed memory of a raw pointer
         return 0;
-    if (src->kind == PV_TORCH && pv_record_stream(st, src->object, device, consumer->handle))
+    if (in->from->record_stream &&
+        in->from->record_stream(st, in->object, device, consumer->handle))
         return -1;
-    if (keep_both(src->stream_object, consumer->object, &keep))
+    if (keep_both(in->stream_object, consumer->object, &keep))
         return -1;
     // An exporter that ordered its data itself keeps its stream to itself: the legacy one stands in.
     int rc = 0;
     if (producer != PIXVIEW_STREAM_NONE)
-        rc = add_use(owner, device, consumer->handle, producer, capture, keep);
-    // CuPy gives memory back to the stream of its allocation, most likely this one.
-    if (rc == 0 && (src->kind == PV_CUPY || producer == PIXVIEW_STREAM_NONE))
-        rc = add_use(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, capture, keep);
+        rc = add_consumer(owner, device, consumer->handle, producer, capture, keep);
+    // Its pool takes memory back on the stream of the allocation.
+    if (rc == 0 && (in->from->flags & PV_FREES_ON_LEGACY || producer == PIXVIEW_STREAM_NONE))
+        rc = add_consumer(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
 
-static int order_apart(pv_state *st, pv_source *src, const pv_request *req,
+static int order_apart(pv_state *st, pv_imported *in, const pv_options *options,
                        const pv_stream *consumer)
 {
-    const pixview_image *image = &src->image;
+    const pixview_image *image = &in->image;
     pixviewi_stream_relation joint;
     pixview_error err;
     if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &joint, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    if (pv_check_join(st, &joint, req->has_stream, image->stream, consumer->handle))
+    if (pv_raise_if_unorderable(st, &joint, options->has_stream, image->stream, consumer->handle))
         return -1;
-    return joint.kind == PIXVIEWI_CAPTURE_MISMATCH ? 0
-                                                   : note_uses(st, src, consumer, joint.capture);
+    return joint.kind == PIXVIEWI_CAPTURE_MISMATCH ? 0 : note_uses(st, in, consumer, joint.capture);
 }
 
-PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_source *src, const pv_request *req)
+int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
 {
-    pixview_image *image = &src->image;
+    pixview_image *image = &in->image;
     pv_stream consumer = {0, NULL};
-    if (PIXVIEWI_UNLIKELY(pv_consumer_stream(st, req, image->device, &consumer) != 0)) {
+    if (pv_consumer_stream(st, options, image->device, &consumer) != 0) {
         Py_XDECREF(consumer.object);
         return -1;
     }
     int rc = 0;
-    if (PIXVIEWI_UNLIKELY(image->stream != consumer.handle) &&
-        !pixviewi_stream_same(image->stream, consumer.handle) &&
+    if (image->stream != consumer.handle && !pixviewi_stream_same(image->stream, consumer.handle) &&
         consumer.handle != PIXVIEW_STREAM_NONE) {
-        rc = order_apart(st, src, req, &consumer);
+        rc = order_apart(st, in, options, &consumer);
     }
     image->stream = consumer.handle;
-    if (PIXVIEWI_UNLIKELY(consumer.object != NULL))
+    if (consumer.object != NULL)
         Py_DECREF(consumer.object);
     return rc;
 }
 
-int pv_note_use(const pixview_image *image, pixview_stream consumer,
-                const pixviewi_stream_relation *joint, PyObject *memory_stream,
-                PyObject *consumer_stream)
+int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
+                          const pixviewi_stream_relation *joint, PyObject *memory_stream,
+                          PyObject *consumer_stream)
 {
     PyObject *keep;
     if (pixview_image_on_host(image) || !image->owner || joint->kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
     if (keep_both(memory_stream, consumer_stream, &keep))
         return -1;
-    int rc = add_use(image->owner, image->device.id, consumer, image->stream, joint->capture, keep);
+    int rc =
+        add_consumer(image->owner, image->device.id, consumer, image->stream, joint->capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -200,7 +205,7 @@ static int order_shown(pv_state *st, const pixview_image *image, pixview_stream 
     }
     bool given =
         !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
-    return pv_check_join(st, joint, given, image->stream, consumer);
+    return pv_raise_if_unorderable(st, joint, given, image->stream, consumer);
 }
 
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
@@ -215,7 +220,7 @@ int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_s
     pixview_owner_unref(image->owner);
     image->owner = alone;
     if (alone &&
-        add_use(alone, image->device.id, consumer, image->stream, joint.capture, keep) == 0) {
+        add_consumer(alone, image->device.id, consumer, image->stream, joint.capture, keep) == 0) {
         return 0;
     }
     if (!alone)
@@ -242,7 +247,7 @@ static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream strea
     back = pixviewi_stream_on_any_thread(back);
     for (; dep; dep = dep->next) {
         if (pixviewi_stream_same(dep->consumer, stream) && pixviewi_stream_same(dep->home, back) &&
-            dep->capture == capture && dep->drop_keepalive == pv_drop_object &&
+            dep->capture == capture && dep->drop_keepalive == pv_pyref_drop &&
             keeps_as_well(st, dep->keepalive, keep))
             return true;
     }
@@ -259,7 +264,8 @@ int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
         noted(st, image->owner, consumer, image->stream, joint.capture, NULL)) {
         return 0;
     }
-    return add_use(image->owner, image->device.id, consumer, image->stream, joint.capture, keep);
+    return add_consumer(image->owner, image->device.id, consumer, image->stream, joint.capture,
+                        keep);
 }
 
 // What the release of a view's owner lets go of in the end.
@@ -268,7 +274,7 @@ static PyObject *source_of(const pixview_owner *owner)
     const pixview_owner *parent;
     while ((parent = pixviewi_owner_parent(owner)))
         owner = parent;
-    return pv_held_object(owner);
+    return pv_pyref_of(owner);
 }
 
 int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
@@ -285,14 +291,15 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
         return -1;
     }
     PyObject *source = source_of(owner);
-    pv_kind kind = source ? pv_kind_of(st, source) : PV_OTHER;
-    if (kind == PV_TORCH && pv_record_stream(st, source, device, stream))
+    const pv_framework *from = source ? pv_framework_of(st, source) : &pv_framework_protocols;
+    if (from->record_stream && from->record_stream(st, source, device, stream))
         return -1;
     // A program may say it once for each frame.
     if (!noted(st, owner, stream, home, joint.capture, keep) &&
-        add_use(owner, device, stream, home, joint.capture, keep))
+        add_consumer(owner, device, stream, home, joint.capture, keep))
         return -1;
-    if (kind != PV_CUPY || noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
+    if (!(from->flags & PV_FREES_ON_LEGACY) ||
+        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
         return 0;
-    return add_use(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep);
+    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep);
 }

@@ -1,56 +1,14 @@
 // Image.__dlpack__: the array API's exporter, stream rules included (array API 2024.12, DLPack 1.3).
 
-#include <string.h>
-
-#include "convert/convert.h"
-
-static void drop_versioned(PyObject *capsule)
-{
-    if (!PyCapsule_IsValid(capsule, "dltensor_versioned"))
-        return; // consumed
-    DlManaged *m = PyCapsule_GetPointer(capsule, "dltensor_versioned");
-    m->deleter(m);
-}
-
-static void drop_legacy(PyObject *capsule)
-{
-    if (!PyCapsule_IsValid(capsule, "dltensor"))
-        return;
-    DlManagedLegacy *m = PyCapsule_GetPointer(capsule, "dltensor");
-    m->deleter(m);
-}
-
-static PyObject *versioned_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
-                                   uint64_t flags)
-{
-    DlManaged *m;
-    pixview_error err;
-    if (pixview_image_to_dlpack(image, layout, &m, &err))
-        return pv_raise(st, &err);
-    m->flags |= flags;
-    PyObject *capsule = PyCapsule_New(m, "dltensor_versioned", drop_versioned);
-    if (!capsule)
-        m->deleter(m);
-    return capsule;
-}
-
-static PyObject *legacy_capsule(pv_state *st, const pixview_image *image, pixview_layout layout)
-{
-    DlManagedLegacy *m;
-    pixview_error err;
-    if (pixview_image_to_dlpack_legacy(image, layout, &m, &err))
-        return pv_raise(st, &err);
-    PyObject *capsule = PyCapsule_New(m, "dltensor", drop_legacy);
-    if (!capsule)
-        m->deleter(m);
-    return capsule;
-}
-
-PyObject *pv_image_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
-                           bool versioned)
-{
-    return versioned ? versioned_capsule(st, image, layout, 0) : legacy_capsule(st, image, layout);
-}
+#include "descriptor/dlpack.h"
+#include "base/args.h"
+#include "base/capsule.h"
+#include "base/errors.h"
+#include "base/plain_memory.h"
+#include "convert/copy.h"
+#include "cuda/stream.h"
+#include "descriptor/dlpack_abi.h"
+#include "image/image.h"
 
 PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
 {
@@ -61,7 +19,7 @@ PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
 
 // ---- arguments ---------------------------------------------------------------------------------------
 
-typedef struct {
+typedef struct asked {
     bool versioned;
     bool cpu;     // dl_device asks for the CPU ...
     bool to_host; // ... of memory that is not there
@@ -85,7 +43,7 @@ static int parse_version(pv_state *st, PyObject *value, asked *out)
 }
 
 // None means the legacy default stream, 0 is not allowed (ambiguous), -1 means no ordering.
-static int parse_stream(PyObject *value, bool host, asked *out)
+static int parse_consumer(PyObject *value, bool host, asked *out)
 {
     out->stream = PIXVIEW_STREAM_LEGACY;
     if (!value || value == Py_None)
@@ -113,7 +71,7 @@ static int parse_stream(PyObject *value, bool host, asked *out)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static int parse_device(PyObject *value, const pixview_image *image, asked *out)
+static int parse_dl_device(PyObject *value, const pixview_image *image, asked *out)
 {
     if (!value || value == Py_None)
         return 0;
@@ -136,8 +94,8 @@ static int parse_device(PyObject *value, const pixview_image *image, asked *out)
     return -1;
 }
 
-static int parse(pv_state *st, const pixview_image *image, PyObject *const *args, Py_ssize_t nargs,
-                 PyObject *kwnames, asked *out)
+static int parse_dlpack_call(pv_state *st, const pixview_image *image, PyObject *const *args,
+                             Py_ssize_t nargs, PyObject *kwnames, asked *out)
 {
     PyObject *stream = NULL, *version = NULL, *device = NULL, *copy = NULL;
     // stream may be positional too: CV-CUDA passes it that way.
@@ -148,10 +106,48 @@ static int parse(pv_state *st, const pixview_image *image, PyObject *const *args
     if (pv_parse_args("__dlpack__", args, nargs, kwnames, 1, keywords, 4))
         return -1;
     *out = (asked){.copy = -1};
-    if (parse_version(st, version, out) || parse_device(device, image, out) ||
+    if (parse_version(st, version, out) || parse_dl_device(device, image, out) ||
         pv_parse_copy(copy, &out->copy))
         return -1;
-    return parse_stream(stream, pixview_image_on_host(image) || out->to_host, out);
+    return parse_consumer(stream, pixview_image_on_host(image) || out->to_host, out);
+}
+
+static PyObject *make_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
+                              const asked *ask, uint64_t flags)
+{
+    return ask->versioned ? pv_capsule_versioned(st, image, layout, flags)
+                          : pv_capsule_legacy(st, image, layout);
+}
+
+static PyObject *show_view(pv_state *st, const pixview_image *image, pixview_layout layout,
+                           PyObject *keep, const asked *ask)
+{
+    pixview_image shown = *image;
+    if (ask->cpu) // pinned memory too
+        shown.device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
+    if (pv_order_image(st, &shown, keep, ask->stream))
+        return NULL;
+    PyObject *out = make_capsule(st, &shown, layout, ask, 0);
+    pixview_owner_unref(shown.owner);
+    return out;
+}
+
+static PyObject *show_copy(pv_state *st, const pixview_image *image, pixview_layout layout,
+                           PyObject *keep, const asked *ask)
+{
+    pixview_image made;
+    pixview_device device = image->device;
+    if (ask->to_host || pixview_image_on_host(image))
+        device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
+    if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
+        return NULL;
+    PyObject *capsule = NULL;
+    pixviewi_stream_relation relation;
+    if (pv_copy_on_streams(st, image, &made, ask->stream, false, &relation) == 0 &&
+        pv_owner_add_consumer(&made, ask->stream, &relation, keep, NULL) == 0)
+        capsule = make_capsule(st, &made, layout, ask, DL_FLAG_IS_COPIED);
+    pixview_owner_unref(made.owner);
+    return capsule;
 }
 
 PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -161,38 +157,14 @@ PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t narg
     const pixview_image *image = &((pv_image *)self)->image;
     pixview_layout layout = ((pv_image *)self)->layout;
     asked ask;
-    if (parse(st, image, args, nargs, kwnames, &ask))
+    if (parse_dlpack_call(st, image, args, nargs, kwnames, &ask))
         return NULL;
     if (ask.to_host && ask.copy == 0) {
         PyErr_SetString(PyExc_BufferError,
                         "copy=False, but device memory reaches the CPU only by a copy");
         return NULL;
     }
-    if (ask.copy != 1 && !ask.to_host) {
-        pixview_image shown = *image;
-        if (ask.cpu) // pinned memory too
-            shown.device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
-        if (pv_order_image(st, &shown, ((pv_image *)self)->stream_object, ask.stream))
-            return NULL;
-        PyObject *out = ask.versioned ? versioned_capsule(st, &shown, layout, 0)
-                                      : legacy_capsule(st, &shown, layout);
-        pixview_owner_unref(shown.owner);
-        return out;
-    }
-    pixview_image made;
-    pixview_device device = ask.to_host ? (pixview_device){PIXVIEW_DEVICE_CPU, 0} : image->device;
-    if (pixview_image_on_host(image))
-        device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     PyObject *keep = ((pv_image *)self)->stream_object;
-    if (pv_allocate_plain(st, image, layout, device, image->stream, keep, &made))
-        return NULL;
-    PyObject *capsule = NULL;
-    pixviewi_stream_relation joint;
-    if (pv_copy_ordered(st, image, &made, ask.stream, false, &joint) == 0 &&
-        pv_note_use(&made, ask.stream, &joint, keep, NULL) == 0) {
-        capsule = ask.versioned ? versioned_capsule(st, &made, layout, DL_FLAG_IS_COPIED)
-                                : legacy_capsule(st, &made, layout);
-    }
-    pixview_owner_unref(made.owner);
-    return capsule;
+    return ask.copy == 1 || ask.to_host ? show_copy(st, image, layout, keep, &ask)
+                                        : show_view(st, image, layout, keep, &ask);
 }

@@ -6,7 +6,18 @@
 
 #include <stdlib.h>
 
-#include "convert/convert.h"
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "convert/stream_order.h"
+#include "cuda/memory.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "descriptor/owner.h"
+#include "descriptor/status.h"
+#include "frameworks/imported.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/table.h"
+#include "image/image.h"
 
 // Of the module that was imported last: the functions that make an Image get no object to find it by.
 static pv_state *newest;
@@ -17,7 +28,7 @@ static int bad_argument(const char *message)
     return -1;
 }
 
-static pv_image *image_of(void *object)
+static pv_image *checked_image(void *object)
 {
     if (object && pv_is_image(object))
         return object;
@@ -45,19 +56,16 @@ static int from_py(void *object, DlManaged **out)
     if (!out)
         return bad_argument("out is NULL");
     *out = NULL;
-    pv_image *self = image_of(object);
+    pv_image *self = checked_image(object);
     if (!self)
         return -1;
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
     pixview_image shown = self->image;
-    pv_stream work;
+    pv_stream work = pv_default_stream(shown.device.id);
     PyObject *keep = NULL;
     pixview_error err;
-    pv_drain_deferred();
-    if (pv_work_stream(st, shown.device, &work))
-        return -1;
+    pv_pyref_drain();
     int rc = keep_streams(self->stream_object, work.object, &keep);
-    Py_XDECREF(work.object);
     if (rc == 0 && (rc = pv_order_image(st, &shown, keep, work.handle)) == 0) {
         rc = pixview_image_to_dlpack(&shown, self->layout, out, &err) ? -1 : 0;
         if (rc)
@@ -69,7 +77,7 @@ static int from_py(void *object, DlManaged **out)
 }
 
 // A DLTensor has no flags, so who may write cannot be said.
-static int check_writable(const pixview_image *image)
+static int check_not_readonly(const pixview_image *image)
 {
     if (!(image->flags & PIXVIEW_FLAG_READ_ONLY))
         return 0;
@@ -84,23 +92,20 @@ static int dltensor_from_py(void *object, DlTensor *out)
 {
     if (!out)
         return bad_argument("out is NULL");
-    pv_image *self = image_of(object);
-    if (!self || check_writable(&self->image))
+    pv_image *self = checked_image(object);
+    if (!self || check_not_readonly(&self->image))
         return -1;
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
-    pv_stream work;
     pixview_error err;
-    pv_drain_deferred();
+    pv_pyref_drain();
     DlTensor tensor = {.shape = self->dl_shape, .strides = self->dl_strides};
     if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    if (pv_work_stream(st, self->image.device, &work))
-        return -1;
+    pv_stream work = pv_default_stream(self->image.device.id);
     PyObject *keep = NULL;
     int rc = keep_streams(self->stream_object, work.object, &keep);
-    Py_XDECREF(work.object);
     if (rc == 0)
         rc = pv_order_borrowed(st, &self->image, keep, work.handle);
     Py_XDECREF(keep);
@@ -126,40 +131,36 @@ static int to_py(DlManaged *tensor, void **out)
         PyErr_SetString(PyExc_RuntimeError, "the module pixview._core is gone");
         return -1;
     }
-    pv_request req = {.to = PV_IMAGE, .copy = -1};
-    pv_source src;
-    pv_stream work = {0, NULL};
-    pv_drain_deferred();
-    pv_source_begin(&src, NULL);
-    if (pv_import_managed(st, tensor, &req, &src))
+    pv_options options = {.to = &pv_framework_image, .copy = -1};
+    pv_imported in;
+    pv_pyref_drain();
+    pv_imported_begin(&in, NULL);
+    in.from = &pv_framework_protocols;
+    if (pv_import_managed_take(st, tensor, &options, &in))
         return -1;
-    PyObject *image = NULL;
-    if (pv_work_stream(st, src.image.device, &work) == 0) {
-        src.image.stream = work.handle;
-        image = pv_image_new(st, &src.image, src.layout);
-    }
-    pv_image_with_stream(image, work.object);
-    Py_XDECREF(work.object);
+    pv_stream work = pv_default_stream(in.image.device.id);
+    in.image.stream = work.handle;
+    PyObject *image = pv_image_new_take(st, &in.image, in.layout, work.object);
     if (!image)
-        pixviewi_owner_set_release(src.image.owner,
+        pixviewi_owner_set_release(in.image.owner,
                                    release_nothing); // the tensor stays the caller's
-    pv_source_clear(&src);
+    pv_imported_clear(&in);
     *out = image;
     return image ? 0 : -1;
 }
 
 // ---- memory ------------------------------------------------------------------------------------------
 
-typedef struct block {
+typedef struct dl_block {
     DlManaged managed;
     pixview_owner *owner; // of device memory
     void *host;           // malloc'ed
     int64_t dims[];       // shape, then strides in elements
-} block;
+} dl_block;
 
 static void delete_block(DlManaged *self)
 {
-    block *b = self->manager_ctx;
+    dl_block *b = self->manager_ctx;
     pixview_owner_unref(b->owner);
     free(b->host);
     free(b);
@@ -179,10 +180,10 @@ static int64_t count_bytes(const DlTensor *t)
     return overflow ? -1 : empty ? 0 : bytes;
 }
 
-static block *describe(const DlTensor *prototype)
+static dl_block *dense_block(const DlTensor *prototype)
 {
     int ndim = prototype->ndim;
-    block *b = calloc(1, sizeof *b + 2 * (size_t)ndim * sizeof b->dims[0]);
+    dl_block *b = calloc(1, sizeof *b + 2 * (size_t)ndim * sizeof b->dims[0]);
     if (!b)
         return NULL;
     int64_t *shape = b->dims, *strides = b->dims + ndim, step = 1;
@@ -225,13 +226,13 @@ static pixview_status check_prototype(const DlTensor *t, int64_t *nbytes, pixvie
 }
 
 // Dense and uninitialised; device memory is ordered on, and goes back to, the legacy stream.
-static pixview_status allocate(const DlTensor *prototype, block **out, pixview_error *err)
+static pixview_status allocate_block(const DlTensor *prototype, dl_block **out, pixview_error *err)
 {
     int64_t nbytes;
     pixview_status status = check_prototype(prototype, &nbytes, err);
     if (status)
         return status;
-    block *b = describe(prototype);
+    dl_block *b = dense_block(prototype);
     if (!b)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct");
     void **data = &b->managed.tensor.data;
@@ -253,7 +254,7 @@ static pixview_status allocate(const DlTensor *prototype, block **out, pixview_e
     return PIXVIEW_OK;
 }
 
-static const char *kind_of(pixview_status status)
+static const char *error_kind(pixview_status status)
 {
     switch (status) {
     case PIXVIEW_E_MEMORY:
@@ -265,17 +266,18 @@ static const char *kind_of(pixview_status status)
     }
 }
 
-static int allocator(DlTensor *prototype, DlManaged **out, void *error_ctx,
-                     void (*set_error)(void *error_ctx, const char *kind, const char *message))
+static int image_allocator(DlTensor *prototype, DlManaged **out, void *error_ctx,
+                           void (*set_error)(void *error_ctx, const char *kind,
+                                             const char *message))
 {
-    block *b = NULL;
+    dl_block *b = NULL;
     pixview_error err;
     pixview_status status = !out ? pixviewi_fail(&err, PIXVIEW_E_INVALID, "out is NULL")
-                                 : allocate(prototype, &b, &err);
+                                 : allocate_block(prototype, &b, &err);
     if (out)
         *out = b ? &b->managed : NULL;
     if (status && set_error)
-        set_error(error_ctx, kind_of(status), err.message);
+        set_error(error_ctx, error_kind(status), err.message);
     return status ? -1 : 0;
 }
 
@@ -283,7 +285,7 @@ static int allocator(DlTensor *prototype, DlManaged **out, void *error_ctx,
 
 // The legacy stream is written 1 (CU_STREAM_LEGACY): NULL would read as "unknown", and in code built for
 // per-thread default streams as another stream.
-static int current_work_stream(int32_t device_type, int32_t device_id, void **out)
+static int image_work_stream(int32_t device_type, int32_t device_id, void **out)
 {
     if (!out)
         return bad_argument("out_current_stream is NULL");
@@ -294,28 +296,25 @@ static int current_work_stream(int32_t device_type, int32_t device_id, void **ou
         PyErr_SetString(PyExc_RuntimeError, "the module pixview._core is gone");
         return -1;
     }
-    pv_stream work;
-    if (pv_work_stream(newest, (pixview_device){device_type, device_id}, &work))
-        return -1;
-    *out = (void *)(work.handle == PIXVIEW_STREAM_LEGACY ? 1 : work.handle);
-    Py_XDECREF(work.object); // whoever made it the current one keeps it
+    pixview_stream work = pv_default_stream(device_id).handle;
+    *out = (void *)(work == PIXVIEW_STREAM_LEGACY ? 1 : work);
     return 0;
 }
 
 // ---- the table ---------------------------------------------------------------------------------------
 
-static const DlExchange table = {
+static const DlExchange image_table = {
     .header = {.version = {DL_MAJOR, DL_MINOR}, .prev_api = NULL},
-    .allocator = allocator,
+    .allocator = image_allocator,
     .from_py = from_py,
     .to_py = to_py,
     .dltensor_from_py = dltensor_from_py,
-    .current_work_stream = current_work_stream,
+    .current_work_stream = image_work_stream,
 };
 
 int pv_exchange_publish(pv_state *st, PyTypeObject *type)
 {
-    PyObject *capsule = PyCapsule_New((void *)&table, "dlpack_exchange_api", NULL);
+    PyObject *capsule = PyCapsule_New((void *)&image_table, "dlpack_exchange_api", NULL);
     // Consumers look it up on the type, which is immutable by now.
     int rc = capsule ? PyDict_SetItem(type->tp_dict, st->s___dlpack_c_exchange_api__, capsule) : -1;
     Py_XDECREF(capsule);

@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-#include "base/state.h"
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/probe_memory.h"
+#include "frameworks/cupy/cupy.h"
 
 typedef struct { // std::vector<Py_ssize_t>, of libstdc++ and libc++ alike
     const int64_t *begin, *end, *capacity;
@@ -35,39 +38,41 @@ typedef struct {
 static const int64_t known_shape[] = {3, 5, 7}, known_strides[] = {400, 70, 1};
 enum { DATA = 0x40000000, OFFSET = 48, DEVICE = 1 };
 
-static bool same(const vector *v, const int64_t *expected)
+static bool holds_dims(const vector *v, const int64_t *expected)
 {
     int64_t found[3];
-    return v->end - v->begin == 3 && pv_read_safely(v->begin, found, sizeof found) &&
+    return v->end - v->begin == 3 && pv_probe_memory(v->begin, found, sizeof found) &&
            memcmp(found, expected, sizeof found) == 0;
 }
 
-static bool fields_fit(pv_state *st, PyObject *x, PyObject *pointer, PyObject *dtype)
+static bool cupy_fields_fit(pv_state *st, PyObject *x, PyObject *pointer, PyObject *dtype)
 {
     array a;
     memory_pointer m;
-    if (st->cupy_type->tp_base->tp_basicsize < (Py_ssize_t)sizeof a ||
-        !pv_read_safely(x, &a, sizeof a) || !pv_read_safely(pointer, &m, sizeof m)) {
+    if (st->framework_type[PV_CUPY]->tp_base->tp_basicsize < (Py_ssize_t)sizeof a ||
+        !pv_probe_memory(x, &a, sizeof a) || !pv_probe_memory(pointer, &m, sizeof m)) {
         return false;
     }
-    return a.size == 3 * 5 * 7 && same(&a.shape, known_shape) && same(&a.strides, known_strides) &&
-           a.dtype == dtype && (PyObject *)a.data == pointer && m.ptr == DATA + OFFSET &&
-           m.device_id == DEVICE;
+    return a.size == 3 * 5 * 7 && holds_dims(&a.shape, known_shape) &&
+           holds_dims(&a.strides, known_strides) && a.dtype == dtype &&
+           (PyObject *)a.data == pointer && m.ptr == DATA + OFFSET && m.device_id == DEVICE;
 }
 
-static void check(pv_state *st)
+static void check_cupy_structs(pv_state *st)
 {
+    pv_cupy *cupy = pv_cupy_of(st);
     PyObject *dtype = pv_numpy_dtype(st, (pixview_dtype){PIXVIEW_DTYPE_INT, 8, 1});
     PyObject *memory =
-        PyObject_CallFunction(st->cupy_unowned_memory, "iiOi", DATA, 1 << 16, Py_None, DEVICE);
+        PyObject_CallFunction(cupy->unowned_memory, "iiOi", DATA, 1 << 16, Py_None, DEVICE);
     PyObject *pointer =
-        memory ? PyObject_CallFunction(st->cupy_memory_pointer, "Oi", memory, OFFSET) : NULL;
+        memory ? PyObject_CallFunction(cupy->memory_pointer, "Oi", memory, OFFSET) : NULL;
     PyObject *args[] = {pv_dims(3, known_shape), dtype, pointer, pv_dims(3, known_strides)};
     PyObject *x = NULL;
     if (args[0] && dtype && pointer && args[3])
-        x = PyObject_Vectorcall((PyObject *)st->cupy_type, args, 2, st->kw_memptr_strides);
-    st->cupy_in_place = x && fields_fit(st, x, pointer, dtype);
-    st->cupy_checked = true;
+        x = PyObject_Vectorcall((PyObject *)st->framework_type[PV_CUPY], args, 2,
+                                cupy->kw_memptr_strides);
+    cupy->in_place = x && cupy_fields_fit(st, x, pointer, dtype);
+    cupy->checked = true;
     Py_XDECREF(x);
     Py_XDECREF(args[0]);
     Py_XDECREF(args[3]);
@@ -78,15 +83,16 @@ static void check(pv_state *st)
 
 bool pv_cupy_in_place(pv_state *st)
 {
-    if (PIXVIEWI_UNLIKELY(!st->cupy_checked))
-        check(st);
-    return st->cupy_in_place && !st->cupy_shortcuts_off;
+    pv_cupy *cupy = pv_cupy_of(st);
+    if (!cupy->checked)
+        check_cupy_structs(st);
+    return cupy->in_place && !st->hooks.cupy_public;
 }
 
 bool pv_cupy_fields(pv_state *st, PyObject *x, void **data, int *device, int *ndim,
                     const int64_t **shape, const int64_t **strides, pixview_dtype *dtype)
 {
-    if (!pv_cupy_in_place(st) || Py_TYPE(x) != st->cupy_type)
+    if (!pv_cupy_in_place(st) || Py_TYPE(x) != st->framework_type[PV_CUPY])
         return false;
     const array *a = (const array *)x;
     if (!a->data || !pv_known_dtype(st, a->dtype, dtype))

@@ -1,10 +1,15 @@
 // Descriptor -> cupy.ndarray: UnownedMemory -> MemoryPointer -> ndarray. The memory object keeps a
 // pixview.Image, which keeps the owner. With the device named, CuPy asks the driver nothing.
 
-#include "base/state.h"
+#include "frameworks/cupy/cupy.h"
+
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "base/image_object.h"
 
 // Lowest address and bytes up to the highest: strides may be negative.
-static void extent(const pixview_image *image, int64_t *offset, int64_t *size)
+static void byte_extent(const pixview_image *image, int64_t *offset, int64_t *size)
 {
     *offset = 0;
     *size = pixview_dtype_size(image->dtype);
@@ -19,20 +24,20 @@ static void extent(const pixview_image *image, int64_t *offset, int64_t *size)
 }
 
 // UnownedMemory(address, bytes, keeper, device) and MemoryPointer(memory, offset).
-static PyObject *memory_pointer(pv_state *st, const pixview_image *image, pixview_layout layout)
+static PyObject *new_memory_pointer(pv_state *st, pixview_image *image, pixview_layout layout)
 {
     int64_t offset, size;
-    extent(image, &offset, &size);
+    byte_extent(image, &offset, &size);
     PyObject *out = NULL, *memory = NULL;
     PyObject *start = PyLong_FromUnsignedLongLong((uintptr_t)image->data - (uintptr_t)offset);
     PyObject *bytes = PyLong_FromLongLong(size), *first = PyLong_FromLongLong(offset);
     PyObject *device = PyLong_FromLong(image->device.id);
-    PyObject *keeper = pv_image_new(st, image, layout);
+    PyObject *keeper = pv_image_new_take(st, image, layout, NULL);
     if (start && bytes && first && device && keeper) {
         PyObject *args[] = {start, bytes, keeper, device};
-        memory = PyObject_Vectorcall(st->cupy_unowned_memory, args, 4, NULL);
+        memory = PyObject_Vectorcall(pv_cupy_of(st)->unowned_memory, args, 4, NULL);
         PyObject *rest[] = {memory, first};
-        out = memory ? PyObject_Vectorcall(st->cupy_memory_pointer, rest, 2, NULL) : NULL;
+        out = memory ? PyObject_Vectorcall(pv_cupy_of(st)->memory_pointer, rest, 2, NULL) : NULL;
     }
     Py_XDECREF(memory);
     Py_XDECREF(keeper);
@@ -45,14 +50,15 @@ static PyObject *memory_pointer(pv_state *st, const pixview_image *image, pixvie
 
 // cupy.ndarray's constructor is Python code around this: __new__ of its base, then _init. Where CuPy
 // has it otherwise, the constructor itself is called.
-static PyObject *construct(pv_state *st, PyObject *shape, PyObject *dtype, PyObject *memory,
-                           PyObject *strides)
+static PyObject *construct_array(pv_state *st, PyObject *shape, PyObject *dtype, PyObject *memory,
+                                 PyObject *strides)
 {
-    PyTypeObject *type = st->cupy_type;
-    if (PIXVIEWI_LIKELY(st->cupy_init && !st->cupy_shortcuts_off)) {
+    pv_cupy *cupy = pv_cupy_of(st);
+    PyTypeObject *type = st->framework_type[PV_CUPY];
+    if (cupy->init && !st->hooks.cupy_public) {
         PyObject *array = type->tp_base->tp_new(type, st->empty_tuple, NULL);
         PyObject *args[] = {array, shape, dtype, memory, strides};
-        PyObject *done = array ? PyObject_Vectorcall(st->cupy_init, args, 5, NULL) : NULL;
+        PyObject *done = array ? PyObject_Vectorcall(cupy->init, args, 5, NULL) : NULL;
         Py_XDECREF(done);
         if (done)
             return array;
@@ -60,27 +66,28 @@ static PyObject *construct(pv_state *st, PyObject *shape, PyObject *dtype, PyObj
         if (!PyErr_ExceptionMatches(PyExc_TypeError)) // another signature
             return NULL;
         PyErr_Clear();
-        Py_CLEAR(st->cupy_init);
+        Py_CLEAR(cupy->init);
     }
     PyObject *args[] = {shape, dtype, memory, strides};
-    return PyObject_Vectorcall((PyObject *)type, args, 2, st->kw_memptr_strides);
+    return PyObject_Vectorcall((PyObject *)type, args, 2, cupy->kw_memptr_strides);
 }
 
-PIXVIEWI_HOT PyObject *pv_export_cupy(pv_state *st, const pixview_image *image,
-                                      pixview_layout layout)
+PyObject *pv_cupy_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
+                              PyObject *stream_object)
 {
+    (void)stream_object; // CuPy keeps its own streams
     int ndim;
     int64_t shape[4], strides[4];
     pixview_error err;
     PyObject *dtype = pv_numpy_dtype(st, image->dtype);
     if (!dtype)
         return NULL;
-    if (pixview_image_axes(image, layout, &ndim, shape, strides, &err))
+    if (pixview_image_axes(image, plan->layout, &ndim, shape, strides, &err))
         return pv_raise(st, &err);
     PyObject *extents = pv_dims(ndim, shape), *steps = pv_dims(ndim, strides);
-    PyObject *memory = extents && steps ? memory_pointer(st, image, layout) : NULL;
+    PyObject *memory = extents && steps ? new_memory_pointer(st, image, plan->layout) : NULL;
     PyObject *array =
-        extents && steps && memory ? construct(st, extents, dtype, memory, steps) : NULL;
+        extents && steps && memory ? construct_array(st, extents, dtype, memory, steps) : NULL;
     Py_XDECREF(extents);
     Py_XDECREF(steps);
     Py_XDECREF(memory);

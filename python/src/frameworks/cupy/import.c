@@ -1,9 +1,15 @@
 // CuPy arrays: in place after a check, by their attributes otherwise (there is no C API and no exchange
 // table in CuPy 13 to 15).
 
-#include "base/state.h"
+#include "frameworks/cupy/cupy.h"
 
-static int read_pointer(pv_state *st, PyObject *x, void **data, int *device)
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "base/image_object.h"
+#include "frameworks/imported.h"
+
+static int read_memory_pointer(pv_state *st, PyObject *x, void **data, int *device)
 {
     PyObject *memory = PyObject_GetAttr(x, st->s_data);
     PyObject *pointer = memory ? PyObject_GetAttr(memory, st->s_ptr) : NULL;
@@ -27,7 +33,7 @@ static int read_dims(pv_state *st, PyObject *x, PyObject *name, int *ndim, int64
 }
 
 // A flag of CuPy's own that says that the strides need not be asked for.
-static bool is_packed(pv_state *st, PyObject *x)
+static bool is_c_contiguous(pv_state *st, PyObject *x)
 {
     PyObject *flag = PyObject_GetAttr(x, st->s__c_contiguous);
     bool packed = flag == Py_True;
@@ -37,7 +43,7 @@ static bool is_packed(pv_state *st, PyObject *x)
     return packed;
 }
 
-static int init_by_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int read_by_attributes(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     void *data = NULL;
     int ndim, same;
@@ -47,18 +53,19 @@ static int init_by_attributes(pv_state *st, PyObject *x, const pv_request *req, 
     PyObject *type = PyObject_GetAttr(x, st->s_dtype);
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
-    if (rc || read_pointer(st, x, &data, &device.id) || read_dims(st, x, st->s_shape, &ndim, shape))
+    if (rc || read_memory_pointer(st, x, &data, &device.id) ||
+        read_dims(st, x, st->s_shape, &ndim, shape))
         return -1;
-    bool packed = is_packed(st, x);
+    bool packed = is_c_contiguous(st, x);
     if (!packed && read_dims(st, x, st->s_strides, &same, strides))
         return -1;
-    if (pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, packed ? NULL : strides, dtype,
-                       device))
+    if (pv_imported_init(st, in, options, data, ndim, shape, packed ? NULL : strides, dtype,
+                         device))
         return -1;
     return pv_numpy_dtype(st, dtype) ? 0 : -1; // known from now on
 }
 
-static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int read_array(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     void *data;
     int ndim;
@@ -66,22 +73,52 @@ static int init(pv_state *st, PyObject *x, const pv_request *req, pv_source *src
     pixview_dtype dtype;
     pixview_device device = {PIXVIEW_DEVICE_CUDA, 0};
     if (!pv_cupy_fields(st, x, &data, &device.id, &ndim, &shape, &strides, &dtype)) {
-        int rc = init_by_attributes(st, x, req, src);
+        int rc = read_by_attributes(st, x, options, in);
         if (rc && !PyErr_ExceptionMatches(st->Error))
             pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the attributes of a %s object cannot be read",
                           Py_TYPE(x)->tp_name);
         return rc;
     }
-    return pv_source_init(st, src, PV_CUPY, req, data, ndim, shape, strides, dtype, device);
+    return pv_imported_init(st, in, options, data, ndim, shape, strides, dtype, device);
 }
 
-PIXVIEWI_HOT int pv_import_cupy(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+int pv_cupy_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     pv_stream stream = {0, NULL};
-    if (init(st, x, req, src))
+    if (read_array(st, x, options, in))
         return -1;
-    int rc = pv_cupy_stream(st, src->image.device.id, &stream);
-    src->image.stream = stream.handle;
-    src->stream_object = stream.object;
+    int rc = pv_cupy_current_stream(st, in->image.device.id, &stream);
+    in->image.stream = stream.handle;
+    in->stream_object = stream.object;
     return rc;
+}
+
+int pv_cupy_device_of(pv_state *st, PyObject *x, pixview_device *out)
+{
+    PyObject *pointer = PyObject_GetAttr(x, st->s_data);
+    PyObject *id = pointer ? PyObject_GetAttr(pointer, st->s_device_id) : NULL;
+    *out = (pixview_device){PIXVIEW_DEVICE_CUDA, id ? (int)PyLong_AsLong(id) : 0};
+    Py_XDECREF(pointer);
+    Py_XDECREF(id);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+// The memory of a view names the Image that keeps it.
+int pv_cupy_owner_of(pv_state *st, PyObject *x, pixview_owner **out)
+{
+    PyObject *pointer = PyObject_GetAttr(x, st->s_data);
+    PyObject *memory = pointer ? PyObject_GetAttrString(pointer, "mem") : NULL;
+    PyObject *keeper = memory ? PyObject_GetAttrString(memory, "_owner") : NULL;
+    Py_XDECREF(pointer);
+    Py_XDECREF(memory);
+    if (!keeper) { // memory of a pool: not a view
+        bool absent = PyErr_ExceptionMatches(PyExc_AttributeError);
+        if (absent)
+            PyErr_Clear();
+        return absent ? 0 : -1;
+    }
+    if (pv_is_image(keeper))
+        *out = ((pv_image *)keeper)->image.owner; // x keeps it
+    Py_DECREF(keeper);
+    return 0;
 }

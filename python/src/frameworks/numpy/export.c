@@ -1,25 +1,30 @@
 // Descriptor -> numpy.ndarray: a pixview.Image in between, whose buffer NumPy takes and holds.
 
-#include "base/state.h"
+#include "frameworks/numpy/numpy.h"
+
+#include "base/dtypes.h"
+#include "base/image_object.h"
 
 static PyObject *asarray(pv_state *st, PyObject *image)
 {
-    PyObject *args[] = {st->numpy, image};
+    PyObject *args[] = {pv_numpy_of(st)->module, image};
     return PyObject_VectorcallMethod(st->s_asarray, args, 2, NULL);
 }
 
-PyObject *pv_export_numpy(pv_state *st, const pixview_image *image, pixview_layout layout)
+PyObject *pv_numpy_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
+                               PyObject *stream_object)
 {
-    pixview_image shown = *image;
+    (void)stream_object; // host memory has none
+    pixview_dtype own = image->dtype;
     PyObject *dtype = NULL;
-    if (image->dtype.code ==
-        PIXVIEW_DTYPE_BFLOAT) { // has no buffer format: shown as uint16 and renamed
-        dtype = pv_numpy_dtype(st, image->dtype);
+    if (own.code == PIXVIEW_DTYPE_BFLOAT) { // has no buffer format: shown as uint16 and renamed
+        dtype = pv_numpy_dtype(st, own);
         if (!dtype)
             return NULL;
-        shown.dtype = (pixview_dtype){PIXVIEW_DTYPE_UINT, 16, 1};
+        image->dtype = (pixview_dtype){PIXVIEW_DTYPE_UINT, 16, 1};
     }
-    PyObject *keeper = pv_image_new(st, &shown, layout);
+    PyObject *keeper = pv_image_new_take(st, image, plan->layout, NULL);
+    image->dtype = own;
     PyObject *array = keeper ? asarray(st, keeper) : NULL;
     Py_XDECREF(keeper);
     if (!array || !dtype)

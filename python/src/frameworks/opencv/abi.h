@@ -36,25 +36,15 @@ enum {
 
 typedef struct pv_gpumat_abi {
     bool checked;
-    bool cuda;          // this cv2 was built with CUDA: a fresh header names an allocator
-    bool read_struct;   // fields may be read and written
-    bool own_native;    // OpenCV's own count and our allocator hold the source
-    bool make_object;   // objects may be made without calling cv2 (gpumat_object.c)
-    bool forced_public; // test hook
-    int cn_shift;       // 3 in OpenCV 4, 5 in OpenCV 5
-    int cn_max;         // CV_CN_MAX
+    bool cuda;        // this cv2 was built with CUDA: a fresh header names an allocator
+    bool read_struct; // fields may be read and written
+    bool own_native;  // OpenCV's own count and our allocator hold the source
+    bool make_object; // objects may be made without calling cv2 (object.c)
+    int cn_shift;     // 3 in OpenCV 4, 5 in OpenCV 5
+    int cn_max;       // CV_CN_MAX
     pv_gpumat_allocator *default_allocator;
-    PyTypeObject *subtype; // holds an owner where OpenCV cannot; made on first need
-    char reason[160];      // why the fast path is not in use; "" when it is
+    char reason[160]; // why the fast path is not in use; "" when it is
 } pv_gpumat_abi;
-
-struct pv_state;
-
-// May headers be read and written in place?
-static inline bool pv_gpumat_in_place(const pv_gpumat_abi *abi)
-{
-    return abi->read_struct && !abi->forced_public;
-}
 
 // The 64-byte header inside a cv2.cuda.GpuMat; NULL for an object made without __init__.
 // Only after read_struct.
@@ -62,9 +52,6 @@ static inline pv_gpumat *pv_gpumat_header(PyObject *object)
 {
     return *(pv_gpumat **)((char *)object + sizeof(PyObject));
 }
-
-// Runs the self-check once. -1 with an error only when cv2's public calls fail too.
-int pv_gpumat_check(struct pv_state *st);
 
 // OpenCV's depth code of a dtype for this build, -1 when it has none; and back (false: unknown).
 int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype);
@@ -82,11 +69,5 @@ extern int pv_gpumat_probe_frees;
 // let the allocator free the memory.
 bool pv_gpumat_drop(pv_gpumat *header);
 void pv_gpumat_free(pv_gpumat *header);
-
-// The C-made subtype whose objects carry a pixview_owner. NULL with an error set when this cv2's
-// type cannot be subclassed from C.
-PyTypeObject *pv_gpumat_subtype(struct pv_state *st);
-pixview_owner *pv_gpumat_subtype_owner(PyObject *object);                 // borrowed
-void pv_gpumat_subtype_set_owner(PyObject *object, pixview_owner *owner); // takes the count
 
 #endif

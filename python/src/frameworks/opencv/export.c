@@ -5,15 +5,17 @@
 // subtype. Where the fields may not be written, a header made by cv2's public call is copied into the
 // subtype by cv2's own copy constructor.
 
-#include "convert/convert.h"
+#include "base/errors.h"
+#include "descriptor/owner.h"
 #include "frameworks/opencv/object.h"
+#include "frameworks/opencv/opencv.h"
 
-PIXVIEWI_HOT static int type_of(pv_state *st, const pixview_image *image, int *out)
+static int gpumat_type(pv_state *st, const pixview_image *image, int *out)
 {
-    const pv_gpumat_abi *abi = &st->gpumat;
+    const pv_gpumat_abi *abi = pv_gpumat_abi_of(st);
     int depth = pv_gpumat_depth(abi, image->dtype);
     int64_t c = image->shape[PIXVIEW_AXIS_C];
-    if (PIXVIEWI_LIKELY(depth >= 0 && c >= 1 && c <= abi->cn_max)) {
+    if (depth >= 0 && c >= 1 && c <= abi->cn_max) {
         *out = depth | (int)((c - 1) << abi->cn_shift);
         return 0;
     }
@@ -31,26 +33,25 @@ PIXVIEWI_HOT static int type_of(pv_state *st, const pixview_image *image, int *o
     return -1;
 }
 
-int pv_gpumat_accepts(pv_state *st, const pixview_image *image)
+int pv_gpumat_check_image(pv_state *st, const pixview_image *image, pv_plan *plan)
 {
-    int type;
     if (image->shape[PIXVIEW_AXIS_N] != 1) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "a batch of %lld images; a GpuMat is one: index the batch",
                   (long long)image->shape[PIXVIEW_AXIS_N]);
         return -1;
     }
     for (int i = PIXVIEW_AXIS_H; i <= PIXVIEW_AXIS_W; i++) {
-        if (PIXVIEWI_LIKELY(image->shape[i] <= INT32_MAX))
+        if (image->shape[i] <= INT32_MAX)
             continue;
         pv_raisef(st, PIXVIEW_E_LAYOUT, "%s = %lld; a GpuMat holds at most %d",
                   i == PIXVIEW_AXIS_H ? "H" : "W", (long long)image->shape[i], INT32_MAX);
         return -1;
     }
-    return type_of(st, image, &type);
+    return gpumat_type(st, image, &plan->type);
 }
 
 // The header shows exactly the view, so that adjustROI and ensureSizeIsEnough cannot walk out of it.
-PIXVIEWI_HOT static void fill(pv_gpumat *g, const pixview_image *image, int type)
+static void fill_header(pv_gpumat *g, const pixview_image *image, int type)
 {
     int64_t h = image->shape[PIXVIEW_AXIS_H], w = image->shape[PIXVIEW_AXIS_W],
             c = image->shape[PIXVIEW_AXIS_C];
@@ -78,11 +79,11 @@ static void count_up(pv_gpumat *g, pixview_image *image)
 
 static PyObject *make_counted(pv_state *st, pixview_image *image, int type)
 {
-    PyObject *object = pv_gpumat_object_new(&st->gpumat, st->gpumat_type);
+    PyObject *object = pv_gpumat_object_new(pv_gpumat_abi_of(st), st->framework_type[PV_GPUMAT]);
     if (!object)
         return NULL;
     pv_gpumat *g = pv_gpumat_header(object);
-    fill(g, image, type);
+    fill_header(g, image, type);
     if (image->owner)
         count_up(g, image);
     return object;
@@ -91,23 +92,23 @@ static PyObject *make_counted(pv_state *st, pixview_image *image, int type)
 static PyObject *public_header(pv_state *st, const pixview_image *image, int type)
 {
     pv_gpumat g;
-    fill(&g, image, type);
-    return PyObject_CallMethod(st->cv2_cuda, "createGpuMatFromCudaMemory", "iiiKK", g.rows, g.cols,
-                               type, (unsigned long long)(uintptr_t)g.data,
+    fill_header(&g, image, type);
+    return PyObject_CallMethod(pv_opencv_of(st)->cuda, "createGpuMatFromCudaMemory", "iiiKK",
+                               g.rows, g.cols, type, (unsigned long long)(uintptr_t)g.data,
                                (unsigned long long)g.step);
 }
 
-static PyObject *make_subtype(pv_state *st, const pixview_image *image, int type)
+static PyObject *make_subtype(pv_state *st, pixview_image *image, int type)
 {
     PyTypeObject *subtype = pv_gpumat_subtype(st);
     if (!subtype)
         return NULL;
     PyObject *object;
-    if (pv_gpumat_in_place(&st->gpumat)) {
-        object = pv_gpumat_object_new(&st->gpumat, subtype);
+    if (pv_gpumat_in_place(st)) {
+        object = pv_gpumat_object_new(pv_gpumat_abi_of(st), subtype);
         if (!object)
             return NULL;
-        fill(pv_gpumat_header(object), image, type);
+        fill_header(pv_gpumat_header(object), image, type);
     } else {
         PyObject *bare = public_header(st, image, type);
         object = bare ? PyObject_CallOneArg((PyObject *)subtype, bare) : NULL;
@@ -115,18 +116,15 @@ static PyObject *make_subtype(pv_state *st, const pixview_image *image, int type
         if (!object)
             return pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "cv2 refuses this header");
     }
-    pixview_owner_ref(image->owner);
-    pv_gpumat_subtype_set_owner(object, image->owner);
+    pv_gpumat_subtype_set_owner_take(object, image->owner);
+    image->owner = NULL;
     return object;
 }
 
-PIXVIEWI_HOT PyObject *pv_export_gpumat(pv_state *st, pixview_image *image)
+PyObject *pv_gpumat_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
+                                PyObject *stream_object)
 {
-    int type;
-    if (type_of(st, image, &type))
-        return NULL;
-    if (PIXVIEWI_LIKELY(pv_gpumat_in_place(&st->gpumat) && st->gpumat.own_native)) {
-        return make_counted(st, image, type);
-    }
-    return make_subtype(st, image, type);
+    (void)stream_object; // a GpuMat has no stream
+    bool counted = pv_gpumat_in_place(st) && pv_gpumat_abi_of(st)->own_native;
+    return counted ? make_counted(st, image, plan->type) : make_subtype(st, image, plan->type);
 }

@@ -1,9 +1,12 @@
 // cv2.cuda.GpuMat: read in place after the self-check, by cv2's public calls otherwise.
 
-#include <string.h>
+#include "frameworks/opencv/opencv.h"
 
-#include "base/state.h"
+#include "base/errors.h"
+#include "cuda/device.h"
+#include "descriptor/image.h"
 #include "descriptor/image_init.h"
+#include "frameworks/streams.h"
 
 typedef struct {
     int rows, cols, type;
@@ -11,7 +14,7 @@ typedef struct {
     void *data;
 } fields;
 
-static PIXVIEWI_INLINE int read_struct(pv_state *st, PyObject *x, fields *out, pv_source *src)
+static inline int read_gpumat_struct(pv_state *st, PyObject *x, fields *out, pv_imported *in)
 {
     const pv_gpumat *g = pv_gpumat_header(x);
     if (!g) {
@@ -19,16 +22,15 @@ static PIXVIEWI_INLINE int read_struct(pv_state *st, PyObject *x, fields *out, p
         return -1;
     }
     *out = (fields){g->rows, g->cols, g->flags & PV_GPUMAT_TYPE_MASK, (int64_t)g->step, g->data};
-    if (PIXVIEWI_UNLIKELY(g->allocator != st->gpumat.default_allocator) && g->refcount &&
-        PIXVIEWI_UNLIKELY(g->allocator != &pv_gpumat_our_allocator)) {
-        src->must_copy = true;
-        src->why =
+    if (g->allocator != pv_gpumat_abi_of(st)->default_allocator && g->refcount &&
+        g->allocator != &pv_gpumat_our_allocator) {
+        in->copy_reason =
             "the GpuMat's memory belongs to a BufferPool, which takes it back with its stream";
     }
     return 0;
 }
 
-static int call_int(PyObject *x, const char *method, int *out)
+static int call_for_int(PyObject *x, const char *method, int *out)
 {
     PyObject *value = PyObject_CallMethod(x, method, NULL);
     *out = value ? (int)PyLong_AsLong(value) : -1;
@@ -49,7 +51,7 @@ static int read_public(pv_state *st, PyObject *x, fields *out)
     }
     Py_XDECREF(step);
     Py_XDECREF(data);
-    if (PyErr_Occurred() || call_int(x, "type", &out->type)) {
+    if (PyErr_Occurred() || call_for_int(x, "type", &out->type)) {
         pv_raise_from(st, PIXVIEW_E_LAYOUT, "the GpuMat cannot be read by cv2's public calls");
         return -1;
     }
@@ -57,12 +59,13 @@ static int read_public(pv_state *st, PyObject *x, fields *out)
 }
 
 // A GpuMat cannot be mistaken: it is H,W,C, or H,W with one channel.
-static int check_layout(pv_state *st, const pv_request *req, int channels, pixview_layout *out)
+static int resolve_gpumat_layout(pv_state *st, const pv_options *options, int channels,
+                                 pixview_layout *out)
 {
-    *out = req->src_layout;
-    if (PIXVIEWI_LIKELY(*out == PIXVIEW_LAYOUT_NONE))
+    *out = options->src_layout;
+    if (*out == PIXVIEW_LAYOUT_NONE)
         *out = channels == 1 ? PIXVIEW_LAYOUT_HW : PIXVIEW_LAYOUT_HWC;
-    if (PIXVIEWI_LIKELY(*out == PIXVIEW_LAYOUT_HWC || (*out == PIXVIEW_LAYOUT_HW && channels == 1)))
+    if (*out == PIXVIEW_LAYOUT_HWC || (*out == PIXVIEW_LAYOUT_HW && channels == 1))
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s', but a GpuMat of %d channels is HWC%s",
               pixview_layout_name(*out), channels, channels == 1 ? " or HW" : "");
@@ -73,22 +76,22 @@ __attribute__((noinline, cold)) static int raise_empty(pv_state *st)
 {
     pv_raisef(st, PIXVIEW_E_LAYOUT,
               "the GpuMat is empty (0 x 0, no memory): it was released, or not filled yet; %s",
-              st->gpumat.cuda ? "upload() or create() fills it"
-                              : "this OpenCV, built without CUDA, cannot fill one: pixview's "
-                                "docs/opencv-cuda.md says how to build one that can");
+              pv_gpumat_abi_of(st)->cuda
+                  ? "upload() or create() fills it"
+                  : "this OpenCV, built without CUDA, cannot fill one: pixview's "
+                    "docs/opencv-cuda.md says how to build one that can");
     return -1;
 }
 
 // -1: raised.
-static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f)
+static inline int gpumat_device(pv_state *st, const fields *f)
 {
     pixview_error err;
     int device = 0;
     bool empty = f->rows == 0 || f->cols == 0;
-    if (PIXVIEWI_UNLIKELY(empty && !f->data && f->rows == f->cols))
+    if (empty && !f->data && f->rows == f->cols)
         return raise_empty(st);
-    if (PIXVIEWI_UNLIKELY(empty) ||
-        PIXVIEWI_LIKELY(!pixviewi_cuda_pointer_device(f->data, &device, &err))) {
+    if (empty || !pixviewi_cuda_pointer_device(f->data, &device, &err)) {
         return device;
     }
     pv_raise(st, &err);
@@ -97,13 +100,13 @@ static PIXVIEWI_INLINE int find_device(pv_state *st, const fields *f)
 
 // By value, so that the usual path has none of it in memory.
 __attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, pixview_dtype dtype,
-                                                        int device, int channels, pv_source *src)
+                                                        int device, int channels, pv_imported *in)
 {
     int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f.rows, f.cols, channels};
     int64_t strides[3] = {f.step, channels * size, size};
     pixview_error err;
-    if (!pixview_image_init(&src->image, f.data, 3, shape, strides, dtype,
+    if (!pixview_image_init(&in->image, f.data, 3, shape, strides, dtype,
                             (pixview_device){PIXVIEW_DEVICE_CUDA, device}, PIXVIEW_LAYOUT_HWC,
                             &err)) {
         return 0;
@@ -112,71 +115,69 @@ __attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, 
     return -1;
 }
 
-static PIXVIEWI_INLINE int describe(pv_state *st, const fields *f, const pv_request *req,
-                                    pv_source *src)
+static inline int init_from_header(pv_state *st, const fields *f, const pv_options *options,
+                                   pv_imported *in)
 {
-    const pv_gpumat_abi *abi = &st->gpumat;
+    const pv_gpumat_abi *abi = pv_gpumat_abi_of(st);
     pixview_dtype dtype;
     int depth = f->type & ((1 << abi->cn_shift) - 1), channels = (f->type >> abi->cn_shift) + 1;
-    if (PIXVIEWI_UNLIKELY(!pv_gpumat_dtype(abi, depth, &dtype))) {
+    if (!pv_gpumat_dtype(abi, depth, &dtype)) {
         pv_raisef(st, PIXVIEW_E_DTYPE,
                   "the GpuMat's type %d has depth %d, which pixview does not know", f->type, depth);
         return -1;
     }
-    int device = find_device(st, f);
-    if (device < 0 || check_layout(st, req, channels, &src->layout))
+    int device = gpumat_device(st, f);
+    if (device < 0 || resolve_gpumat_layout(st, options, channels, &in->layout))
         return -1;
     int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f->rows, f->cols, channels};
     int64_t strides[3] = {f->step, channels * size, size};
-    src->kind = PV_GPUMAT;
     // HW is HWC with one channel.
-    if (PIXVIEWI_UNLIKELY(!pixviewi_init_common(&src->image, f->data, shape, strides, dtype, size,
-                                                (pixview_device){PIXVIEW_DEVICE_CUDA, device},
-                                                PIXVIEW_LAYOUT_HWC)) &&
-        init_unusual(st, *f, dtype, device, channels, src)) {
+    if (!pixviewi_init_common(&in->image, f->data, shape, strides, dtype, size,
+                              (pixview_device){PIXVIEW_DEVICE_CUDA, device}, PIXVIEW_LAYOUT_HWC) &&
+        init_unusual(st, *f, dtype, device, channels, in)) {
         return -1;
     }
-    pv_stream stream = pv_end_stream(req, src->image.device.id);
-    src->image.stream = stream.handle;
-    src->stream_object = Py_XNewRef(stream.object);
-    src->foreign_stream = true;
+    pv_stream stream = pv_end_stream(options, in->image.device.id);
+    in->image.stream = stream.handle;
+    in->stream_object = Py_XNewRef(stream.object);
+    in->stream_from_caller = true;
     return 0;
 }
 
-__attribute__((noinline)) static int import_public(pv_state *st, PyObject *x, const pv_request *req,
-                                                   pv_source *src)
+__attribute__((noinline)) static int import_public(pv_state *st, PyObject *x,
+                                                   const pv_options *options, pv_imported *in)
 {
     fields f;
-    return read_public(st, x, &f) || describe(st, &f, req, src) ? -1 : 0;
+    return read_public(st, x, &f) || init_from_header(st, &f, options, in) ? -1 : 0;
 }
 
-PIXVIEWI_HOT int pv_import_gpumat(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+int pv_gpumat_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     fields f;
-    if (PIXVIEWI_UNLIKELY(!st->gpumat.checked) && pv_gpumat_check(st))
+    if (!pv_gpumat_abi_of(st)->checked && pv_gpumat_check(st))
         return -1;
-    if (PIXVIEWI_UNLIKELY(!pv_gpumat_in_place(&st->gpumat)))
-        return import_public(st, x, req, src);
-    return read_struct(st, x, &f, src) || describe(st, &f, req, src) ? -1 : 0;
+    if (!pv_gpumat_in_place(st))
+        return import_public(st, x, options, in);
+    return read_gpumat_struct(st, x, &f, in) || init_from_header(st, &f, options, in) ? -1 : 0;
 }
 
-int pv_gpumat_type(pv_state *st, PyObject *x, const pixview_image *image)
+int pv_gpumat_batch_key(pv_state *st, PyObject *x, const pixview_image *image)
 {
     const int64_t most = 1 << 16; // with which no offset can overflow below
-    bool usual = Py_TYPE(x) == st->gpumat_type && pv_gpumat_in_place(&st->gpumat) &&
+    bool usual = Py_TYPE(x) == st->framework_type[PV_GPUMAT] && pv_gpumat_in_place(st) &&
                  !pixview_image_is_empty(image) && image->shape[PIXVIEW_AXIS_H] <= most &&
                  image->shape[PIXVIEW_AXIS_W] <= most;
     return usual ? pv_gpumat_header(x)->flags & PV_GPUMAT_TYPE_MASK : -1;
 }
 
-bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_image *like,
+bool pv_gpumat_import_alike(pv_state *st, PyObject *x, int key, const pixview_image *like,
                             pixview_image *out)
 {
-    if (Py_TYPE(x) != st->gpumat_type)
+    if (Py_TYPE(x) != st->framework_type[PV_GPUMAT])
         return false;
     const pv_gpumat *g = pv_gpumat_header(x);
-    if (!g || (g->flags & PV_GPUMAT_TYPE_MASK) != type || g->rows != like->shape[PIXVIEW_AXIS_H] ||
+    if (!g || (g->flags & PV_GPUMAT_TYPE_MASK) != key || g->rows != like->shape[PIXVIEW_AXIS_H] ||
         g->cols != like->shape[PIXVIEW_AXIS_W])
         return false;
     uint64_t step = g->step, address = (uintptr_t)g->data;
@@ -190,55 +191,4 @@ bool pv_import_gpumat_alike(pv_state *st, PyObject *x, int type, const pixview_i
     if (g->rows > 1)
         out->strides[PIXVIEW_AXIS_H] = (int64_t)step;
     return true;
-}
-
-// ---- holding: what OpenCV's own header copy does --------------------------------------------------
-
-typedef struct {
-    pv_gpumat header;
-    uint64_t context;
-    int device;
-} held_header;
-_Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
-
-static void free_memory(void *header) { pv_gpumat_free(header); }
-
-// The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
-// the memory is ours, by dropping the owner, which wants the GIL if it is there.
-PIXVIEWI_HOT static void release_header(pixview_owner *owner)
-{
-    held_header *held = pixviewi_owner_held(owner);
-    pv_gpumat *header = &held->header;
-    if (PIXVIEWI_UNLIKELY(pixviewi_cuda_unusable()))
-        return; // OpenCV's static allocator may be gone
-    if (PIXVIEWI_LIKELY(!pv_gpumat_drop(header)))
-        return;
-    if (header->allocator != &pv_gpumat_our_allocator &&
-        !pixviewi_cuda_same_context(held->device, held->context))
-        return; // the memory went with a reset of the device
-    if (header->allocator == &pv_gpumat_our_allocator) {
-        pv_gpumat_free(header);
-        return;
-    }
-    PyThreadState *gil = pv_have_gil() ? PyEval_SaveThread() : NULL;
-    pixviewi_cuda_with_device(held->device, free_memory, header);
-    if (gil)
-        PyEval_RestoreThread(gil);
-}
-
-PIXVIEWI_HOT pixview_owner *pv_hold_gpumat(pv_state *st, const pv_source *src)
-{
-    pv_gpumat *g = pv_gpumat_in_place(&st->gpumat) ? pv_gpumat_header(src->object) : NULL;
-    if (PIXVIEWI_UNLIKELY(!g || !g->refcount || !st->gpumat.own_native))
-        return pv_hold_object(src->object);
-    pixview_owner *owner = pixviewi_owner_new(release_header);
-    if (PIXVIEWI_UNLIKELY(!owner)) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    int device = src->image.device.id;
-    __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
-    *(held_header *)pixviewi_owner_held(owner) =
-        (held_header){*g, pixviewi_cuda_context(device), device};
-    return owner;
 }

@@ -35,7 +35,7 @@ static void *get_deleter(void *self, const void *type)
     return NULL;
 }
 
-PIXVIEWI_HOT static void dispose(void *self)
+static void dispose(void *self)
 {
     pv_gpumat *header = &((control_block *)self)->header;
     if (header->refcount && pv_gpumat_drop(header))
@@ -63,7 +63,7 @@ static const struct {
 } block_vtable = {0, NULL, {destroyed, destroyed, dispose, free, get_deleter}},
   probe_vtable = {0, NULL, {destroyed, destroyed, probe_dispose, probe_destroy, get_deleter}};
 
-static PyObject *adopt(PyTypeObject *type, control_block *block)
+static PyObject *object_around(PyTypeObject *type, control_block *block)
 {
     PyObject *object = type->tp_alloc(type, 0);
     if (object)
@@ -71,15 +71,15 @@ static PyObject *adopt(PyTypeObject *type, control_block *block)
     return object;
 }
 
-PIXVIEWI_HOT PyObject *pv_gpumat_object_new(const pv_gpumat_abi *abi, PyTypeObject *type)
+PyObject *pv_gpumat_object_new(const pv_gpumat_abi *abi, PyTypeObject *type)
 {
-    if (PIXVIEWI_UNLIKELY(!abi->make_object))
+    if (!abi->make_object)
         return PyObject_CallNoArgs((PyObject *)type);
     control_block *block = malloc(sizeof *block);
     if (!block)
         return PyErr_NoMemory();
     *block = (control_block){block_vtable.functions, 1, 1, {.allocator = abi->default_allocator}};
-    PyObject *object = adopt(type, block);
+    PyObject *object = object_around(type, block);
     if (!object)
         free(block);
     return object;
@@ -97,7 +97,7 @@ const char *pv_gpumat_object_check(PyTypeObject *type, bool (*read)(const void *
         return "the shared_ptr is not libstdc++'s";
     probe_disposed = probe_destroyed = 0;
     probe = (control_block){probe_vtable.functions, 1, 1, {.flags = 0}};
-    PyObject *object = adopt(type, &probe);
+    PyObject *object = object_around(type, &probe);
     Py_XDECREF(object);
     return object && probe_disposed == 1 && probe_destroyed == 1
                ? NULL

@@ -2,7 +2,7 @@
 #ifndef PV_GPUMAT_OBJECT_H
 #define PV_GPUMAT_OBJECT_H
 
-#include "base/state.h"
+#include "frameworks/opencv/abi.h"
 
 // A GpuMat with an empty header, of `type` (cv2's or a subtype): by hand where the self-check allowed
 // it, by calling the type otherwise.

@@ -2,10 +2,14 @@
 
 #include <string.h>
 
-#include "base/state.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "frameworks/imported.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/table.h"
 
-int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const pv_request *req,
-                          pv_source *src)
+int pv_import_from_buffer(pv_state *st, const Py_buffer *b, const pv_options *options,
+                          pv_imported *in)
 {
     pixview_dtype dtype;
     int64_t shape[4], strides[4];
@@ -20,25 +24,25 @@ int pv_import_from_buffer(pv_state *st, const Py_buffer *b, pv_kind kind, const 
         shape[i] = b->shape[i];
         strides[i] = b->strides[i];
     }
-    if (pv_source_init(st, src, kind, req, b->buf, b->ndim, shape, strides, dtype,
-                       (pixview_device){PIXVIEW_DEVICE_CPU, 0})) {
+    if (pv_imported_init(st, in, options, b->buf, b->ndim, shape, strides, dtype,
+                         (pixview_device){PIXVIEW_DEVICE_CPU, 0})) {
         return -1;
     }
-    src->image.stream = PIXVIEW_STREAM_NONE;
+    in->image.stream = PIXVIEW_STREAM_NONE;
     if (b->readonly)
-        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+        in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     return 0;
 }
 
 // Other exporters (bytearray, mmap) may move their memory once the buffer is given back, so a
 // memoryview keeps it.
-int pv_import_buffer(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+int pv_import_buffer(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
-    src->keep = PyMemoryView_FromObject(x);
-    if (!src->keep) {
+    in->keep = PyMemoryView_FromObject(x);
+    if (!in->keep) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the buffer of a %s object cannot be read",
                       Py_TYPE(x)->tp_name);
         return -1;
     }
-    return pv_import_from_buffer(st, PyMemoryView_GET_BUFFER(src->keep), PV_OTHER, req, src);
+    return pv_import_from_buffer(st, PyMemoryView_GET_BUFFER(in->keep), options, in);
 }

@@ -2,10 +2,17 @@
 
 #include <string.h>
 
-#include "base/state.h"
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "descriptor/dlpack.h"
+#include "frameworks/imported.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/streams.h"
+#include "frameworks/table.h"
 
 // Layout and guard need the shape before the tensor is taken over.
-static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_source *src)
+static int init_from_dltensor(pv_state *st, const DlTensor *t, const pv_options *options,
+                              pv_imported *in)
 {
     if (t->ndim > 0 && !t->shape) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "the DLPack tensor has %d axes but no shape", t->ndim);
@@ -36,12 +43,12 @@ static int peek(pv_state *st, const DlTensor *t, const pv_request *req, pv_sourc
                   (unsigned long long)t->byte_offset, t->data);
         return -1;
     }
-    return pv_source_init(st, src, PV_OTHER, req, t->data ? (void *)data : NULL, t->ndim, t->shape,
-                          t->strides ? strides : NULL, dtype,
-                          (pixview_device){t->device.type, t->device.id});
+    return pv_imported_init(st, in, options, t->data ? (void *)data : NULL, t->ndim, t->shape,
+                            t->strides ? strides : NULL, dtype,
+                            (pixview_device){t->device.type, t->device.id});
 }
 
-int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_source *src)
+int pv_import_managed_take(pv_state *st, DlManaged *m, const pv_options *options, pv_imported *in)
 {
     pixview_error err;
     if (m->version.major != DL_MAJOR) { // nothing else of it may be read
@@ -50,56 +57,56 @@ int pv_import_managed(pv_state *st, DlManaged *m, const pv_request *req, pv_sour
                   m->version.minor);
         return -1;
     }
-    if (peek(st, &m->tensor, req, src))
+    if (init_from_dltensor(st, &m->tensor, options, in))
         return -1;
-    src->copied = m->flags & DL_FLAG_IS_COPIED;
+    in->producer_copied = m->flags & DL_FLAG_IS_COPIED;
     if (m->flags & DL_FLAG_READ_ONLY)
-        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
-    if (req->planning)
+        in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+    if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_take(m, src->layout, &src->image, &err)) {
+    if (pixview_image_from_dlpack_take(m, in->layout, &in->image, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    pv_guard_deleter(src->image.owner, false);
-    src->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
+    pv_pyref_guard_deleter(in->image.owner, false);
+    in->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
     return 0;
 }
 
-static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_request *req,
-                          pv_source *src)
+static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const pv_options *options,
+                          pv_imported *in)
 {
-    if (pv_import_managed(st, m, req, src))
+    if (pv_import_managed_take(st, m, options, in))
         return -1;
     // From here on the owner calls the deleter.
-    return req->planning ? 0 : PyCapsule_SetName(capsule, "used_dltensor_versioned");
+    return options->planning ? 0 : PyCapsule_SetName(capsule, "used_dltensor_versioned");
 }
 
-static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m, const pv_request *req,
-                       pv_source *src)
+static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m,
+                       const pv_options *options, pv_imported *in)
 {
     pixview_error err;
-    if (peek(st, &m->tensor, req, src))
+    if (init_from_dltensor(st, &m->tensor, options, in))
         return -1;
-    if (req->planning)
+    if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_legacy_take(m, src->layout, &src->image, &err)) {
+    if (pixview_image_from_dlpack_legacy_take(m, in->layout, &in->image, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    pv_guard_deleter(src->image.owner, true);
-    src->image.stream = PIXVIEW_STREAM_NONE;
+    pv_pyref_guard_deleter(in->image.owner, true);
+    in->image.stream = PIXVIEW_STREAM_NONE;
     return PyCapsule_SetName(capsule, "used_dltensor");
 }
 
-int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv_source *src)
+int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_options *options, pv_imported *in)
 {
     if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
-        return take_versioned(st, capsule, PyCapsule_GetPointer(capsule, "dltensor_versioned"), req,
-                              src);
+        return take_versioned(st, capsule, PyCapsule_GetPointer(capsule, "dltensor_versioned"),
+                              options, in);
     }
     if (PyCapsule_IsValid(capsule, "dltensor")) {
-        return take_legacy(st, capsule, PyCapsule_GetPointer(capsule, "dltensor"), req, src);
+        return take_legacy(st, capsule, PyCapsule_GetPointer(capsule, "dltensor"), options, in);
     }
     const char *name = PyCapsule_GetName(capsule);
     PyErr_Clear();
@@ -111,7 +118,7 @@ int pv_import_capsule(pv_state *st, PyObject *capsule, const pv_request *req, pv
 }
 
 // -1 with an error; else the device, CPU if the object does not say.
-static int ask_device(pv_state *st, PyObject *x, pixview_device *out)
+static int dlpack_device_of(pv_state *st, PyObject *x, pixview_device *out)
 {
     *out = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     PyObject *pair = PyObject_CallMethodNoArgs(x, st->s___dlpack_device__);
@@ -136,7 +143,7 @@ static bool unknown_keyword(pv_state *st)
 }
 
 // Keywords that an older producer does not know make it raise TypeError: ask again with fewer.
-static PyObject *ask_capsule(pv_state *st, PyObject *x, PyObject *stream)
+static PyObject *capsule_of(pv_state *st, PyObject *x, PyObject *stream)
 {
     PyObject *args[] = {x, stream ? stream : st->dlpack_version, st->dlpack_version};
     PyObject *capsule = PyObject_VectorcallMethod(st->s___dlpack__, args, 1,
@@ -177,8 +184,7 @@ static int check_place(pv_state *st, PyObject *x, pixview_device said, const pix
 {
     pixview_image shown = {.device = said};
     bool host = pixview_image_on_host(&shown);
-    if (PIXVIEWI_LIKELY(host == pixview_image_on_host(image) &&
-                        (host || said.id == image->device.id))) {
+    if (host == pixview_image_on_host(image) && (host || said.id == image->device.id)) {
         return 0;
     }
     pv_raisef(
@@ -198,17 +204,17 @@ static void drop_capsule(PyObject *capsule)
     PyErr_Restore(type, value, traceback);
 }
 
-int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+int pv_import_dlpack(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     pixview_device device;
     pv_stream consumer = {0, NULL};
-    if (ask_device(st, x, &device) || pv_consumer_stream(st, req, device, &consumer))
+    if (dlpack_device_of(st, x, &device) || pv_consumer_stream(st, options, device, &consumer))
         return -1;
     bool cuda = device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED;
     PyObject *stream = cuda ? stream_argument(consumer.handle) : NULL;
     if (cuda && !stream)
         return -1;
-    PyObject *capsule = ask_capsule(st, x, stream);
+    PyObject *capsule = capsule_of(st, x, stream);
     Py_XDECREF(stream);
     if (!capsule) {
         Py_XDECREF(consumer.object);
@@ -218,15 +224,15 @@ int pv_import_dlpack(pv_state *st, PyObject *x, const pv_request *req, pv_source
     }
     int rc = -1;
     if (PyCapsule_CheckExact(capsule)) {
-        rc = pv_import_capsule(st, capsule, req, src);
+        rc = pv_import_capsule(st, capsule, options, in);
         if (rc == 0)
-            rc = check_place(st, x, device, &src->image);
+            rc = check_place(st, x, device, &in->image);
         if (rc == 0 && never_changes(x))
-            src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+            in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
         // An Image lives on: what uses it next waits for the stream that the producer was told.
-        if (rc == 0 && req->to == PV_IMAGE && !req->has_stream && cuda) {
-            src->image.stream = consumer.handle;
-            src->stream_object = Py_XNewRef(consumer.object);
+        if (rc == 0 && options->to->flags & PV_OURS && !options->has_stream && cuda) {
+            in->image.stream = consumer.handle;
+            in->stream_object = Py_XNewRef(consumer.object);
         }
     } else {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,

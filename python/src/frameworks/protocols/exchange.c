@@ -3,7 +3,10 @@
 // Read through managed_tensor_from_py_object_no_sync, whose struct says whether the memory may be
 // written; the borrowed DLTensor cannot. torch's own tensors take the shorter way of import_table.c.
 
-#include "base/state.h"
+#include "base/errors.h"
+#include "descriptor/dlpack.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/table.h"
 
 // A newer major links back to older ones; a chain that bites its tail must not hang us.
 static const DlExchange *known_version(const DlExchangeHeader *header)
@@ -53,7 +56,8 @@ static int remember(pv_state *st, PyTypeObject *type, const DlExchange *table)
     PyObject *ref = PyWeakref_NewRef((PyObject *)type, NULL);
     if (!ref)
         return -1;
-    pv_known_table *slot = &st->known_tables[st->next_table++ % PV_KNOWN_TABLES];
+    pv_known_tables *known = st->framework_state[PV_PROTOCOLS];
+    pv_known_table *slot = &known->at[known->next++ % PV_KNOWN_TABLES];
     slot->type = type;
     slot->table = table;
     Py_XSETREF(slot->ref, ref);
@@ -61,11 +65,12 @@ static int remember(pv_state *st, PyTypeObject *type, const DlExchange *table)
 }
 
 // 0: *out is the table, NULL if the type has none that can be used. -1 with what the lookup raised.
-static int find_table(pv_state *st, PyTypeObject *type, const DlExchange **out)
+static int find_known_table(pv_state *st, PyTypeObject *type, const DlExchange **out)
 {
+    const pv_known_tables *tables = st->framework_state[PV_PROTOCOLS];
     for (int i = 0; i < PV_KNOWN_TABLES; i++) {
-        const pv_known_table *known = &st->known_tables[i];
-        if (known->type == type && refers(known->ref, type)) {
+        const pv_known_table *known = &tables->at[i];
+        if (known->type == type && known->ref && refers(known->ref, type)) {
             *out = known->table;
             return 0;
         }
@@ -76,6 +81,11 @@ static int find_table(pv_state *st, PyTypeObject *type, const DlExchange **out)
         *out = NULL;
     return remember(st, type, *out);
 }
+
+#define REF(i) offsetof(pv_known_tables, at[i].ref)
+const size_t pv_known_tables_owned[] = {REF(0), REF(1), REF(2), REF(3),      REF(4),
+                                        REF(5), REF(6), REF(7), PV_OWNED_END};
+_Static_assert(PV_KNOWN_TABLES == 8, "one entry above for each");
 
 // ---- one object --------------------------------------------------------------------------------------
 
@@ -89,7 +99,7 @@ static void give_up(DlManaged *m)
     PyErr_Restore(type, value, traceback);
 }
 
-static DlManaged *ask(pv_state *st, PyObject *x, const DlExchange *table)
+static DlManaged *managed_tensor_of(pv_state *st, PyObject *x, const DlExchange *table)
 {
     DlManaged *m = NULL;
     int rc = table->from_py(x, &m);
@@ -104,8 +114,8 @@ static DlManaged *ask(pv_state *st, PyObject *x, const DlExchange *table)
 }
 
 // The producer's current stream; NULL from a table that knows none, and where there is nothing to ask.
-static int ask_stream(pv_state *st, PyObject *x, const DlExchange *table, const DlManaged *m,
-                      void **out)
+static int current_stream_of(pv_state *st, PyObject *x, const DlExchange *table, const DlManaged *m,
+                             void **out)
 {
     *out = NULL;
     bool cuda =
@@ -138,35 +148,35 @@ static int prefers_dlpack(pv_state *st, PyObject *x, const DlManaged *m, const v
     return has;
 }
 
-static int import_by(pv_state *st, PyObject *x, const DlExchange *table, const pv_request *req,
-                     pv_source *src)
+static int import_by(pv_state *st, PyObject *x, const DlExchange *table, const pv_options *options,
+                     pv_imported *in)
 {
     void *stream;
-    DlManaged *m = ask(st, x, table);
+    DlManaged *m = managed_tensor_of(st, x, table);
     if (!m)
         return -1;
-    int rc = ask_stream(st, x, table, m, &stream);
+    int rc = current_stream_of(st, x, table, m, &stream);
     if (rc == 0)
         rc = prefers_dlpack(st, x, m, stream);
     if (rc == 0)
-        rc = pv_import_managed(st, m, req, src);
-    if (rc != 0 || req->planning)
+        rc = pv_import_managed_take(st, m, options, in);
+    if (rc != 0 || options->planning)
         give_up(m);
     if (rc == 0) {
-        bool host = pixview_image_on_host(&src->image);
-        src->image.stream = host ? PIXVIEW_STREAM_NONE : (pixview_stream)stream;
-        src->stream_unkept = !host && (pixview_stream)stream > 1;
+        bool host = pixview_image_on_host(&in->image);
+        in->image.stream = host ? PIXVIEW_STREAM_NONE : (pixview_stream)stream;
+        in->stream_borrowed = !host && (pixview_stream)stream > 1;
     }
     return rc;
 }
 
-int pv_import_exchange(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+int pv_import_exchange(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     const DlExchange *table;
-    if (find_table(st, Py_TYPE(x), &table)) {
+    if (find_known_table(st, Py_TYPE(x), &table)) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%U of a %s object cannot be read",
                       st->s___dlpack_c_exchange_api__, Py_TYPE(x)->tp_name);
         return -1;
     }
-    return table ? import_by(st, x, table, req, src) : 1;
+    return table ? import_by(st, x, table, options, in) : 1;
 }

@@ -5,7 +5,13 @@
 
 #include <string.h>
 
-#include "base/state.h"
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "cuda/device.h"
+#include "frameworks/imported.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/table.h"
 
 typedef struct {
     PyObject *shape, *typestr, *data, *strides, *stream, *mask, *offset; // borrowed; None: absent
@@ -70,16 +76,16 @@ static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_d
 
 // data is (pointer, read-only); in __array_interface__ it may be a buffer instead, whose memory a
 // memoryview then keeps.
-static int parse_buffer(pv_state *st, const entries *e, pv_source *src, void **pointer,
-                        bool *readonly)
+static int interface_buffer(pv_state *st, const entries *e, pv_imported *in, void **pointer,
+                            bool *readonly)
 {
-    src->keep = PyMemoryView_FromObject(e->data);
-    if (!src->keep) {
+    in->keep = PyMemoryView_FromObject(e->data);
+    if (!in->keep) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R, whose buffer cannot be read",
                       e->data);
         return -1;
     }
-    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(src->keep);
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
     long long offset = e->offset ? PyLong_AsLongLong(e->offset) : 0;
     if (PyErr_Occurred()) {
         pv_raise_from(st, PIXVIEW_E_LAYOUT, "offset=%R is not an integer of 64 bits", e->offset);
@@ -97,12 +103,12 @@ static int parse_buffer(pv_state *st, const entries *e, pv_source *src, void **p
 }
 
 // The elements of an interface over a buffer have to lie in it.
-static int check_inside(pv_state *st, const pv_source *src)
+static int check_inside(pv_state *st, const pv_imported *in)
 {
-    const pixview_image *image = &src->image;
-    if (!src->keep || pixview_image_is_empty(image))
+    const pixview_image *image = &in->image;
+    if (!in->keep || pixview_image_is_empty(image))
         return 0;
-    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(src->keep);
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
     intptr_t low = (char *)image->data - (char *)buffer->buf,
              high = low + pixview_dtype_size(image->dtype);
     for (int i = 0; i < 4; i++) { // no overflow: the image was checked to fit the address space
@@ -116,8 +122,8 @@ static int check_inside(pv_state *st, const pv_source *src)
     return -1;
 }
 
-static int parse_data(pv_state *st, const entries *e, bool cuda, pv_source *src, void **pointer,
-                      bool *readonly)
+static int interface_data(pv_state *st, const entries *e, bool cuda, pv_imported *in,
+                          void **pointer, bool *readonly)
 {
     PyObject *data = e->data;
     if (PyTuple_Check(data) && PyTuple_GET_SIZE(data) == 2) {
@@ -128,7 +134,7 @@ static int parse_data(pv_state *st, const entries *e, bool cuda, pv_source *src,
         if (PyLong_Check(address) && flag >= 0 && !PyErr_Occurred())
             return 0;
     } else if (!cuda && PyObject_CheckBuffer(data)) {
-        return parse_buffer(st, e, src, pointer, readonly);
+        return interface_buffer(st, e, in, pointer, readonly);
     }
     pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R instead of (address, read-only flag)",
                   data);
@@ -136,7 +142,7 @@ static int parse_data(pv_state *st, const entries *e, bool cuda, pv_source *src,
 }
 
 // 0 is not allowed (ambiguous, CUDA array interface 3); absent: nothing to wait for.
-static int parse_stream(pv_state *st, PyObject *stream, pixview_stream *out)
+static int interface_stream(pv_state *st, PyObject *stream, pixview_stream *out)
 {
     *out = PIXVIEW_STREAM_NONE;
     if (!stream)
@@ -151,8 +157,8 @@ static int parse_stream(pv_state *st, PyObject *stream, pixview_stream *out)
     return -1;
 }
 
-static int find_device(pv_state *st, bool cuda, void *data, const int64_t *shape, int ndim,
-                       pixview_device *out)
+static int interface_device(pv_state *st, bool cuda, void *data, const int64_t *shape, int ndim,
+                            pixview_device *out)
 {
     *out = (pixview_device){cuda ? PIXVIEW_DEVICE_CUDA : PIXVIEW_DEVICE_CPU, 0};
     bool empty = !data;
@@ -165,8 +171,8 @@ static int find_device(pv_state *st, bool cuda, void *data, const int64_t *shape
     return -1;
 }
 
-static int import_copy(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
-                       const pv_request *req, pv_source *src)
+static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                       const pv_options *options, pv_imported *in)
 {
     const char *what = cuda ? "__cuda_array_interface__" : "__array_interface__";
     entries e;
@@ -180,28 +186,28 @@ static int import_copy(pv_state *st, PyObject *x, PyObject *interface, bool cuda
     if (read_entries(st, interface, what, &e) || parse_typestr(st, x, e.typestr, &dtype) ||
         pv_parse_dims(st, "shape", e.shape, 4, &ndim, shape) ||
         (e.strides && pv_parse_dims(st, "strides", e.strides, 4, &same, strides)) ||
-        parse_data(st, &e, cuda, src, &data, &readonly) ||
-        parse_stream(st, cuda ? e.stream : NULL, &stream) ||
-        find_device(st, cuda, data, shape, ndim, &device)) {
+        interface_data(st, &e, cuda, in, &data, &readonly) ||
+        interface_stream(st, cuda ? e.stream : NULL, &stream) ||
+        interface_device(st, cuda, data, shape, ndim, &device)) {
         return -1;
     }
     if (e.strides && same != ndim) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "%s has %d extents but %d strides", what, ndim, same);
         return -1;
     }
-    if (pv_source_init(st, src, PV_OTHER, req, data, ndim, shape, e.strides ? strides : NULL, dtype,
-                       device)) {
+    if (pv_imported_init(st, in, options, data, ndim, shape, e.strides ? strides : NULL, dtype,
+                         device)) {
         return -1;
     }
-    src->image.stream = stream;
+    in->image.stream = stream;
     if (readonly)
-        src->image.flags |= PIXVIEW_FLAG_READ_ONLY;
-    return check_inside(st, src);
+        in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+    return check_inside(st, in);
 }
 
 // Of a copy: its entries must not go away when reading one of them runs code of the object's.
 int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
-                        const pv_request *req, pv_source *src)
+                        const pv_options *options, pv_imported *in)
 {
     PyObject *copy = PyDict_Check(interface) ? PyDict_Copy(interface) : Py_NewRef(interface);
     if (!copy) {
@@ -209,7 +215,7 @@ int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cud
                       Py_TYPE(x)->tp_name);
         return -1;
     }
-    int rc = import_copy(st, x, copy, cuda, req, src);
+    int rc = import_dict(st, x, copy, cuda, options, in);
     Py_DECREF(copy);
     return rc;
 }

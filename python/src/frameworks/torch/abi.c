@@ -8,7 +8,9 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 
-#include "base/state.h"
+#include "cuda/device.h"
+#include "descriptor/owner.h"
+#include "frameworks/torch/torch.h"
 
 void pv_torch_shim_find(pv_torch_shim *shim)
 {
@@ -25,14 +27,15 @@ void pv_torch_shim_find(pv_torch_shim *shim)
     *(void **)&shim->free = dlsym(library, "aoti_torch_cuda_caching_allocator_raw_delete");
 }
 
-bool pv_torch_memory_used(const pv_state *st)
+bool pv_torch_shim_allocates(pv_state *st)
 {
-    const pv_torch_shim *shim = &st->torch_shim;
-    return shim->ready && shim->allocate && shim->free && !st->torch_memory_off;
+    const pv_torch_shim *shim = &pv_torch_of(st)->shim;
+    return (shim->ready || st->hooks.torch_shim_at_once) && shim->allocate && shim->free &&
+           !st->hooks.torch_without_shim;
 }
 
 // They take no device. torch's own word counts: it may be ahead of the driver's context.
-static bool is_current(const pv_torch_shim *shim, int device)
+static bool is_current_device(const pv_torch_shim *shim, int device)
 {
     int count;
     int32_t current;
@@ -47,19 +50,20 @@ typedef struct {
 } held_block;
 
 // After exit began the allocator may be gone, and a fork's child has none of the memory.
-static void release(pixview_owner *owner)
+static void release_torch_bytes(pixview_owner *owner)
 {
     const held_block *held = pixviewi_owner_held(owner);
     if (!pixviewi_cuda_unusable())
         (void)!held->free(held->data);
 }
 
-bool pv_torch_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner, void **data)
+bool pv_torch_shim_allocate(pv_state *st, int device, int64_t nbytes, pixview_owner **owner,
+                            void **data)
 {
-    const pv_torch_shim *shim = &st->torch_shim;
-    if (!pv_torch_memory_used(st) || !is_current(shim, device))
+    const pv_torch_shim *shim = &pv_torch_of(st)->shim;
+    if (!pv_torch_shim_allocates(st) || !is_current_device(shim, device))
         return false;
-    pixview_owner *made = pixviewi_owner_new(release);
+    pixview_owner *made = pixviewi_owner_new(release_torch_bytes);
     if (!made)
         return false;
     if (shim->allocate((uint64_t)nbytes, data) != 0 || !*data) {

@@ -3,9 +3,13 @@
 // The table checks nothing: a conj() or neg tensor is exported with its raw, unresolved bytes, so the
 // bits are asked for here. requires_grad does not matter for reading (it is a detach()).
 
-#include <string.h>
+#include "frameworks/torch/torch.h"
 
-#include "base/state.h"
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "descriptor/dlpack.h"
+#include "frameworks/imported.h"
 
 // 0: the bit is clear. Only complex tensors can be conjugated.
 static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cure)
@@ -18,7 +22,7 @@ static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cu
         return -1;
     }
     Py_DECREF(set); // True and False live on
-    if (PIXVIEWI_LIKELY(set == Py_False))
+    if (set == Py_False)
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT,
               "%U() is true: the tensor's memory does not hold its values; call `.%s()` first",
@@ -30,18 +34,18 @@ static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cu
 // as much as a third of a view, so integers are not asked.
 static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
 {
-    if (PIXVIEWI_LIKELY(dtype.code != PIXVIEW_DTYPE_COMPLEX && dtype.code != PIXVIEW_DTYPE_FLOAT))
+    if (dtype.code != PIXVIEW_DTYPE_COMPLEX && dtype.code != PIXVIEW_DTYPE_FLOAT)
         return 0;
     if (dtype.code == PIXVIEW_DTYPE_COMPLEX && check_bit(st, x, st->s_is_conj, "resolve_conj"))
         return -1;
     return check_bit(st, x, st->s_is_neg, "resolve_neg");
 }
 
-PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *table, pv_kind kind,
-                                 const pv_request *req, pv_source *src)
+static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
+                           const pv_options *options, pv_imported *in)
 {
     DlTensor t;
-    if (PIXVIEWI_UNLIKELY(table->dltensor_from_py(x, &t) != 0)) {
+    if (table->dltensor_from_py(x, &t) != 0) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
                       "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
                       "copy it first",
@@ -49,41 +53,34 @@ PIXVIEWI_HOT int pv_import_table(pv_state *st, PyObject *x, const DlExchange *ta
         return -1;
     }
     if (t.ndim < 2 || t.ndim > 4) { // the guard against long ranks, before the arrays below
-        return pv_source_init(st, src, kind, req, NULL, t.ndim, NULL, NULL, (pixview_dtype){0},
-                              (pixview_device){0});
+        return pv_imported_init(st, in, options, NULL, t.ndim, NULL, NULL, (pixview_dtype){0},
+                                (pixview_device){0});
     }
     pixview_dtype dtype = {t.dtype.code, t.dtype.bits, t.dtype.lanes};
     int64_t size = pixview_dtype_size(dtype), strides[4];
     for (int i = 0; i < t.ndim && t.strides; i++) {
         int64_t stride = t.shape[i] > 1 ? t.strides[i] : 0; // of such an axis it means nothing
-        if (PIXVIEWI_UNLIKELY(__builtin_mul_overflow(stride, size, &strides[i]))) {
+        if (__builtin_mul_overflow(stride, size, &strides[i])) {
             pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
                       i, (long long)stride);
             return -1;
         }
     }
-    if (PIXVIEWI_UNLIKELY(t.device.type != PIXVIEW_DEVICE_CPU &&
-                          t.device.type != PIXVIEW_DEVICE_CUDA)) {
+    if (t.device.type != PIXVIEW_DEVICE_CPU && t.device.type != PIXVIEW_DEVICE_CUDA) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
                   "the tensor is on a device of DLPack type %d; pixview knows CPU and CUDA",
                   (int)t.device.type);
         return -1;
     }
     pixview_device device = {t.device.type, t.device.id};
-    if (pv_source_init(st, src, kind, req, (char *)t.data + t.byte_offset, t.ndim, t.shape,
-                       t.strides ? strides : NULL, dtype, device) ||
+    if (pv_imported_init(st, in, options, (char *)t.data + t.byte_offset, t.ndim, t.shape,
+                         t.strides ? strides : NULL, dtype, device) ||
         check_bits(st, x, dtype)) {
         return -1;
     }
     if (t.device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
-    if (PIXVIEWI_LIKELY(kind == PV_TORCH))
-        return pv_torch_stream(st, t.device.id, &src->image.stream);
-    void *stream;
-    if (table->current_work_stream(t.device.type, t.device.id, &stream))
-        return -1;
-    src->image.stream = (pixview_stream)stream;
-    return 0;
+    return pv_torch_stream(st, t.device.id, &in->image.stream);
 }
 
 static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int64_t *strides)
@@ -110,7 +107,7 @@ static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int
     return rc;
 }
 
-int pv_tensor_device(pv_state *st, PyObject *x, pixview_device *out)
+int pv_torch_device_of(pv_state *st, PyObject *x, pixview_device *out)
 {
     PyObject *device = PyObject_GetAttr(x, st->s_device);
     PyObject *type = device ? PyObject_GetAttr(device, st->s_type) : NULL;
@@ -147,7 +144,7 @@ static int tensor_pointer(pv_state *st, PyObject *x, void **out)
     return *out == NULL && PyErr_Occurred() ? -1 : 0;
 }
 
-static int import_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int read_attributes(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     int ndim;
     int64_t shape[4], strides[4];
@@ -157,7 +154,7 @@ static int import_attributes(pv_state *st, PyObject *x, const pv_request *req, p
     PyObject *type = PyObject_GetAttr(x, st->s_dtype);
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
-    if (rc || tensor_dims(st, x, &ndim, shape, strides) || pv_tensor_device(st, x, &device) ||
+    if (rc || tensor_dims(st, x, &ndim, shape, strides) || pv_torch_device_of(st, x, &device) ||
         tensor_pointer(st, x, &data)) {
         return -1;
     }
@@ -169,20 +166,49 @@ static int import_attributes(pv_state *st, PyObject *x, const pv_request *req, p
             return -1;
         }
     }
-    if (pv_source_init(st, src, PV_TORCH, req, data, ndim, shape, strides, dtype, device) ||
+    if (pv_imported_init(st, in, options, data, ndim, shape, strides, dtype, device) ||
         check_bits(st, x, dtype)) {
         return -1;
     }
     if (device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
-    return pv_torch_stream(st, device.id, &src->image.stream);
+    return pv_torch_stream(st, device.id, &in->image.stream);
 }
 
-int pv_import_tensor_attributes(pv_state *st, PyObject *x, const pv_request *req, pv_source *src)
+static int import_by_attributes(pv_state *st, PyObject *x, const pv_options *options,
+                                pv_imported *in)
 {
-    int rc = import_attributes(st, x, req, src);
+    int rc = read_attributes(st, x, options, in);
     if (rc && !PyErr_ExceptionMatches(st->Error))
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the attributes of a %s object cannot be read",
                       Py_TYPE(x)->tp_name);
     return rc;
+}
+
+int pv_torch_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
+{
+    const DlExchange *table = pv_torch_table(st);
+    return table ? import_by_table(st, x, table, options, in)
+                 : import_by_attributes(st, x, options, in);
+}
+
+// Writing under autograd's back would make gradients wrong without a word. Integers have none.
+int pv_torch_check_writable(pv_state *st, const char *name, const pv_imported *dst)
+{
+    uint8_t code = dst->image.dtype.code;
+    if (code == PIXVIEW_DTYPE_UINT || code == PIXVIEW_DTYPE_INT)
+        return 0;
+    PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
+    int set = grad ? PyObject_IsTrue(grad) : -1;
+    Py_XDECREF(grad);
+    if (set == 0)
+        return 0;
+    if (set < 0) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "requires_grad of %s, a %s object, fails", name,
+                      Py_TYPE(dst->object)->tp_name);
+        return -1;
+    }
+    pv_raisef(st, PIXVIEW_E_READONLY,
+              "%s requires grad: pass `%s.detach()` to write its memory all the same", name, name);
+    return -1;
 }

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
+#include "base/errors.h"
+#include "base/probe_memory.h"
 #include "frameworks/opencv/object.h"
+#include "frameworks/opencv/opencv.h"
 
 // Made-up values for the test header; the address is never followed.
 enum { ROWS = 7, COLS = 5, STEP = 4096, CHANNELS = 3 };
@@ -16,8 +19,8 @@ enum { ROWS = 7, COLS = 5, STEP = 4096, CHANNELS = 3 };
 static bool read_header(PyObject *object, pv_gpumat *out)
 {
     pv_gpumat *header;
-    return pv_read_safely((char *)object + sizeof(PyObject), &header, sizeof header) && header &&
-           pv_read_safely(header, out, sizeof *out);
+    return pv_probe_memory((char *)object + sizeof(PyObject), &header, sizeof header) && header &&
+           pv_probe_memory(header, out, sizeof *out);
 }
 
 static int type_code(const pv_gpumat_abi *abi, int depth, int channels)
@@ -28,8 +31,8 @@ static int type_code(const pv_gpumat_abi *abi, int depth, int channels)
 // The header over made-up memory, by public calls alone.
 static PyObject *make_known(pv_state *st)
 {
-    return PyObject_CallMethod(st->cv2_cuda, "createGpuMatFromCudaMemory", "iiiKn", ROWS, COLS,
-                               type_code(&st->gpumat, 0, CHANNELS),
+    return PyObject_CallMethod(pv_opencv_of(st)->cuda, "createGpuMatFromCudaMemory", "iiiKn", ROWS,
+                               COLS, type_code(pv_gpumat_abi_of(st), 0, CHANNELS),
                                (unsigned long long)(uintptr_t)FAKE_DATA, (Py_ssize_t)STEP);
 }
 
@@ -40,7 +43,7 @@ static PyObject *make_known(pv_state *st)
 // Each check returns NULL, or the words of the condition that failed.
 static const char *check_fresh(pv_state *st, pv_gpumat_allocator **allocator)
 {
-    PyObject *object = PyObject_CallNoArgs((PyObject *)st->gpumat_type);
+    PyObject *object = PyObject_CallNoArgs((PyObject *)st->framework_type[PV_GPUMAT]);
     pv_gpumat g;
     bool read = object && read_header(object, &g);
     Py_XDECREF(object);
@@ -55,11 +58,12 @@ static const char *check_known(pv_state *st, PyObject *object)
 {
     pv_gpumat g;
     EXPECT(object && read_header(object, &g));
-    EXPECT((uint32_t)g.flags == (uint32_t)(PV_GPUMAT_MAGIC | type_code(&st->gpumat, 0, CHANNELS)));
+    EXPECT((uint32_t)g.flags ==
+           (uint32_t)(PV_GPUMAT_MAGIC | type_code(pv_gpumat_abi_of(st), 0, CHANNELS)));
     EXPECT(g.rows == ROWS && g.cols == COLS && g.step == STEP);
     EXPECT(g.data == FAKE_DATA && g.datastart == FAKE_DATA);
     EXPECT(g.dataend == FAKE_DATA + STEP * (ROWS - 1) + COLS * CHANNELS);
-    EXPECT(g.refcount == NULL && g.allocator == st->gpumat.default_allocator);
+    EXPECT(g.refcount == NULL && g.allocator == pv_gpumat_abi_of(st)->default_allocator);
     return NULL;
 }
 
@@ -84,7 +88,7 @@ static const char *check_count(pv_state *st, PyObject *object)
     pv_gpumat_probe_frees = 0;
     header->refcount = &count;
     header->allocator = &pv_gpumat_probe_allocator;
-    PyObject *copy = PyObject_CallOneArg((PyObject *)st->gpumat_type, object);
+    PyObject *copy = PyObject_CallOneArg((PyObject *)st->framework_type[PV_GPUMAT], object);
     int with_copy = count;
     Py_XDECREF(copy);
     int without_copy = count, early = pv_gpumat_probe_frees;
@@ -92,7 +96,7 @@ static const char *check_count(pv_state *st, PyObject *object)
     int frees = pv_gpumat_probe_frees;
     bool cleared = header->data == NULL && header->refcount == NULL;
     header->refcount = NULL; // whatever happened, nobody must count on it again
-    header->allocator = st->gpumat.default_allocator;
+    header->allocator = pv_gpumat_abi_of(st)->default_allocator;
     Py_XDECREF(result);
     EXPECT(copy && result);
     EXPECT(with_copy == 2 && without_copy == 1 && early == 0);
@@ -100,7 +104,7 @@ static const char *check_count(pv_state *st, PyObject *object)
     return NULL;
 }
 
-static const char *check_object(PyTypeObject *type)
+static const char *check_object_size(PyTypeObject *type)
 {
     EXPECT(!PyType_HasFeature(type, Py_TPFLAGS_HAVE_GC));
     EXPECT(type->tp_itemsize == 0);
@@ -111,8 +115,8 @@ static const char *check_object(PyTypeObject *type)
 
 static const char *check_struct(pv_state *st, PyObject *known)
 {
-    pv_gpumat_abi *abi = &st->gpumat;
-    const char *failed = check_object(st->gpumat_type);
+    pv_gpumat_abi *abi = pv_gpumat_abi_of(st);
+    const char *failed = check_object_size(st->framework_type[PV_GPUMAT]);
     if (!failed)
         failed = check_fresh(st, &abi->default_allocator);
     if (!failed)
@@ -124,7 +128,7 @@ static const char *check_struct(pv_state *st, PyObject *known)
 
 static void run_checks(pv_state *st, PyObject *known)
 {
-    pv_gpumat_abi *abi = &st->gpumat;
+    pv_gpumat_abi *abi = pv_gpumat_abi_of(st);
 #ifdef Py_GIL_DISABLED
     const char *failed = "a free-threaded Python: not measured";
 #else
@@ -137,7 +141,7 @@ static void run_checks(pv_state *st, PyObject *known)
         abi->own_native = failed == NULL;
     }
     if (!failed) {
-        failed = pv_gpumat_object_check(st->gpumat_type, pv_read_safely);
+        failed = pv_gpumat_object_check(st->framework_type[PV_GPUMAT], pv_probe_memory);
         abi->make_object = failed == NULL;
     }
     if (failed)
@@ -158,14 +162,14 @@ static int read_cn_shift(pv_state *st)
                   "cv2.CV_8UC2 is %ld; pixview knows 8 (OpenCV 4) and 32 (OpenCV 5)", two);
         return -1;
     }
-    st->gpumat.cn_shift = two == 8 ? 3 : 5;
-    st->gpumat.cn_max = two == 8 ? 512 : 128;
+    pv_gpumat_abi_of(st)->cn_shift = two == 8 ? 3 : 5;
+    pv_gpumat_abi_of(st)->cn_max = two == 8 ? 512 : 128;
     return 0;
 }
 
 static int check_once(pv_state *st)
 {
-    pv_gpumat_abi *abi = &st->gpumat;
+    pv_gpumat_abi *abi = pv_gpumat_abi_of(st);
     if (read_cn_shift(st))
         return -1;
     PyObject *known = make_known(st);
@@ -181,43 +185,20 @@ static int check_once(pv_state *st)
     return 0;
 }
 
-// cv2 gives the GIL away in its calls, so a second thread could come in and count along.
+// cv2 releases the GIL in its calls, so a second thread could come in and count along.
 int pv_gpumat_check(pv_state *st)
 {
-    if (PIXVIEWI_LIKELY(st->gpumat.checked))
+    static PyThread_type_lock lock; // made under the GIL, once for the process
+    if (pv_gpumat_abi_of(st)->checked)
         return 0;
-    Py_BEGIN_ALLOW_THREADS;
-    PyThread_acquire_lock(st->gpumat_lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS;
-    int rc = st->gpumat.checked ? 0 : check_once(st);
-    PyThread_release_lock(st->gpumat_lock);
-    return rc;
-}
-
-// Depth codes in OpenCV's order; those from 8 on exist in OpenCV 5 only.
-static const pixview_dtype depths[] = {
-    {PIXVIEW_DTYPE_UINT, 8, 1},   {PIXVIEW_DTYPE_INT, 8, 1},    {PIXVIEW_DTYPE_UINT, 16, 1},
-    {PIXVIEW_DTYPE_INT, 16, 1},   {PIXVIEW_DTYPE_INT, 32, 1},   {PIXVIEW_DTYPE_FLOAT, 32, 1},
-    {PIXVIEW_DTYPE_FLOAT, 64, 1}, {PIXVIEW_DTYPE_FLOAT, 16, 1}, {PIXVIEW_DTYPE_BFLOAT, 16, 1},
-    {PIXVIEW_DTYPE_BOOL, 8, 1},   {PIXVIEW_DTYPE_UINT, 64, 1},  {PIXVIEW_DTYPE_INT, 64, 1},
-    {PIXVIEW_DTYPE_UINT, 32, 1},
-};
-
-static int depth_count(const pv_gpumat_abi *abi) { return abi->cn_shift == 3 ? 8 : 13; }
-
-int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype)
-{
-    for (int i = 0; i < depth_count(abi); i++) {
-        if (pixview_dtype_equal(depths[i], dtype))
-            return i;
+    if (!lock && !(lock = PyThread_allocate_lock())) {
+        PyErr_NoMemory();
+        return -1;
     }
-    return -1;
-}
-
-bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out)
-{
-    if (PIXVIEWI_UNLIKELY(depth < 0 || depth >= depth_count(abi)))
-        return false;
-    *out = depths[depth];
-    return true;
+    Py_BEGIN_ALLOW_THREADS;
+    PyThread_acquire_lock(lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS;
+    int rc = pv_gpumat_abi_of(st)->checked ? 0 : check_once(st);
+    PyThread_release_lock(lock);
+    return rc;
 }
