@@ -14,23 +14,23 @@
 
 // ---- Import -----------------------------------------------------------------------------------
 
-static bool frees_no_device_memory(const DlTensor *tensor)
+// After exit began, the allocator behind device memory may be gone: leave it to the driver.
+static bool may_release(const DlTensor *tensor)
 {
-    return tensor->device.type == PIXVIEW_DEVICE_CPU;
+    return tensor->device.type == PIXVIEW_DEVICE_CPU || !pixviewi_exiting();
 }
 
-// After exit began, the allocator behind device memory may be gone: leave it to the driver.
 static void release_versioned(pixview_owner *self)
 {
-    DlManaged *managed = *(void **)pixviewi_owner_held(self);
-    if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
+    DlManaged *managed = *(DlManaged **)pixviewi_owner_held(self);
+    if (managed->deleter && may_release(&managed->tensor))
         managed->deleter(managed);
 }
 
 static void release_legacy(pixview_owner *self)
 {
-    DlManagedLegacy *managed = *(void **)pixviewi_owner_held(self);
-    if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
+    DlManagedLegacy *managed = *(DlManagedLegacy **)pixviewi_owner_held(self);
+    if (managed->deleter && may_release(&managed->tensor))
         managed->deleter(managed);
 }
 
@@ -67,16 +67,18 @@ static pixview_status import_take(const DlTensor *tensor, pixview_layout layout,
                                   pixview_error *err)
 {
     pixviewi_tensor t;
+    pixview_image image;
     pixview_status status = pixviewi_dltensor_read(tensor, &t, err);
     if (status == PIXVIEW_OK) // which refuses an itemsize of 0
-        status = pixview_image_init(out, t.data, t.ndim, t.shape, t.packed ? NULL : t.strides,
+        status = pixview_image_init(&image, t.data, t.ndim, t.shape, t.packed ? NULL : t.strides,
                                     t.dtype, t.device, layout, err);
     if (status != PIXVIEW_OK)
         return status;
-    out->owner = pixviewi_owner_new(release);
-    if (!out->owner)
+    image.owner = pixviewi_owner_new(release);
+    if (!image.owner)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner");
-    *(void **)pixviewi_owner_held(out->owner) = managed;
+    *(void **)pixviewi_owner_held(image.owner) = managed;
+    *out = image;
     return PIXVIEW_OK;
 }
 
@@ -96,14 +98,11 @@ pixview_status pixview_image_from_dlpack_take(struct DLManagedTensorVersioned *t
                              "max_version=(%d, %d)",
                              (unsigned)major, (unsigned)minor, DL_MAJOR, DL_MAJOR, DL_MINOR);
     }
-    pixview_image image;
     pixview_status status =
-        import_take(&tensor->tensor, layout, tensor, release_versioned, &image, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    image.flags = tensor->flags & DL_FLAG_READ_ONLY ? PIXVIEW_FLAG_READ_ONLY : 0;
-    *out = image;
-    return PIXVIEW_OK;
+        import_take(&tensor->tensor, layout, tensor, release_versioned, out, err);
+    if (status == PIXVIEW_OK && tensor->flags & DL_FLAG_READ_ONLY)
+        out->flags = PIXVIEW_FLAG_READ_ONLY;
+    return status;
 }
 
 pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *tensor,
@@ -112,12 +111,7 @@ pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *ten
 {
     if (!tensor || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "tensor or out is NULL");
-    pixview_image image;
-    pixview_status status =
-        import_take(&tensor->tensor, layout, tensor, release_legacy, &image, err);
-    if (status == PIXVIEW_OK)
-        *out = image;
-    return status;
+    return import_take(&tensor->tensor, layout, tensor, release_legacy, out, err);
 }
 
 // ---- Export -----------------------------------------------------------------------------------
