@@ -130,9 +130,8 @@ __attribute__((cold)) static pixview_status fail_stride(const pixview_image *ima
         i, (long long)image->strides[axes->axis[i]], (long long)itemsize);
 }
 
-static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
-                                                   pixview_layout layout, DlTensor *tensor,
-                                                   pixview_error *err)
+pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err)
 {
     const pixviewi_axes *axes = &pixviewi_layouts[layout];
     int64_t itemsize = pixviewi_itemsize(image);
@@ -154,12 +153,6 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
-                                       DlTensor *tensor, pixview_error *err)
-{
-    return write_tensor(image, layout, tensor, err);
-}
-
 static void delete_struct(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
 
 static void free_struct(pixviewi_dlpack *dlpack)
@@ -171,9 +164,8 @@ static void free_struct(pixviewi_dlpack *dlpack)
 }
 
 // Of `image`'s owner, not yet counted.
-static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pixview_layout layout,
-                                                  bool alone, pixviewi_dlpack **out,
-                                                  pixview_error *err)
+static pixview_status make_struct(const pixview_image *image, pixview_layout layout, bool alone,
+                                  pixviewi_dlpack **out, pixview_error *err)
 {
     pixviewi_dlpack *dlpack = NULL;
     *out = NULL;
@@ -194,7 +186,7 @@ static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pi
     dlpack->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
     dlpack->managed.tensor.shape = dlpack->shape;
     dlpack->managed.tensor.strides = dlpack->strides;
-    pixview_status status = write_tensor(image, layout, &dlpack->managed.tensor, err);
+    pixview_status status = pixviewi_dltensor_write(image, layout, &dlpack->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free_struct(dlpack);
         return status;
@@ -322,7 +314,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     block->managed.deleter = delete_legacy;
     block->managed.tensor.shape = block->shape;
     block->managed.tensor.strides = block->strides;
-    status = write_tensor(image, layout, &block->managed.tensor, err);
+    status = pixviewi_dltensor_write(image, layout, &block->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free(block);
         return status;
