@@ -46,7 +46,7 @@ pixview_status pixviewi_check_convert_params(const pixview_convert_params *param
 
 static const char *place_name(pixview_device device)
 {
-    return pixviewi_on_device(device) ? "on a GPU" : "in host memory";
+    return pixviewi_on_device(device) ? "in device memory" : "in host memory";
 }
 
 pixview_status pixviewi_fail_places(const char *src_name, pixview_device src, const char *dst_name,

@@ -251,6 +251,18 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
     return -1;
 }
 
+// A batch given whole is checked by its conversion.
+static int check_alike(pv_state *st, const settings *s, const pv_batch *g,
+                       const pixview_image *like)
+{
+    pixview_error err;
+    if (g->is_batch || pixviewi_check_alike(g->images, (int64_t)g->count, like, s->params.pad,
+                                            "images", &err) == PIXVIEW_OK)
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
 static bool result_takes_stream(const settings *s, const pv_imported *out)
 {
     if (out)
@@ -349,10 +361,10 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
     if ((!out && pv_framework_need(st, s->to.to)) || (early && import_out(st, out, s, dst)) ||
         pv_batch_import_untrusted(st, g, &s->from) ||
         (out && !early && import_out(st, out, s, dst)) ||
-        pv_batch_import_trusted(st, g, &s->from, s->params.pad) ||
+        pv_batch_import_trusted(st, g, &s->from) ||
         pv_check_stream_applies(&s->from,
                                 g->takes_stream || result_takes_stream(s, out ? dst : NULL)) ||
-        describe_result(st, s, g, &like))
+        describe_result(st, s, g, &like) || check_alike(st, s, g, &like.image))
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);
