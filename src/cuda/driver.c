@@ -3,32 +3,25 @@
 // The library is looked up by name at run time: no link dependency, nothing at import. The table
 // is never unloaded. PIXVIEW_LIBCUDA names another library for tests.
 #define _GNU_SOURCE // secure_getenv
-#include "driver.h"
+#include "cuda/driver.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { EXITING = 1, FORKED = 2 };
-static atomic_uint gone; // one word, since every release asks
+#include "cuda/device.h"
+#include "descriptor/owner.h"
+
 atomic_bool pixviewi_cuda_single;
+static atomic_bool forked;
 
-static bool is_gone(unsigned by)
-{
-    return (atomic_load_explicit(&gone, memory_order_relaxed) & by) != 0;
-}
-
-void pixviewi_set_exiting(void) { atomic_fetch_or_explicit(&gone, EXITING, memory_order_relaxed); }
-
-bool pixviewi_exiting(void) { return is_gone(EXITING); }
+bool pixviewi_driver_forked(void) { return atomic_load_explicit(&forked, memory_order_relaxed); }
 
 static void set_forked(void)
 {
-    atomic_fetch_or_explicit(&gone, FORKED, memory_order_relaxed);
+    atomic_store_explicit(&forked, true, memory_order_relaxed);
     atomic_store_explicit(&pixviewi_cuda_single, false, memory_order_relaxed);
 }
-
-bool pixviewi_cuda_gone(void) { return is_gone(EXITING | FORKED); }
 
 pixview_status pixviewi_driver_fail(pixview_error *err, const pixviewi_driver *driver, int code,
                                     const char *what)
@@ -64,7 +57,7 @@ static pixview_status find_entry_points(void *library, pixviewi_driver *driver, 
     return PIXVIEW_OK;
 }
 
-static pixview_status load(pixviewi_driver *driver, pixview_error *err)
+static pixview_status load_driver(pixviewi_driver *driver, pixview_error *err)
 {
     const char *name = secure_getenv("PIXVIEW_LIBCUDA");
     if (!name)
@@ -105,7 +98,7 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
     pthread_mutex_lock(&lock);
     if (!tried) {
         tried = true;
-        if (load(&table, &failure) == PIXVIEW_OK) {
+        if (load_driver(&table, &failure) == PIXVIEW_OK) {
             atomic_store_explicit(&ready, &table, memory_order_release);
             atomic_store_explicit(&pixviewi_cuda_single, table.count == 1, memory_order_relaxed);
         }
@@ -117,24 +110,14 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
     return driver;
 }
 
-PIXVIEWI_HOT const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
+const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
 {
-    if (PIXVIEWI_UNLIKELY(is_gone(FORKED))) {
+    if (pixviewi_driver_forked()) {
         pixviewi_fail(err, PIXVIEW_E_CUDA,
                       "CUDA was used before this process was forked, and a child cannot go on with "
                       "it; start workers with the 'spawn' or 'forkserver' method");
         return NULL;
     }
     const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
-    return PIXVIEWI_LIKELY(driver != NULL) ? driver : load_once(err);
-}
-
-pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err)
-{
-    *count = 0;
-    const pixviewi_driver *driver = pixviewi_driver_get(err);
-    if (!driver)
-        return PIXVIEW_E_CUDA;
-    *count = driver->count;
-    return PIXVIEW_OK;
+    return driver ? driver : load_once(err);
 }

@@ -6,7 +6,7 @@
 #ifndef PIXVIEWI_DRIVER_H
 #define PIXVIEWI_DRIVER_H
 
-#include "cuda.h"
+#include "descriptor/status.h"
 
 typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     size_t src_x, src_y;
@@ -106,44 +106,7 @@ __attribute__((cold)) pixview_status pixviewi_driver_fail(pixview_error *err,
                                                           const pixviewi_driver *driver, int code,
                                                           const char *what);
 
-// 0 and 1 both name the legacy stream: the driver gets 1 for both.
-static inline pixview_stream pixviewi_stream_normal(pixview_stream stream)
-{
-    return stream == 0 ? 1 : stream;
-}
-static inline void *pixviewi_stream_handle(pixview_stream stream)
-{
-    return (void *)pixviewi_stream_normal(stream);
-}
-
-// The primary context of a device made current, until left.
-typedef struct pixviewi_scope {
-    const pixviewi_driver *driver;
-    void *context;
-    int device;
-    bool pushed;
-    bool relaxed;
-    int mode; // of the caller, while relaxed
-} pixviewi_scope;
-
-pixview_status pixviewi_scope_enter(pixviewi_scope *scope, int device, pixview_error *err);
-void pixviewi_scope_leave(pixviewi_scope *scope);
-
-// A number that no other context of this process has or gets: after a reset of the device a new one is
-// at the same address, and what belonged to the old one crashes the driver. 0 where the driver has no
-// such thing (before CUDA 12), CONTEXT_DEAD between the reset and the next use of the device.
-uint64_t pixviewi_scope_context(const pixviewi_scope *scope);
-#define PIXVIEWI_CONTEXT_DEAD UINT64_MAX
-// The same, but a dead context is made anew.
-uint64_t pixviewi_scope_live_context(pixviewi_scope *scope);
-// Is the context still the one whose number was `before` (0: unknown, taken for yes)?
-bool pixviewi_scope_same(const pixviewi_scope *scope, uint64_t before);
-
-// Before a call that CUDA forbids during somebody's graph capture (memory, modules, new events):
-// RELAXED capture mode until the scope is left. Launches, records and waits do not need it.
-pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err);
-// May work be queued on `stream`? On the legacy one it would break every capture of a blocking stream.
-pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
-                                         pixview_error *err);
+// Was this process forked from one that had loaded the driver?
+bool pixviewi_driver_forked(void);
 
 #endif

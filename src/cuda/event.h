@@ -2,7 +2,7 @@
 #ifndef PIXVIEWI_EVENT_H
 #define PIXVIEWI_EVENT_H
 
-#include "driver.h"
+#include "cuda/context.h"
 
 typedef struct pixviewi_event {
     void *handle;

@@ -1,12 +1,18 @@
-// Queues moves: who goes through which kernel is in tiles.c and list.c.
-#include "cuda.h"
-#include "list.h"
+// Queues operations: who goes through which kernel is in tiles.c and list.c.
+#include <assert.h>
+
+#include "copy/backend.h"
+#include "cuda/context.h"
+#include "cuda/module.h"
+#include "cuda/select/list.h"
+#include "cuda/stream.h"
 
 static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels *kernels,
                              int kernel, int64_t blocks, void *args, pixview_stream stream,
                              pixview_error *err)
 {
     void *params[] = {args};
+    assert(blocks > 0 && blocks <= INT32_MAX); // the driver's limit on grid_x
     int code = scope->driver->launch(pixviewi_kernel(kernels, kernel), (unsigned)blocks, 1, 1,
                                      PIXVIEWI_THREADS, 1, 1, 0, pixviewi_stream_handle(stream),
                                      params, NULL);
@@ -18,37 +24,37 @@ static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels
 // Apart, because its argument is some kilobytes of stack.
 __attribute__((noinline)) static pixview_status launch_list(const pixviewi_scope *scope,
                                                             const pixviewi_kernels *kernels,
-                                                            const pixviewi_move *move,
+                                                            const pixviewi_copy_op *op,
                                                             pixview_stream stream,
                                                             pixview_error *err)
 {
     pixviewi_list_launch next;
     pixview_status status = PIXVIEW_OK;
-    pixviewi_list_begin(&next, move);
-    while (status == PIXVIEW_OK && pixviewi_list_next(&next, move))
+    pixviewi_list_begin(&next, op);
+    while (status == PIXVIEW_OK && pixviewi_list_next(&next, op))
         status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
     return status;
 }
 
-pixview_status pixviewi_cuda_launch_move(int device, const pixviewi_move *move,
-                                         pixview_stream stream, pixview_error *err)
+pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview_stream stream,
+                                 pixview_error *err)
 {
     pixviewi_scope scope;
     const pixviewi_kernels *kernels;
     pixviewi_launch batch;
     for (int axis = 0; axis < 4; axis++)
-        if (move->shape[axis] == 0)
+        if (op->shape[axis] == 0)
             return PIXVIEW_OK;
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = pixviewi_scope_check_work(&scope, stream, err);
+    status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (pixviewi_plan_launch(move, &batch))
+    if (pixviewi_select_launch(op, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else
-        status = launch_list(&scope, kernels, move, stream, err);
+        status = launch_list(&scope, kernels, op, stream, err);
 end:
     pixviewi_scope_leave(&scope);
     return status;

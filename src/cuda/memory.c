@@ -1,49 +1,12 @@
-// Device memory: whose it is, some of our own, and rows to and from the host.
-#include "driver.h"
+// Device memory of our own, and rows to and from the host.
+#include "cuda/memory.h"
 
-// ---- Whose ------------------------------------------------------------------------------------
+#include <assert.h>
 
-// Both in one question where a context is current, which only that one needs. What is not the
-// driver's is of type 0 there, and an error otherwise.
-static int ask_type_and_device(const pixviewi_driver *driver, uint64_t address, unsigned *type,
-                               int *device)
-{
-    int attributes[] = {CU_POINTER_MEMORY_TYPE, CU_POINTER_DEVICE_ORDINAL};
-    void *values[] = {type, device};
-    int code = driver->pointer_attributes(2, attributes, values, address);
-    if (PIXVIEWI_LIKELY(code != CU_INVALID_CONTEXT))
-        return code;
-    code = driver->pointer_attribute(type, CU_POINTER_MEMORY_TYPE, address);
-    return code == CU_SUCCESS
-               ? driver->pointer_attribute(device, CU_POINTER_DEVICE_ORDINAL, address)
-               : code;
-}
-
-static pixview_status ask_pointer(const pixviewi_driver *driver, const void *ptr, int *device,
-                                  pixview_error *err)
-{
-    uint64_t address = (uint64_t)(uintptr_t)ptr;
-    unsigned type = 0, managed = 0;
-    int found = 0;
-    int code = ask_type_and_device(driver, address, &type, &found);
-    if (code == CU_SUCCESS && type == CU_MEMORY_HOST) // managed memory may say so too
-        code = driver->pointer_attribute(&managed, CU_POINTER_IS_MANAGED, address);
-    if (code == CU_INVALID_VALUE || (code == CU_SUCCESS && type != CU_MEMORY_DEVICE && !managed))
-        return pixviewi_fail(err, PIXVIEW_E_DEVICE, "%p is not GPU memory", ptr);
-    if (code != CU_SUCCESS)
-        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a pointer belongs to");
-    *device = found;
-    return PIXVIEW_OK;
-}
-
-pixview_status pixviewi_cuda_ask_pointer(const void *ptr, int *device, pixview_error *err)
-{
-    *device = 0;
-    const pixviewi_driver *driver = pixviewi_driver_get(err);
-    if (!driver)
-        return PIXVIEW_E_CUDA;
-    return driver->count == 1 ? PIXVIEW_OK : ask_pointer(driver, ptr, device, err);
-}
+#include "cuda/context.h"
+#include "cuda/device.h"
+#include "cuda/stream.h"
+#include "descriptor/owner.h"
 
 bool pixviewi_cuda_is_pinned(const void *ptr)
 {
@@ -57,23 +20,25 @@ bool pixviewi_cuda_is_pinned(const void *ptr)
            !managed;
 }
 
-// ---- Ours: held.words = {pointer, stream, device}, and the number of the context ----------------------------------------------
+// ---- Ours ---------------------------------------------------------------------------------------
 
-static void free_block(pixview_owner *self)
+typedef struct device_block {
+    uint64_t pointer, context;
+    pixview_stream stream;
+    int device;
+} device_block;
+_Static_assert(sizeof(device_block) <= PIXVIEWI_OWNER_HELD, "an owner holds it");
+
+static void free_device_block(pixview_owner *self)
 {
-    pixview_stream stream = (pixview_stream)self->held.words[1];
+    const device_block *held = pixviewi_owner_held(self);
+    pixview_stream stream = pixviewi_stream_on_any_thread(held->stream);
     pixviewi_scope scope;
-    if (pixviewi_cuda_gone())
-        return;
-    // Handle 2 is another stream on every thread, and this may be another thread. The legacy
-    // stream waits for all of them.
-    if (stream == 2)
-        stream = PIXVIEW_STREAM_LEGACY;
-    if (pixviewi_scope_enter(&scope, (int)self->held.words[2], NULL) != PIXVIEW_OK)
+    if (pixviewi_cuda_unusable() || pixviewi_scope_enter(&scope, held->device, NULL) != PIXVIEW_OK)
         return;
     (void)!pixviewi_scope_relax(&scope, NULL);
-    if (pixviewi_scope_same(&scope, self->context))
-        scope.driver->mem_free_async(self->held.words[0], pixviewi_stream_handle(stream));
+    if (pixviewi_scope_same(&scope, held->context))
+        scope.driver->mem_free_async(held->pointer, pixviewi_stream_handle(stream));
     pixviewi_scope_leave(&scope);
 }
 
@@ -85,6 +50,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
 {
     *data = NULL;
     *owner = NULL;
+    assert(nbytes >= 0);
     if (nbytes == 0)
         return PIXVIEW_OK;
     pixviewi_scope scope;
@@ -93,18 +59,17 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
         return status;
     pixview_owner *block = pixviewi_owner_new(free_nothing);
     // The memory goes back to this stream, which therefore may not be capturing then.
-    pixviewi_use back = {.stream = stream, .back = stream, .device = device};
+    pixviewi_stream_dep back = {.consumer = stream, .home = stream, .device = device};
     uint64_t pointer = 0;
     int code = CU_SUCCESS;
     status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (!block || !pixviewi_owner_add_use(block, &back)) {
-        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner of %zu bytes",
-                               sizeof *block);
+    if (!block || !pixviewi_cuda_add_dep_take(block, &back)) {
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner");
         goto end;
     }
-    status = pixviewi_scope_check_work(&scope, stream, err);
+    status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
     code = scope.driver->mem_alloc_async(&pointer, (size_t)nbytes, pixviewi_stream_handle(stream));
@@ -112,12 +77,10 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
         status = pixviewi_driver_fail(err, scope.driver, code, "cannot allocate GPU memory");
         goto end;
     }
-    block->release = free_block;
-    block->context = pixviewi_scope_context(&scope);
-    block->home = stream;
-    block->held.words[0] = pointer;
-    block->held.words[1] = (uint64_t)stream;
-    block->held.words[2] = (uint64_t)device;
+    pixviewi_owner_set_release(block, free_device_block);
+    pixviewi_owner_set_alloc_stream(block, stream);
+    *(device_block *)pixviewi_owner_held(block) =
+        (device_block){pointer, pixviewi_scope_context(&scope), stream, device};
     *data = (void *)(uintptr_t)pointer;
     *owner = block;
     block = NULL;
@@ -137,6 +100,7 @@ static const int64_t PIECE = (int64_t)1 << 30;
 static int queue_rows(const pixviewi_driver *driver, void *dst, int64_t dst_pitch, const void *src,
                       int64_t src_pitch, int64_t width, int64_t rows, bool to_host, void *stream)
 {
+    assert(width > 0 && rows > 0 && (rows == 1 || (dst_pitch >= width && src_pitch >= width)));
     pixviewi_memcpy2d copy = {
         .src_type = to_host ? CU_MEMORY_DEVICE : CU_MEMORY_HOST,
         .src_host = to_host ? NULL : src,

@@ -3,22 +3,27 @@
 // Where exactly one of two streams captures, an event would pull the other into the graph or break
 // the capture; and an event on the legacy stream breaks the capture of every blocking stream (the
 // driver answers 906 when asked about it, which harms nothing). So the streams are asked first.
-#include "event.h"
+#include "cuda/stream.h"
+
+#include <assert.h>
+
+#include "cuda/device.h"
+#include "cuda/event.h"
 
 // ---- Asking -------------------------------------------------------------------------------------
 
-typedef struct answer {
+typedef struct capture_state {
     bool blocked; // the legacy stream, and somebody captures a blocking one
     bool active;  // captures itself
     uint64_t id;  // of the capture; 0 if unknown
-} answer;
+} capture_state;
 
-static pixview_status ask_stream(const pixviewi_driver *driver, pixview_stream stream, answer *out,
-                                 pixview_error *err)
+static pixview_status query_capture(const pixviewi_driver *driver, pixview_stream stream,
+                                    capture_state *out, pixview_error *err)
 {
     int status = 0;
     void *handle = pixviewi_stream_handle(stream);
-    *out = (answer){.id = 0};
+    *out = (capture_state){.id = 0};
     int code = driver->stream_is_capturing(handle, &status);
     out->blocked = code == CU_CAPTURE_IMPLICIT;
     if (code != CU_SUCCESS && !out->blocked)
@@ -30,52 +35,54 @@ static pixview_status ask_stream(const pixviewi_driver *driver, pixview_stream s
     return PIXVIEW_OK;
 }
 
-static pixviewi_joint combine(const answer *a, const answer *b)
+static pixviewi_stream_relation relate(const capture_state *a, const capture_state *b)
 {
     if (a->active && b->active && a->id && a->id == b->id)
-        return (pixviewi_joint){PIXVIEWI_JOIN_YES, a->id, true};
+        return (pixviewi_stream_relation){PIXVIEWI_STREAMS_ORDERABLE, a->id, true};
     if (a->active || b->active)
-        return (pixviewi_joint){PIXVIEWI_JOIN_APART, 0, b->active};
-    return (pixviewi_joint){a->blocked || b->blocked ? PIXVIEWI_JOIN_BLOCKED : PIXVIEWI_JOIN_YES, 0,
-                            false};
+        return (pixviewi_stream_relation){PIXVIEWI_CAPTURE_MISMATCH, 0, b->active};
+    return (pixviewi_stream_relation){
+        a->blocked || b->blocked ? PIXVIEWI_LEGACY_BLOCKED : PIXVIEWI_STREAMS_ORDERABLE, 0, false};
 }
 
-static pixview_status ask(const pixviewi_driver *driver, pixview_stream producer,
-                          pixview_stream consumer, pixviewi_joint *joint, pixview_error *err)
+static pixview_status relation_of(const pixviewi_driver *driver, pixview_stream producer,
+                                  pixview_stream consumer, pixviewi_stream_relation *relation,
+                                  pixview_error *err)
 {
-    answer a, b;
-    pixview_status status = ask_stream(driver, producer, &a, err);
+    capture_state a, b;
+    pixview_status status = query_capture(driver, producer, &a, err);
     if (status == PIXVIEW_OK)
-        status = ask_stream(driver, consumer, &b, err);
+        status = query_capture(driver, consumer, &b, err);
     if (status == PIXVIEW_OK)
-        *joint = combine(&a, &b);
+        *relation = relate(&a, &b);
     return status;
 }
 
 static bool nothing_to_order(pixview_stream a, pixview_stream b)
 {
-    return a == PIXVIEW_STREAM_NONE || b == PIXVIEW_STREAM_NONE ||
-           pixviewi_stream_normal(a) == pixviewi_stream_normal(b);
+    return a == PIXVIEW_STREAM_NONE || b == PIXVIEW_STREAM_NONE || pixviewi_stream_same(a, b);
 }
 
-pixview_status pixviewi_cuda_ask(int device, pixview_stream producer, pixview_stream consumer,
-                                 pixviewi_joint *joint, pixview_error *err)
+pixview_status pixviewi_cuda_stream_relation(int device, pixview_stream producer,
+                                             pixview_stream consumer,
+                                             pixviewi_stream_relation *relation, pixview_error *err)
 {
     pixviewi_scope scope;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (nothing_to_order(producer, consumer))
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = ask(scope.driver, producer, consumer, joint, err);
+        status = relation_of(scope.driver, producer, consumer, relation, err);
     pixviewi_scope_leave(&scope);
     return status;
 }
 
-pixview_status pixviewi_cuda_fail_join(pixviewi_join join, pixview_stream producer,
-                                       pixview_stream consumer, pixview_error *err)
+pixview_status pixviewi_cuda_fail_relation(pixviewi_stream_relation_kind kind,
+                                           pixview_stream producer, pixview_stream consumer,
+                                           pixview_error *err)
 {
-    bool apart = join == PIXVIEWI_JOIN_APART;
+    bool apart = kind == PIXVIEWI_CAPTURE_MISMATCH;
     if (apart)
         pixviewi_fail(err, PIXVIEW_E_CUDA,
                       "CUDA_ERROR_STREAM_CAPTURE_ISOLATION (905): one of the streams %#llx and "
@@ -114,14 +121,14 @@ static pixview_status refuse_wait(pixview_error *err)
     return PIXVIEW_E_CUDA;
 }
 
-pixview_status pixviewi_scope_check_work(const pixviewi_scope *scope, pixview_stream stream,
-                                         pixview_error *err)
+pixview_status pixviewi_cuda_check_work(const pixviewi_scope *scope, pixview_stream stream,
+                                        pixview_error *err)
 {
-    answer found = {.id = 0};
+    capture_state found = {.id = 0};
     pixview_status status = PIXVIEW_OK;
-    if (pixviewi_stream_normal(stream) == pixviewi_stream_normal(PIXVIEW_STREAM_LEGACY))
-        status = ask_stream(scope->driver, stream, &found, err);
-    if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
+    if (pixviewi_stream_is_legacy(stream))
+        status = query_capture(scope->driver, stream, &found, err);
+    if (status != PIXVIEW_OK || !found.blocked)
         return status;
     return refuse_legacy(err);
 }
@@ -130,10 +137,10 @@ pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool 
                                         pixview_error *err)
 {
     pixviewi_scope scope;
-    answer found = {.id = 0};
+    capture_state found = {.id = 0};
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = ask_stream(scope.driver, stream, &found, err);
+        status = query_capture(scope.driver, stream, &found, err);
     pixviewi_scope_leave(&scope);
     if (status != PIXVIEW_OK)
         return status;
@@ -149,6 +156,7 @@ static pixview_status wait_for(pixviewi_scope *scope, int device, pixview_stream
 {
     const pixviewi_driver *driver = scope->driver;
     pixviewi_event *event;
+    assert(!pixviewi_stream_same(producer, consumer));
     pixview_status status = pixviewi_event_take(scope, device, &event, err);
     if (status != PIXVIEW_OK)
         return status;
@@ -178,77 +186,94 @@ pixview_status pixviewi_cuda_wait(int device, pixview_stream producer, pixview_s
 }
 
 pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_stream consumer,
-                                   pixviewi_joint *joint, pixview_error *err)
+                                   pixviewi_stream_relation *relation, pixview_error *err)
 {
     pixviewi_scope scope;
-    pixviewi_joint unused;
-    if (!joint)
-        joint = &unused;
-    *joint = (pixviewi_joint){.join = PIXVIEWI_JOIN_NOTHING};
+    pixviewi_stream_relation unused;
+    if (!relation)
+        relation = &unused;
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (nothing_to_order(producer, consumer))
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = ask(scope.driver, producer, consumer, joint, err);
-    if (status == PIXVIEW_OK && joint->join == PIXVIEWI_JOIN_YES)
+        status = relation_of(scope.driver, producer, consumer, relation, err);
+    if (status == PIXVIEW_OK && relation->kind == PIXVIEWI_STREAMS_ORDERABLE)
         status = wait_for(&scope, device, producer, consumer, err);
     pixviewi_scope_leave(&scope);
     return status;
 }
 
-// ---- Whose, and the first time --------------------------------------------------------------------
+// ---- Dependencies of owners ----------------------------------------------------------------------
 
-pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err)
+static bool event_passed(pixviewi_scope *scope, pixviewi_stream_dep *dep)
 {
-    void *context = NULL, *popped;
-    *device = 0;
-    const pixviewi_driver *driver = pixviewi_driver_get(err);
-    if (!driver)
-        return PIXVIEW_E_CUDA;
-    int code = driver->stream_context(pixviewi_stream_handle(stream), &context);
-    if (code == CU_SUCCESS)
-        code = driver->context_push(context);
-    if (code == CU_SUCCESS) {
-        code = driver->context_device(device);
-        driver->context_pop(&popped);
-    }
-    if (code != CU_SUCCESS)
-        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a stream belongs to");
-    return PIXVIEW_OK;
+    (void)!pixviewi_scope_relax(scope, NULL); // a query breaks a capture, too
+    if (scope->driver->event_query(dep->event->handle) == CU_NOT_READY)
+        return false;
+    pixviewi_event_give(scope, dep->device, dep->event);
+    dep->event = NULL;
+    return true;
 }
 
-pixview_status pixviewi_cuda_warm_up(int device, pixview_error *err)
+// The order is that of the capture in which the use was noted, or of none. In another capture it
+// would miss the work that was queued before.
+static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
+{
+    pixviewi_stream_relation relation;
+    assert(!dep->ended && dep->consumer != PIXVIEWI_STREAM_CUDA_PER_THREAD);
+    if (relation_of(scope->driver, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
+        return true;
+    if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
+        (relation.capture && relation.capture != dep->capture))
+        return false;
+    if (dep->consumer != dep->home)
+        (void)!wait_for(scope, dep->device, dep->consumer, dep->home, NULL);
+    return true;
+}
+
+static bool end_dep(pixviewi_stream_dep *dep)
 {
     pixviewi_scope scope;
-    pixviewi_event *event;
-    pixview_status status = pixviewi_scope_enter(&scope, device, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    status = pixviewi_event_take(&scope, device, &event, err);
-    if (status == PIXVIEW_OK)
-        pixviewi_event_give(&scope, device, event);
+    if (pixviewi_cuda_unusable() || pixviewi_scope_enter(&scope, dep->device, NULL) != PIXVIEW_OK)
+        return true;
+    bool ended = !pixviewi_scope_same(&scope, dep->context) || // the streams are gone
+                 (dep->event ? event_passed(&scope, dep) : end_order(&scope, dep));
     pixviewi_scope_leave(&scope);
-    if (status == PIXVIEW_OK && pixviewi_cuda_has_kernels())
-        status = pixviewi_cuda_load_kernels(device, err);
-    return status;
+    return ended;
+}
+
+bool pixviewi_cuda_add_dep_take(pixview_owner *owner, const pixviewi_stream_dep *dep)
+{
+    pixviewi_stream_dep own = *dep;
+    bool ends =
+        dep->event || (dep->consumer != PIXVIEW_STREAM_NONE && dep->home != PIXVIEW_STREAM_NONE);
+    own.end = ends ? end_dep : NULL;
+    own.consumer = pixviewi_stream_on_any_thread(dep->consumer);
+    own.home = pixviewi_stream_on_any_thread(dep->home);
+    own.context = ends ? pixviewi_cuda_context(dep->device) : 0;
+    return pixviewi_owner_add_dep_take(owner, &own);
 }
 
 // ---- Holding until an upload is done --------------------------------------------------------------
 
-static void let_go(pixview_owner *self) { pixview_owner_unref(self->held.pointers[0]); }
+static void release_waiting(pixview_owner *self)
+{
+    pixview_owner_unref(*(pixview_owner **)pixviewi_owner_held(self));
+}
 
 static pixview_status record_for(pixviewi_scope *scope, int device, pixview_stream stream,
                                  pixview_owner *waiting, pixview_error *err)
 {
-    pixviewi_use use = {
-        .stream = PIXVIEW_STREAM_NONE, .back = PIXVIEW_STREAM_NONE, .device = device};
-    pixview_status status = pixviewi_event_take(scope, device, &use.event, err);
+    pixviewi_stream_dep dep = {
+        .consumer = PIXVIEW_STREAM_NONE, .home = PIXVIEW_STREAM_NONE, .device = device};
+    pixview_status status = pixviewi_event_take(scope, device, &dep.event, err);
     if (status != PIXVIEW_OK)
         return status;
-    int code = scope->driver->event_record(use.event->handle, pixviewi_stream_handle(stream));
-    if (code == CU_SUCCESS && pixviewi_owner_add_use(waiting, &use))
+    int code = scope->driver->event_record(dep.event->handle, pixviewi_stream_handle(stream));
+    if (code == CU_SUCCESS && pixviewi_cuda_add_dep_take(waiting, &dep))
         return PIXVIEW_OK;
-    pixviewi_event_give(scope, device, use.event);
+    pixviewi_event_give(scope, device, dep.event);
     return code == CU_SUCCESS
                ? pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload")
                : pixviewi_driver_fail(err, scope->driver, code, "cannot record an event");
@@ -258,15 +283,15 @@ pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixvi
                                         pixview_error *err)
 {
     pixviewi_scope scope;
-    answer found;
-    pixview_owner *waiting = pixviewi_owner_new(let_go);
+    capture_state found;
+    pixview_owner *waiting = pixviewi_owner_new(release_waiting);
     if (!waiting)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
     pixview_owner_ref(owner);
-    waiting->held.pointers[0] = owner;
+    *(pixview_owner **)pixviewi_owner_held(waiting) = owner;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = ask_stream(scope.driver, stream, &found, err);
+        status = query_capture(scope.driver, stream, &found, err);
     if (status == PIXVIEW_OK && !found.active && !found.blocked)
         status = record_for(&scope, device, stream, waiting, err);
     if (status != PIXVIEW_OK && scope.driver) // the copy is under way all the same
@@ -274,43 +299,4 @@ pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixvi
     pixviewi_scope_leave(&scope);
     pixview_owner_unref(waiting); // which waits for the event
     return status;
-}
-
-// ---- Letting go ---------------------------------------------------------------------------------
-
-static bool event_passed(pixviewi_scope *scope, pixviewi_use *use)
-{
-    (void)!pixviewi_scope_relax(scope, NULL); // a query breaks a capture, too
-    if (scope->driver->event_query(use->event->handle) == CU_NOT_READY)
-        return false;
-    pixviewi_event_give(scope, use->device, use->event);
-    use->event = NULL;
-    return true;
-}
-
-// The order is that of the capture in which the use was noted, or of none. In another capture it
-// would miss the work that was queued before.
-static bool end_order(pixviewi_scope *scope, const pixviewi_use *use)
-{
-    pixviewi_joint joint;
-    if (ask(scope->driver, use->stream, use->back, &joint, NULL) != PIXVIEW_OK)
-        return true;
-    if (joint.join != PIXVIEWI_JOIN_YES || (joint.capture && joint.capture != use->capture))
-        return false;
-    if (use->stream != use->back)
-        (void)!wait_for(scope, use->device, use->stream, use->back, NULL);
-    return true;
-}
-
-bool pixviewi_cuda_end_use(pixviewi_use *use)
-{
-    pixviewi_scope scope;
-    if (!use->event && (use->stream == PIXVIEW_STREAM_NONE || use->back == PIXVIEW_STREAM_NONE))
-        return true;
-    if (pixviewi_scope_enter(&scope, use->device, NULL) != PIXVIEW_OK)
-        return true;
-    bool ended = !pixviewi_scope_same(&scope, use->context) || // the streams are gone
-                 (use->event ? event_passed(&scope, use) : end_order(&scope, use));
-    pixviewi_scope_leave(&scope);
-    return ended;
 }

@@ -1,16 +1,18 @@
-// Moves in host memory: the parts and what passes between them. Everything here works on memory that
+// Copies in host memory: the parts and what passes between them. Everything here works on memory that
 // the caller has checked: extents, types, overlap.
 //
-//     move.c      a move -> pieces for threads -> boxes: one image, or a whole batch
-//     bits.c      a box of equal types: axes sorted and merged, the loop chosen
-//     convert.c   a box of unequal types: runs of pixels through small buffers
-//     loops.c     the loops; compiled once for every instruction set, chosen in cpu.c
-//     apart.h     of those the ones for elements with a step between them
+//     run.c       an operation -> pieces for threads -> boxes: one image, or a whole batch
+//     repack.c    a box of equal types: axes sorted and merged, the loop chosen
+//     affine.c    a box of unequal types: runs of pixels through small buffers
+//     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
+//     compress.h  of those the ones for elements with a step between them
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
 
-#include "move.h"
+#include <stdatomic.h>
+
+#include "copy/operation.h"
 
 // ---- Loops (loops.c) --------------------------------------------------------------------------
 
@@ -36,10 +38,10 @@ typedef struct pixviewi_loops {
                                     int64_t count);
     // A row that memcpy would take longer for; NULL: none.
     void (*row)(char *dst, const char *src, int64_t size);
-    // Whole cache lines of memory that begins with one, past the cache; NULL: no such stores. `settle`
+    // Whole cache lines of memory that begins with one, past the cache; NULL: no such stores. `store_fence`
     // comes last: such stores are in no order with others.
     void (*stream)(char *dst, const char *src, int64_t size);
-    void (*settle)(void);
+    void (*store_fence)(void);
     // out = fma(float(in), a, b), and float to another type; NULL for a pair that does not exist.
     void (*to_float[8])(float *out, const char *in, float a, float b, int64_t count);
     void (*from_float[3])(char *out, const float *in, int64_t count);
@@ -55,9 +57,6 @@ const pixviewi_loops *pixviewi_host_known_loops(int index);
 // The widest.
 const pixviewi_loops *pixviewi_host_loops(void);
 
-// For tests: these; NULL: the widest again.
-void pixviewi_host_set_loops(const pixviewi_loops *loops);
-
 // Index into to_float: u8, i8, u16, i16, i32, f16, bf16, f32. Into from_float: u8, f16, bf16; -1: f32.
 int pixviewi_host_to_float(pixview_dtype dtype);
 int pixviewi_host_from_float(pixview_dtype dtype);
@@ -70,35 +69,41 @@ typedef struct pixviewi_box {
     const char *src;
     int64_t shape[4]; // N,H,W,C
     int64_t dst_strides[4], src_strides[4];
-    bool past; // stores may go past the cache: what was written first would be out of it anyway
+    bool
+        nontemporal; // stores may go past the cache: what was written first would be out of it anyway
 } pixviewi_box;
 
 // Bits move. `swap`: channels 0 and 2 of axis 3 exchange.
-void pixviewi_host_bits(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
-                        bool swap);
+void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
+                          bool swap);
 
 // Values change. a and b by the channel of the box.
-void pixviewi_host_convert(const pixviewi_loops *loops, const pixviewi_box *box,
-                           const pixviewi_move *move);
+void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
+                          const pixviewi_copy_op *op);
 
-// Moves that read and write more than so many bytes go past the cache: the last level's size. For
-// tests: that instead; 0: as usual again.
+// Copies that read and write more than so many bytes go past the cache: the last level's size.
 int64_t pixviewi_host_cache(void);
-void pixviewi_host_set_cache(int64_t bytes);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 
-// How many threads a move of that many bytes, read and written, may use, this one included: one for
+// how many threads a copy of that many bytes, read and written, may use, this one included: one for
 // every 3 MB, but no more than PIXVIEW_NUM_THREADS, else OMP_NUM_THREADS, else the cores that this
 // process may use.
 int pixviewi_host_threads(int64_t bytes);
-
-// For tests and benches: these instead; 0: as usual again.
-void pixviewi_host_set_threads(int count, int64_t share);
 
 // Calls work(context, i) for i = 0 .. pieces - 1, each once, on up to `threads` threads; returns when
 // all are done. Also in the child of a fork.
 void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, int64_t),
                             void *context);
+
+// ---- Hooks ------------------------------------------------------------------------------------
+
+// What tests and benches set; 0: as usual.
+extern struct pixviewi_host_hooks {
+    const pixviewi_loops *_Atomic loops; // instead of the widest
+    _Atomic int64_t cache;               // bytes
+    atomic_int threads;
+    _Atomic int64_t share; // bytes that are worth a thread
+} pixviewi_host_hooks;
 
 #endif

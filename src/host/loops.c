@@ -1,4 +1,4 @@
-// The loops of host moves, in plain C that compilers vectorise. Compiled once for every instruction
+// The loops of host copies, in plain C that compilers vectorise. Compiled once for every instruction
 // set: meson.build names it in LOOPS and gives the flags.
 //
 // Elements move by size, not by type, and need no alignment: a pixel of two uint8 may move as one
@@ -10,9 +10,9 @@
 #include <immintrin.h>
 #endif
 
-#include "../half.h"
-#include "apart.h"
-#include "host.h"
+#include "descriptor/half.h"
+#include "host/compress.h"
+#include "host/host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
 typedef uint16_t __attribute__((may_alias, aligned(1))) unit_2;
@@ -75,144 +75,146 @@ static void stream(char *restrict dst, const char *restrict src, int64_t size)
     for (int64_t at = 0; at < size; at += (int64_t)sizeof(wide))
         STORE_PAST((wide *)(void *)(dst + at), *(const wide *)(const void *)(src + at));
 }
-static void settle(void) { _mm_sfence(); }
-#define STREAM stream
-#define SETTLE settle
+static void store_fence(void) { _mm_sfence(); }
+#define STREAM      stream
+#define STORE_FENCE store_fence
 #else
-#define STREAM NULL
-#define SETTLE NULL
+#define STREAM      NULL
+#define STORE_FENCE NULL
 #endif
 
 // ---- planar and interleaved -------------------------------------------------------------------
 
 // The inner functions are there for `restrict`, which compilers honour on parameters only.
-#define DEFINE_CHANNELS(T)                                                                         \
-    static void weave2_##T(T *restrict out, const T *restrict a, const T *restrict b, int64_t n)   \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[2 * i] = a[i];                                                                     \
-            out[2 * i + 1] = b[i];                                                                 \
-        }                                                                                          \
-    }                                                                                              \
-    static void weave3_##T(T *restrict out, const T *restrict a, const T *restrict b,              \
-                           const T *restrict c, int64_t n)                                         \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[3 * i] = a[i];                                                                     \
-            out[3 * i + 1] = b[i];                                                                 \
-            out[3 * i + 2] = c[i];                                                                 \
-        }                                                                                          \
-    }                                                                                              \
-    static void weave4_##T(T *restrict out, const T *restrict a, const T *restrict b,              \
-                           const T *restrict c, const T *restrict d, int64_t n)                    \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[4 * i] = a[i];                                                                     \
-            out[4 * i + 1] = b[i];                                                                 \
-            out[4 * i + 2] = c[i];                                                                 \
-            out[4 * i + 3] = d[i];                                                                 \
-        }                                                                                          \
-    }                                                                                              \
-    static void unweave2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)        \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            a[i] = in[2 * i];                                                                      \
-            b[i] = in[2 * i + 1];                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    static void unweave3_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in,    \
-                             int64_t n)                                                            \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            a[i] = in[3 * i];                                                                      \
-            b[i] = in[3 * i + 1];                                                                  \
-            c[i] = in[3 * i + 2];                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    static void unweave4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,           \
-                             const T *restrict in, int64_t n)                                      \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            a[i] = in[4 * i];                                                                      \
-            b[i] = in[4 * i + 1];                                                                  \
-            c[i] = in[4 * i + 2];                                                                  \
-            d[i] = in[4 * i + 3];                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    static void unweave3of4_##T(T *restrict a, T *restrict b, T *restrict c, const T *restrict in, \
-                                int64_t n)                                                         \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            a[i] = in[4 * i];                                                                      \
-            b[i] = in[4 * i + 1];                                                                  \
-            c[i] = in[4 * i + 2];                                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    static void drop_##T(T *restrict out, const T *restrict in, int64_t n)                         \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[3 * i] = in[4 * i];                                                                \
-            out[3 * i + 1] = in[4 * i + 1];                                                        \
-            out[3 * i + 2] = in[4 * i + 2];                                                        \
-        }                                                                                          \
-    }                                                                                              \
-    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                    \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[3 * i] = in[3 * i + 2];                                                            \
-            out[3 * i + 1] = in[3 * i + 1];                                                        \
-            out[3 * i + 2] = in[3 * i];                                                            \
-        }                                                                                          \
-    }                                                                                              \
-    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                    \
-    {                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                          \
-            out[4 * i] = in[4 * i + 2];                                                            \
-            out[4 * i + 1] = in[4 * i + 1];                                                        \
-            out[4 * i + 2] = in[4 * i];                                                            \
-            out[4 * i + 3] = in[4 * i + 3];                                                        \
-        }                                                                                          \
-    }                                                                                              \
-    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                      \
-    {                                                                                              \
-        weave2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                             \
-    }                                                                                              \
-    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                      \
-    {                                                                                              \
-        weave3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], n);          \
-    }                                                                                              \
-    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                      \
-    {                                                                                              \
-        weave4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2],              \
-                   (const T *)src[3], n);                                                          \
-    }                                                                                              \
-    static void split2_##T(char *const *dst, const char *src, int64_t n)                           \
-    {                                                                                              \
-        unweave2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                                 \
-    }                                                                                              \
-    static void split3_##T(char *const *dst, const char *src, int64_t n)                           \
-    {                                                                                              \
-        unweave3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                    \
-    }                                                                                              \
-    static void split4_##T(char *const *dst, const char *src, int64_t n)                           \
-    {                                                                                              \
-        unweave4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n);       \
-    }                                                                                              \
-    static void split3of4_##T(char *const *dst, const char *src, int64_t n)                        \
-    {                                                                                              \
-        unweave3of4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);                 \
-    }                                                                                              \
-    static void drop4_##T(char *dst, const char *src, int64_t n)                                   \
-    {                                                                                              \
-        drop_##T((T *)dst, (const T *)src, n);                                                     \
-    }                                                                                              \
-    static void swap3_##T(char *dst, const char *src, int64_t n)                                   \
-    {                                                                                              \
-        exchange3_##T((T *)dst, (const T *)src, n);                                                \
-    }                                                                                              \
-    static void swap4_##T(char *dst, const char *src, int64_t n)                                   \
-    {                                                                                              \
-        exchange4_##T((T *)dst, (const T *)src, n);                                                \
+#define DEFINE_CHANNELS(T)                                                                       \
+    static void interleave_typed2_##T(T *restrict out, const T *restrict a, const T *restrict b, \
+                                      int64_t n)                                                 \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[2 * i] = a[i];                                                                   \
+            out[2 * i + 1] = b[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void interleave_typed3_##T(T *restrict out, const T *restrict a, const T *restrict b, \
+                                      const T *restrict c, int64_t n)                            \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[3 * i] = a[i];                                                                   \
+            out[3 * i + 1] = b[i];                                                               \
+            out[3 * i + 2] = c[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void interleave_typed4_##T(T *restrict out, const T *restrict a, const T *restrict b, \
+                                      const T *restrict c, const T *restrict d, int64_t n)       \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[4 * i] = a[i];                                                                   \
+            out[4 * i + 1] = b[i];                                                               \
+            out[4 * i + 2] = c[i];                                                               \
+            out[4 * i + 3] = d[i];                                                               \
+        }                                                                                        \
+    }                                                                                            \
+    static void split_typed2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[2 * i];                                                                    \
+            b[i] = in[2 * i + 1];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void split_typed3_##T(T *restrict a, T *restrict b, T *restrict c,                    \
+                                 const T *restrict in, int64_t n)                                \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[3 * i];                                                                    \
+            b[i] = in[3 * i + 1];                                                                \
+            c[i] = in[3 * i + 2];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void split_typed4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,     \
+                                 const T *restrict in, int64_t n)                                \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[4 * i];                                                                    \
+            b[i] = in[4 * i + 1];                                                                \
+            c[i] = in[4 * i + 2];                                                                \
+            d[i] = in[4 * i + 3];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void split_typed3of4_##T(T *restrict a, T *restrict b, T *restrict c,                 \
+                                    const T *restrict in, int64_t n)                             \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            a[i] = in[4 * i];                                                                    \
+            b[i] = in[4 * i + 1];                                                                \
+            c[i] = in[4 * i + 2];                                                                \
+        }                                                                                        \
+    }                                                                                            \
+    static void drop_##T(T *restrict out, const T *restrict in, int64_t n)                       \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[3 * i] = in[4 * i];                                                              \
+            out[3 * i + 1] = in[4 * i + 1];                                                      \
+            out[3 * i + 2] = in[4 * i + 2];                                                      \
+        }                                                                                        \
+    }                                                                                            \
+    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[3 * i] = in[3 * i + 2];                                                          \
+            out[3 * i + 1] = in[3 * i + 1];                                                      \
+            out[3 * i + 2] = in[3 * i];                                                          \
+        }                                                                                        \
+    }                                                                                            \
+    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                  \
+    {                                                                                            \
+        for (int64_t i = 0; i < n; i++) {                                                        \
+            out[4 * i] = in[4 * i + 2];                                                          \
+            out[4 * i + 1] = in[4 * i + 1];                                                      \
+            out[4 * i + 2] = in[4 * i];                                                          \
+            out[4 * i + 3] = in[4 * i + 3];                                                      \
+        }                                                                                        \
+    }                                                                                            \
+    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        interleave_typed2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                \
+    }                                                                                            \
+    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        interleave_typed3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
+                              n);                                                                \
+    }                                                                                            \
+    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                    \
+    {                                                                                            \
+        interleave_typed4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
+                              (const T *)src[3], n);                                             \
+    }                                                                                            \
+    static void split2_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        split_typed2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                           \
+    }                                                                                            \
+    static void split3_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        split_typed3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);              \
+    }                                                                                            \
+    static void split4_##T(char *const *dst, const char *src, int64_t n)                         \
+    {                                                                                            \
+        split_typed4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n); \
+    }                                                                                            \
+    static void split3of4_##T(char *const *dst, const char *src, int64_t n)                      \
+    {                                                                                            \
+        split_typed3of4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);           \
+    }                                                                                            \
+    static void drop4_##T(char *dst, const char *src, int64_t n)                                 \
+    {                                                                                            \
+        drop_##T((T *)dst, (const T *)src, n);                                                   \
+    }                                                                                            \
+    static void swap3_##T(char *dst, const char *src, int64_t n)                                 \
+    {                                                                                            \
+        exchange3_##T((T *)dst, (const T *)src, n);                                              \
+    }                                                                                            \
+    static void swap4_##T(char *dst, const char *src, int64_t n)                                 \
+    {                                                                                            \
+        exchange4_##T((T *)dst, (const T *)src, n);                                              \
     }
 
 DEFINE_CHANNELS(unit_1)
@@ -270,9 +272,9 @@ DEFINE_CHANNELS(unit_16)
             known_##T((T *)dst, (const T *)src, src_step / size, n))                           \
             return;                                                                            \
         if (dst_step == size)                                                                  \
-            done = close_up(dst, src, src_step, size, n);                                      \
+            done = compress(dst, src, src_step, size, n);                                      \
         else if (src_step == size)                                                             \
-            done = spread(dst, dst_step, src, size, n);                                        \
+            done = expand(dst, dst_step, src, size, n);                                        \
         one_by_one_##T(dst + done * dst_step, dst_step, src + done * src_step, src_step,       \
                        n - done);                                                              \
     }
@@ -479,7 +481,7 @@ const pixviewi_loops LOOPS = {
                 strided_unit_3, strided_unit_6, strided_unit_12},
     .row = ROW,
     .stream = STREAM,
-    .settle = SETTLE,
+    .store_fence = STORE_FENCE,
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},
     .from_float = {float_to_u8, float_to_f16, float_to_bf16},

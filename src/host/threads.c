@@ -1,21 +1,23 @@
-// Threads for large host moves: a pool that is made by the first one, none at load.
+// Threads for large host copies: a pool that is made by the first one, none at load.
 //
 // The caller takes pieces like everybody else and waits only for workers that have begun: one that is
-// slow to wake finds nothing left. Two moves at once: the second runs on its caller alone. A forked
+// slow to wake finds nothing left. Two copies at once: the second runs on its caller alone. A forked
 // child has no workers and makes its own. At exit they simply end with the process: nothing is joined,
 // so nothing can hang.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <assert.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "host.h"
+#include "host/host.h"
 
 // SHARE: bytes read and written that are worth a thread. It comes some 40 us after it is called, and
 // two cores overtake one between 3 and 6 MB (docs/performance.md).
@@ -68,20 +70,12 @@ static int count_threads(void)
     return cores < DEFAULT_MOST ? cores : DEFAULT_MOST;
 }
 
-static atomic_int asked, counted;
-static atomic_llong asked_share;
-
-void pixviewi_host_set_threads(int count, int64_t share)
-{
-    atomic_store(&asked, count < MOST_THREADS ? count : MOST_THREADS);
-    atomic_store(&asked_share, share);
-}
-
 static int allowed(void)
 {
-    int count = atomic_load_explicit(&asked, memory_order_relaxed);
+    static atomic_int counted;
+    int count = atomic_load_explicit(&pixviewi_host_hooks.threads, memory_order_relaxed);
     if (count > 0)
-        return count;
+        return count < MOST_THREADS ? count : MOST_THREADS;
     count = atomic_load_explicit(&counted, memory_order_relaxed);
     if (count == 0) {
         count = count_threads();
@@ -92,7 +86,7 @@ static int allowed(void)
 
 int pixviewi_host_threads(int64_t bytes)
 {
-    int64_t share = atomic_load_explicit(&asked_share, memory_order_relaxed);
+    int64_t share = atomic_load_explicit(&pixviewi_host_hooks.share, memory_order_relaxed);
     int64_t most = bytes / (share > 0 ? share : SHARE);
     if (most < 2)
         return 1;
@@ -137,6 +131,7 @@ static void *serve(void *unused)
         while (pool.open == 0)
             pthread_cond_wait(&pool.wake, &pool.lock);
         pool_job *job = pool.job;
+        assert(pool.job && pool.running < pool.workers);
         pool.open--;
         pool.running++;
         pthread_mutex_unlock(&pool.lock);

@@ -125,7 +125,7 @@ typedef struct pixviewi_tile_args {
     int32_t src_code, dst_code; // as in pixview_dtype
     int32_t src_size, dst_size; // BYTES of an element
     int32_t channels_inside;    // one element at a time: those of a pixel are side by side
-    float pad;                  // of a smaller source, as in pixviewi_values
+    float pad;                  // of a smaller source, as in pixviewi_affine
     float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
     uint64_t pad_bits[2];
 } pixviewi_tile_args;

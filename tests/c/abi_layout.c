@@ -12,7 +12,10 @@
 
 #include <stddef.h>
 
-#include "internal.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/image.h"
+#include "descriptor/owner.h"
+#include "descriptor/stream.h"
 
 #define AT(type, member, offset) \
     _Static_assert(offsetof(type, member) == (offset), #type "." #member)

@@ -3,7 +3,10 @@
 // nothing: no memory, no count, no device memory, no pushed context.
 #include "fake.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 // ---- malloc, through --wrap -------------------------------------------------------------------
 
@@ -101,7 +104,7 @@ static pixview_status export(pixview_error *err)
     }
     if (first)
         first->deleter(first);
-    REQUIRE_INT(atomic_load(&image.owner->count), 1);
+    REQUIRE_INT(pixviewi_owner_count(image.owner), 1);
     pixview_owner_unref(image.owner);
     return status;
 }
@@ -188,11 +191,12 @@ static pixview_status use(pixview_error *err)
     pixviewi_fail(err, status, "no memory");
     if (!parent)
         return status;
-    parent->release = (void (*)(pixview_owner *))(void (*)(void))count_deleter;
-    child = pixviewi_owner_wrap(parent);
-    if (child && pixviewi_owner_add_use(child, &(pixviewi_use){.stream = 0, .back = 16}))
+    pixviewi_owner_set_release(parent, (void (*)(pixview_owner *))(void (*)(void))count_deleter);
+    child = pixviewi_owner_nested(parent);
+    if (child &&
+        pixviewi_cuda_add_dep_take(child, &(pixviewi_stream_dep){.consumer = 0, .home = 16}))
         status = PIXVIEW_OK;
-    REQUIRE_INT(atomic_load(&parent->count), child ? 2 : 1);
+    REQUIRE_INT(pixviewi_owner_count(parent), child ? 2 : 1);
     pixview_owner_unref(child);
     pixview_owner_unref(parent);
     if (status == PIXVIEW_OK && err)

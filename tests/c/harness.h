@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/image.h"
+#include "descriptor/owner.h"
+#include "descriptor/stream.h"
 
 #define FAIL(...)                                       \
     do {                                                \

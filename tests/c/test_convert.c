@@ -5,7 +5,8 @@
 #include <math.h>
 #include <sys/mman.h>
 
-#include "half.h"
+#include "copy/reference.h"
+#include "descriptor/half.h"
 #include "images.h"
 
 enum { SIZE = 1 << 17 };
@@ -148,7 +149,7 @@ static void make_batch(bundle *out, pixview_dtype from, pixview_dtype to, pixvie
     }
 }
 
-// The same by pixviewi_move_reference, image by image, into `before`; then all bytes are compared.
+// The same by pixviewi_run_reference, image by image, into `before`; then all bytes are compared.
 static void require_gathered(const bundle *of, const pixview_convert_params *params)
 {
     int64_t at[4];
@@ -318,7 +319,7 @@ static void test_between(void)
     fill_random(near, sizeof near, 8);
     REQUIRE_OK(pixview_convert(&host, &gpu, NULL, err));
     REQUIRE(memcmp(near, far, 60) == 0);
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "pixview_copy it first",
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "copy it there first",
                   pixview_convert(&host, &floats, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory and the batch on a GPU",
                   pixview_stack(&host, 1, &batch, NULL, err));

@@ -2,7 +2,11 @@
 // between the two; what is refused; what is asked of the driver.
 #include "fake.h"
 
-#include "cuda/cuda.h"
+#include "copy/copy_plan.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 #include "images.h"
 #include "kernels/args.h"
 
@@ -129,7 +133,7 @@ static void test_plan(void)
     pixview_image dst = make_image(b, PIXVIEW_LAYOUT_HWC, LIST(8, 16, 3), LIST(128, 3, 1), U8, CPU);
     pixviewi_copy_plan plan;
     // Pitched rows of 48 bytes move 16 at a time.
-    REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
+    REQUIRE_OK(pixviewi_copy_plan_checked(&src, &dst, &plan, err));
     REQUIRE_INT(plan.itemsize, 16);
     REQUIRE_INT(plan.count, 24);
     REQUIRE_INT(plan.shape[1], 1);
@@ -139,17 +143,17 @@ static void test_plan(void)
     REQUIRE_INT(plan.dst_strides[2], 128);
     // An odd address narrows them.
     src.data = a + 4;
-    REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
+    REQUIRE_OK(pixviewi_copy_plan_checked(&src, &dst, &plan, err));
     REQUIRE_INT(plan.itemsize, 4);
     // Dense on both ends: one row.
     src = make_image(a, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
     dst = make_image(b, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 5), NULL, F32, CPU);
-    REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
+    REQUIRE_OK(pixviewi_copy_plan_checked(&src, &dst, &plan, err));
     REQUIRE_INT(plan.shape[2], 1);
     REQUIRE_INT(plan.itemsize * plan.shape[3], 480);
     // Interleaving keeps the channels inside.
     dst = make_image(b, PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 5, 3), NULL, F32, CPU);
-    REQUIRE_OK(pixviewi_plan_copy(&src, &dst, &plan, err));
+    REQUIRE_OK(pixviewi_copy_plan_checked(&src, &dst, &plan, err));
     REQUIRE_INT(plan.itemsize, 4);
     REQUIRE_INT(plan.shape[3], 3);
     REQUIRE_INT(plan.shape[2], 20);

@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 enum { LEGACY = 1, PER_THREAD = 2 };
 
@@ -58,10 +61,10 @@ static void count_release(pixview_owner *self)
     released++;
 }
 
-static pixview_owner *used(const pixviewi_use *use)
+static pixview_owner *used(const pixviewi_stream_dep *dep)
 {
     pixview_owner *owner = pixviewi_owner_new(count_release);
-    REQUIRE(owner && pixviewi_owner_add_use(owner, use));
+    REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, dep));
     released = 0;
     return owner;
 }
@@ -69,16 +72,13 @@ static pixview_owner *used(const pixviewi_use *use)
 static void test_release_waits_for_the_capture(void)
 {
     uint64_t a = fake_stream(0), b = fake_stream(0);
-    const pixviewi_use ways[] = {
-        {.stream = a, .back = b}, // one of them captures
-        {.stream = b, .back = a}, //
-        {.stream = b, .back = 0}, // the legacy stream is blocked
-        {.stream = 0, .back = b}, //
-        {.stream = a, .back = a}, // the memory goes back into the capture
-        {
-            .stream = b,
-            .back = b,
-        }, // and where nothing is in the way
+    const pixviewi_stream_dep ways[] = {
+        {.consumer = a, .home = b}, // one of them captures
+        {.consumer = b, .home = a}, //
+        {.consumer = b, .home = 0}, // the legacy stream is blocked
+        {.consumer = 0, .home = b}, //
+        {.consumer = a, .home = a}, // the memory goes back into the capture
+        {.consumer = b, .home = b}, // and where nothing is in the way
     };
     for (int i = 0; i < 6; i++) {
         pixview_owner *owner = used(&ways[i]);
@@ -91,19 +91,19 @@ static void test_release_waits_for_the_capture(void)
         }
         for (int k = 0; k < 3; k++) {
             REQUIRE_INT(released, 0);
-            REQUIRE_INT(pixviewi_postponed, 1);
-            pixviewi_release_postponed();
+            REQUIRE_INT(pixviewi_deferred_owners, 1);
+            pixviewi_poll_deferred_owners();
         }
         REQUIRE_WORK("");
         REQUIRE_INT(fake_capture_status(a), 1);
         fake_set_capture(a, 0, 0);
-        pixviewi_release_postponed();
+        pixviewi_poll_deferred_owners();
         REQUIRE_INT(released, 1);
-        REQUIRE_INT(pixviewi_postponed, 0);
-        REQUIRE_WORK(ways[i].stream == ways[i].back ? "" : "record wait"); // before it let go
+        REQUIRE_INT(pixviewi_deferred_owners, 0);
+        REQUIRE_WORK(ways[i].consumer == ways[i].home ? "" : "record wait"); // before it let go
     }
     fake_reset();
-    pixviewi_release_postponed();
+    pixviewi_poll_deferred_owners();
     REQUIRE_CALLS("");
 }
 
@@ -113,7 +113,7 @@ static void test_release_inside_the_capture(void)
     uint64_t a = fake_stream(0), b = fake_stream(0);
     for (int inside = 0; inside < 2; inside++) {
         pixview_owner *owner =
-            used(&(pixviewi_use){.stream = a, .back = b, .capture = inside ? 10 : 0});
+            used(&(pixviewi_stream_dep){.consumer = a, .home = b, .capture = inside ? 10 : 0});
         fake_reset();
         fake_set_capture(a, 1, 10);
         fake_set_capture(b, 1, 10);
@@ -121,7 +121,7 @@ static void test_release_inside_the_capture(void)
         REQUIRE_INT(released, inside);
         REQUIRE_WORK(inside ? "record wait" : "");
         fake_reset();
-        pixviewi_release_postponed();
+        pixviewi_poll_deferred_owners();
         REQUIRE_INT(released, 1);
     }
 }
@@ -133,7 +133,7 @@ static void test_a_copy_tries_again(void)
     uint8_t near[2] = {1, 2};
     pixview_image src = make_image(near, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, U8, CPU);
     pixview_image dst = make_image(near + 1, PIXVIEW_LAYOUT_HW, LIST(1, 1), NULL, U8, CPU);
-    pixview_owner *owner = used(&(pixviewi_use){.stream = a, .back = 0});
+    pixview_owner *owner = used(&(pixviewi_stream_dep){.consumer = a, .home = 0});
     fake_reset();
     fake_set_capture(a, 1, 10);
     pixview_owner_unref(owner);
@@ -155,22 +155,22 @@ static void test_long_queue(void)
     fake_set_capture(c, 1, 11);
     for (int i = 0; i < COUNT; i++) {
         pixview_owner *owner = pixviewi_owner_new(count_release);
-        pixviewi_use use = {.stream = i % 2 ? a : c, .back = b};
-        REQUIRE(owner && pixviewi_owner_add_use(owner, &use));
+        pixviewi_stream_dep dep = {.consumer = i % 2 ? a : c, .home = b};
+        REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, &dep));
         pixview_owner_unref(owner);
     }
     fake_reset();
     fake_set_capture(c, 1, 11);
-    pixviewi_release_postponed();
+    pixviewi_poll_deferred_owners();
     REQUIRE(fake_call_count() < 200);
     for (int i = 0; i < 2 * COUNT; i++)
-        pixviewi_release_postponed();
+        pixviewi_poll_deferred_owners();
     REQUIRE_INT(released, COUNT / 2);
-    REQUIRE_INT(pixviewi_postponed, COUNT / 2);
+    REQUIRE_INT(pixviewi_deferred_owners, COUNT / 2);
     fake_set_capture(c, 0, 0);
-    pixviewi_release_postponed_now(true);
+    pixviewi_drain_deferred_owners(true);
     REQUIRE_INT(released, COUNT);
-    REQUIRE_INT(pixviewi_postponed, 0);
+    REQUIRE_INT(pixviewi_deferred_owners, 0);
     fake_reset();
 }
 
@@ -179,7 +179,7 @@ static void *drop_and_try(void *arg)
     pixview_owner **owners = arg;
     for (int i = 0; i < 200; i++) {
         pixview_owner_unref(owners[i]);
-        pixviewi_release_postponed();
+        pixviewi_poll_deferred_owners();
     }
     return NULL;
 }
@@ -202,8 +202,8 @@ static void test_postponed_by_threads(void)
     fake_set_capture(a, 1, 10);
     for (int i = 0; i < THREADS * EACH; i++) {
         pixview_owner *owner = pixviewi_owner_new(count_anywhere);
-        pixviewi_use use = {.stream = i % 3 ? a : b, .back = b};
-        REQUIRE(owner && pixviewi_owner_add_use(owner, &use));
+        pixviewi_stream_dep dep = {.consumer = i % 3 ? a : b, .home = b};
+        REQUIRE(owner && pixviewi_cuda_add_dep_take(owner, &dep));
         owners[i / EACH][i % EACH] = owner;
     }
     for (int i = 0; i < THREADS; i++)
@@ -211,15 +211,15 @@ static void test_postponed_by_threads(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     fake_reset();
-    pixviewi_release_postponed_now(true);
+    pixviewi_drain_deferred_owners(true);
     REQUIRE_INT(released_anywhere, THREADS * EACH);
-    REQUIRE_INT(pixviewi_postponed, 0);
+    REQUIRE_INT(pixviewi_deferred_owners, 0);
 }
 
 // The use of a stream that its framework destroyed must not keep the memory for ever.
 static void test_release_with_a_dead_stream(void)
 {
-    pixview_owner *owner = used(&(pixviewi_use){.stream = 0xdead00, .back = 0});
+    pixview_owner *owner = used(&(pixviewi_stream_dep){.consumer = 0xdead00, .home = 0});
     fake_reset();
     fake_fail_call("cuStreamIsCapturing", 400);
     pixview_owner_unref(owner);
@@ -339,14 +339,14 @@ static void test_pinned_upload(void)
         fake_reset();
         fake_set_pending(pending);
         REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
-        REQUIRE_INT(atomic_load(&src.owner->count), 2);
+        REQUIRE_INT(pixviewi_owner_count(src.owner), 2);
         for (int i = 1; i < pending; i++) {
-            pixviewi_release_postponed();
-            REQUIRE_INT(pixviewi_postponed, 1);
+            pixviewi_poll_deferred_owners();
+            REQUIRE_INT(pixviewi_deferred_owners, 1);
         }
-        pixviewi_release_postponed();
-        REQUIRE_INT(pixviewi_postponed, 0);
-        REQUIRE_INT(atomic_load(&src.owner->count), 1);
+        pixviewi_poll_deferred_owners();
+        REQUIRE_INT(pixviewi_deferred_owners, 0);
+        REQUIRE_INT(pixviewi_owner_count(src.owner), 1);
     }
     // While somebody captures the event is asked in relaxed mode; the copy may be part of a graph.
     fake_reset();
@@ -428,7 +428,7 @@ static void test_reset(void)
     uint64_t a = fake_stream(0), b = fake_stream(0);
     fake_reset();
     REQUIRE_OK(pixviewi_cuda_alloc(0, 100, a, &data, &block, err));
-    pixview_owner *ordered = used(&(pixviewi_use){.stream = a, .back = b});
+    pixview_owner *ordered = used(&(pixviewi_stream_dep){.consumer = a, .home = b});
     uint64_t before = pixviewi_cuda_context(0);
     REQUIRE(before && pixviewi_cuda_same_context(0, before));
     fake_reset_device(0);
@@ -530,7 +530,7 @@ static void test_fork(void)
     pid_t child = fork();
     if (child == 0) {
         bool refused = pixviewi_cuda_pointer_device(&status, &device, NULL) == PIXVIEW_E_CUDA;
-        _exit(refused && pixviewi_cuda_gone() && !pixviewi_exiting() ? 0 : 1);
+        _exit(refused && pixviewi_cuda_unusable() && !pixviewi_exiting() ? 0 : 1);
     }
     REQUIRE(waitpid(child, &status, 0) == child);
     REQUIRE_INT(status, 0);

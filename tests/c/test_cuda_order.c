@@ -3,7 +3,10 @@
 
 #include <pthread.h>
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 enum { LEGACY = 1, PER_THREAD = 2 };
 
@@ -32,11 +35,11 @@ static void test_order(void)
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "GPU -1", pixviewi_cuda_order(-1, a, b, NULL, err));
 }
 
-static pixviewi_join join_of(pixview_stream a, pixview_stream b)
+static pixviewi_stream_relation_kind join_of(pixview_stream a, pixview_stream b)
 {
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     REQUIRE_OK(pixviewi_cuda_order(0, a, b, &joint, err));
-    return joint.join;
+    return joint.kind;
 }
 
 static void test_order_in_capture(void)
@@ -45,26 +48,26 @@ static void test_order_in_capture(void)
     fake_reset();
     fake_set_capture(a, 1, 10);
     // One of the two captures: the graph is left alone.
-    REQUIRE_INT(join_of(a, b), PIXVIEWI_JOIN_APART);
-    REQUIRE_INT(join_of(b, a), PIXVIEWI_JOIN_APART);
-    REQUIRE_INT(join_of(0, a), PIXVIEWI_JOIN_APART);
+    REQUIRE_INT(join_of(a, b), PIXVIEWI_CAPTURE_MISMATCH);
+    REQUIRE_INT(join_of(b, a), PIXVIEWI_CAPTURE_MISMATCH);
+    REQUIRE_INT(join_of(0, a), PIXVIEWI_CAPTURE_MISMATCH);
     REQUIRE_WORK("");
     // A legacy event would break it, whoever asks.
-    REQUIRE_INT(join_of(0, b), PIXVIEWI_JOIN_BLOCKED);
-    REQUIRE_INT(join_of(b, 0), PIXVIEWI_JOIN_BLOCKED);
+    REQUIRE_INT(join_of(0, b), PIXVIEWI_LEGACY_BLOCKED);
+    REQUIRE_INT(join_of(b, 0), PIXVIEWI_LEGACY_BLOCKED);
     REQUIRE_WORK("");
     REQUIRE_INT(fake_capture_status(a), 1);
     // Both outside: as usual.
-    REQUIRE_INT(join_of(b, other), PIXVIEWI_JOIN_YES);
+    REQUIRE_INT(join_of(b, other), PIXVIEWI_STREAMS_ORDERABLE);
     REQUIRE_WORK("record wait");
     // Both in the same one: as usual, too. In two: nothing.
     fake_reset();
     fake_set_capture(a, 1, 10);
     fake_set_capture(b, 1, 10);
     fake_set_capture(other, 1, 11);
-    REQUIRE_INT(join_of(a, b), PIXVIEWI_JOIN_YES);
+    REQUIRE_INT(join_of(a, b), PIXVIEWI_STREAMS_ORDERABLE);
     REQUIRE_WORK("record wait");
-    REQUIRE_INT(join_of(a, other), PIXVIEWI_JOIN_APART);
+    REQUIRE_INT(join_of(a, other), PIXVIEWI_CAPTURE_MISMATCH);
     REQUIRE_WORK("record wait");
     REQUIRE_INT(fake_capture_status(a), 1);
     REQUIRE_INT(fake_capture_status(other), 1);
@@ -74,18 +77,18 @@ static void test_order_in_capture(void)
 static void test_ask(void)
 {
     uint64_t a = fake_stream(0), b = fake_stream(0);
-    pixviewi_joint joint;
+    pixviewi_stream_relation joint;
     fake_reset();
-    REQUIRE_OK(pixviewi_cuda_ask(0, 0, LEGACY, &joint, err));
-    REQUIRE_INT(joint.join, PIXVIEWI_JOIN_NOTHING);
-    REQUIRE_OK(pixviewi_cuda_ask(0, a, b, &joint, err));
-    REQUIRE_INT(joint.join, PIXVIEWI_JOIN_YES);
+    REQUIRE_OK(pixviewi_cuda_stream_relation(0, 0, LEGACY, &joint, err));
+    REQUIRE_INT(joint.kind, PIXVIEWI_STREAMS_SAME);
+    REQUIRE_OK(pixviewi_cuda_stream_relation(0, a, b, &joint, err));
+    REQUIRE_INT(joint.kind, PIXVIEWI_STREAMS_ORDERABLE);
     REQUIRE_INT(joint.capture, 0);
     fake_set_capture(a, 1, 10);
-    REQUIRE_OK(pixviewi_cuda_ask(0, a, b, &joint, err));
-    REQUIRE(joint.join == PIXVIEWI_JOIN_APART && !joint.consumer_captures);
-    REQUIRE_OK(pixviewi_cuda_ask(0, b, a, &joint, err));
-    REQUIRE(joint.join == PIXVIEWI_JOIN_APART && joint.consumer_captures);
+    REQUIRE_OK(pixviewi_cuda_stream_relation(0, a, b, &joint, err));
+    REQUIRE(joint.kind == PIXVIEWI_CAPTURE_MISMATCH && !joint.consumer_captures);
+    REQUIRE_OK(pixviewi_cuda_stream_relation(0, b, a, &joint, err));
+    REQUIRE(joint.kind == PIXVIEWI_CAPTURE_MISMATCH && joint.consumer_captures);
     REQUIRE_WORK("");
     for (int wait = 0; wait < 2; wait++) {
         REQUIRE_OK(pixviewi_cuda_check_rows(0, b, wait, err));
@@ -99,13 +102,13 @@ static void test_ask(void)
     fake_reset();
     pixview_error error;
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "ISOLATION (905)",
-                  pixviewi_cuda_fail_join(PIXVIEWI_JOIN_APART, a, b, err));
+                  pixviewi_cuda_fail_relation(PIXVIEWI_CAPTURE_MISMATCH, a, b, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "IMPLICIT (906)",
-                  pixviewi_cuda_fail_join(PIXVIEWI_JOIN_BLOCKED, a, 0, err));
-    (void)!pixviewi_cuda_fail_join(PIXVIEWI_JOIN_APART, a, b, &error);
+                  pixviewi_cuda_fail_relation(PIXVIEWI_LEGACY_BLOCKED, a, 0, err));
+    (void)!pixviewi_cuda_fail_relation(PIXVIEWI_CAPTURE_MISMATCH, a, b, &error);
     REQUIRE_INT(error.driver_code, 905);
     fake_fail_call("cuStreamIsCapturing", 400);
-    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_ask(0, a, b, &joint, err));
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_stream_relation(0, a, b, &joint, err));
     REQUIRE_FAILS(PIXVIEW_E_CUDA, "400", pixviewi_cuda_check_rows(0, a, true, err));
     fake_reset();
 }

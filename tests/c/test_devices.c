@@ -1,7 +1,10 @@
 // Two GPUs: the pointer says which, the work goes there, and the caller's context is put back.
 #include "fake.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 static int device_of(const void *ptr)
 {

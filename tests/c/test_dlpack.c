@@ -1,7 +1,10 @@
 // DLPack: what is read from a tensor, what is written into one, and who frees what, how often.
 #include "harness.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 static float pixels[1024] __attribute__((aligned(64)));
 static int deleted;
@@ -194,28 +197,28 @@ static void test_export_legacy(void)
 static void test_slots(void)
 {
     pixview_image image = owned_image();
-    pixviewi_slot *first, *second, *third;
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_CHW, &second, err));
+    pixviewi_dlpack *first, *second, *third;
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_CHW, &second, err));
     REQUIRE(first->embedded && !second->embedded);
-    REQUIRE_PTR(first, &image.owner->slot);
-    pixviewi_slot_unref(first);
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &third, err));
+    REQUIRE(first->embedded);
+    pixviewi_dlpack_unref(first);
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &third, err));
     REQUIRE_PTR(third, first); // free again
     pixview_owner_unref(image.owner);
     // A consumer that may fail after its deleter ran: two counts.
     atomic_fetch_add(&third->count, 1);
     third->managed.deleter(&third->managed);
     REQUIRE_INT(atomic_load(&third->count), 1);
-    pixviewi_slot_unref(third);
+    pixviewi_dlpack_unref(third);
     REQUIRE_INT(released, 0);
-    pixviewi_slot_unref(second);
+    pixviewi_dlpack_unref(second);
     REQUIRE_INT(released, 1);
-    pixviewi_slot_unref(NULL);
+    pixviewi_dlpack_unref(NULL);
 
     image.owner = NULL; // borrowed memory
-    REQUIRE_OK(pixviewi_slot_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
-    pixviewi_slot_unref(first);
+    REQUIRE_OK(pixviewi_dlpack_new(&image, PIXVIEW_LAYOUT_HWC, &first, err));
+    pixviewi_dlpack_unref(first);
 }
 
 static void test_export_refused(void)
@@ -228,8 +231,9 @@ static void test_export_refused(void)
                   pixview_image_to_dlpack(NULL, PIXVIEW_LAYOUT_HW, &tensor, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "out",
                   pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, NULL, err));
-    REQUIRE_INT(atomic_load(&image.owner->count), 1); // nothing kept, and the slot is free
-    REQUIRE(!atomic_load(&image.owner->slot_taken));
+    REQUIRE_INT(pixviewi_owner_count(image.owner), 1); // nothing kept, and the slot is free
+    REQUIRE(pixviewi_owner_lend_dlpack(image.owner, false) != NULL);
+    pixviewi_owner_return_dlpack(image.owner);
     pixview_owner_unref(image.owner);
     // Half elements have no stride in elements.
     image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(2, 3), LIST(72, 24), C128, CPU);

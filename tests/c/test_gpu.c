@@ -2,7 +2,10 @@
 // images of any layout. Skipped where there is no GPU, or no kernel in the build.
 #include "images.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 enum { SIZE = 1 << 16 };
 

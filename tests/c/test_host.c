@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "copy/backend.h"
+#include "copy/reference.h"
 #include "host/host.h"
 #include "images.h"
 
@@ -30,52 +32,52 @@ static bool same(const char *a, const char *b, pixview_dtype dtype)
     return size == 4 && isnan(single_a) && isnan(single_b);
 }
 
-static const char *describe(const pixviewi_move *move)
+static const char *describe(const pixviewi_copy_op *op)
 {
     static char text[512];
-    const int64_t *s = move->src.strides, *d = move->dst.strides, *n = move->shape;
+    const int64_t *s = op->src.strides, *d = op->dst.strides, *n = op->shape;
     snprintf(text, sizeof text,
              "%s: %s to %s, %d %d %d %d, strides %d %d %d %d to %d %d %d %d, lists %d %d, swap %d",
-             pixviewi_host_loops()->name, pixview_dtype_name(move->src.dtype),
-             pixview_dtype_name(move->dst.dtype), (int)n[0], (int)n[1], (int)n[2], (int)n[3],
+             pixviewi_host_loops()->name, pixview_dtype_name(op->src.dtype),
+             pixview_dtype_name(op->dst.dtype), (int)n[0], (int)n[1], (int)n[2], (int)n[3],
              (int)s[0], (int)s[1], (int)s[2], (int)s[3], (int)d[0], (int)d[1], (int)d[2], (int)d[3],
-             move->src.images != NULL, move->dst.images != NULL, move->values.swap_rb);
+             op->src.images != NULL, op->dst.images != NULL, op->affine.swap_rb);
     return text;
 }
 
 // `dst` and `wanted` begin equal, so whatever is written beside the image shows too.
-static void require_equal(const pixviewi_move *move)
+static void require_equal(const pixviewi_copy_op *op)
 {
     if (memcmp(dst, wanted, SIZE) == 0)
         return;
-    int64_t size = pixview_dtype_size(move->dst.dtype);
-    bool floats = move->values.changed && size > 1;
+    int64_t size = pixview_dtype_size(op->dst.dtype);
+    bool floats = !op->affine.is_identity && size > 1;
     for (int64_t i = 0; i < SIZE; i++)
         if (dst[i] != wanted[i] &&
-            !(floats && same(dst + i / size * size, wanted + i / size * size, move->dst.dtype)))
-            FAIL("%s: byte %d is %#x, not %#x", describe(move), (int)i, (uint8_t)dst[i],
+            !(floats && same(dst + i / size * size, wanted + i / size * size, op->dst.dtype)))
+            FAIL("%s: byte %d is %#x, not %#x", describe(op), (int)i, (uint8_t)dst[i],
                  (uint8_t)wanted[i]);
 }
 
-static void shift_dst(pixviewi_move *move, pixview_image *images, int64_t by)
+static void shift_dst(pixviewi_copy_op *op, pixview_image *images, int64_t by)
 {
-    if (!move->dst.images)
-        move->dst.data += by;
-    for (int64_t n = 0; move->dst.images && n < move->shape[0]; n++)
+    if (!op->dst.images)
+        op->dst.data += by;
+    for (int64_t n = 0; op->dst.images && n < op->shape[0]; n++)
         images[n].data = (char *)images[n].data + by;
 }
 
 // The fast one into dst, the slow one into the same places of `wanted`.
-static void check(pixviewi_move *move, pixview_image *dst_images)
+static void check(pixviewi_copy_op *op, pixview_image *dst_images)
 {
     static int round;
     memset(wanted, ++round, SIZE);
     memset(dst, round, SIZE);
-    pixviewi_move_host(move);
-    shift_dst(move, dst_images, wanted - dst);
-    pixviewi_move_reference(move);
-    shift_dst(move, dst_images, dst - wanted);
-    require_equal(move);
+    pixviewi_host_run(op);
+    shift_dst(op, dst_images, wanted - dst);
+    pixviewi_run_reference(op);
+    shift_dst(op, dst_images, dst - wanted);
+    require_equal(op);
 }
 
 // ---- at random --------------------------------------------------------------------------------
@@ -102,20 +104,20 @@ static void random_extents(int64_t shape[4], uint64_t *seed)
         shape[1 + next_random(seed) % 2] /= 2;
 }
 
-static void random_values(pixviewi_values *values, int64_t channels, bool changed, uint64_t *seed)
+static void random_values(pixviewi_affine *affine, int64_t channels, bool changed, uint64_t *seed)
 {
-    *values = (pixviewi_values){.changed = changed, .channels = 1};
-    values->swap_rb = (channels == 3 || channels == 4) && next_random(seed) % 2;
+    *affine = (pixviewi_affine){.is_identity = !changed, .channels = 1};
+    affine->swap_rb = (channels == 3 || channels == 4) && next_random(seed) % 2;
     if (channels <= PIXVIEWI_MAX_CHANNELS && next_random(seed) % 2)
-        values->channels = (int32_t)channels;
+        affine->channels = (int32_t)channels;
     static const float a[] = {1, 1.0f / 255, -3.5f, 0.017f, 250},
                        b[] = {-0.0f, 1, -2.1f, 114, 0.4f};
-    for (int c = 0; c < values->channels; c++) {
-        values->a[c] = a[next_random(seed) % 5];
-        values->b[c] = b[next_random(seed) % 5];
+    for (int c = 0; c < affine->channels; c++) {
+        affine->scale[c] = a[next_random(seed) % 5];
+        affine->bias[c] = b[next_random(seed) % 5];
     }
-    values->pad = (float)(next_random(seed) % 300) - 20;
-    fill_random(values->pad_bits, sizeof values->pad_bits, next_random(seed));
+    affine->pad = (float)(next_random(seed) % 300) - 20;
+    fill_random(affine->pad_bits, sizeof affine->pad_bits, next_random(seed));
 }
 
 // Separate images where the batch has them, the sources perhaps smaller.
@@ -147,25 +149,25 @@ static void random_move(bool changed, uint64_t *seed)
     }
     pixview_image a = random_image(src, SIZE, shape, from, CPU, true, seed);
     pixview_image b = random_image(dst, SIZE, shape, to, CPU, false, seed);
-    pixviewi_move move = {.src = {from, a.data, {0}, NULL, {0}},
-                          .dst = {to, b.data, {0}, NULL, {0}}};
-    memcpy(move.shape, shape, sizeof shape);
-    memcpy(move.src.strides, a.strides, sizeof a.strides);
-    memcpy(move.dst.strides, b.strides, sizeof b.strides);
-    random_values(&move.values, shape[3], changed, seed);
+    pixviewi_copy_op op = {.src = {from, a.data, {0}, NULL, 0, 0},
+                           .dst = {to, b.data, {0}, NULL, 0, 0}};
+    memcpy(op.shape, shape, sizeof shape);
+    memcpy(op.src.strides, a.strides, sizeof a.strides);
+    memcpy(op.dst.strides, b.strides, sizeof b.strides);
+    random_values(&op.affine, shape[3], changed, seed);
     int list = (int)(next_random(seed) % 4);
     if (list == 1) {
         make_list(&a, images, next_random(seed) % 2, seed);
-        move.src.images = images;
+        op.src.images = images;
     } else if (list == 2) {
         make_list(&b, images, false, seed);
-        move.dst.images = images;
+        op.dst.images = images;
     } else if (list == 3) {
         uint64_t other = *seed;
-        for (int k = 0; k < 2; k++)
-            move.src.missing[k] = (int64_t)(next_random(&other) % (uint32_t)(shape[1 + k] + 1));
+        op.src.pad_rows = (int64_t)(next_random(&other) % (uint32_t)(shape[1] + 1));
+        op.src.pad_cols = (int64_t)(next_random(&other) % (uint32_t)(shape[2] + 1));
     }
-    check(&move, images);
+    check(&op, images);
 }
 
 static void test_random(int rounds, uint64_t seed)
@@ -195,13 +197,14 @@ static void test_widths(void)
                 make_image(dst + odd * align, out,
                            out == PIXVIEW_LAYOUT_CHW ? LIST(c, 3, width) : LIST(3, width, c), NULL,
                            dtype, CPU);
-            pixviewi_move move = {.src = {dtype, a.data, {0}, NULL, {0}},
-                                  .dst = {dtype, b.data, {0}, NULL, {0}},
-                                  .values.swap_rb = swap && (c == 3 || c == 4)};
-            memcpy(move.shape, a.shape, sizeof a.shape);
-            memcpy(move.src.strides, a.strides, sizeof a.strides);
-            memcpy(move.dst.strides, b.strides, sizeof b.strides);
-            check(&move, NULL);
+            pixviewi_copy_op op = {
+                .src = {dtype, a.data, {0}, NULL, 0, 0},
+                .dst = {dtype, b.data, {0}, NULL, 0, 0},
+                .affine = {.is_identity = true, .swap_rb = swap && (c == 3 || c == 4)}};
+            memcpy(op.shape, a.shape, sizeof a.shape);
+            memcpy(op.src.strides, a.strides, sizeof a.strides);
+            memcpy(op.dst.strides, b.strides, sizeof b.strides);
+            check(&op, NULL);
         }
 }
 
@@ -215,13 +218,13 @@ static void test_alpha(void)
             bool planar = k / 5 % 2, swap = k / 10;
             char *tight = malloc((size_t)bytes);
             fill_random(tight, (size_t)bytes, (uint64_t)width);
-            pixviewi_move move = {.shape = {1, 1, width, 3},
-                                  .src = {dtype, tight, {0, 0, 4 * size, size}, NULL, {0}},
-                                  .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL, {0}},
-                                  .values.swap_rb = swap};
+            pixviewi_copy_op op = {.shape = {1, 1, width, 3},
+                                   .src = {dtype, tight, {0, 0, 4 * size, size}, NULL, 0, 0},
+                                   .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL, 0, 0},
+                                   .affine = {.is_identity = true, .swap_rb = swap}};
             if (planar)
-                move.dst.strides[2] = size, move.dst.strides[3] = width * size;
-            check(&move, NULL);
+                op.dst.strides[2] = size, op.dst.strides[3] = width * size;
+            check(&op, NULL);
             free(tight);
         }
 }
@@ -235,10 +238,11 @@ static void test_rows(void)
             int64_t step = size + at, bytes = (ROWS - 1) * step + size;
             char *tight = malloc((size_t)bytes);
             fill_random(tight, (size_t)bytes, (uint64_t)size);
-            pixviewi_move move = {.shape = {1, ROWS, size, 1},
-                                  .src = {U8, tight, {0, step, 1, 1}, NULL, {0}},
-                                  .dst = {U8, dst + at, {0, size + 5, 1, 1}, NULL, {0}}};
-            check(&move, NULL);
+            pixviewi_copy_op op = {.shape = {1, ROWS, size, 1},
+                                   .src = {U8, tight, {0, step, 1, 1}, NULL, 0, 0},
+                                   .dst = {U8, dst + at, {0, size + 5, 1, 1}, NULL, 0, 0},
+                                   .affine.is_identity = true};
+            check(&op, NULL);
             free(tight);
         }
 }
@@ -246,7 +250,7 @@ static void test_rows(void)
 // As if no cache held it: to planes and back, dst anywhere in a line.
 static void test_past_the_cache(void)
 {
-    pixviewi_host_set_cache(1);
+    pixviewi_host_hooks.cache = 1;
     for (int64_t width = 1024; width < 1200; width += width % 2 ? 41 : 23)
         for (int k = 0; k < 5 * 3 * 2 * 2; k++) {
             pixview_dtype dtype = random_dtypes[k % 5];
@@ -254,18 +258,19 @@ static void test_past_the_cache(void)
             // Planes a whole number of lines apart, or not.
             int64_t plane = (width * size + 63) / 64 * 64 + (k / 15 % 2 ? 0 : size);
             for (int64_t at = 0; at < 64; at += 16) {
-                pixviewi_end pixels = {dtype, NULL, {0, 0, channels * size, size}, NULL, {0}};
-                pixviewi_end planes = {dtype, NULL, {0, 0, size, plane}, NULL, {0}};
-                pixviewi_move move = {.shape = {1, 1, width, channels},
-                                      .src = k / 30 ? pixels : planes,
-                                      .dst = k / 30 ? planes : pixels,
-                                      .values.swap_rb = channels == 3 && width % 2};
-                move.src.data = src;
-                move.dst.data = dst + at;
-                check(&move, NULL);
+                pixviewi_operand pixels = {dtype, NULL, {0, 0, channels * size, size}, NULL, 0, 0};
+                pixviewi_operand planes = {dtype, NULL, {0, 0, size, plane}, NULL, 0, 0};
+                pixviewi_copy_op op = {
+                    .shape = {1, 1, width, channels},
+                    .src = k / 30 ? pixels : planes,
+                    .dst = k / 30 ? planes : pixels,
+                    .affine = {.is_identity = true, .swap_rb = channels == 3 && width % 2}};
+                op.src.data = src;
+                op.dst.data = dst + at;
+                check(&op, NULL);
             }
         }
-    pixviewi_host_set_cache(0);
+    pixviewi_host_hooks.cache = 0;
 }
 
 // ---- steps on either end ----------------------------------------------------------------------
@@ -280,17 +285,17 @@ static void stepped(int64_t strides[4], bool planar, int64_t step, int64_t width
 }
 
 // The source fills memory of its own from its first to its last byte, at an odd address.
-static void check_stepped(pixviewi_move *move, int64_t size)
+static void check_stepped(pixviewi_copy_op *op, int64_t size)
 {
     int64_t low = 0, high = size;
     for (int k = 1; k < 4; k++) {
-        int64_t reach = (move->shape[k] - 1) * move->src.strides[k];
+        int64_t reach = (op->shape[k] - 1) * op->src.strides[k];
         *(reach < 0 ? &low : &high) += reach;
     }
     char *tight = malloc((size_t)(high - low + 1));
     fill_random(tight, (size_t)(high - low + 1), (uint64_t)(high - low));
-    move->src.data = tight + 1 - low;
-    check(move, NULL);
+    op->src.data = tight + 1 - low;
+    check(op, NULL);
     free(tight);
 }
 
@@ -298,12 +303,15 @@ static void check_row(int64_t width, int64_t channels, int64_t size, int64_t ste
                       int order)
 {
     pixview_dtype dtype = random_dtypes[__builtin_ctzll((uint64_t)size)];
-    pixviewi_move move = {.shape = {1, 1, width, channels}, .src.dtype = dtype, .dst.dtype = dtype};
-    stepped(move.src.strides, order % 2, step, width, channels, size);
-    stepped(move.dst.strides, order / 2, apart, width, channels, size);
-    move.values.swap_rb = channels == 3 && width % 2;
-    move.dst.data = dst + 1 - (apart < 0 ? (width - 1) * move.dst.strides[2] : 0);
-    check_stepped(&move, size);
+    pixviewi_copy_op op = {.shape = {1, 1, width, channels},
+                           .src.dtype = dtype,
+                           .dst.dtype = dtype,
+                           .affine.is_identity = true};
+    stepped(op.src.strides, order % 2, step, width, channels, size);
+    stepped(op.dst.strides, order / 2, apart, width, channels, size);
+    op.affine.swap_rb = channels == 3 && width % 2;
+    op.dst.data = dst + 1 - (apart < 0 ? (width - 1) * op.dst.strides[2] : 0);
+    check_stepped(&op, size);
 }
 
 static void test_steps(void)
@@ -316,9 +324,9 @@ static void test_steps(void)
             int64_t step = steps[k % 12], count = channels[k / 60 % 5];
             for (int w = 0; w < 9; w++)
                 check_row(widths[w], count, size, step, apart[k / 12 % 5], k / 300);
-            pixviewi_host_set_cache(k % 7 == 0); // for some of them past it
+            pixviewi_host_hooks.cache = k % 7 == 0; // for some of them past it
             check_row(2800 / size + 3, count, size, step, apart[k / 12 % 5], k / 300); // buffers
-            pixviewi_host_set_cache(0);
+            pixviewi_host_hooks.cache = 0;
         }
 }
 
@@ -329,12 +337,13 @@ static void test_windows(void)
         for (int k = 0; k < 5 * 3 * 3; k++) {
             pixview_dtype dtype = random_dtypes[k % 5];
             int64_t size = pixview_dtype_size(dtype), channels = 2 + k / 5 % 3, step = k / 15 - 1;
-            pixviewi_move move = {
+            pixviewi_copy_op op = {
                 .shape = {1, 1, width, channels},
-                .src = {dtype, NULL, {0, 0, step * size, size}, NULL, {0}},
-                .dst = {dtype, dst, {0, 0, channels * size, size}, NULL, {0}},
+                .src = {dtype, NULL, {0, 0, step * size, size}, NULL, 0, 0},
+                .dst = {dtype, dst, {0, 0, channels * size, size}, NULL, 0, 0},
+                .affine.is_identity = true,
             };
-            check_stepped(&move, size);
+            check_stepped(&op, size);
         }
 }
 
@@ -346,16 +355,18 @@ static void test_stepped_transpose(void)
         int64_t width = 90, height = 400 / size, row = (step < 0 ? -step : step) * width * size;
         if (step == 0) // a column
             step = 16, row = size;
-        pixviewi_move move = {
+        pixviewi_copy_op op = {
             .shape = {1, height, width, 1},
-            .src = {random_dtypes[k % 5], NULL, {0, row, step * size, 0}, NULL, {0}},
+            .src = {random_dtypes[k % 5], NULL, {0, row, step * size, 0}, NULL, 0, 0},
             .dst = {random_dtypes[k % 5],
                     dst + 1,
                     {0, apart * size, apart * height * size, 0},
                     NULL,
-                    {0}},
+                    0,
+                    0},
+            .affine.is_identity = true,
         };
-        check_stepped(&move, size);
+        check_stepped(&op, size);
     }
 }
 
@@ -364,13 +375,13 @@ static void test_stepped_transpose(void)
 static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, float a, float b)
 {
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
-    pixviewi_move move = {
+    pixviewi_copy_op op = {
         .shape = {1, 1, count, 1},
-        .src = {from, src, {0, 0, in, in}, NULL, {0}},
-        .dst = {to, dst, {0, 0, out, out}, NULL, {0}},
-        .values = {.changed = true, .channels = 1, .a = {a}, .b = {b}},
+        .src = {from, src, {0, 0, in, in}, NULL, 0, 0},
+        .dst = {to, dst, {0, 0, out, out}, NULL, 0, 0},
+        .affine = {.channels = 1, .scale = {a}, .bias = {b}},
     };
-    check(&move, NULL);
+    check(&op, NULL);
 }
 
 // Every half, floats around every rounding, and random bits, by every pair of types.
@@ -487,7 +498,7 @@ int main(void)
     const int first = 0;
 #endif
     for (int k = first; k < 9 && (loops = pixviewi_host_known_loops(k)) != NULL; k++) {
-        pixviewi_host_set_loops(loops);
+        pixviewi_host_hooks.loops = loops;
         fill_random(src, SIZE, 1);
         test_random(4000, 1);
         test_widths();
@@ -500,8 +511,9 @@ int main(void)
         test_values();
         test_fused();
     }
-    pixviewi_host_set_loops(NULL);
-    pixviewi_host_set_threads(3, 256); // whole moves in pieces
+    pixviewi_host_hooks.loops = NULL;
+    pixviewi_host_hooks.threads = 3;
+    pixviewi_host_hooks.share = 256; // whole moves in pieces
     test_random(3000, 2);
     test_threads();
     free(src), free(dst), free(wanted);

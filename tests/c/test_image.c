@@ -248,7 +248,7 @@ static void test_crop(void)
     REQUIRE_INT(crop.stream, 77);
     REQUIRE_OK(pixview_image_crop(&crop, 3, 4, 1, 1, &crop, err)); // in place
     REQUIRE_PTR(crop.data, memory + 5 * 64 + 7 * 3);
-    REQUIRE_INT(crop.strides[PIXVIEW_AXIS_H], 3); // settled again
+    REQUIRE_INT(crop.strides[PIXVIEW_AXIS_H], 3); // normalized again
     REQUIRE_OK(pixview_image_crop(&image, 8, 9, 0, 0, &crop, err));
     REQUIRE_PTR(crop.data, memory);
     REQUIRE(pixview_image_is_empty(&crop));

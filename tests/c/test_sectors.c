@@ -54,8 +54,9 @@ static void test_shared(void)
 static void test_rows_of(void)
 {
     const int64_t shape[4] = {2, 3, 5, 4};
-    pixviewi_end planar = {.dtype = {PIXVIEW_DTYPE_UINT, 16, 1}, .strides = {4096, 100, 2, 512}};
-    pixviewi_end mixed = {.dtype = {PIXVIEW_DTYPE_UINT, 16, 1}, .strides = {4096, 100, 8, 2}};
+    pixviewi_operand planar = {.dtype = {PIXVIEW_DTYPE_UINT, 16, 1},
+                               .strides = {4096, 100, 2, 512}};
+    pixviewi_operand mixed = {.dtype = {PIXVIEW_DTYPE_UINT, 16, 1}, .strides = {4096, 100, 8, 2}};
     planar.data = mixed.data = (char *)(uintptr_t)4096;
     krows rows = rows_of(&planar, shape, PLANAR);
     REQUIRE_INT(rows.bytes, 10);

@@ -1,7 +1,10 @@
 // Every status code has a call that gives it, and a name.
 #include "fake.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 // Fails the next allocation: the test is linked with --wrap=malloc.
 static bool no_memory;

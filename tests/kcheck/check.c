@@ -1,6 +1,11 @@
 // One job: laid out, run, compared.
-#include "cuda/cuda.h"
-#include "cuda/list.h"
+#include "copy/backend.h"
+#include "copy/reference.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/select/list.h"
+#include "cuda/stream.h"
 #include "kcheck.h"
 
 enum { BORDER = 256 };
@@ -108,7 +113,7 @@ static int64_t lay_odd(const int64_t shape[4], int64_t size, bool source, uint64
 }
 
 static int64_t set_regular(const kjob *job, const klie *how, pixview_dtype dtype, bool source,
-                           char *block, pixviewi_end *end)
+                           char *block, pixviewi_operand *end)
 {
     uint64_t seed = job->seed + source;
     int64_t size = pixview_dtype_size(dtype), first = how->offset, bytes;
@@ -122,7 +127,7 @@ static int64_t set_regular(const kjob *job, const klie *how, pixview_dtype dtype
 }
 
 static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, char *block,
-                        pixview_image *images, pixviewi_end *end)
+                        pixview_image *images, pixviewi_operand *end)
 {
     uint64_t seed = job->seed;
     int64_t size = pixview_dtype_size(dtype), at = 0, end_of_last = 0;
@@ -154,37 +159,38 @@ static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, c
     return end_of_last;
 }
 
-static void set_values(const kjob *job, pixviewi_values *values)
+static void set_values(const kjob *job, pixviewi_affine *affine)
 {
     uint64_t seed = job->seed + 7;
     bool same = pixview_dtype_size(job->to) == 1 && next_random(&seed) % 2;
-    values->changed = job->changed;
-    values->swap_rb = job->swap;
-    values->channels = job->factors;
+    affine->is_identity = !job->changed;
+    affine->swap_rb = job->swap;
+    affine->channels = job->factors;
     for (int i = 0; i < PIXVIEWI_MAX_CHANNELS; i++) {
-        values->a[i] = same ? 1 : (float)(next_random(&seed) % 4096) / 256 - 4;
-        values->b[i] = same ? -0.0f : (float)(next_random(&seed) % 4096) / 16 - 100;
+        affine->scale[i] = same ? 1 : (float)(next_random(&seed) % 4096) / 256 - 4;
+        affine->bias[i] = same ? -0.0f : (float)(next_random(&seed) % 4096) / 16 - 100;
     }
-    values->pad = 114.5f;
-    fill((char *)values->pad_bits, sizeof values->pad_bits, job->seed);
+    affine->pad = 114.5f;
+    fill((char *)affine->pad_bits, sizeof affine->pad_bits, job->seed);
 }
 
 kends make_ends(const kjob *job, char *src, char *dst)
 {
     kends all = {.images = NULL};
-    memcpy(all.move.shape, job->shape, sizeof job->shape);
+    memcpy(all.op.shape, job->shape, sizeof job->shape);
     if (job->list != PIXVIEWI_NO_LIST)
         all.images = calloc((size_t)job->shape[0] + 1, sizeof *all.images);
     all.src_bytes = job->list == PIXVIEWI_SRC_LIST
-                        ? set_list(job, &job->src, job->from, src, all.images, &all.move.src)
-                        : set_regular(job, &job->src, job->from, true, src, &all.move.src);
+                        ? set_list(job, &job->src, job->from, src, all.images, &all.op.src)
+                        : set_regular(job, &job->src, job->from, true, src, &all.op.src);
     all.dst_bytes = job->list == PIXVIEWI_DST_LIST
-                        ? set_list(job, &job->dst, job->to, dst, all.images, &all.move.dst)
-                        : set_regular(job, &job->dst, job->to, false, dst, &all.move.dst);
-    for (int i = 0; i < 2 && job->smaller && job->list == PIXVIEWI_NO_LIST; i++)
-        all.move.src.missing[i] =
-            (int64_t)((job->seed >> (8 * i)) % (uint64_t)(job->shape[1 + i] + 1));
-    set_values(job, &all.move.values);
+                        ? set_list(job, &job->dst, job->to, dst, all.images, &all.op.dst)
+                        : set_regular(job, &job->dst, job->to, false, dst, &all.op.dst);
+    if (job->smaller && job->list == PIXVIEWI_NO_LIST) {
+        all.op.src.pad_rows = (int64_t)(job->seed % (uint64_t)(job->shape[1] + 1));
+        all.op.src.pad_cols = (int64_t)((job->seed >> 8) % (uint64_t)(job->shape[2] + 1));
+    }
+    set_values(job, &all.op.affine);
     return all;
 }
 
@@ -192,19 +198,19 @@ void free_ends(kends *ends) { free(ends->images); }
 
 // ---- kernels ------------------------------------------------------------------------------------
 
-static int note_kernels(const pixviewi_move *move)
+static int note_kernels(const pixviewi_copy_op *op)
 {
     pixviewi_launch batch;
     pixviewi_list_launch list;
     for (int axis = 0; axis < 4; axis++)
-        if (move->shape[axis] == 0)
+        if (op->shape[axis] == 0)
             return -1;
-    if (!move->src.images && !move->dst.images && pixviewi_plan_launch(move, &batch)) {
+    if (!op->src.images && !op->dst.images && pixviewi_select_launch(op, &batch)) {
         checked[batch.kernel]++;
         return batch.kernel;
     }
-    pixviewi_list_begin(&list, move);
-    while (pixviewi_list_next(&list, move))
+    pixviewi_list_begin(&list, op);
+    while (pixviewi_list_next(&list, op))
         checked[list.kernel]++;
     return list.kernel;
 }
@@ -212,7 +218,7 @@ static int note_kernels(const pixviewi_move *move)
 const char *kernel_of(const kjob *job)
 {
     kends all = make_ends(job, NULL, NULL);
-    int kernel = note_kernels(&all.move);
+    int kernel = note_kernels(&all.op);
     free_ends(&all);
     return kernel < 0 ? "none" : pixviewi_kernel_name(kernel);
 }
@@ -233,13 +239,13 @@ static bool is_nan(pixview_dtype dtype, const char *at)
 // A NaN that the values made may be any NaN.
 static void forgive_nans(const kends *near, const char *base)
 {
-    int64_t at[4], size = pixview_dtype_size(near->move.dst.dtype);
-    const int64_t *shape = near->move.shape;
+    int64_t at[4], size = pixview_dtype_size(near->op.dst.dtype);
+    const int64_t *shape = near->op.shape;
     for (at[0] = 0; at[0] < shape[0]; at[0]++)
         for (at[1] = 0; at[1] < shape[1]; at[1]++)
             for (at[2] = 0; at[2] < shape[2]; at[2]++)
                 for (at[3] = 0; at[3] < shape[3]; at[3]++) {
-                    const pixviewi_end *end = &near->move.dst;
+                    const pixviewi_operand *end = &near->op.dst;
                     const int64_t *strides =
                         end->images ? end->images[at[0]].strides : end->strides;
                     char *element =
@@ -284,13 +290,13 @@ bool check(const kjob *job)
     gpu_upload(dst_buffer.far, dst_buffer.wanted, dst_bytes);
 
     kends far = make_ends(job, from, dst_buffer.far + BORDER);
-    note_kernels(&far.move);
-    REQUIRE_OK(pixviewi_cuda_launch_move(0, &far.move, PIXVIEW_STREAM_LEGACY, err));
+    note_kernels(&far.op);
+    REQUIRE_OK(pixviewi_cuda_run(0, &far.op, PIXVIEW_STREAM_LEGACY, err));
     gpu_download(dst_buffer.near, dst_buffer.far, dst_bytes);
     pixview_owner_unref(owner);
 
     kends near = make_ends(job, src_buffer.near, dst_buffer.wanted + BORDER);
-    pixviewi_move_reference(&near.move);
+    pixviewi_run_reference(&near.op);
     if (job->changed && job->to.code != PIXVIEW_DTYPE_UINT)
         forgive_nans(&near, dst_buffer.wanted);
     bool equal = compare(job, dst_buffer.wanted, dst_buffer.near, dst_bytes);

@@ -40,16 +40,16 @@ static int64_t count_of(const krows *rows)
     return rows->counts[0] * rows->counts[1] * rows->counts[2];
 }
 
-static const pixviewi_move *move_of(const ktrial *trial, int i)
+static const pixviewi_copy_op *move_of(const ktrial *trial, int i)
 {
-    return &trial->sets[i % trial->count].move;
+    return &trial->sets[i % trial->count].op;
 }
 
 static int queue_copy(const ktrial *trial, int i)
 {
-    const pixviewi_move *move = move_of(trial, i);
-    krows src = rows_of(&move->src, move->shape, trial->job->src.order),
-          dst = rows_of(&move->dst, move->shape, trial->job->dst.order);
+    const pixviewi_copy_op *op = move_of(trial, i);
+    krows src = rows_of(&op->src, op->shape, trial->job->src.order),
+          dst = rows_of(&op->dst, op->shape, trial->job->dst.order);
     copy_2d rows = {
         .src = {.memory_type = 2, .device = (uintptr_t)src.data, .pitch = (size_t)src.strides[2]},
         .dst = {.memory_type = 2, .device = (uintptr_t)dst.data, .pitch = (size_t)dst.strides[2]},
@@ -61,8 +61,8 @@ static int queue_copy(const ktrial *trial, int i)
 // By the widest words that the rows are made of.
 static int queue_memset(const ktrial *trial, int i)
 {
-    const pixviewi_move *move = move_of(trial, i);
-    krows rows = rows_of(&move->dst, move->shape, trial->job->dst.order);
+    const pixviewi_copy_op *op = move_of(trial, i);
+    krows rows = rows_of(&op->dst, op->shape, trial->job->dst.order);
     uint64_t to = (uintptr_t)rows.data, bits = to | (uint64_t)(rows.strides[2] | rows.bytes);
     size_t pitch = (size_t)rows.strides[2], width = (size_t)rows.bytes,
            count = (size_t)count_of(&rows);
@@ -108,39 +108,40 @@ static double time_of_stores(const ktrial *trial)
     ktrial stores = *trial;
     pixviewi_launch whole, part;
     for (int i = 0; i < trial->count; i++) {
-        int64_t *strides = stores.sets[i].move.src.strides;
+        int64_t *strides = stores.sets[i].op.src.strides;
         strides[PIXVIEW_AXIS_N] = strides[PIXVIEW_AXIS_H] = 0;
         if (trial->job->src.order == PLANAR)
             strides[PIXVIEW_AXIS_C] = 0;
     }
-    bool same = pixviewi_plan_launch(&trial->sets[0].move, &whole) &&
-                pixviewi_plan_launch(&stores.sets[0].move, &part) && whole.kernel == part.kernel;
+    bool same = pixviewi_select_launch(&trial->sets[0].op, &whole) &&
+                pixviewi_select_launch(&stores.sets[0].op, &part) && whole.kernel == part.kernel;
     return same ? time_of(&stores, launch) : 0;
 }
 
 // The sectors of a row are the move's rows, and the rows its columns: nothing is dense in it, so that
 // it goes one element at a time. Of a row that ends in a sector of its own that one may be left out.
-static pixviewi_move loads_of(const ktrial *trial, int i)
+static pixviewi_copy_op loads_of(const ktrial *trial, int i)
 {
-    const pixviewi_move *whole = move_of(trial, i);
+    const pixviewi_copy_op *whole = move_of(trial, i);
     krows rows = rows_of(&whole->src, whole->shape, trial->job->src.order);
     int64_t size = pixview_dtype_size(whole->src.dtype), sectors = (rows.bytes - 1) / SECTOR + 1;
     int64_t row = sectors * size, plane = rows.counts[2] * row;
-    return (pixviewi_move){
+    return (pixviewi_copy_op){
         .shape = {rows.counts[0], sectors, rows.counts[2], rows.counts[1]},
         .src = {.data = whole->src.data,
                 .dtype = whole->src.dtype,
                 .strides = {rows.strides[0], SECTOR, rows.strides[2], rows.strides[1]}},
         .dst = {.data = whole->dst.data,
                 .dtype = whole->src.dtype,
-                .strides = {rows.counts[1] * plane, size, row, plane}}};
+                .strides = {rows.counts[1] * plane, size, row, plane}},
+        .affine.is_identity = true};
 }
 
 static double time_of_loads(const ktrial *trial)
 {
     ktrial loads = *trial;
     for (int i = 0; i < trial->count; i++)
-        loads.sets[i].move = loads_of(trial, i);
+        loads.sets[i].op = loads_of(trial, i);
     return time_of(&loads, launch);
 }
 
@@ -148,9 +149,9 @@ static double time_of_loads(const ktrial *trial)
 
 static int64_t bytes_in(const ktrial *trial, int64_t size)
 {
-    const pixviewi_move *move = move_of(trial, 0);
-    krows from = rows_of(&move->src, move->shape, trial->job->src.order),
-          to = rows_of(&move->dst, move->shape, trial->job->dst.order);
+    const pixviewi_copy_op *op = move_of(trial, 0);
+    krows from = rows_of(&op->src, op->shape, trial->job->src.order),
+          to = rows_of(&op->dst, op->shape, trial->job->dst.order);
     ksectors src = count_sectors(&from, size), dst = count_sectors(&to, size);
     return (src.touched + dst.touched + dst.partial) * size;
 }

@@ -2,7 +2,7 @@
 #ifndef KCHECK_H
 #define KCHECK_H
 
-#include "cuda/kernels.h"
+#include "cuda/select/select.h"
 #include "harness.h"
 
 enum { PLANAR, MIXED, ODD }; // planes; interleaved; axes in any order, steps of any sign and size
@@ -30,7 +30,7 @@ typedef struct kjob {
 
 // The two ends of a job over two blocks of memory.
 typedef struct kends {
-    pixviewi_move move;
+    pixviewi_copy_op op;
     pixview_image *images; // of the list, or NULL
     int64_t src_bytes, dst_bytes;
 } kends;

@@ -26,7 +26,7 @@ static void merge(krows *rows)
     }
 }
 
-static kcut cut_of(const pixviewi_end *end, const int64_t shape[4], int order)
+static kcut cut_of(const pixviewi_operand *end, const int64_t shape[4], int order)
 {
     kcut cut = {.rows = rows_of(end, shape, order)};
     const int64_t *counts = cut.rows.counts;
@@ -41,9 +41,9 @@ static kcut cut_of(const pixviewi_end *end, const int64_t shape[4], int order)
 
 static void queue_least(const ktrial *trial, int i)
 {
-    const pixviewi_move *move = &trial->sets[i % trial->count].move;
-    kcut src = cut_of(&move->src, move->shape, trial->job->src.order),
-         dst = cut_of(&move->dst, move->shape, trial->job->dst.order);
+    const pixviewi_copy_op *op = &trial->sets[i % trial->count].op;
+    kcut src = cut_of(&op->src, op->shape, trial->job->src.order),
+         dst = cut_of(&op->dst, op->shape, trial->job->dst.order);
     uint32_t count = src.count > dst.count ? src.count : dst.count;
     void *parameters[] = {&src, &dst};
     CUDA(cuLaunchKernel(least, (count - 1) / THREADS + 1, 1, 1, THREADS, 1, 1, 0, stream,

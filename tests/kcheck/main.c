@@ -4,7 +4,10 @@
 // GPU, or no kernels).
 #include "kcheck.h"
 
-#include "cuda/cuda.h"
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/module.h"
+#include "cuda/stream.h"
 
 typedef struct koptions {
     bool small, huge, bench;

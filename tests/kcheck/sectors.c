@@ -2,7 +2,7 @@
 // shares a sector with the last one at most.
 #include "sectors.h"
 
-krows rows_of(const pixviewi_end *end, const int64_t shape[4], int order)
+krows rows_of(const pixviewi_operand *end, const int64_t shape[4], int order)
 {
     const int64_t *strides = end->strides;
     int64_t size = pixview_dtype_size(end->dtype);

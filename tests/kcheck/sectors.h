@@ -10,7 +10,7 @@ typedef struct ksectors {
 } ksectors;
 
 // Of an end that is not a list and lies in planes, or interleaved.
-krows rows_of(const pixviewi_end *end, const int64_t shape[4], int order);
+krows rows_of(const pixviewi_operand *end, const int64_t shape[4], int order);
 
 // How many sectors of `size` BYTES have a byte of the rows.
 ksectors count_sectors(const krows *rows, int64_t size);

@@ -1,10 +1,11 @@
 // What a bench asks the driver for, and how long queued work takes: a sample is some launches between
 // two events; medians.
-#include "timing.h"
+#include "copy/backend.h"
+#include "cuda/context.h"
 
 #include <dlfcn.h>
 
-#include "cuda/cuda.h"
+#include "timing.h"
 
 enum { LAUNCHES = 8, NODES = 20, SAMPLES = 21 };
 
@@ -61,8 +62,8 @@ int sets_of(int64_t bytes)
 
 void launch(const ktrial *trial, int i)
 {
-    REQUIRE_OK(pixviewi_cuda_launch_move(0, &trial->sets[i % trial->count].move,
-                                         (pixview_stream)stream, err));
+    REQUIRE_OK(
+        pixviewi_cuda_run(0, &trial->sets[i % trial->count].op, (pixview_stream)stream, err));
 }
 
 int64_t copy_step(int64_t bytes) { return bytes / 2 / 512 * 512 + 512; }

@@ -46,6 +46,7 @@ typedef struct copy_2d {
 extern struct kdriver {
 #define MEMBER(name, parameters) int(*name) parameters;
     FUNCTIONS(MEMBER)
+#undef MEMBER
 } cuda;
 extern void *stream; // on which all of it happens
 

@@ -1,0 +1,74 @@
+// copy_into: the pixels of one image into memory that exists.
+
+#include "api/api.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "convert/batch_import.h"
+#include "convert/copy.h"
+#include "convert/import.h"
+#include "convert/plan.h"
+#include "frameworks/stream_argument.h"
+
+static bool takes_stream(const pv_imported *end)
+{
+    return end->stream_from_caller || end->from->flags & PV_OURS;
+}
+
+static int import_end(pv_state *st, const char *name, pv_imported *end, const pv_options *req)
+{
+    if (!pv_import(st, end->object, req, end))
+        return 0;
+    pv_errors_prefix(st, name);
+    return -1;
+}
+
+static int import_dst(pv_state *st, pv_imported *dst, const pv_options *req)
+{
+    return import_end(st, "dst", dst, req) || pv_check_writable(st, "dst", dst) ? -1 : 0;
+}
+
+// An end that runs Python to be read comes first: such code could change the other one.
+static int import_both(pv_state *st, pv_imported *dst, const pv_options *to, pv_imported *src,
+                       const pv_options *from)
+{
+    bool dst_first = !pv_imports_without_python(st, dst->object);
+    if ((dst_first && import_dst(st, dst, to)) || import_end(st, "src", src, from) ||
+        (!dst_first && import_dst(st, dst, to)))
+        return -1;
+    src->image.stream = pv_producer_stream(src, from);
+    return 0;
+}
+
+PV_CALL(copy_into)
+{
+    pv_state *st = pv_get_state(module);
+    PyObject *dst = NULL, *src = NULL, *dst_layout = NULL, *src_layout = NULL, *stream = NULL;
+    const pv_keyword keywords[] = {{"dst", &dst},
+                                   {"src", &src},
+                                   {"dst_layout", &dst_layout},
+                                   {"src_layout", &src_layout},
+                                   {"stream", &stream}};
+    pv_options from = {.to = &pv_framework_image, .copy = -1}, to;
+    pv_imported a, b;
+    if (pv_parse_args("copy_into", args, nargs, kwnames, 2, keywords, 5) ||
+        pv_parse_stream_option(st, stream, &from))
+        return NULL;
+    from.stream_object = NULL; // nothing outlives the call
+    to = from;
+    to.src_name = "dst_layout";
+    if (pv_parse_layout(st, "dst_layout", dst_layout, &to.src_layout) ||
+        pv_parse_layout(st, "src_layout", src_layout, &from.src_layout))
+        return NULL;
+    pv_imported_begin(&a, dst);
+    pv_imported_begin(&b, src);
+    PyObject *out = NULL;
+    if (import_both(st, &a, &to, &b, &from) == 0 &&
+        pv_check_stream_applies(&to, takes_stream(&a) || takes_stream(&b)) == 0 &&
+        pv_hold_pinned_source(st, &b, &a.image) == 0 &&
+        pv_copy_on_streams(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
+        out = Py_NewRef(dst);
+    }
+    pv_imported_clear(&a);
+    pv_imported_clear(&b);
+    return out;
+}

@@ -1,0 +1,114 @@
+// from_pointer: an Image over a raw address.
+
+#include "api/api.h"
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "base/image_object.h"
+#include "base/pyref.h"
+#include "cuda/device.h"
+#include "descriptor/owner.h"
+#include "frameworks/stream_argument.h"
+#include "frameworks/streams.h"
+
+static int pointer_device(pv_state *st, PyObject *value, void *data, bool empty,
+                          pixview_device *out)
+{
+    if (pv_given(value))
+        return pv_parse_device(value, out);
+    pixview_error err;
+    *out = (pixview_device){PIXVIEW_DEVICE_CUDA, 0};
+    if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
+        return 0;
+    if (err.code == PIXVIEW_E_DEVICE) {
+        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; device='cpu' says that the pointer is host memory",
+                  err.message);
+    } else {
+        pv_raise(st, &err);
+    }
+    return -1;
+}
+
+typedef struct pointer_arguments {
+    PyObject *ptr, *shape, *dtype, *strides, *layout, *device, *owner, *stream, *readonly;
+} pointer_arguments;
+
+static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_image *out,
+                            pixview_layout *layout)
+{
+    static const pixview_layout by_rank[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
+                                             PIXVIEW_LAYOUT_NHWC};
+    int ndim, same = 0;
+    int64_t shape[4], strides[4];
+    pixview_dtype dtype;
+    pixview_device device;
+    pixview_error err;
+    bool has_strides = pv_given(a->strides);
+    if (!PyLong_Check(a->ptr)) {
+        pv_raise_python(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
+        return -1;
+    }
+    void *data = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(a->ptr);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        pv_raise_python(PyExc_ValueError, "ptr=%R is not an address of 64 bits", a->ptr);
+        return -1;
+    }
+    if (pv_parse_layout(st, "layout", a->layout, layout) ||
+        pv_parse_dims_argument(st, "shape", a->shape, 4, &ndim, shape) ||
+        pv_parse_dtype(st, a->dtype, &dtype) ||
+        (has_strides && pv_parse_dims_argument(st, "strides", a->strides, 4, &same, strides))) {
+        return -1;
+    }
+    if (ndim < 2 || (has_strides && same != ndim)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "shape has %d axes%s; an image has 2 to 4, and as many strides", ndim,
+                  has_strides ? " and strides another number" : "");
+        return -1;
+    }
+    bool empty = false;
+    for (int i = 0; i < ndim; i++)
+        empty |= shape[i] == 0;
+    if (*layout == PIXVIEW_LAYOUT_NONE)
+        *layout = by_rank[ndim - 2];
+    if (pointer_device(st, a->device, data, empty, &device))
+        return -1;
+    if (!pixview_image_init(out, data, ndim, shape, has_strides ? strides : NULL, dtype, device,
+                            *layout, &err))
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+PV_CALL(from_pointer)
+{
+    pv_state *st = pv_get_state(module);
+    pointer_arguments a = {NULL};
+    const pv_keyword keywords[] = {
+        {"ptr", &a.ptr},         {"shape", &a.shape},   {"dtype", &a.dtype},
+        {"strides", &a.strides}, {"layout", &a.layout}, {"device", &a.device},
+        {"owner", &a.owner},     {"stream", &a.stream}, {"readonly", &a.readonly}};
+    pixview_image image;
+    pixview_layout layout;
+    pixview_stream given = PIXVIEW_STREAM_LEGACY;
+    bool readonly = false, has_stream;
+    if (pv_parse_args("from_pointer", args, nargs, kwnames, 3, keywords, 9) ||
+        pv_parse_bool("readonly", a.readonly, &readonly) ||
+        ((has_stream = pv_given(a.stream)) && pv_parse_stream(st, a.stream, &given)) ||
+        describe_pointer(st, &a, &image, &layout)) {
+        return NULL;
+    }
+    pv_stream stream = {given, has_stream && !PyLong_Check(a.stream) ? a.stream : NULL};
+    if (!has_stream) // an int is the caller's to keep
+        stream = pv_default_stream(image.device.id);
+    image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream.handle;
+    if (readonly)
+        image.flags |= PIXVIEW_FLAG_READ_ONLY;
+    if (pv_given(a.owner) && !(image.owner = pv_pyref_owner(a.owner)))
+        return NULL;
+    if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
+        pixviewi_owner_set_alloc_stream(image.owner, image.stream);
+    PyObject *out = pv_image_new_take(st, &image, layout, stream.object);
+    pixview_owner_unref(image.owner); // NULL if taken
+    return out;
+}

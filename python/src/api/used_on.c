@@ -1,0 +1,60 @@
+// used_on: one more stream that works on a view. The view's owner makes the stream of its memory wait for
+// that one too, when it lets go. There is no register of views, since filling one would slow every
+// conversion down: each framework finds the owner behind its objects.
+
+#include "api/api.h"
+#include "base/args.h"
+#include "base/errors.h"
+#include "convert/device_of.h"
+#include "convert/stream_order.h"
+#include "frameworks/stream_argument.h"
+
+static int refuse_use(pv_state *st, const pv_framework *framework, PyObject *x)
+{
+    pv_raisef(
+        st, PIXVIEW_E_UNSUPPORTED,
+        framework->flags & PV_OURS
+            ? "this %s owns no memory (from_pointer without owner=): order the streams before "
+              "the memory is used again"
+            : "this %s is no view that pixview made: its own library has to know of the "
+              "stream; for a tensor that is record_stream, else let the stream of the memory "
+              "wait before it is freed",
+        Py_TYPE(x)->tp_name);
+    return -1;
+}
+
+static int add_stream(pv_state *st, PyObject *x, PyObject *stream_object, pixview_stream stream)
+{
+    int device;
+    pixview_owner *owner = NULL;
+    const pv_framework *framework = pv_framework_of(st, x);
+    if (!framework->owner_of)
+        return refuse_use(st, framework, x);
+    if (pv_gpu_of(st, framework, x, &device) || framework->owner_of(st, x, &owner))
+        return -1;
+    if (owner)
+        return pv_owner_used_on(st, owner, device, stream, stream_object);
+    return framework->record_stream ? framework->record_stream(st, x, device, stream)
+                                    : refuse_use(st, framework, x);
+}
+
+PV_CALL(used_on)
+{
+    pv_state *st = pv_get_state(module);
+    PyObject *view = NULL, *value = NULL;
+    const pv_keyword keywords[] = {{"view", &view}, {"stream", &value}};
+    pixview_stream stream = PIXVIEW_STREAM_LEGACY;
+    if (pv_parse_args("used_on", args, nargs, kwnames, 2, keywords, 2) ||
+        (value != Py_None && pv_parse_stream(st, value, &stream))) {
+        return NULL;
+    }
+    if (stream == PIXVIEW_STREAM_NONE) {
+        PyErr_SetString(PyExc_ValueError,
+                        "stream=-1 means no ordering; it is no stream to wait for");
+        return NULL;
+    }
+    bool keep = value != Py_None && !PyLong_Check(value); // an int is the caller's to keep
+    if (add_stream(st, view, keep ? value : NULL, stream))
+        return NULL;
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,54 @@
+// using_stream, whose Python half is python/pixview/_using.py.
+
+#include "api/api.h"
+#include "base/errors.h"
+#include "cuda/device.h"
+#include "frameworks/stream_argument.h"
+
+static bool is_default_stream(pixview_stream stream) { return stream <= 2; }
+
+// (handle, device): device is None for a default stream, which is there on every GPU.
+PyObject *pv_stream_facts(PyObject *module, PyObject *value)
+{
+    pv_state *st = pv_get_state(module);
+    pixview_stream stream = PIXVIEW_STREAM_LEGACY;
+    pixview_error err;
+    int device = -1;
+    if (value != Py_None && pv_parse_stream(st, value, &stream))
+        return NULL;
+    if (stream == PIXVIEW_STREAM_NONE) {
+        PyErr_SetString(PyExc_ValueError,
+                        "stream=-1 means no ordering; it is no stream to work on (0 is the legacy "
+                        "default stream)");
+        return NULL;
+    }
+    if (is_default_stream(stream))
+        return Py_BuildValue("Ks", (unsigned long long)(stream == 1 ? 0 : stream), NULL);
+    if (pixviewi_cuda_stream_device(stream, &device, &err))
+        return pv_raise(st, &err);
+    return Py_BuildValue("Ki", (unsigned long long)stream, device);
+}
+
+PyObject *pv_push_stream(PyObject *module, PyObject *args)
+{
+    PyObject *object, *device;
+    unsigned long long handle;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "KOO:_push_stream", &handle, &device, &object))
+        return NULL;
+    int id = device == Py_None ? -1 : (int)PyLong_AsLong(device);
+    if (PyErr_Occurred())
+        return NULL;
+    bool keep = object != Py_None && !PyLong_Check(object); // an int is the caller's to keep
+    if (pv_scope_push((pixview_stream)handle, id, keep ? object : NULL))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *pv_pop_stream(PyObject *module, PyObject *ignored)
+{
+    (void)module, (void)ignored;
+    if (pv_scope_pop())
+        return NULL;
+    Py_RETURN_NONE;
+}

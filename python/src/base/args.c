@@ -1,0 +1,264 @@
+// Argument parsing for the vectorcall functions of the module. Written out because the stable
+// PyArg_* family costs more than a whole view.
+
+#include "base/args.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/dtypes.h"
+#include "base/errors.h"
+
+static int find_keyword(const char *function, PyObject *name, const pv_keyword *keywords, int count)
+{
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+    bool whole = text && strlen(text) == (size_t)length;
+    for (int i = 0; i < count && whole; i++) {
+        if (*text == *keywords[i].name && strcmp(text, keywords[i].name) == 0)
+            return i; // the first byte spares most calls
+    }
+    PyErr_Clear(); // a name that UTF-8 cannot hold is none of ours
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    return -1;
+}
+
+int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                  int npos, const pv_keyword *keywords, int count)
+{
+    if (nargs > npos) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %d positional argument%s but %zd were given",
+                     function, npos, npos == 1 ? "" : "s", nargs);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        *keywords[i].value = args[i];
+    Py_ssize_t nkw = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < nkw; i++) {
+        int at = find_keyword(function, PyTuple_GET_ITEM(kwnames, i), keywords, count);
+        if (at < 0)
+            return -1;
+        if (at < nargs) {
+            PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function,
+                         keywords[at].name);
+            return -1;
+        }
+        *keywords[at].value = args[nargs + i];
+    }
+    for (int i = 0; i < npos; i++) {
+        if (*keywords[i].value)
+            continue;
+        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'", function,
+                     keywords[i].name);
+        return -1;
+    }
+    return 0;
+}
+
+int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out)
+{
+    *out = PIXVIEW_LAYOUT_NONE;
+    if (!value || value == Py_None)
+        return 0;
+    if (!PyUnicode_Check(value)) {
+        pv_raise_python(PyExc_TypeError,
+                        "%s=%R is not a string: one of 'HW', 'CHW', 'HWC', 'NCHW', 'NHWC'", what,
+                        value);
+        return -1;
+    }
+    Py_ssize_t length;
+    const char *name = PyUnicode_AsUTF8AndSize(value, &length);
+    if (name && strlen(name) == (size_t)length)
+        *out = pixview_layout_parse(name);
+    if (*out != PIXVIEW_LAYOUT_NONE)
+        return 0;
+    PyErr_Clear();
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "%s=%R is not one of 'HW', 'CHW', 'HWC', 'NCHW', 'NHWC'", what,
+              value);
+    return -1;
+}
+
+int pv_parse_copy(PyObject *value, int *out)
+{
+    if (!value || value == Py_None) {
+        *out = -1;
+    } else if (value == Py_True || value == Py_False) {
+        *out = value == Py_True;
+    } else {
+        pv_raise_python(PyExc_TypeError, "copy=%R is not None, True or False", value);
+        return -1;
+    }
+    return 0;
+}
+
+int pv_parse_bool(const char *what, PyObject *value, bool *out)
+{
+    if (!value)
+        return 0;
+    if (value != Py_True && value != Py_False) {
+        pv_raise_python(PyExc_TypeError, "%s=%R is not True or False", what, value);
+        return -1;
+    }
+    *out = value == Py_True;
+    return 0;
+}
+
+// The N of 'cuda:N': digits alone. -1 if it is none.
+static long ordinal(const char *text)
+{
+    char *end;
+    long value = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+    return value >= 0 && *end == '\0' && value <= INT32_MAX ? value : -1;
+}
+
+// 'cpu', 'cuda', 'cuda:1', ('cuda', 1) or an ordinal.
+int pv_parse_device(PyObject *value, pixview_device *out)
+{
+    PyObject *name = value, *index = NULL;
+    if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
+        name = PyTuple_GET_ITEM(value, 0);
+        index = PyTuple_GET_ITEM(value, 1);
+    } else if (PyLong_Check(value)) {
+        name = NULL;
+        index = value;
+    }
+    Py_ssize_t length = 4;
+    const char *text = !name                   ? "cuda"
+                       : PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length)
+                                               : NULL;
+    long id = 0;
+    if (index)
+        id = PyLong_Check(index) && !PyBool_Check(index) ? PyLong_AsLong(index) : -1;
+    bool whole = text && strlen(text) == (size_t)length;
+    if (whole && !index && strncmp(text, "cuda:", 5) == 0) {
+        id = ordinal(text + 5);
+        text = "cuda";
+    }
+    bool cpu = whole && strcmp(text, "cpu") == 0 && id == 0,
+         cuda = whole && strcmp(text, "cuda") == 0;
+    *out = (pixview_device){cpu ? PIXVIEW_DEVICE_CPU : PIXVIEW_DEVICE_CUDA, (int32_t)id};
+    if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
+        return 0;
+    PyErr_Clear();
+    bool kind = PyUnicode_Check(value) || PyTuple_Check(value) || PyLong_Check(value);
+    pv_raise_python(kind ? PyExc_ValueError : PyExc_TypeError,
+                    "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
+                    value);
+    return -1;
+}
+
+// What a scalar is, by DLPack's codes: arrays of no axes and their scalars say so in dtype. -1: anything
+// else.
+static int number_code(pv_state *st, PyObject *value)
+{
+    pixview_dtype dtype = {.code = 0};
+    if (PyBool_Check(value))
+        return PIXVIEW_DTYPE_BOOL;
+    if (PyFloat_CheckExact(value) || PyLong_CheckExact(value))
+        return -1;
+    PyObject *type = PyObject_GetAttr(value, st->s_dtype);
+    int code = type && pv_parse_dtype(st, type, &dtype) == 0 ? dtype.code : -1;
+    Py_XDECREF(type);
+    PyErr_Clear(); // PyFloat_AsDouble has the last word
+    return code;
+}
+
+int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out)
+{
+    int code = number_code(st, value);
+    if (code == PIXVIEW_DTYPE_COMPLEX ||
+        (code == PIXVIEW_DTYPE_BOOL && !bools)) { // their __float__ drops a part
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a real number", what, value);
+        return -1;
+    }
+    *out = PyFloat_AsDouble(value);
+    if (*out != -1 || !PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a number", what, value);
+    } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s=%R is beyond the numbers of float64", what, value);
+    } else {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s=%R cannot tell its value", what, value);
+    }
+    return -1;
+}
+
+// What an argument's type is to blame for. Of an object's own words nothing is: they are a layout.
+static bool is_wrong_type(bool argument)
+{
+    if (!argument || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return false;
+    PyErr_Clear();
+    return true;
+}
+
+static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, bool argument,
+                     int64_t *out)
+{
+    PyObject *index = PyNumber_Index(item);
+    if (index) {
+        *out = PyLong_AsLongLong(index);
+        Py_DECREF(index);
+        if (*out != -1 || !PyErr_Occurred())
+            return 0;
+    }
+    if (is_wrong_type(argument))
+        pv_raise_python(PyExc_TypeError, "%s[%zd] = %R is not an integer", what, i, item);
+    else
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s[%zd] = %R is not an integer of 64 bits", what, i,
+                      item);
+    return -1;
+}
+
+static int parse_dims(pv_state *st, const char *what, PyObject *value, bool argument, int max,
+                      int *ndim, int64_t *out)
+{
+    static const char wrong[] = "%s=%R is not a sequence of integers";
+    PyObject *items = PySequence_Tuple(value);
+    if (!items) {
+        if (is_wrong_type(argument))
+            pv_raise_python(PyExc_TypeError, wrong, what, value);
+        else
+            pv_raise_from(st, PIXVIEW_E_LAYOUT, wrong, what, value);
+        return -1;
+    }
+    Py_ssize_t n = PyTuple_GET_SIZE(items);
+    int rc = 0;
+    if (n > max) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "%s has %zd axes; an image has 2 to 4: index or reshape it first", what, n);
+        rc = -1;
+    }
+    for (Py_ssize_t i = 0; i < n && rc == 0; i++) {
+        rc = parse_dim(st, what, i, PyTuple_GET_ITEM(items, i), argument, &out[i]);
+    }
+    *ndim = (int)n;
+    Py_DECREF(items);
+    return rc;
+}
+
+int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim, int64_t *out)
+{
+    return parse_dims(st, what, value, false, max, ndim, out);
+}
+
+int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                           int64_t *out)
+{
+    return parse_dims(st, what, value, true, max, ndim, out);
+}
+
+PyObject *pv_dims(int ndim, const int64_t *values)
+{
+    PyObject *tuple = PyTuple_New(ndim);
+    for (int i = 0; tuple && i < ndim; i++) {
+        PyObject *value = PyLong_FromLongLong(values[i]);
+        if (!value)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, i, value);
+    }
+    return tuple;
+}

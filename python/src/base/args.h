@@ -1,0 +1,34 @@
+// Arguments of the module's functions: vectorcall parsing, and values of each kind.
+#ifndef PV_BASE_ARGS_H
+#define PV_BASE_ARGS_H
+
+#include "base/state.h"
+
+typedef struct pv_keyword {
+    const char *name;
+    PyObject **value; // borrowed; left alone when not given
+} pv_keyword;
+
+// All return 0, or -1 with an error that names the argument.
+
+// The first `npos` arguments by position or name, the rest by keyword only.
+int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                  int npos, const pv_keyword *keywords, int count);
+int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
+int pv_parse_copy(PyObject *value, int *out); // -1 None, 0 False, 1 True
+int pv_parse_bool(const char *what, PyObject *value, bool *out);
+// A real number. `bools`: True and False are 1 and 0.
+int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out);
+int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', ('cuda', 1), 1
+// Extents or strides that an object shows; of an argument, a wrong type is a TypeError.
+int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                  int64_t *out);
+int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
+                           int64_t *out);
+
+PyObject *pv_dims(int ndim, const int64_t *values); // a tuple
+
+// An argument that may be left out: absent and None mean the same.
+static inline bool pv_given(PyObject *value) { return value && value != Py_None; }
+
+#endif

@@ -1,0 +1,212 @@
+// Element types as Python sees them: NumPy dtypes, buffer formats, names.
+
+#include "base/dtypes.h"
+
+#include <string.h>
+
+#include "base/errors.h"
+
+// One row a type that pixview knows. The size of the table is PV_DTYPE_COUNT.
+static const struct {
+    pixview_dtype dtype;
+    const char *name;
+    const char *format; // of the buffer protocol (PEP 3118, with NumPy's Zf and Zd)
+} dtype_table[PV_DTYPE_COUNT] = {
+    {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8", "B"},
+    {{PIXVIEW_DTYPE_INT, 8, 1}, "int8", "b"},
+    {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16", "H"},
+    {{PIXVIEW_DTYPE_INT, 16, 1}, "int16", "h"},
+    {{PIXVIEW_DTYPE_UINT, 32, 1}, "uint32", "I"},
+    {{PIXVIEW_DTYPE_INT, 32, 1}, "int32", "i"},
+    {{PIXVIEW_DTYPE_UINT, 64, 1}, "uint64", "Q"},
+    {{PIXVIEW_DTYPE_INT, 64, 1}, "int64", "q"},
+    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, "float16", "e"},
+    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, "float32", "f"},
+    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, "float64", "d"},
+    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, "bfloat16", NULL},
+    {{PIXVIEW_DTYPE_BOOL, 8, 1}, "bool", "?"},
+    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, "complex64", "Zf"},
+    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, "complex128", "Zd"},
+};
+
+int pv_dtype_row(pixview_dtype dtype)
+{
+    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
+        if (pixview_dtype_equal(dtype_table[i].dtype, dtype))
+            return i;
+    }
+    return -1;
+}
+
+const char *pv_dtype_format(pixview_dtype dtype)
+{
+    int row = pv_dtype_row(dtype);
+    return row < 0 ? NULL : dtype_table[row].format;
+}
+
+// Integers go by their size, because 'l' and 'L' have 4 or 8 bytes by the prefix.
+static bool integer_format(char c, Py_ssize_t itemsize, pixview_dtype *out)
+{
+    bool is_signed = strchr("bhilqn", c) != NULL;
+    if (!is_signed && !strchr("BHILQN", c))
+        return false;
+    if (itemsize != 1 && itemsize != 2 && itemsize != 4 && itemsize != 8)
+        return false;
+    *out = (pixview_dtype){is_signed ? PIXVIEW_DTYPE_INT : PIXVIEW_DTYPE_UINT,
+                           (uint8_t)(itemsize * 8), 1};
+    return true;
+}
+
+int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, pixview_dtype *out)
+{
+    const char *code = format ? format : "B";
+    if (strchr("@=<", code[0]) && code[0])
+        code++;
+    if (code[0] && !code[1] && integer_format(code[0], itemsize, out))
+        return 0;
+    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
+        if (!dtype_table[i].format || strcmp(dtype_table[i].format, code) != 0)
+            continue;
+        *out = dtype_table[i].dtype;
+        return 0;
+    }
+    if (*code == '>' || *code == '!') {
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "the buffer's elements have format '%s', which is big-endian; pixview knows the "
+                  "native byte order: convert first, an array by "
+                  "a.astype(a.dtype.newbyteorder('='))",
+                  format);
+        return -1;
+    }
+    pv_raisef(
+        st, PIXVIEW_E_DTYPE,
+        "the buffer's elements have format '%s' (%zd bytes); pixview knows native-endian bool, "
+        "integers of 8 to 64 bits, float16 to float64 and complex: convert or view it as one of "
+        "them",
+        format, itemsize);
+    return -1;
+}
+
+PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
+{
+    int row = pv_dtype_row(dtype);
+    if (row < 0)
+        return pv_raisef(st, PIXVIEW_E_DTYPE, "NumPy has no dtype for this element type");
+    if (st->numpy_dtypes[row])
+        return st->numpy_dtypes[row];
+    PyObject *numpy = PyImport_ImportModule("numpy"), *name = NULL;
+    if (!numpy) {
+        pv_raise_missing("numpy", "pip install numpy");
+        return NULL;
+    }
+    if (dtype.code == PIXVIEW_DTYPE_BFLOAT) { // NumPy has none of its own; ml_dtypes adds it
+        PyObject *module = PyImport_ImportModule("ml_dtypes");
+        if (!module) {
+            Py_DECREF(numpy);
+            return pv_raise_from(
+                st, PIXVIEW_E_DTYPE,
+                "NumPy has bfloat16 only with the package ml_dtypes: pip install ml_dtypes, "
+                "or give `.view(torch.uint16)` of a tensor");
+        }
+        name = PyObject_GetAttrString(module, "bfloat16");
+        Py_DECREF(module);
+    } else {
+        name = PyUnicode_FromString(dtype_table[row].name);
+    }
+    if (name)
+        st->numpy_dtypes[row] = PyObject_CallMethod(numpy, "dtype", "O", name);
+    Py_XDECREF(name);
+    Py_DECREF(numpy);
+    return st->numpy_dtypes[row];
+}
+
+PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype)
+{
+    int row = pv_dtype_row(dtype);
+    if (row >= 0 && dtype.code != PIXVIEW_DTYPE_BFLOAT) {
+        PyObject *object = pv_numpy_dtype(st, dtype);
+        if (object)
+            return Py_NewRef(object);
+        if (!PyErr_ExceptionMatches(PyExc_ImportError))
+            return NULL;
+        PyErr_Clear(); // no NumPy here: the name says it as well
+    }
+    return PyUnicode_FromString(pixview_dtype_name(dtype));
+}
+
+// The name of a dtype-like object: np.dtype has .name, np.float32 and bool have __name__, a
+// torch.dtype prints as "torch.float32".
+static PyObject *dtype_name(pv_state *st, PyObject *value)
+{
+    if (PyUnicode_Check(value))
+        return Py_NewRef(value);
+    if (value == (PyObject *)&PyFloat_Type)
+        return PyUnicode_FromString("float64");
+    if (value == (PyObject *)&PyLong_Type)
+        return PyUnicode_FromString("int64");
+    if (PyType_Check(value))
+        return PyObject_GetAttrString(value, "__name__");
+    PyObject *name = PyObject_GetAttr(value, st->s_name);
+    if ((name && PyUnicode_Check(name)) || (!name && !PyErr_ExceptionMatches(PyExc_AttributeError)))
+        return name;
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return PyObject_Str(value);
+}
+
+// NumPy's own dtypes are singletons, so those met before are known by their address.
+bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
+{
+    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
+        if (st->numpy_dtypes[i] != value)
+            continue;
+        *out = dtype_table[i].dtype;
+        return true;
+    }
+    return false;
+}
+
+// The name of a NumPy dtype does not tell its byte order.
+static bool big_endian(PyObject *value)
+{
+    PyObject *order = PyUnicode_Check(value) ? NULL : PyObject_GetAttrString(value, "byteorder");
+    bool big = order && PyUnicode_Check(order) && PyUnicode_CompareWithASCIIString(order, ">") == 0;
+    Py_XDECREF(order);
+    PyErr_Clear();
+    return big;
+}
+
+static bool parse_name(const char *text, pixview_dtype *out)
+{
+    const char *dot = strrchr(text, '.');
+    return pixview_dtype_parse(dot ? dot + 1 : text, out) ||
+           pixview_typestr_parse(text, out, NULL) == PIXVIEW_OK;
+}
+
+static void refuse_dtype(pv_state *st, PyObject *value, const char *text, bool big)
+{
+    char meant[64] = "";
+    if (text)
+        pv_guess_dtype(text, meant, sizeof meant);
+    pv_raise_from(st, PIXVIEW_E_DTYPE,
+                  "dtype=%R is %s element type that pixview knows: bool, int8 to int64, uint8 to "
+                  "uint64, float16, bfloat16, float32, float64, complex64, complex128, in native "
+                  "byte order%s%s",
+                  value, big ? "big-endian, no" : "no", *meant ? "; did you mean " : "", meant);
+}
+
+int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
+{
+    if (pv_known_dtype(st, value, out))
+        return 0;
+    PyObject *name = dtype_name(st, value);
+    Py_ssize_t length;
+    const char *text = name ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
+    bool whole = text && strlen(text) == (size_t)length; // no NUL ends it before
+    bool big = text && (*text == '>' || big_endian(value));
+    bool found = whole && !big && parse_name(text, out);
+    if (!found)
+        refuse_dtype(st, value, whole ? text : NULL, big);
+    Py_XDECREF(name);
+    return found ? 0 : -1;
+}

@@ -1,0 +1,30 @@
+// The stream of a call that names none: the legacy default stream, or that of the using_stream block around.
+#ifndef PV_BASE_STREAM_SCOPE_H
+#define PV_BASE_STREAM_SCOPE_H
+
+#include <stdatomic.h>
+
+#include "base/state.h"
+
+// A stream, and the Python object that keeps it from being destroyed (NULL: nothing has to).
+typedef struct pv_stream {
+    pixview_stream handle;
+    PyObject *object;
+} pv_stream;
+
+extern atomic_int pv_stream_scopes; // using_stream blocks of all threads
+// Of this thread's innermost block, if its stream is of that device (-1: whichever). Borrowed.
+pv_stream pv_scope_stream(int device);
+
+static inline pv_stream pv_default_stream(int device)
+{
+    if (atomic_load_explicit(&pv_stream_scopes, memory_order_relaxed) == 0)
+        return (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+    return pv_scope_stream(device);
+}
+
+// 0, or -1 with the error. `device` -1: any, for a default stream. `object` may be NULL.
+int pv_scope_push(pixview_stream handle, int device, PyObject *object);
+int pv_scope_pop(void);
+
+#endif

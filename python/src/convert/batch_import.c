@@ -1,0 +1,324 @@
+// A list of images for one call of stack.
+//
+// Ten thousand images must cost little more than the reading of each: one block for all descriptors,
+// no reference counted and no stream asked for twice, nothing allocated for a plain image.
+
+#include "convert/batch_import.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/errors.h"
+#include "convert/import.h"
+#include "descriptor/image.h"
+#include "frameworks/streams.h"
+
+// ---- what an import took ----------------------------------------------------------------------
+
+// Takes *object. The same one again and again, such as the caller's stream, is kept once.
+static int keep_object(pv_batch *g, PyObject **object)
+{
+    PyObject *taken = *object;
+    *object = NULL;
+    if (!taken)
+        return 0;
+    Py_ssize_t count = g->kept ? PyList_GET_SIZE(g->kept) : 0;
+    int rc = 0;
+    if (count == 0 || PyList_GET_ITEM(g->kept, count - 1) != taken) {
+        if (!g->kept)
+            g->kept = PyList_New(0);
+        rc = g->kept ? PyList_Append(g->kept, taken) : -1;
+    }
+    Py_DECREF(taken);
+    return rc;
+}
+
+static pv_producer *find_producer(pv_batch *g, pixview_stream handle)
+{
+    for (int i = g->producer_count - 1; i >= 0; i--)
+        if (g->producers[i].handle == handle)
+            return &g->producers[i];
+    return NULL;
+}
+
+static int add_producer(pv_batch *g, pixview_stream handle, bool records)
+{
+    enum { SOME = sizeof g->some / sizeof g->some[0] };
+    handle = handle == 1 ? PIXVIEW_STREAM_LEGACY : handle;
+    pv_producer *found = find_producer(g, handle);
+    if (found != NULL) {
+        found->records |= records;
+        return 0;
+    }
+    int n = g->producer_count;
+    if (n >= SOME && (n & (n - 1)) == 0) { // full at every power of two
+        pv_producer *more = malloc(2 * (size_t)n * sizeof *more);
+        if (!more) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memcpy(more, g->producers, (size_t)n * sizeof *more);
+        if (g->producers != g->some)
+            free(g->producers);
+        g->producers = more;
+    }
+    g->producers[g->producer_count++] = (pv_producer){.handle = handle, .records = records};
+    return 0;
+}
+
+// ---- one image --------------------------------------------------------------------------------
+
+static const pixview_image *reference(const pv_batch *g) { return &g->first.image; }
+
+static int check_batch(pv_state *st, const pv_batch *g)
+{
+    int64_t count = g->first.image.shape[PIXVIEW_AXIS_N];
+    pixview_layout layout = g->first.layout;
+    if (pixview_layout_rank(layout) == 4 && count > 0)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              count == 0 ? "an empty batch: it has N = 0 images"
+                         : "one image of %s: give a sequence of images ([image] for one), or a "
+                           "batch of 4 axes",
+              pixview_layout_name(layout));
+    return -1;
+}
+
+static int check_alike(pv_state *st, const pv_batch *g, const pixview_image *image, Py_ssize_t i,
+                       bool sizes_differ)
+{
+    const pixview_image *first = reference(g);
+    const int64_t *a = image->shape, *b = first->shape;
+    if (a[PIXVIEW_AXIS_N] != 1) {
+        pv_raisef(
+            st, PIXVIEW_E_LAYOUT,
+            "images[%zd] is itself a batch of %lld images; give its images, or the batch alone", i,
+            (long long)a[PIXVIEW_AXIS_N]);
+        return -1;
+    }
+    if (!pixview_dtype_equal(image->dtype, first->dtype)) {
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "images[%zd] is %s and images[0] %s; all have one type: convert them "
+                  "first, dtype= is the batch's",
+                  i, pixview_dtype_name(image->dtype), pixview_dtype_name(first->dtype));
+        return -1;
+    }
+    bool same = a[PIXVIEW_AXIS_H] == b[PIXVIEW_AXIS_H] && a[PIXVIEW_AXIS_W] == b[PIXVIEW_AXIS_W];
+    if (a[PIXVIEW_AXIS_C] != b[PIXVIEW_AXIS_C] || (!same && !sizes_differ)) {
+        bool sized = a[PIXVIEW_AXIS_C] == b[PIXVIEW_AXIS_C];
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "images[%zd] has H,W,C = %lld,%lld,%lld and images[0] %lld,%lld,%lld%s", i,
+                  (long long)a[PIXVIEW_AXIS_H], (long long)a[PIXVIEW_AXIS_W],
+                  (long long)a[PIXVIEW_AXIS_C], (long long)b[PIXVIEW_AXIS_H],
+                  (long long)b[PIXVIEW_AXIS_W], (long long)b[PIXVIEW_AXIS_C],
+                  sized ? "; size=(H, W) places images of any size on a canvas" : "");
+        return -1;
+    }
+    bool gpu = pixviewi_on_device(image->device), gpu_0 = pixviewi_on_device(first->device);
+    if (gpu == gpu_0 && (!gpu || image->device.id == first->device.id))
+        return 0;
+    if (gpu && gpu_0) {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "images[%zd] is on GPU %d and images[0] on GPU %d; copy it there first", i,
+                  (int)image->device.id, (int)first->device.id);
+    } else {
+        pv_raisef(st, PIXVIEW_E_DEVICE,
+                  "images[%zd] is in %s memory and images[0] in %s memory; nothing moves between "
+                  "the two by itself: convert one of them with copy=True first",
+                  i, gpu ? "device" : "host", gpu_0 ? "device" : "host");
+    }
+    return -1;
+}
+
+// A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.
+pixview_stream pv_producer_stream(const pv_imported *in, const pv_options *options)
+{
+    bool asked = in->image.stream == PIXVIEW_STREAM_NONE && in->from == &pv_framework_protocols &&
+                 in->image.owner && options->to->flags & PV_NO_STREAM;
+    pixview_stream stream =
+        asked ? pv_end_stream(options, in->image.device.id).handle : in->image.stream;
+    return stream == 1 ? PIXVIEW_STREAM_LEGACY : stream;
+}
+
+static int note_producer(pv_batch *g, const pv_imported *in, pixview_stream stream)
+{
+    g->takes_stream |= in->stream_from_caller || (in->from->flags & PV_OURS) != 0;
+    if (!pixviewi_on_device(in->image.device) || stream == PIXVIEW_STREAM_NONE)
+        return 0;
+    return add_producer(g, stream, in->from->record_stream != NULL);
+}
+
+static int keep_parts(pv_batch *g, pv_imported *in)
+{
+    if (!in->keep && !in->stream_object)
+        return 0;
+    int rc = keep_object(g, &in->keep);
+    return keep_object(g, &in->stream_object) || rc ? -1 : 0;
+}
+
+static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options *options)
+{
+    pv_imported in;
+    pv_imported_begin(&in, PyTuple_GET_ITEM(g->items, i));
+    if (pv_import(st, in.object, options, &in)) {
+        if (!g->is_batch)
+            pv_errors_prefix_item(st, "images", i);
+        pv_imported_clear(&in);
+        return -1;
+    }
+    pixview_image *image = &g->images[i];
+    *image = in.image; // its owner too
+    image->stream = pv_producer_stream(&in, options);
+    if (i == 0)
+        g->first = in;
+    return keep_parts(g, &in) || note_producer(g, &in, image->stream) ? -1 : 0;
+}
+
+static bool is_imported(const pixview_image *image) { return image->dtype.lanes != 0; }
+
+// ---- the list ---------------------------------------------------------------------------------
+
+static int make_room(pv_batch *g)
+{
+    enum { FEW = sizeof g->few / sizeof g->few[0] };
+    g->images = g->few;
+    if (g->count > FEW)
+        g->images = malloc((size_t)g->count * sizeof *g->images);
+    if (!g->images) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < g->count; i++) { // all that pv_batch_clear looks at
+        g->images[i].owner = NULL;
+        g->images[i].dtype.lanes = 0;
+    }
+    return 0;
+}
+
+int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
+{
+    g->items = g->kept = NULL;
+    g->images = NULL;
+    g->count = 0;
+    g->producers = g->some;
+    g->producer_count = 0;
+    g->takes_stream = false;
+    g->is_batch = !PyList_CheckExact(images) && !PyTuple_CheckExact(images) &&
+                  pv_framework_of(st, images) != &pv_framework_protocols;
+    g->items = g->is_batch ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
+    if (!g->items) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "images=%R is not a sequence of images",
+                          images);
+        return -1;
+    }
+    g->count = PyTuple_GET_SIZE(g->items);
+    if (g->count == 0) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "an empty list of images: there is no size, type and device to make a batch of");
+        return -1;
+    }
+    return make_room(g);
+}
+
+int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *options)
+{
+    for (Py_ssize_t i = 0; i < g->count; i++) {
+        PyObject *item = PyTuple_GET_ITEM(g->items, i);
+        if (pv_imports_without_python(st, item))
+            continue;
+        if (pv_framework_of(st, item) != &pv_framework_protocols &&
+            pv_imports_without_python(st, item))
+            continue; // of a framework that we had not seen before
+        if (import_item(st, g, i, options))
+            return -1;
+    }
+    return 0;
+}
+
+int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options, bool sizes_differ)
+{
+    const pixview_image *like = NULL;
+    const pv_framework *from = NULL; // of `like`
+    int key = -1;
+    for (Py_ssize_t i = 0; i < g->count; i++) {
+        pixview_image *image = &g->images[i];
+        PyObject *item = PyTuple_GET_ITEM(g->items, i);
+        bool done = is_imported(image);
+        if (!done && key >= 0 && from->import_alike(st, item, key, like, image))
+            continue;
+        if (!done && import_item(st, g, i, options))
+            return -1;
+        if (g->is_batch ? check_batch(st, g) : check_alike(st, g, image, i, sizes_differ))
+            return -1;
+        if (!done && key < 0) {
+            from = pv_framework_of(st, item);
+            key = from->batch_key ? from->batch_key(st, item, image) : -1;
+            like = image;
+        }
+    }
+    g->first.image = g->images[0];
+    return 0;
+}
+
+void pv_batch_clear(pv_batch *g)
+{
+    for (Py_ssize_t i = 0; i < g->count && g->images; i++)
+        if (g->images[i].owner != NULL)
+            pixview_owner_unref(g->images[i].owner);
+    if (g->images != g->few)
+        free(g->images);
+    if (g->producers != g->some)
+        free(g->producers);
+    Py_XDECREF(g->kept);
+    Py_XDECREF(g->items);
+}
+
+// ---- order ------------------------------------------------------------------------------------
+
+int pv_batch_relate_streams(pv_state *st, pv_batch *g, pixview_device device, pixview_stream work,
+                            bool given)
+{
+    for (int i = 0; i < g->producer_count; i++)
+        if (pv_stream_relate(st, device, g->producers[i].handle, work, given,
+                             &g->producers[i].relation))
+            return -1;
+    return 0;
+}
+
+int pv_batch_wait_for_producers(pv_state *st, const pv_batch *g, pixview_device device,
+                                pixview_stream work)
+{
+    for (int i = 0; i < g->producer_count; i++)
+        if (pv_stream_wait(st, device, g->producers[i].handle, work, &g->producers[i].relation))
+            return -1;
+    return 0;
+}
+
+// torch hands a block back to the stream it was allocated on, which nobody can ask for.
+static int record_streams(pv_state *st, const pv_batch *g, int device, pixview_stream stream,
+                          pixview_stream work)
+{
+    for (Py_ssize_t i = 0; i < g->count; i++) {
+        PyObject *item = PyTuple_GET_ITEM(g->items, i);
+        const pv_framework *from = pv_framework_of(st, item);
+        if (g->images[i].stream == stream && from->record_stream &&
+            from->record_stream(st, item, device, work))
+            return -1;
+    }
+    return 0;
+}
+
+int pv_batch_producers_wait(pv_state *st, const pv_batch *g, pixview_device device,
+                            pixview_stream work)
+{
+    for (int i = 0; i < g->producer_count; i++) {
+        const pv_producer *producer = &g->producers[i];
+        if (producer->relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
+            continue;
+        if (pv_stream_wait(st, device, work, producer->handle, &producer->relation) ||
+            (producer->records && record_streams(st, g, device.id, producer->handle, work)))
+            return -1;
+    }
+    return 0;
+}

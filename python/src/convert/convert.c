@@ -1,0 +1,115 @@
+#include "convert/convert.h"
+
+#include <string.h>
+
+#include "convert/allocate.h"
+#include "convert/copy.h"
+#include "convert/import.h"
+#include "convert/plan.h"
+#include "convert/stream_order.h"
+#include "cuda/stream.h"
+#include "frameworks/streams.h"
+#include "frameworks/table.h"
+
+// An Image that is made without stream= stays in the order of its source.
+static inline bool keeps_source_stream(const pv_imported *in, const pv_options *options)
+{
+    return options->to->flags & PV_OURS && !options->has_stream && !in->stream_borrowed;
+}
+
+int pv_prepare_view(pv_state *st, pv_imported *in, const pv_options *options)
+{
+    bool host = pixview_image_on_host(&in->image);
+    pixview_stream home = in->stream_borrowed ? PIXVIEW_STREAM_LEGACY : in->image.stream;
+    if (!host && !keeps_source_stream(in, options) && pv_order_view(st, in, options))
+        return -1;
+    if (pv_imported_hold(st, in))
+        return -1;
+    bool known =
+        home != PIXVIEW_STREAM_LEGACY && !host && in->image.owner && !(in->from->flags & PV_OURS);
+    return known ? pv_owner_set_alloc_stream(in->image.owner, home, in->stream_object) : 0;
+}
+
+PyObject *pv_view_stream(const pv_imported *in, const pv_options *options)
+{
+    if (!(options->to->flags & PV_OURS))
+        return NULL;
+    return keeps_source_stream(in, options) ? in->stream_object
+                                            : pv_end_stream(options, in->image.device.id).object;
+}
+
+static PyObject *make_view(pv_state *st, pv_imported *in, const pv_options *options,
+                           const pv_plan *plan)
+{
+    if (pv_prepare_view(st, in, options))
+        return NULL;
+    return options->to->export_take(st, &in->image, plan, pv_view_stream(in, options));
+}
+
+static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *options,
+                           const pv_plan *plan)
+{
+    pv_allocation made = {.object = NULL};
+    pixviewi_stream_relation relation;
+    PyObject *out = NULL;
+    if (pv_allocate(st, options, in, plan, &made) == 0 &&
+        pv_hold_pinned_source(st, in, &made.image) == 0 &&
+        pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
+                           &relation) == 0 &&
+        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
+                              made.consumer_object) == 0) {
+        out = pv_allocation_export(st, options, plan, &made);
+    }
+    pv_allocation_clear(&made);
+    return out;
+}
+
+static int import_and_plan(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in,
+                           pv_plan *plan)
+{
+    pv_imported_begin(in, x);
+    return pv_framework_need(st, options->to) || pv_import(st, x, options, in) ||
+                   pv_make_plan(st, in, options, plan)
+               ? -1
+               : 0;
+}
+
+PyObject *pv_convert(pv_state *st, PyObject *x, const pv_options *options)
+{
+    pv_imported in;
+    pv_plan plan;
+    PyObject *out = NULL;
+    if (import_and_plan(st, x, options, &in, &plan) == 0) {
+        if (plan.kind == PV_VIEW)
+            out = make_view(st, &in, options, &plan);
+        else if (plan.kind == PV_COPY)
+            out = make_copy(st, &in, options, &plan);
+        else
+            out = Py_NewRef(x);
+    }
+    pv_imported_clear(&in);
+    return out;
+}
+
+PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_options *options)
+{
+    pv_imported in;
+    pv_plan plan;
+    PyObject *out = NULL;
+    if (import_and_plan(st, x, options, &in, &plan) == 0) {
+        out = PyStructSequence_New(st->plan_type);
+        const char *why = plan.reason.message;
+        PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
+        PyObject *reason = PyUnicode_DecodeUTF8(why, (Py_ssize_t)strlen(why), "replace");
+        if (out && kind && reason) {
+            PyStructSequence_SetItem(out, 0, kind); // steals
+            PyStructSequence_SetItem(out, 1, reason);
+        } else {
+            Py_CLEAR(out);
+            Py_XDECREF(kind);
+            Py_XDECREF(reason);
+        }
+    }
+    pv_imported_clear(&in);
+    return out;
+}

@@ -1,0 +1,59 @@
+#include "convert/copy.h"
+
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "cuda/stream.h"
+#include "frameworks/imported.h"
+
+// Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
+// for it (the source may be written next), and so does the consumer.
+int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
+{
+    bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
+    pixview_device device = to_host ? from->device : to->device;
+    pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
+    pixviewi_stream_relation before, after;
+    if (params.stream == PIXVIEW_STREAM_NONE)
+        params.stream = PIXVIEW_STREAM_LEGACY;
+    pixview_stream work = params.stream, producer = from_host ? work : from->stream;
+    if (to_host)
+        consumer = work;
+    if (pv_stream_relate(st, device, producer, work, given, &before) ||
+        pv_stream_relate(st, device, work, consumer, given, &after) ||
+        pv_stream_wait(st, device, producer, work, &before)) {
+        return -1;
+    }
+    if (relation)
+        *relation = after;
+    pixview_error err;
+    pixview_status status;
+    PyThreadState *gil = pv_gil_release(to, from_host && to_host);
+    status = pixview_copy(from, to, &params, &err);
+    pv_gil_acquire(gil);
+    if (status) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    return pv_stream_wait(st, device, work, producer, &before) ||
+                   pv_stream_wait(st, device, work, consumer, &after)
+               ? -1
+               : 0;
+}
+
+// An upload from pinned memory is under way when the call returns, and holds its source.
+int pv_hold_pinned_source(pv_state *st, pv_imported *in, const pixview_image *to)
+{
+    bool upload = pixview_image_on_host(&in->image) && !pixview_image_on_host(to);
+    return upload ? pv_imported_hold(st, in) : 0;
+}
+
+int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
+{
+    if (dst->producer_copied) {
+        pv_raisef(st, PIXVIEW_E_READONLY,
+                  "%s's __dlpack__ gave a copy: what is written there is lost", name);
+        return -1;
+    }
+    return dst->from->check_writable ? dst->from->check_writable(st, name, dst) : 0;
+}

@@ -1,0 +1,13 @@
+// Import: the adapter of the object's framework reads it.
+
+#include "convert/import.h"
+
+#include "base/pyref.h"
+#include "frameworks/table.h"
+
+int pv_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
+{
+    pv_pyref_drain();
+    in->from = pv_framework_of(st, x);
+    return in->from->import(st, x, options, in);
+}

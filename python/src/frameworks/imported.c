@@ -1,0 +1,93 @@
+#include "frameworks/imported.h"
+
+#include "base/errors.h"
+#include "base/pyref.h"
+#include "descriptor/image_init.h"
+
+static pixview_layout default_layout(const pv_framework *from, int ndim)
+{
+    static const pixview_layout planar[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_CHW,
+                                            PIXVIEW_LAYOUT_NCHW};
+    static const pixview_layout interleaved[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
+                                                 PIXVIEW_LAYOUT_NHWC};
+    return (from->flags & PV_PLANAR ? planar : interleaved)[ndim - 2];
+}
+
+static const char *src_name(const pv_options *options)
+{
+    return options->src_name ? options->src_name : "src_layout";
+}
+
+// The usual mistake: an H,W,C array passed where C,H,W is assumed, or the reverse. Only without an
+// explicit src_layout, which is always obeyed.
+static int guard_channels(pv_state *st, const pv_options *options, pixview_layout assumed,
+                          const int64_t *shape)
+{
+    int c = assumed == PIXVIEW_LAYOUT_CHW ? 0 : 2, other = 2 - c;
+    if (shape[c] <= 4 || shape[other] > 4)
+        return 0;
+    const char *wanted = assumed == PIXVIEW_LAYOUT_CHW ? "HWC" : "CHW";
+    pv_raisef(st, PIXVIEW_E_LAYOUT,
+              "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
+              "%s='%s', or %s='%s' if it really is meant",
+              (long long)shape[0], (long long)shape[1], (long long)shape[2],
+              pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
+              src_name(options), wanted, src_name(options), pixview_layout_name(assumed));
+    return -1;
+}
+
+static int resolve_layout(pv_state *st, const pv_framework *from, const pv_options *options,
+                          int ndim, const int64_t *shape, pixview_layout *out)
+{
+    if (options->src_layout != PIXVIEW_LAYOUT_NONE) {
+        *out = options->src_layout;
+        if (pixview_layout_rank(*out) == ndim)
+            return 0;
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "%s='%s' names %d axes, but the object has %d",
+                  src_name(options), pixview_layout_name(*out), pixview_layout_rank(*out), ndim);
+        return -1;
+    }
+    if (ndim < 2 || ndim > 4) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the source has %d axes; an image has 2 to 4: index or reshape it first", ndim);
+        return -1;
+    }
+    *out = default_layout(from, ndim);
+    return ndim == 3 ? guard_channels(st, options, *out, shape) : 0;
+}
+
+int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, void *data, int ndim,
+                     const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
+                     pixview_device device)
+{
+    if (resolve_layout(st, in->from, options, ndim, shape, &in->layout))
+        return -1;
+    pixview_error err;
+    if ((strides && pixviewi_init_common(&in->image, data, shape, strides, dtype,
+                                         pixview_dtype_size(dtype), device, in->layout)) ||
+        !pixview_image_init(&in->image, data, ndim, shape, strides, dtype, device, in->layout,
+                            &err)) {
+        return 0;
+    }
+    pv_raise(st, &err);
+    return -1;
+}
+
+int pv_imported_hold(pv_state *st, pv_imported *in)
+{
+    if (in->image.owner || pixview_image_is_empty(&in->image))
+        return 0;
+    in->image.owner =
+        in->from->hold ? in->from->hold(st, in) : pv_pyref_owner(in->keep ? in->keep : in->object);
+    return in->image.owner ? 0 : -1;
+}
+
+void pv_imported_clear(pv_imported *in)
+{
+    pixview_owner_unref(in->image.owner);
+    in->image.owner = NULL;
+    if (in->keep != NULL)
+        Py_CLEAR(in->keep);
+    if (in->stream_object != NULL)
+        Py_CLEAR(in->stream_object);
+}

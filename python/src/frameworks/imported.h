@@ -1,0 +1,27 @@
+// The life of a pv_imported: filled by an adapter, held for a view, cleared.
+#ifndef PV_FRAMEWORKS_IMPORTED_H
+#define PV_FRAMEWORKS_IMPORTED_H
+
+#include "frameworks/framework.h"
+
+// Sets what an adapter may leave alone: clearing all of it costs as much as reading a GpuMat.
+static inline void pv_imported_begin(pv_imported *in, PyObject *object)
+{
+    in->image.owner = NULL;
+    in->object = object;
+    in->stream_object = in->keep = NULL;
+    in->copy_reason = NULL;
+    in->producer_copied = in->stream_from_caller = in->stream_borrowed = false;
+}
+
+// Fills image and layout from axes in the object's own order; strides in bytes, NULL: packed. Guards
+// against an H,W,C array passed as C,H,W. 0, or -1 with the error.
+int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, void *data, int ndim,
+                     const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
+                     pixview_device device);
+
+// Makes image.owner, unless there is one or nothing to hold. 0, or -1 with the error.
+int pv_imported_hold(pv_state *st, pv_imported *in);
+void pv_imported_clear(pv_imported *in);
+
+#endif

@@ -1,0 +1,18 @@
+#include "base/errors.h"
+#include "frameworks/array.h"
+#include "frameworks/numpy/numpy.h"
+
+int pv_numpy_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
+                      const pv_plan *plan, pv_allocation *out)
+{
+    (void)options;
+    int ndim;
+    int64_t shape[4], strides[4];
+    pixview_error err;
+    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &err)) {
+        pv_raise(st, &err);
+        return -1;
+    }
+    out->object = pv_array_empty(st, pv_numpy_of(st)->module, ndim, shape, like->image.dtype);
+    return out->object ? pv_array_describe(st, pv_numpy_import, like, plan, ndim, out) : -1;
+}

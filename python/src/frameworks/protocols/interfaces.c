@@ -1,0 +1,221 @@
+// __cuda_array_interface__ (versions 2 and 3) and __array_interface__ (version 3): dictionaries.
+//
+// Neither has an owner field: the object that showed the dictionary is held. The CUDA one has no
+// device either: the driver is asked for the pointer's.
+
+#include <string.h>
+
+#include "base/args.h"
+#include "base/dtypes.h"
+#include "base/errors.h"
+#include "cuda/device.h"
+#include "frameworks/imported.h"
+#include "frameworks/protocols/protocols.h"
+#include "frameworks/table.h"
+
+typedef struct {
+    PyObject *shape, *typestr, *data, *strides, *stream, *mask, *offset; // borrowed; None: absent
+} entries;
+
+static PyObject *entry(PyObject *dict, PyObject *key)
+{
+    PyObject *value = PyDict_GetItemWithError(dict, key); // borrowed
+    return value == Py_None ? NULL : value;
+}
+
+static int read_entries(pv_state *st, PyObject *interface, const char *what, entries *out)
+{
+    if (!PyDict_Check(interface)) {
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED, "%s is a %s object instead of a dictionary", what,
+                  Py_TYPE(interface)->tp_name);
+        return -1;
+    }
+    *out = (entries){entry(interface, st->s_shape),  entry(interface, st->s_typestr),
+                     entry(interface, st->s_data),   entry(interface, st->s_strides),
+                     entry(interface, st->s_stream), entry(interface, st->s_mask),
+                     entry(interface, st->s_offset)};
+    if (PyErr_Occurred()) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s has keys that cannot be looked up", what);
+        return -1;
+    }
+    if (out->mask) {
+        pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+                  "%s has a mask, which no image can carry: fill it first", what);
+        return -1;
+    }
+    if (out->shape && out->typestr && out->data)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED, "%s has no '%s'", what,
+              !out->shape     ? "shape"
+              : !out->typestr ? "typestr"
+                              : "data");
+    return -1;
+}
+
+static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_dtype *out)
+{
+    Py_ssize_t length = 0;
+    const char *text = PyUnicode_Check(typestr) ? PyUnicode_AsUTF8AndSize(typestr, &length) : NULL;
+    pixview_error err;
+    if (!text || strlen(text) != (size_t)length) {
+        pv_raise_from(st, PIXVIEW_E_DTYPE, "typestr is %R instead of a string", typestr);
+        return -1;
+    }
+    if (pixview_typestr_parse(text, out, &err) == PIXVIEW_OK)
+        return 0;
+    // ml_dtypes' bfloat16 has the typestr of two raw bytes; only its dtype tells.
+    PyObject *dtype = PyObject_GetAttr(x, st->s_dtype);
+    bool bfloat = dtype && pv_parse_dtype(st, dtype, out) == 0 && out->code == PIXVIEW_DTYPE_BFLOAT;
+    Py_XDECREF(dtype);
+    PyErr_Clear();
+    if (bfloat)
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+// data is (pointer, read-only); in __array_interface__ it may be a buffer instead, whose memory a
+// memoryview then keeps.
+static int interface_buffer(pv_state *st, const entries *e, pv_imported *in, void **pointer,
+                            bool *readonly)
+{
+    in->keep = PyMemoryView_FromObject(e->data);
+    if (!in->keep) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R, whose buffer cannot be read",
+                      e->data);
+        return -1;
+    }
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
+    long long offset = e->offset ? PyLong_AsLongLong(e->offset) : 0;
+    if (PyErr_Occurred()) {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "offset=%R is not an integer of 64 bits", e->offset);
+        return -1;
+    }
+    if (offset < 0 || offset > buffer->len || !PyBuffer_IsContiguous(buffer, 'C')) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "offset %lld into a buffer of %zd bytes%s", offset,
+                  buffer->len,
+                  PyBuffer_IsContiguous(buffer, 'C') ? "" : ", which is not contiguous");
+        return -1;
+    }
+    *pointer = (char *)buffer->buf + offset;
+    *readonly = buffer->readonly;
+    return 0;
+}
+
+// The elements of an interface over a buffer have to lie in it.
+static int check_inside(pv_state *st, const pv_imported *in)
+{
+    const pixview_image *image = &in->image;
+    if (!in->keep || pixview_image_is_empty(image))
+        return 0;
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
+    intptr_t low = (char *)image->data - (char *)buffer->buf,
+             high = low + pixview_dtype_size(image->dtype);
+    for (int i = 0; i < 4; i++) { // no overflow: the image was checked to fit the address space
+        int64_t reach = (image->shape[i] - 1) * image->strides[i];
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    if (low >= 0 && high <= buffer->len)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "shape and strides reach bytes %zd to %zd of a buffer of %zd",
+              (Py_ssize_t)low, (Py_ssize_t)high, buffer->len);
+    return -1;
+}
+
+static int interface_data(pv_state *st, const entries *e, bool cuda, pv_imported *in,
+                          void **pointer, bool *readonly)
+{
+    PyObject *data = e->data;
+    if (PyTuple_Check(data) && PyTuple_GET_SIZE(data) == 2) {
+        PyObject *address = PyTuple_GET_ITEM(data, 0);
+        *pointer = PyLong_Check(address) ? PyLong_AsVoidPtr(address) : NULL;
+        int flag = PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
+        *readonly = flag > 0;
+        if (PyLong_Check(address) && flag >= 0 && !PyErr_Occurred())
+            return 0;
+    } else if (!cuda && PyObject_CheckBuffer(data)) {
+        return interface_buffer(st, e, in, pointer, readonly);
+    }
+    pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "data is %R instead of (address, read-only flag)",
+                  data);
+    return -1;
+}
+
+// 0 is not allowed (ambiguous, CUDA array interface 3); absent: nothing to wait for.
+static int interface_stream(pv_state *st, PyObject *stream, pixview_stream *out)
+{
+    *out = PIXVIEW_STREAM_NONE;
+    if (!stream)
+        return 0;
+    unsigned long long handle = PyLong_Check(stream) ? PyLong_AsUnsignedLongLong(stream) : 0;
+    if (handle && (pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
+        *out = (pixview_stream)handle;
+        return 0;
+    }
+    pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                  "stream is %R; the CUDA array interface allows None, 1, 2 or a handle", stream);
+    return -1;
+}
+
+static int interface_device(pv_state *st, bool cuda, void *data, const int64_t *shape, int ndim,
+                            pixview_device *out)
+{
+    *out = (pixview_device){cuda ? PIXVIEW_DEVICE_CUDA : PIXVIEW_DEVICE_CPU, 0};
+    bool empty = !data;
+    for (int i = 0; i < ndim; i++)
+        empty |= shape[i] == 0;
+    pixview_error err;
+    if (!cuda || empty || pixviewi_cuda_pointer_device(data, &out->id, &err) == PIXVIEW_OK)
+        return 0;
+    pv_raise(st, &err);
+    return -1;
+}
+
+static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                       const pv_options *options, pv_imported *in)
+{
+    const char *what = cuda ? "__cuda_array_interface__" : "__array_interface__";
+    entries e;
+    pixview_dtype dtype;
+    pixview_device device;
+    pixview_stream stream;
+    void *data = NULL;
+    bool readonly = false;
+    int ndim, same = -1;
+    int64_t shape[4], strides[4];
+    if (read_entries(st, interface, what, &e) || parse_typestr(st, x, e.typestr, &dtype) ||
+        pv_parse_dims(st, "shape", e.shape, 4, &ndim, shape) ||
+        (e.strides && pv_parse_dims(st, "strides", e.strides, 4, &same, strides)) ||
+        interface_data(st, &e, cuda, in, &data, &readonly) ||
+        interface_stream(st, cuda ? e.stream : NULL, &stream) ||
+        interface_device(st, cuda, data, shape, ndim, &device)) {
+        return -1;
+    }
+    if (e.strides && same != ndim) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "%s has %d extents but %d strides", what, ndim, same);
+        return -1;
+    }
+    if (pv_imported_init(st, in, options, data, ndim, shape, e.strides ? strides : NULL, dtype,
+                         device)) {
+        return -1;
+    }
+    in->image.stream = stream;
+    if (readonly)
+        in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
+    return check_inside(st, in);
+}
+
+// Of a copy: its entries must not go away when reading one of them runs code of the object's.
+int pv_import_interface(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
+                        const pv_options *options, pv_imported *in)
+{
+    PyObject *copy = PyDict_Check(interface) ? PyDict_Copy(interface) : Py_NewRef(interface);
+    if (!copy) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the interface of a %s object cannot be read",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
+    int rc = import_dict(st, x, copy, cuda, options, in);
+    Py_DECREF(copy);
+    return rc;
+}

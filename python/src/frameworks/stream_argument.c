@@ -1,0 +1,76 @@
+#include "frameworks/stream_argument.h"
+
+#include "base/args.h"
+#include "base/errors.h"
+#include "frameworks/streams.h"
+#include "frameworks/table.h"
+
+// The protocol of CuPy, cuda.core and newer torch: __cuda_stream__() -> (version, handle).
+static int handle_from_protocol(PyObject *method, pixview_stream *out)
+{
+    PyObject *pair = PyObject_CallNoArgs(method);
+    int rc = -1;
+    if (pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
+        rc = pv_stream_from_int(PyTuple_GET_ITEM(pair, 1), out);
+    } else if (pair) {
+        pv_raise_python(PyExc_TypeError, "__cuda_stream__() gave %R instead of (version, handle)",
+                        pair);
+    }
+    Py_XDECREF(pair);
+    return rc;
+}
+
+// Of a framework's own stream type. 1: it is none of theirs.
+static int handle_from_framework(pv_state *st, PyObject *value, pixview_stream *out)
+{
+    int rc = 1;
+    pv_frameworks_find(st);
+    for (int i = 0; i < PV_FRAMEWORK_COUNT && rc == 1; i++)
+        if (pv_frameworks[i]->stream_handle)
+            rc = pv_frameworks[i]->stream_handle(st, value, out);
+    return rc;
+}
+
+static int stream_handle(pv_state *st, PyObject *value, pixview_stream *out)
+{
+    if (PyLong_CheckExact(value))
+        return pv_stream_from_int(value, out);
+    PyObject *method;
+    if (pv_find_attribute(value, st->s___cuda_stream__, &method))
+        return -1;
+    int rc = method ? handle_from_protocol(method, out) : handle_from_framework(st, value, out);
+    Py_XDECREF(method);
+    if (rc != 1)
+        return rc;
+    if (PyIndex_Check(value) && !PyBool_Check(value))
+        return pv_stream_from_int(value, out);
+    pv_raise_python(
+        PyExc_TypeError,
+        "stream=%R is not None, an integer handle, a cv2.cuda.Stream, a torch or CuPy stream, or "
+        "an object with __cuda_stream__",
+        value);
+    return -1;
+}
+
+int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
+{
+    if (stream_handle(st, value, out) == 0)
+        return 0;
+    if (!PyErr_ExceptionMatches(st->Error) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError)) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "stream=%R cannot tell its handle", value);
+    }
+    return -1;
+}
+
+int pv_parse_stream_option(pv_state *st, PyObject *value, pv_options *options)
+{
+    options->has_stream = pv_given(value);
+    options->stream = PIXVIEW_STREAM_LEGACY;
+    options->stream_object = NULL;
+    if (!options->has_stream)
+        return 0;
+    if (!PyLong_Check(value)) // an int is the caller's to keep
+        options->stream_object = value;
+    return pv_parse_stream(st, value, &options->stream);
+}

@@ -1,0 +1,73 @@
+// The owner behind a tensor that pixview made.
+//
+// torch's storage (StorageImpl, whose address is UntypedStorage._cdata) keeps our DLPack struct in the
+// context of its deleter: directly, or one pointer further (a std::function that captured it). Both
+// are looked through word by word, without a layout taken for granted: a struct is ours if it names
+// our deleter, points to itself and shows the storage's memory.
+
+#include "base/probe_memory.h"
+#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "frameworks/torch/torch.h"
+
+enum { STORAGE_WORDS = 12, CONTEXT_WORDS = 8 };
+
+static pixview_owner *owner_at(uintptr_t word, const void *data)
+{
+    union {
+        DlManaged managed;
+        DlManagedLegacy legacy;
+    } copy;
+    void *at = (void *)word;
+    pixview_owner *owner = NULL;
+    if (word % sizeof(void *) || word < 4096 || !pv_probe_memory(at, &copy, sizeof copy))
+        return NULL;
+    if (pixviewi_dlpack_is_ours(&copy.managed, at) && copy.managed.tensor.data == data)
+        owner = ((pixviewi_dlpack *)at)->owner;
+    else if (pixviewi_dlpack_legacy_is_ours(&copy.legacy, at) && copy.legacy.tensor.data == data)
+        owner = pixviewi_dlpack_legacy_owner(at);
+    return owner;
+}
+
+static pixview_owner *search_storage(const void *storage, const void *data)
+{
+    uintptr_t words[STORAGE_WORDS], inner[CONTEXT_WORDS];
+    if (!pv_probe_memory(storage, words, sizeof words))
+        return NULL;
+    for (int i = 0; i < STORAGE_WORDS; i++) {
+        if (words[i] == (uintptr_t)data)
+            continue; // pixels
+        pixview_owner *owner = owner_at(words[i], data);
+        if (owner)
+            return owner;
+        if (words[i] % sizeof(void *) || words[i] < 4096 ||
+            !pv_probe_memory((void *)words[i], inner, sizeof inner))
+            continue;
+        for (int k = 0; k < CONTEXT_WORDS; k++)
+            if ((owner = owner_at(inner[k], data)))
+                return owner;
+    }
+    return NULL;
+}
+
+static int address_from(PyObject *value, void **out)
+{
+    *out = value ? PyLong_AsVoidPtr(value) : NULL;
+    Py_XDECREF(value);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+int pv_torch_owner_of(pv_state *st, PyObject *x, pixview_owner **out)
+{
+    (void)st;
+    void *address = NULL, *data = NULL;
+    PyObject *storage = PyObject_CallMethod(x, "untyped_storage", NULL);
+    int rc = storage && !address_from(PyObject_GetAttrString(storage, "_cdata"), &address) &&
+                     !address_from(PyObject_CallMethod(storage, "data_ptr", NULL), &data)
+                 ? 0
+                 : -1;
+    if (rc == 0 && data)
+        *out = search_storage(address, data);
+    Py_XDECREF(storage);
+    return rc;
+}

@@ -1,0 +1,12 @@
+// From pixview_convert_params to the numbers that the loops and kernels use.
+#ifndef PIXVIEWI_AFFINE_H
+#define PIXVIEWI_AFFINE_H
+
+#include "copy/operation.h"
+
+// What params say about values, checked, of an operation whose ends are set. Fills the rest of *op;
+// `batch` is the image of its size.
+pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *batch,
+                                  const pixview_convert_params *params, pixview_error *err);
+
+#endif

@@ -1,0 +1,79 @@
+// A copy operation: pixels from some images to others, with any change of layout, element type and
+// value on the way. Every copy is one. run.c gives it to the kernels of a GPU or to the loops of
+// host/; reference.c is the specification of both.
+#ifndef PIXVIEWI_OPERATION_H
+#define PIXVIEWI_OPERATION_H
+
+#include "descriptor/image.h"
+#include "descriptor/status.h"
+
+enum { PIXVIEWI_MAX_CHANNELS = 32 }; // with values of their own
+
+// One end of an operation: a regular batch, or a list of separate images.
+typedef struct pixviewi_operand {
+    pixview_dtype dtype;
+    char *data;                  // of element (0,0,0,0); regular batch only
+    int64_t strides[4];          // BYTES, N,H,W,C; regular batch only
+    const pixview_image *images; // shape[0] images of N = 1; NULL: a regular batch
+    int64_t pad_rows, pad_cols;  // that a regular source has fewer than the destination
+} pixviewi_operand;
+
+// out = float(in) * scale[c] + bias[c], one fused multiply-add in float32, then rounded to the destination's
+// type: to nearest even, uint8 saturated, NaN to 0 there. c counts channels of the destination.
+// scale = 1 and bias = -0.0 is exactly the identity.
+typedef struct pixviewi_affine {
+    bool is_identity; // bits move: the dtypes are equal, scale and bias mean nothing
+    bool swap_rb; // channel 0 of the destination is 2 of the source and the reverse; C is 3 or 4
+    int32_t channels; // entries of scale and bias: 1 (for every channel) or C
+    float scale[PIXVIEWI_MAX_CHANNELS];
+    float bias[PIXVIEWI_MAX_CHANNELS];
+    float pad;            // where a source ends before the destination: this stands for `in`,
+    uint8_t pad_bits[16]; // or these bits, when bits move
+} pixviewi_affine;
+
+typedef struct pixviewi_copy_op {
+    int64_t
+        shape[4]; // N,H,W,C of the destination. A source may have fewer rows and columns: it lies
+                  // at the top left, the rest is padded
+    pixviewi_operand src, dst; // at most one of them is a list
+    pixviewi_affine affine;
+    const struct pixviewi_copy_plan *plan; // of the same copy of bits, if it is made; NULL
+} pixviewi_copy_op;
+
+static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
+{
+    const int64_t *steps = image->strides;
+    return (pixviewi_operand){image->dtype, image->data, {steps[0], steps[1], steps[2], steps[3]},
+                              NULL,         0,           0};
+}
+
+// A source that may be smaller than `dst`.
+static inline pixviewi_operand pixviewi_operand_padded(const pixview_image *src,
+                                                       const pixview_image *dst)
+{
+    pixviewi_operand operand = pixviewi_operand_of(src);
+    operand.pad_rows = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
+    operand.pad_cols = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
+    return operand;
+}
+
+static inline bool pixviewi_is_padded(const pixviewi_copy_op *op)
+{
+    return op->src.pad_rows || op->src.pad_cols;
+}
+
+// Of bits, between two images of one type and size.
+static inline pixviewi_copy_op pixviewi_bits_op(const pixview_image *src, const pixview_image *dst)
+{
+    pixviewi_copy_op op; // most of its numbers mean nothing then
+    op.src = pixviewi_operand_of(src);
+    op.dst = pixviewi_operand_of(dst);
+    for (int axis = 0; axis < 4; axis++)
+        op.shape[axis] = dst->shape[axis];
+    op.affine.is_identity = true;
+    op.affine.swap_rb = false;
+    op.plan = NULL;
+    return op;
+}
+
+#endif

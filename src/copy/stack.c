@@ -1,0 +1,245 @@
+// pixview_stack and pixview_unstack: every check that the header promises, then one operation.
+//
+// A batch of 10 000 images should cost little more on the host than the reading of its list, so the
+// loop over it does only what each image needs: extents, type and device, and whether its addresses
+// come near the batch at all.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy/affine.h"
+#include "copy/batch.h"
+#include "copy/checks.h"
+#include "copy/run.h"
+#include "descriptor/overlap.h"
+
+static const pixview_convert_params stack_defaults = {.struct_size =
+                                                          sizeof(pixview_convert_params)};
+
+// ---- lists ------------------------------------------------------------------------------------
+
+typedef struct list {
+    const char *name;
+    const pixview_image *images;
+    int64_t count;
+} list;
+
+__attribute__((cold)) static pixview_status fail_size(const list *of, int64_t i,
+                                                      const pixview_image *batch, bool pad,
+                                                      pixview_error *err)
+{
+    const int64_t *got = of->images[i].shape, *want = batch->shape;
+    return pixviewi_fail(
+        err, PIXVIEW_E_LAYOUT,
+        "%s[%lld] has N,H,W,C = %lld,%lld,%lld,%lld where the batch holds 1,%lld,%lld,%lld%s",
+        of->name, (long long)i, (long long)got[0], (long long)got[1], (long long)got[2],
+        (long long)got[3], (long long)want[1], (long long)want[2], (long long)want[3],
+        pad ? "; padding makes no image smaller" : "; params->pad places smaller images");
+}
+
+__attribute__((cold)) static pixview_status fail_type(const list *of, int64_t i, pixview_error *err)
+{
+    return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                         "%s[%lld] is %s and %s[0] %s; a batch takes images of one type", of->name,
+                         (long long)i, pixview_dtype_name(of->images[i].dtype), of->name,
+                         pixview_dtype_name(of->images[0].dtype));
+}
+
+__attribute__((cold)) static pixview_status fail_device(const list *of, int64_t i,
+                                                        const pixview_image *batch,
+                                                        pixview_error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.32s[%lld]", of->name, (long long)i);
+    return pixviewi_fail_places(name, of->images[i].device, "the batch", batch->device, err);
+}
+
+// Names the image of a list by its index.
+__attribute__((cold)) static pixview_status name_image(const char *name, int64_t index,
+                                                       pixview_status status, pixview_error *err)
+{
+    if (!err)
+        return status;
+    pixview_error inner = *err;
+    return pixviewi_fail(err, status, "%s[%lld]: %.200s", name, (long long)index, inner.message);
+}
+
+// What pixview_image_validate sees to, of each image.
+static pixview_status check_images(const list *of, pixview_error *err)
+{
+    for (int64_t i = 0; i < of->count; i++) {
+        pixview_status status = pixviewi_check_image(&of->images[i], err);
+        if (status != PIXVIEW_OK)
+            return name_image(of->name, i, status, err);
+    }
+    return PIXVIEW_OK;
+}
+
+static inline bool size_fits(const pixview_image *image, const pixview_image *batch, bool pad)
+{
+    const int64_t *got = image->shape, *want = batch->shape;
+    if (got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != want[PIXVIEW_AXIS_C])
+        return false;
+    if (got[PIXVIEW_AXIS_H] == want[PIXVIEW_AXIS_H] && got[PIXVIEW_AXIS_W] == want[PIXVIEW_AXIS_W])
+        return true;
+    return pad && got[PIXVIEW_AXIS_H] <= want[PIXVIEW_AXIS_H] &&
+           got[PIXVIEW_AXIS_W] <= want[PIXVIEW_AXIS_W];
+}
+
+static pixview_status check_list(const list *of, const pixview_image *batch, bool pad,
+                                 pixview_error *err)
+{
+    pixviewi_range whole = pixviewi_image_range(batch);
+    for (int64_t i = 0; i < of->count; i++) {
+        const pixview_image *image = &of->images[i];
+        if (!pixview_dtype_equal(image->dtype, of->images[0].dtype))
+            return fail_type(of, i, err);
+        if (!size_fits(image, batch, pad))
+            return fail_size(of, i, batch, pad, err);
+        if (!pixviewi_same_place(image->device, batch->device))
+            return fail_device(of, i, batch, err);
+        if (pixviewi_ranges_meet(pixviewi_image_range(image), whole) &&
+            pixview_image_overlaps(image, batch))
+            return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                                 "%s[%lld] and the batch share memory; use memory of its own",
+                                 of->name, (long long)i);
+    }
+    return PIXVIEW_OK;
+}
+
+static pixview_status check_batch(const pixview_image *batch, const char *name, int64_t count,
+                                  pixview_error *err)
+{
+    if (count < 1)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "count=%lld images; at least 1 is needed",
+                             (long long)count);
+    if (batch->shape[PIXVIEW_AXIS_N] != count)
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s has N = %lld, but there are %lld images",
+                             name, (long long)batch->shape[PIXVIEW_AXIS_N], (long long)count);
+    return PIXVIEW_OK;
+}
+
+// ---- destinations that are many ---------------------------------------------------------------
+
+typedef struct placed {
+    pixviewi_range range;
+    int64_t index;
+} placed;
+
+static int by_address(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    return x->range.low < y->range.low ? -1 : x->range.low > y->range.low;
+}
+
+// Sorted by address, only neighbours whose ranges meet have to be looked at.
+static pixview_status check_list_self_overlap(const pixview_image *dsts, int64_t count,
+                                              pixview_error *err)
+{
+    pixview_status status = PIXVIEW_OK;
+    placed *order = malloc((size_t)count * sizeof *order);
+    if (!order)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to compare %lld images",
+                             (long long)count);
+    for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++) {
+        order[i] = (placed){pixviewi_image_range(&dsts[i]), i};
+        status = pixviewi_check_destination(&dsts[i], err);
+        if (status != PIXVIEW_OK)
+            status = name_image("dsts", i, status, err);
+    }
+    qsort(order, status == PIXVIEW_OK ? (size_t)count : 0, sizeof *order, by_address);
+    for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++)
+        for (int64_t k = i + 1; k < count && order[k].range.low < order[i].range.beyond; k++)
+            if (pixview_image_overlaps(&dsts[order[i].index], &dsts[order[k].index])) {
+                status =
+                    pixviewi_fail(err, PIXVIEW_E_LAYOUT, "dsts[%lld] and dsts[%lld] share memory",
+                                  (long long)order[i].index, (long long)order[k].index);
+                break;
+            }
+    free(order);
+    return status;
+}
+
+// ---- entry ------------------------------------------------------------------------------------
+
+// A list of one is a batch, whose launch takes an eighth of the parameters.
+static pixviewi_operand list_end(const pixview_image *images, int64_t count)
+{
+    if (count == 1)
+        return pixviewi_operand_of(images);
+    return (pixviewi_operand){.dtype = images[0].dtype, .images = images};
+}
+
+static pixview_status run_unless_empty(const pixviewi_copy_op *op, const pixview_image *batch,
+                                       const pixview_convert_params *params, pixview_error *err)
+{
+    if (pixview_image_is_empty(batch))
+        return PIXVIEW_OK;
+    return pixviewi_run(op, batch->device, params->stream, err);
+}
+
+pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+                                 const pixview_convert_params *params, const char *name,
+                                 pixviewi_copy_op *op, pixview_error *err)
+{
+    list sources = {name, srcs, count};
+    pixview_status status = pixviewi_check_convert_params(params, err);
+    if (status == PIXVIEW_OK)
+        status = check_batch(dst, "dst", count, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_check_destination(dst, err);
+    if (status == PIXVIEW_OK)
+        status = check_list(&sources, dst, params->pad, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    op->src = count == 1 ? pixviewi_operand_padded(srcs, dst) : list_end(srcs, count);
+    op->dst = pixviewi_operand_of(dst);
+    return pixviewi_op_finish(op, dst, params, err);
+}
+
+pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+                             const pixview_convert_params *params, pixview_error *err)
+{
+    pixviewi_copy_op op;
+    list sources = {"srcs", srcs, count};
+    if (!srcs || !dst)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
+    if (!params)
+        params = &stack_defaults;
+    pixview_status status = pixviewi_check_image(dst, err);
+    if (status == PIXVIEW_OK)
+        status = check_images(&sources, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_stack_op(srcs, count, dst, params, sources.name, &op, err);
+    return status == PIXVIEW_OK ? run_unless_empty(&op, dst, params, err) : status;
+}
+
+pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,
+                               const pixview_convert_params *params, pixview_error *err)
+{
+    pixviewi_copy_op op;
+    list results = {"dsts", dsts, count};
+    if (!src || !dsts)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dsts is NULL");
+    if (!params)
+        params = &stack_defaults;
+    pixview_status status = pixviewi_check_convert_params(params, err);
+    if (status == PIXVIEW_OK && params->pad)
+        status = pixviewi_fail(err, PIXVIEW_E_INVALID, "params->pad: a split has nothing to pad");
+    if (status == PIXVIEW_OK)
+        status = pixviewi_check_image(src, err);
+    if (status == PIXVIEW_OK)
+        status = check_images(&results, err);
+    if (status == PIXVIEW_OK)
+        status = check_batch(src, "src", count, err);
+    if (status == PIXVIEW_OK)
+        status = check_list(&results, src, false, err);
+    if (status == PIXVIEW_OK)
+        status = check_list_self_overlap(dsts, count, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    op.src = pixviewi_operand_of(src);
+    op.dst = list_end(dsts, count);
+    status = pixviewi_op_finish(&op, src, params, err);
+    return status == PIXVIEW_OK ? run_unless_empty(&op, src, params, err) : status;
+}
