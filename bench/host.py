@@ -1,7 +1,7 @@
 """Layout changes and conversions in host memory, beside memcpy, NumPy, torch and cv2 in one process.
 
     python bench/host.py                   on 1 thread, and on 2 or --threads
-    python bench/host.py --save            also write bench/results/host-<date>.md and .png
+    python bench/host.py --save            also write bench/results/host.md
 
 Everybody writes into memory that exists. Every result is checked before anything is timed. How the
 times are taken: rounds.py. "memcpy" is np.copyto between two dense arrays that take together the
@@ -16,7 +16,6 @@ import sys
 import time
 
 import machine
-import plot
 from rounds import Statement, progress, ratio, run
 
 HEIGHT, WIDTH = 1080, 1920
@@ -293,11 +292,12 @@ def goals(cases):
     for case in cases:
         for name, times in case.goals.items():
             if case.find(name) is None:
-                lines.append(f"- ?     {case.name}: no {name}")
+                lines.append(f"- ?     {case.name}, one thread: no {name}")
                 continue
             factor = case.factor(name)
-            word = "PASS " if factor >= times else "miss "
-            lines.append(f"- {word} {case.name}: {factor:.2f} x {name}, the goal is {times:g}")
+            word = "PASS" if factor >= times else "MISS"
+            text = f"{case.name}, one thread: at least {times:g} x as fast as {name}"
+            lines.append(f"- {word}  {text}: {factor:.2f} x")
     return "\n".join(lines)
 
 
@@ -331,10 +331,7 @@ def measure(found, args, threads):
 
 def section(cases, threads):
     title = f"## {threads} thread" + "s" * (threads > 1)
-    parts = [title, table(cases)]
-    if threads == 1:
-        parts += ["Goals:", goals(cases)] if goals(cases) else []
-    return "\n\n".join(parts)
+    return f"{title}\n\n{table(cases)}"
 
 
 def main():
@@ -344,26 +341,24 @@ def main():
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))),
                         help="of the second table (%(default)s)")  # fmt: skip
     parser.add_argument("--only", default="", help="cases whose name this pattern finds")
-    machine.add_save(parser, "the report and the plot")
+    machine.add_save(parser)
     args = parser.parse_args()
     found = modules()
     by_threads = {n: measure(found, args, n) for n in sorted({1, args.threads})}
     facts = machine.describe(with_gpu=False)
-    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     note = (
         f"{HEIGHT} x {WIDTH}; GB/s read and written; the other columns: how many times as fast as "
         f"that way ours is, the median over {args.rounds} rounds of {args.block_ms:g} ms blocks "
-        "that take turns. NumPy has one thread always."
+        "that take turns, in one process. NumPy has one thread always."
     )
     sections = [section(cases, n) for n, cases in by_threads.items()]
-    text = "\n\n".join(["# Host memory", about, note, *sections]) + "\n"
+    reached = goals(by_threads[1])
+    if reached:
+        sections += ["## Goals", reached]
+    text = "\n\n".join([machine.heading("Host memory", facts), note, *sections]) + "\n"
     print(text)
     if args.save:
-        path = machine.save(args.save, "host", facts, text)
-        rows = [(c.name, {s.name: 100 * ratio(c.statements[0], s) for s in c.statements[1:]})
-                for c in by_threads[1]]  # fmt: skip
-        plot.shares(path.with_suffix(".png"), rows, ["pixview", *PEERS],
-                    "% of memcpy's speed, one thread")  # fmt: skip
+        machine.save(args.save, "host", facts, text)
 
 
 if __name__ == "__main__":

@@ -1,89 +1,156 @@
 """Host time of one launch: copies into GpuMats and stack into `out`, all memory prepared.
 
-    python bench/launch.py            needs a GPU and a CUDA-enabled OpenCV
-    python bench/launch.py --save     also write bench/results/launch-<gpu>-cv<version>-<date>.md
+    python bench/launch.py            needs a GPU, a CUDA-enabled OpenCV, and cc
+    python bench/launch.py --fake     the host's part alone, with the fake driver
+    python bench/launch.py --save     five processes; writes bench/results/launch-*.md
 
-The images are small, and a block has at most 200 calls before the GPU is waited for (not timed): the
-queue never fills, so a call's time is the host's alone. The results are checked first. What the
-driver takes of it by itself: parts.py.
+A launch of a kernel that does nothing, with as many bytes of parameters, takes turns with the calls:
+what a call takes beside it is pixview's own part, which the goals are about. The images are small, and
+a block has at most 200 calls before the GPU is waited for (not timed): the queue never fills, so a
+call's time is the host's alone. The results are checked first. Where the rest goes: parts.py.
 """
 
 import argparse
-import statistics
+import sys
+import tempfile
+import time
 
+import idle
 import machine
+import native
+import processes
 from overhead import why_no_gpu
-from rounds import Statement, progress, run
+from rounds import Statement, difference, progress, run
 
-SIZE = 64
+SIZE, BLOCK = 64, 200
 COUNTS = (1, 8, 32, 128, 390)  # 390 GpuMats of one pitch fill the parameters of one launch
-COPY_GOAL, FIXED_GOAL, IMAGE_GOAL = 3000, 5000, 60  # ns
-NORMALISED = "scale=1 / 255, mean=MEAN, std=STD, swap_rb=True"
-KINDS = {"u8": "", "f32 normalised": ", " + NORMALISED}
+COPY_GOAL, FIXED_GOAL, IMAGE_GOAL = 1000, 2000, 25  # ns of pixview's own part
+SMALL, LARGE = 512, 4096  # bytes of parameters: a copy's; a list's
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+KINDS = {"u8": "", "f32 normalised": ", scale=1 / 255, mean=MEAN, std=STD, swap_rb=True"}
+INTO, OUT_OF = "copy_into, C,H,W torch -> GpuMat", "copy_into, GpuMat -> C,H,W torch"
+NEW = "as_gpumat of C,H,W torch, allocation included"
 COPIES = {
-    "copy_into, C,H,W torch -> GpuMat": "pixview.copy_into(mats[0], planes)",
-    "copy_into, GpuMat -> C,H,W torch": "pixview.copy_into(planes, mats[0])",
-    "as_gpumat of C,H,W torch, allocation included": "pixview.as_gpumat(planes)",
+    INTO: "pixview.copy_into(mats[0], planes)",
+    OUT_OF: "pixview.copy_into(planes, mats[0])",
+    NEW: "pixview.as_gpumat(planes)",
 }
-GOAL_OF_COPIES = "copy_into, C,H,W torch -> GpuMat"
 
 
-def namespace():
-    import cv2
+class Call:
+    """A statement, the empty launch of its size, and the ns that its own part may take, or None."""
+
+    def __init__(self, name, code, empty, limit=None, images=None):
+        self.statement = Statement(name, code, most=BLOCK)
+        self.empty, self.limit, self.images = empty, limit, images
+
+    @property
+    def own(self):
+        return difference(self.statement, self.empty)
+
+    def row(self):
+        row = {"call": self.statement.name, "way": "", "ns": self.statement.median,
+               "least": self.statement.minimum, "own": self.own}  # fmt: skip
+        if self.images:
+            row["per image"] = self.statement.median / self.images
+        if self.limit:
+            row["limit"] = self.limit
+        return row
+
+
+def empty_launch(size):
+    name = f"empty launch, {size} bytes of parameters"
+    return Statement(name, f"empty({size}, {BLOCK})", most=1, calls=BLOCK)
+
+
+# ---- memory ---------------------------------------------------------------------------------------
+
+
+class RealGpu:
+    def tensor(self, array):
+        import torch
+
+        return torch.from_numpy(array).cuda()
+
+    def mat(self, array):
+        import cv2
+
+        mat = cv2.cuda.GpuMat()
+        mat.upload(array)
+        return mat
+
+    def settle(self):
+        import torch
+
+        torch.cuda.synchronize()
+
+
+class FakeGpu(idle.Gpu):
+    def tensor(self, array):
+        layout = "NCHW" if array.ndim == 4 else "CHW"
+        return self.pixview.as_torch(self.image(array, layout=layout))
+
+    def settle(self):
+        pass
+
+
+def namespace(gpu):
+    import numpy as np
     import pixview
-    import torch
 
-    pixels = torch.randint(0, 256, (COUNTS[-1], SIZE, SIZE, 3), dtype=torch.uint8)
-    mats = []
-    for image in pixels.numpy():
-        mats.append(cv2.cuda.GpuMat())
-        mats[-1].upload(image)
-    ns = {
-        "pixview": pixview,
-        "mats": mats,
-        "pixels": pixels.cuda(),
-        "planes": pixels[0].cuda().permute(2, 0, 1).contiguous(),
-        "MEAN": (0.485, 0.456, 0.406),
-        "STD": (0.229, 0.224, 0.225),
-    }
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNTS[-1], SIZE, SIZE, 3), np.uint8)
+    mats = [gpu.mat(image) for image in pixels]
+    planes = np.ascontiguousarray(pixels[0].transpose(2, 0, 1))
+    ns = {"pixview": pixview, "mats": mats, "planes": gpu.tensor(planes), "MEAN": MEAN, "STD": STD}
     for n in COUNTS:
         ns[f"mats{n}"] = mats[:n]
-        for kind, dtype in zip(KINDS, (torch.uint8, torch.float32), strict=True):
-            shape = (n, 3, SIZE, SIZE)
-            ns[f"out{n}_{kind[:3].strip()}"] = torch.zeros(shape, dtype=dtype, device="cuda")
-    return ns
+        for kind, dtype in zip(KINDS, (np.uint8, np.float32), strict=True):
+            ns[out_name(kind, n)] = gpu.tensor(np.zeros((n, 3, SIZE, SIZE), dtype))
+    return ns, pixels
 
 
-def statements():
-    """({name: Statement} of the copies, {(kind, N): Statement} of stack)"""
-    copies = {name: Statement(name, code, most=200) for name, code in COPIES.items()}
+def out_name(kind, n):
+    return f"out{n}_{kind[:3].strip()}"
+
+
+# ---- one process ----------------------------------------------------------------------------------
+
+
+def calls(fake):
+    """([Call of the copies], {kind: [Call of stack]}, [the empty launches])"""
+    small, large = empty_launch(SMALL), empty_launch(LARGE)
+    copies = [Call(name, code, small, COPY_GOAL if name == INTO else None)
+              for name, code in COPIES.items() if not (fake and name == NEW)]  # fmt: skip
     stacks = {}
     for kind, keywords in KINDS.items():
-        for n in COUNTS:
-            code = f"pixview.stack(mats{n}, out=out{n}_{kind[:3].strip()}{keywords})"
-            stacks[kind, n] = Statement(f"stack of {n}, {kind}", code, most=200)
-    return copies, stacks
+        stacks[kind] = [
+            Call(f"stack of {n}, {kind}", f"pixview.stack(mats{n}, out={out_name(kind, n)}{keywords})",
+                 small if n == 1 else large,  # a list of one is launched as a batch
+                 FIXED_GOAL + IMAGE_GOAL * n, n)
+            for n in COUNTS
+        ]  # fmt: skip
+    return copies, stacks, [small, large]
 
 
-def check(ns, copies, stacks):
+def check(ns, pixels, copies, stacks):
     """Every statement once, by its pixels."""
     import torch
 
-    for (kind, n), statement in stacks.items():
-        found = eval(statement.code, dict(ns))
-        expected = ns["pixels"][:n].permute(0, 3, 1, 2)
-        if kind != "u8":
-            mean, std = (torch.tensor(ns[k], device="cuda").view(3, 1, 1) for k in ("MEAN", "STD"))
-            expected = (expected.flip(1).float() / 255 - mean) / std
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    first = ns["pixels"][0].cpu().numpy()
-    for name, statement in copies.items():
-        if name != GOAL_OF_COPIES:
-            eval(statement.code, dict(ns))
-    ns["planes"].copy_(ns["pixels"][1].permute(2, 0, 1))
-    eval(copies[GOAL_OF_COPIES].code, dict(ns))
-    assert (ns["mats"][0].download() == ns["pixels"][1].cpu().numpy()).all(), "wrong pixels"
-    ns["mats"][0].upload(first)
+    pixels = torch.from_numpy(pixels).cuda()
+    for kind, several in stacks.items():
+        for call in several:
+            found = eval(call.statement.code, dict(ns))
+            expected = pixels[: call.images].permute(0, 3, 1, 2)
+            if kind != "u8":
+                mean, std = (torch.tensor(v, device="cuda").view(3, 1, 1) for v in (MEAN, STD))
+                expected = (expected.flip(1).float() / 255 - mean) / std
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    ns["planes"].copy_(pixels[1].permute(2, 0, 1))
+    for call in copies:
+        found = eval(call.statement.code, dict(ns))
+        if call.statement.name != OUT_OF:
+            assert (found.download() == pixels[1].cpu().numpy()).all(), "wrong pixels"
+    assert (ns["planes"] == pixels[1].permute(2, 0, 1)).all(), "wrong pixels"
 
 
 def fit(points):
@@ -98,82 +165,131 @@ def fit(points):
     return mean_y - slope * mean_x, slope
 
 
-def fit_of(stacks, kind):
-    """Of lists of several images (one is launched as a batch): the medians over the rounds."""
-    chosen = {n: s.samples for (k, n), s in stacks.items() if k == kind and n > 1}
-    rounds = zip(*chosen.values(), strict=True)
-    fits = [fit(dict(zip(chosen, values, strict=True))) for values in rounds]
-    return tuple(statistics.median(values) for values in zip(*fits, strict=True))
-
-
-def verdict(found, goal):
-    return f"goal {goal / 1e3:.2f}: {'PASS' if found <= goal else 'miss'}"
-
-
-def table(copies, stacks):
-    lines = [
-        "| call | median us | min us | ns per image | goal, us |",
-        "| --- | ---: | ---: | ---: | --- |",
-    ]
-    for name, s in copies.items():
-        goal = verdict(s.median, COPY_GOAL) if name == GOAL_OF_COPIES else ""
-        lines.append(f"| {name} | {s.median / 1e3:.2f} | {s.minimum / 1e3:.2f} |  | {goal} |")
-    for (_, n), s in stacks.items():
-        goal = verdict(s.median, FIXED_GOAL + IMAGE_GOAL * n)
-        lines.append(
-            f"| {s.name} | {s.median / 1e3:.2f} | {s.minimum / 1e3:.2f} | {s.median / n:.0f} | {goal} |"
-        )
-    return "\n".join(lines)
+def fits(stacks):
+    """A row for each kind: the whole call's line through lists of several images."""
+    for kind, several in stacks.items():
+        fixed, each = fit({c.images: c.statement.median for c in several if c.images > 1})
+        yield {
+            "call": f"stack, {kind}, line through 8 to 390",
+            "way": "fixed",
+            "ns": fixed,
+            "least": fixed,
+        }
+        yield {
+            "call": f"stack, {kind}, line through 8 to 390",
+            "way": "each image",
+            "ns": each,
+            "least": each,
+        }
 
 
 def goals(copies, stacks):
-    found = copies[GOAL_OF_COPIES].median
-    rows = [(found <= COPY_GOAL, f"{GOAL_OF_COPIES}: {found / 1e3:.2f} us, at most 3")]
-    for kind in KINDS:
-        fixed, each = fit_of(stacks, kind)
-        text = f"stack, {kind}: {fixed / 1e3:.2f} us, at most 5, and {each:.1f} ns per image, at most 60"
-        rows.append((fixed <= FIXED_GOAL and each <= IMAGE_GOAL, text + " (fit over 8 to 390)"))
-    return "\n".join(f"- {'PASS' if reached else 'miss'}  {text}" for reached, text in rows)
+    """As processes.write takes them."""
+    for call in copies:
+        if call.limit:
+            yield {"text": f"{call.statement.name}: pixview's own part at most {call.limit / 1e3:g} us",
+                   "found": call.own / 1e3, "limit": call.limit / 1e3, "at_most": True, "unit": "us"}  # fmt: skip
+    for kind, several in stacks.items():
+        text = f"stack, {kind}, lists of {COUNTS[0]} to {COUNTS[-1]}: pixview's own part at most {FIXED_GOAL / 1e3:g} us and {IMAGE_GOAL} ns an image"
+        worst = max(call.own / call.limit for call in several)
+        yield {
+            "text": text,
+            "found": 100 * worst,
+            "limit": 100,
+            "at_most": True,
+            "unit": "% of that",
+        }
 
 
-def report(facts, copies, stacks, rounds):
-    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    note = (
+def measure(args):
+    """What a process finds."""
+    gpu = FakeGpu() if args.fake else RealGpu()
+    ns, pixels = namespace(gpu)
+    copies, stacks, empties = calls(args.fake)
+    if not args.fake:
+        check(ns, pixels, copies, stacks)
+    every = copies + [call for several in stacks.values() for call in several]
+    clock = time.thread_time if args.fake else time.perf_counter
+    with tempfile.TemporaryDirectory() as folder:
+        ns["empty"] = native.EmptyKernels(folder, (SMALL, LARGE))
+        progress("timing launches")
+        run([*empties, *(call.statement for call in every)], ns, args.rounds, 1, gpu.settle, clock)
+    rows = [{"call": e.name, "way": "", "ns": e.median, "least": e.minimum} for e in empties]
+    rows += [call.row() for call in every] + list(fits(stacks))
+    return machine.describe(not args.fake), rows, list(goals(copies, stacks))
+
+
+# ---- report ---------------------------------------------------------------------------------------
+
+
+def table(rows):
+    lines = [("call", "us", "least and greatest", "own part, us", "ns per image", "goal, us")]
+    for row in rows:
+        if row["way"]:
+            continue  # a line's numbers are in words below
+        own, image, limit = row.get("own"), row.get("per image"), row.get("limit")
+        verdict = ""
+        if limit:
+            verdict = f"{limit / 1e3:.2f}: {'PASS' if own.median <= limit else 'MISS'}"
+        lines.append((row["call"], in_us(row["ns"]).text(), in_us(row["ns"]).ends(),
+                      in_us(own).both() if own else "", image.text(0) if image else "", verdict))  # fmt: skip
+    return processes.aligned(lines, (1, 2, 3, 4))
+
+
+def in_us(spread):
+    return processes.Spread([value / 1e3 for value in spread.values])
+
+
+def lines_in_words(rows):
+    text = [f"- {row['call']}, {row['way']}: {row['ns'].both(1)} ns" for row in rows if row["way"]]
+    return "\n".join(text)
+
+
+def note(args, runs):
+    text = (
         f"{SIZE} x {SIZE} x 3, 8 bit, GpuMats of OpenCV's own memory; legacy default stream on both "
-        f"ends; one thread; gc off; {rounds} rounds of at most 200 calls that take turns. "
-        "parts.py says what the driver takes of a launch."
+        f"ends; one thread; gc off; {args.rounds} rounds of at most {BLOCK} calls that take turns. "
+        f"{processes.process_note(runs).capitalize()}. `own part`: the call less an empty launch with "
+        f"as many bytes of parameters ({SMALL}; a list's have {LARGE}), in the same round."
     )
-    parts = ["# Host time of a launch", about, note, table(copies, stacks)]
-    return "\n\n".join([*parts, "Goals:", goals(copies, stacks)]) + "\n"
+    return f"{idle.SAYS}\n\n{text}" if args.fake else text
+
+
+def report(args, facts, runs, other):
+    parts = [machine.heading("Host time of a launch", facts), note(args, runs)]
+    if other:
+        parts += [processes.against_note(runs, other), processes.against_table(runs, other)]
+    else:
+        rows, found = (processes.merge(runs, key) for key in ("rows", "goals"))
+        parts += [table(rows), lines_in_words(rows), "## Goals", processes.goal_lines(found)]
+    return "\n\n".join(parts) + "\n"
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=60, help="turns of each call (%(default)s)")
+    processes.add_arguments(parser)
     machine.add_save(parser)
-    return parser.parse_known_args(arguments)[0]  # make bench gives all benches the same
+    return machine.parse_known(parser, arguments)
 
 
 def main(arguments=None):
+    arguments = sys.argv[1:] if arguments is None else arguments
     args = parse(arguments)
-    missing = why_no_gpu()
+    if args.child:
+        processes.write(args.child, *measure(args))
+        return 0
+    missing = idle.why_not() if args.fake else why_no_gpu()
     if missing:
         raise SystemExit(f"bench: nothing was measured: {missing}")
-    import torch
-
-    ns = namespace()
-    copies, stacks = statements()
-    check(ns, copies, stacks)
-    progress("timing launches")
-    every = [*copies.values(), *stacks.values()]
-    run(every, ns, args.rounds, 1, torch.cuda.synchronize)
-    progress("")
-    facts = machine.describe(with_gpu=True)
-    text = report(facts, copies, stacks, args.rounds)
+    runs, other, complete = processes.run(__file__, arguments, args)
+    facts = processes.facts(args, runs)
+    text = report(args, facts, runs, other)
     print(text)
     if args.save:
-        machine.save(args.save, "launch", facts, text, opencv=True)
+        machine.save(args.save, processes.kind("launch", args), facts, text, opencv=True)
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

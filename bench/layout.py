@@ -2,7 +2,8 @@
 
     python bench/layout.py                 every row; needs a GPU
     python bench/layout.py --quick         batch 32 alone
-    python bench/layout.py --save          also write bench/results/layout-<gpu>-<date>.md and .png
+    python bench/layout.py --save          also write bench/results/layout-<gpu>.md and .png
+    python bench/layout.py --repeat 5      the rounds of five processes; each takes minutes
 
 100 % is a device-to-device copy of the same number of bytes in the same run. Every way's result is
 checked before it is timed. How times are taken: gputime.py. The peers: peers.py. The goals:
@@ -11,12 +12,16 @@ GpuMat's are.
 """
 
 import argparse
+import dataclasses
+import pathlib
 import sys
+import tempfile
 import time
 
 import layout_goals
 import machine
 import plot
+import processes
 from layout_goals import Goal
 from rounds import progress
 
@@ -27,11 +32,12 @@ FIELD = ("torch", "CuPy", "CV-CUDA", "NPP")  # whom every repack has to be ahead
 
 
 class Row:
-    """One case: its ways, and the bytes that are read and written."""
+    """One case: its ways, and the bytes that are read and written. `processes`: the same row of each,
+    if the samples are those of several."""
 
-    def __init__(self, name, nbytes, ways, goals=(), launches=None):
+    def __init__(self, name, nbytes, ways, goals=(), launches=None, processes=()):
         self.name, self.nbytes, self.ways = name, nbytes, ways
-        self.goals, self.launches = goals, launches
+        self.goals, self.launches, self.processes = goals, launches, processes
 
     def find(self, name):
         return next((way for way in self.ways if way.name == name), None)
@@ -261,6 +267,55 @@ def kernels_of(torch, call):
     return sum(1 for event in seen.events() if "pixview" in event.name)
 
 
+# ---- several processes ----------------------------------------------------------------------------
+
+
+def as_json(row):
+    ways = {way.name: way.samples for way in row.ways}
+    goals = [dataclasses.asdict(goal) for goal in row.goals]
+    return dict(name=row.name, nbytes=row.nbytes, launches=row.launches, ways=ways, goals=goals)
+
+
+def of_json(found):
+    import gputime
+
+    ways = [gputime.Way(name, None, samples) for name, samples in found["ways"].items()]
+    goals = [Goal(**goal) for goal in found["goals"]]
+    return Row(found["name"], found["nbytes"], ways, goals, found["launches"])
+
+
+def pooled(runs):
+    """The rows of all processes in one: a ratio is then the median over the rounds of all."""
+    import gputime
+
+    several = [{each["name"]: of_json(each) for each in run["rows"]} for run in runs]
+    rows = []
+    for name, first in several[0].items():
+        same = [rows_of[name] for rows_of in several if name in rows_of]
+        ways = [
+            gputime.Way(way.name, None, [s for row in same for s in row.find(way.name).samples])
+            for way in first.ways
+            if all(row.find(way.name) for row in same)
+        ]
+        rows.append(Row(name, first.nbytes, ways, first.goals, first.launches, same))
+    return rows
+
+
+def in_processes(count):
+    """(rows, what failed, facts)"""
+    runs, begin = [], time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(count):
+            progress(f"process {i + 1} of {count}, {time.monotonic() - begin:.0f} s")
+            runs.append(processes.one(__file__, sys.argv[1:], folder, {}))
+    complete = [run for run in runs if run]
+    if not complete:
+        raise SystemExit("bench: nothing was measured")
+    facts = complete[0]["facts"] | {"processes": len(complete)}
+    failed = count - len(complete) + sum(run["goals"][0] for run in complete)
+    return pooled(complete), failed, facts
+
+
 # ---- report ---------------------------------------------------------------------------------------
 
 
@@ -300,12 +355,13 @@ def draw(rows, path):
 
 
 def report(facts, rows):
-    about = "\n".join(f"- {key}: {value}" for key, value in facts.items())
     note = (
         "GB/s read and written, in brackets percent of the copy's speed in the same run (median over "
-        "the rounds). cv2.cuda and NPP work image by image."
+        f"the rounds of {facts.get('processes', 'one')} process{'es' if 'processes' in facts else ''}). "
+        "cv2.cuda and NPP work image by image."
     )
-    parts = ["# Layout changes", about, note, table(rows), "## Goals", layout_goals.lines(rows)]
+    parts = [machine.heading("Layout changes", facts), note, table(rows)]
+    parts += ["## Goals", layout_goals.lines(rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -316,36 +372,47 @@ def measure(torch, quick):
     for n in sizes:
         for dtype in (torch.float32, torch.float16):
             makers.append(lambda a=(n, dtype, n == 32): stack_row(torch, *a))
-    rows, begin = [], time.monotonic()
+    rows, failed, begin = [], 0, time.monotonic()
     for i, make in enumerate(makers):
-        rows.append(make())
+        try:
+            rows.append(make())
+        except Exception as error:  # the other rows are worth keeping
+            failed += 1
+            print(f"bench: row {i + 1} FAILED: {error!r}", file=sys.stderr)
         torch.cuda.empty_cache()
-        progress(
-            f"{i + 1} of {len(makers)} rows, {time.monotonic() - begin:.0f} s: {rows[-1].name}"
-        )
-    return rows
+        name = rows[-1].name if rows else ""
+        progress(f"{i + 1} of {len(makers)} rows, {time.monotonic() - begin:.0f} s: {name}")
+    return rows, failed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="batch 32 alone")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N",
+                        help="fresh processes, whose rounds are joined (%(default)s)")  # fmt: skip
+    parser.add_argument("--child", type=pathlib.Path, help=argparse.SUPPRESS)
     machine.add_save(parser, "the report and the plot")
-    args = parser.parse_args()
+    args = machine.parse_known(parser, None)
     import torch
 
     if not torch.cuda.is_available():
         raise SystemExit("bench: no GPU: nothing was measured")
-    rows = measure(torch, args.quick)
-    facts = machine.describe(with_gpu=True)
+    if args.repeat > 1 and not args.child:
+        rows, failed, facts = in_processes(args.repeat)
+    else:
+        rows, failed = measure(torch, args.quick)
+        facts = machine.describe(with_gpu=True)
+    if args.child:
+        processes.write(args.child, facts, [as_json(row) for row in rows], [failed])
+        return 0
     text = report(facts, rows)
     print(text)
     if args.save:
         path = machine.save(args.save, "layout", facts, text)
-        draw(
-            [row for row in rows if row.name.startswith(("32 x", "stack of 32"))],
-            path.with_suffix(".png"),
-        )
+        chosen = [row for row in rows if row.name.startswith(("32 x", "stack of 32"))]
+        draw(chosen, path.with_suffix(".png"))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -21,18 +21,27 @@ class Goal:
             return f"{self.about}ahead of {self.other}"
         return f"{self.about}at least {self.times:g} x {self.other}"
 
-    def judge(self, row):
-        """(reached, found in words); None where the way was not measured."""
+    def times_of(self, row):
         import gputime
 
+        return gputime.percent(row.find(self.other), row.find("pixview")) / 100
+
+    def in_words(self, times):
+        return f"{100 * times:.1f} %" if self.other == "copy" else f"{times:.2f} x"
+
+    def found(self, row):
+        """What was reached, in words, with the least and the greatest of several processes."""
+        each = [self.times_of(part) for part in row.processes]
+        spread = f" ({self.in_words(min(each))} to {self.in_words(max(each))})" if each else ""
+        return self.in_words(self.times_of(row)) + spread
+
+    def judge(self, row):
+        """(reached, found in words); None where the way was not measured."""
         if self.other == "launches":
             return row.launches == self.times, f"{row.launches} launches"
-        other = row.find(self.other)
-        if other is None:
+        if row.find(self.other) is None:
             return None
-        times = gputime.percent(other, row.find("pixview")) / 100
-        found = f"{100 * times:.1f} %" if self.other == "copy" else f"{times:.2f} x"
-        return times >= self.times, found + self.floor(row)
+        return self.times_of(row) >= self.times, self.found(row) + self.floor(row)
 
     def floor(self, row):
         """Why no kernel could: the other way's own share of a copy."""
@@ -48,19 +57,27 @@ class Goal:
         )
 
 
+def least(goal, rows):
+    """The row that is nearest to missing, or misses most."""
+    if goal.other == "launches" or not rows:
+        return ""
+    return ", least " + goal.found(min(rows, key=goal.times_of))
+
+
 def lines(rows):
     """A line for every goal, and one for every row that misses it."""
     found = {}
     for row in rows:
         for goal in row.goals:
-            found.setdefault(goal.text, []).append((row, goal.judge(row)))
+            found.setdefault(goal.text, []).append((goal, row, goal.judge(row)))
     text = []
-    for goal, judged in found.items():
-        measured = [(row, verdict) for row, verdict in judged if verdict is not None]
+    for name, judged in found.items():
+        measured = [(row, verdict) for _, row, verdict in judged if verdict is not None]
         misses = [(row, words) for row, (reached, words) in measured if not reached]
-        word = "?   " if not measured else "miss" if misses else "PASS"
+        word = "?   " if not measured else "MISS" if misses else "PASS"
         count = f"{len(measured) - len(misses)} of {len(measured)} rows"
+        count += least(judged[0][0], [row for row, _ in measured])
         rest = len(judged) - len(measured)
-        text.append(f"- {word}  {goal}: {count}" + (f", {rest} not measured" if rest else ""))
+        text.append(f"- {word}  {name}: {count}" + (f", {rest} not measured" if rest else ""))
         text += [f"  - {row.name}: {words}" for row, words in misses]
     return "\n".join(text)

@@ -1,14 +1,16 @@
-"""What a result must say about where it was measured, and the file that keeps it."""
+"""What a result says about where it was measured, and the file that keeps it."""
 
 import datetime
 import importlib
+import os
 import pathlib
 import platform
-import string
 import subprocess
 import sys
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+ROOT = pathlib.Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results"
+NUMBERS = {2: "two", 4: "four", 8: "eight"}
 
 
 def version(name):
@@ -29,33 +31,60 @@ def cpu():
     return platform.processor() or platform.machine()
 
 
-def driver():
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+def output(*command):
     try:
-        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        return done.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def driver():
+    found = output("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return found.split()[0] if found else "?"
+
+
+def commit():
+    """Of this checkout. PIXVIEW_COMMIT says it where the checkout came without git."""
+    given = os.environ.get("PIXVIEW_COMMIT")
+    if given:
+        return given
+    head = output("git", "rev-parse", "--short=7", "HEAD")
+    if not head:
         return "?"
+    return head + (
+        " with changes"
+        if output("git", "status", "--porcelain", "-uno", "--", "src", "python")
+        else ""
+    )
 
 
 def describe(with_gpu):
     """Names and versions, in the order in which they are printed."""
-    facts = {"date": datetime.date.today().isoformat()}
+    facts = {"date": datetime.date.today().isoformat(), "commit": commit()}
     if with_gpu:
         import torch
 
         facts["gpu"] = torch.cuda.get_device_name()
+        facts["gpus visible"] = torch.cuda.device_count()
         facts["driver"] = driver()
         facts["cuda (torch)"] = torch.version.cuda
     facts["cpu"] = cpu()
     facts["python"] = platform.python_version()
     for name in ("pixview", "torch", "cupy", "numpy", "cv2"):
         facts[name] = version(name)
-    if with_gpu:
+    if facts["cv2"]:
         import pixview
 
-        gpumat = pixview._core._doctor()["gpumat"] or {"read": "?", "own": "?"}
-        facts["GpuMat"] = f"read: {gpumat['read']}, owned: {gpumat['own']}"
+        gpumat = pixview._core._doctor()["gpumat"]
+        if gpumat:
+            facts["GpuMat"] = f"read: {gpumat['read']}, owned: {gpumat['own']}"
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def heading(title, facts):
+    """How every report begins."""
+    return f"# {title}\n\n" + "\n".join(f"- {key}: {value}" for key, value in facts.items())
 
 
 def add_save(parser, what="the report"):
@@ -63,27 +92,33 @@ def add_save(parser, what="the report"):
                         help=f"write {what} into FOLDER (bench/results)")  # fmt: skip
 
 
+def parse_known(parser, arguments):
+    """`make bench` gives all benches the same arguments: what one does not have, it names."""
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        print(f"bench: {parser.prog} has no {' '.join(unknown)}", file=sys.stderr)
+    return args
+
+
 def result_name(bench, facts, opencv):
-    """overhead-h200-cv5.0.0-2026-01-31, overhead-host-2026-01-31, layout-h200-2026-01-31, host-2026-01-31"""
-    gpu = facts.get("gpu", "" if bench == "host" else "host").lower().replace("nvidia", "")
-    version = [f"cv{facts['cv2']}"] if opencv and "gpu" in facts else []
-    return "-".join([bench, *gpu.split(), *version, facts["date"]])
+    """overhead-h200-cv5.0.0, overhead-two-gpus-h200-cv5.0.0, overhead-host, layout-h200, host"""
+    if "gpu" not in facts:
+        return bench if bench == "host" else f"{bench}-host"
+    words = [bench]
+    count = facts.get("gpus visible", 1)
+    if opencv and count > 1:
+        words.append(f"{NUMBERS.get(count, count)}-gpus")
+    words += facts["gpu"].lower().replace("nvidia", "").split()
+    if opencv:
+        words.append(f"cv{facts['cv2']}")
+    return "-".join(words)
 
 
 def save(folder, bench, facts, text, opencv=False):
-    """Writes the report of that bench and gives its path; `opencv`: one for each version of it.
-
-    An old result is not touched: the second one of a day ends in -b, the third in -c.
-    """
+    """Writes the report and gives its path; `opencv`: one for each version of it. The newest result
+    of a kind replaces the one before, which git has."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = result_name(bench, facts, opencv)
-    for suffix in ["", *(f"-{letter}" for letter in string.ascii_lowercase[1:])]:
-        path = folder / f"{name}{suffix}.md"
-        try:
-            with path.open("x") as file:
-                file.write(text)
-        except FileExistsError:
-            continue
-        print(f"bench: wrote {path}", file=sys.stderr)
-        return path
-    raise SystemExit(f"bench: {folder} has 26 of {name} already: give --save another folder")
+    path = folder / f"{result_name(bench, facts, opencv)}.md"
+    path.write_text(text)
+    print(f"bench: wrote {path}", file=sys.stderr)
+    return path

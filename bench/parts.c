@@ -5,17 +5,12 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "descriptor/dlpack_abi.h"
 
 void Py_DecRef(void *object); // of the interpreter that loads this
-int cuModuleLoadData(void **module, const void *image);
-int cuModuleGetFunction(void **function, void *module, const char *name);
-int cuModuleUnload(void *module);
-int cuStreamSynchronize(void *stream);
 
 static double now(void)
 {
@@ -99,26 +94,6 @@ double launch_ns(void)
     double total = stages[LAUNCH].total;
     reset_stages();
     return total;
-}
-
-// A kernel that does nothing, with `bytes` (4 to 4096) of parameters: no launch is cheaper.
-double empty_launch_ns(int bytes, int n)
-{
-    static const char ptx[] = ".version 7.0\n.target sm_50\n.address_size 64\n"
-                              ".visible .entry nothing(.param .align 4 .b8 p[%d]) { ret; }\n";
-    char text[256], args[4096] = {0};
-    void *module, *function, *params[] = {args};
-    snprintf(text, sizeof text, ptx, bytes);
-    if (cuModuleLoadData(&module, text) || cuModuleGetFunction(&function, module, "nothing"))
-        return -1;
-    cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL); // loads it
-    cuStreamSynchronize(NULL);
-    launch_ns();
-    for (int i = 0; i < n; i++)
-        cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL);
-    cuStreamSynchronize(NULL);
-    cuModuleUnload(module);
-    return launch_ns() / n;
 }
 
 // ---- torch's exchange table ----

@@ -7,6 +7,7 @@ of them; a ratio is the median of the ratios within a round.
 import gc
 import statistics
 import sys
+import time
 import timeit
 from dataclasses import dataclass, field
 
@@ -17,8 +18,9 @@ class Statement:
 
     name: str
     code: str
-    most: int = 1_000_000  # calls in a block, for what keeps memory or fills a queue
+    most: int = 1_000_000  # times in a block, for what keeps memory or fills a queue
     checked: bool = True  # its result is that of the group's first statement
+    calls: int = 1  # that the code makes: a sample is the time of one
     samples: list = field(default_factory=list)  # ns per call, one for each round
 
     @property
@@ -35,15 +37,20 @@ def ratio(a, b):
     return statistics.median(x / y for x, y in zip(a.samples, b.samples, strict=True))
 
 
-def run(statements, namespace, rounds, block_seconds, settle):
+def difference(a, b):
+    """How many ns longer `a` takes than `b`."""
+    return statistics.median(x - y for x, y in zip(a.samples, b.samples, strict=True))
+
+
+def run(statements, namespace, rounds, block_seconds, settle, clock=time.perf_counter):
     """Fills the samples. `settle` runs between blocks, not timed (it waits for the GPU)."""
     timers = []
     for statement in statements:
-        timer = timeit.Timer(statement.code, globals=namespace)
+        timer = timeit.Timer(statement.code, timer=clock, globals=namespace)
         timer.timeit(min(50, statement.most))
         settle()
         probe = min(200, statement.most)
-        each = timer.timeit(probe) / probe
+        each = max(timer.timeit(probe) / probe, 1e-9)
         settle()
         timers.append((statement, timer, max(1, min(statement.most, int(block_seconds / each)))))
     gc.collect()
@@ -52,7 +59,9 @@ def run(statements, namespace, rounds, block_seconds, settle):
     try:
         for _ in range(rounds):
             for statement, timer, count in timers:
-                statement.samples.append(timer.timeit(count) / count * 1e9)
+                timer.timeit(1)  # the ways before left its code and data out of the caches
+                ns = timer.timeit(count) / count / statement.calls * 1e9
+                statement.samples.append(ns)
                 settle()
     finally:
         if enabled:

@@ -12,24 +12,23 @@ extern "C" {
 #endif
 
 // Element by element: out = (in * scale - mean[c]) / std[c], c being the channel of the destination,
-// computed as one fused multiply-add in float32, in * a + b, with a = scale / std and b = -mean / std
-// folded in double before. Then to the destination's type: to nearest even; uint8 saturates, and NaN
-// becomes 0 there.
+// computed as one fused multiply-add in float32, in * a + b; a = scale / std and b = -mean / std are
+// computed in double beforehand. The result is rounded to nearest even. uint8 saturates, NaN becomes 0.
 //
-// Zeroed but for struct_size: no value changes, and only the element type does.
+// If everything but struct_size is zero, no value changes, only the element type.
 typedef struct pixview_convert_params {
     size_t struct_size;    // sizeof(pixview_convert_params)
-    pixview_stream stream; // queue for the work; 0: legacy default stream. Unused on host memory
+    pixview_stream stream; // stream of the work; 0: legacy default stream. Unused on host memory
     double scale;          // 0 means 1
     const double *mean;    // `channels` entries; NULL: 0
     const double *std;     // `channels` entries, none of them 0; NULL: 1
     int32_t channels;      // entries of mean and std: 1 (for every channel), or C, at most 32
     bool swap_rb;          // channel 0 becomes 2 and 2 becomes 0; C is 3 or 4
-    bool pad;              // sources may have fewer rows and columns: top left, the rest is padded
-    double pad_value;      // what the padding has in place of a pixel, in units of the source
+    bool pad;              // sources may be smaller: they lie at the top left, the rest is padded
+    double pad_value;      // value of the padding, in units of the source
 } pixview_convert_params;
 
-// Copies `src` into `dst` with another layout, element type and value, as pixview_copy does without.
+// Copies `src` into `dst` like pixview_copy, and also changes element type and values.
 //
 // Shapes:   equal extents; with params->pad, `src` may have fewer rows and columns. Strides as for
 //           pixview_copy.

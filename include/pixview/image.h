@@ -142,8 +142,8 @@ pixview_image_nbytes(const pixview_image *image); // of the elements, padding no
 PIXVIEW_API bool pixview_image_on_host(const pixview_image *image); // CPU or pinned memory
 
 // Are the pixels of one image interleaved, each row dense: C stride = itemsize, W stride = C * itemsize,
-// row stride >= W * C * itemsize, N = 1? This is what an OpenCV Mat or GpuMat can describe. When not,
-// err says which rule is broken (PIXVIEW_E_LAYOUT).
+// row stride >= W * C * itemsize, N = 1? An OpenCV Mat or GpuMat can describe only this. If not, err
+// names the broken rule (PIXVIEW_E_LAYOUT).
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status
 pixview_image_check_interleaved(const pixview_image *image, pixview_error *err);
 

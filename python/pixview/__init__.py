@@ -1,27 +1,28 @@
-"""One image in memory, many views of it.
+"""One image in memory, seen by every framework without a copy.
 
-pixview lets an image be seen as an OpenCV ``cv2.cuda.GpuMat``, a PyTorch tensor, a CuPy array, a
-NumPy array or a DLPack object without moving a pixel. Where a view is impossible it makes one copy.
+pixview turns an OpenCV ``cv2.cuda.GpuMat``, a PyTorch tensor, a CuPy array, a NumPy array or a DLPack
+object into each other without moving a pixel. Where a view is impossible, it makes one copy.
 
-    as_torch, as_cupy, as_numpy, as_gpumat    the same pixels as that type
+    as_torch, as_cupy, as_numpy, as_gpumat    the same pixels as an object of that library
     view                                      the same pixels as a ``pixview.Image``
-    plan                                      "view" or "copy", and why; converts nothing
-    from_pointer                              an Image over memory that you describe
-    using_stream, stream_of                   one stream for torch, CuPy and OpenCV; whose is it?
-    used_on                                   tells of a further stream that works on a view
-    warm_up                                   loads the kernels before they are needed
-    copy_into                                 copies pixels into an image that exists already
-    stack, unstack                            many images as one converted batch, and back
+    plan                                      would it be a view or a copy, and why? Converts nothing
+    from_pointer                              an Image over memory at an address
+    using_stream                              one stream for torch, CuPy and OpenCV in a block
+    stream_of                                 the stream that an object's producer works on
+    used_on                                   adds another stream that reads or writes a view
+    warm_up                                   loads the kernels before the first frame
+    copy_into                                 copies pixels into an existing image
+    stack, unstack                            many images into one converted batch, and back
 
-Axes: ``layout`` speaks of the result, ``src_layout`` of the source; one of HW, CHW, HWC, NCHW,
-NHWC. A torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
+Axes: ``layout`` is the axis order of the result, ``src_layout`` that of the source: HW, CHW, HWC, NCHW
+or NHWC. By default a torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
 
-Memory: a view keeps its source alive. Nothing moves between host and GPU unless ``copy=True``.
+Memory: a view keeps its source alive. Pixels move between host and GPU only with ``copy=True``.
 
-Errors: all are a ``pixview.Error``; each is also the built-in type that fits (``LayoutError`` is a
-ValueError, ``DtypeError`` a TypeError, and so on).
+Errors: each is a ``pixview.Error`` and a built-in type too: ``LayoutError`` is a ValueError,
+``DtypeError`` a TypeError, and so on.
 
-Importing pixview imports neither torch, CuPy, NumPy nor cv2, and makes no CUDA call.
+``import pixview`` imports no framework and makes no CUDA call.
 """
 
 from ._core import (

@@ -1,4 +1,4 @@
-"""``python -m pixview`` is the command ``pixview``."""
+"""``python -m pixview`` runs the command ``pixview``."""
 
 from .cli import main
 

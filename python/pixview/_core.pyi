@@ -1,27 +1,27 @@
-"""The extension: everything that pixview exports. Strides are in bytes everywhere.
+"""The extension: everything that pixview exports except ``using_stream``. Strides are in bytes.
 
 Common arguments
     x           a GpuMat, torch tensor, CuPy array, NumPy array, ``Image``, or any object with
                 ``__dlpack_c_exchange_api__``, ``__dlpack__``, ``__cuda_array_interface__``,
                 ``__array_interface__`` or the buffer protocol.
-    layout      axis order of the result. None: the default of its type and rank (torch HW, CHW,
-                NCHW; the others HW, HWC, NHWC; ``view`` keeps the order of x; a GpuMat of one
-                channel gives HW).
-    src_layout  axis order of x. None: the default of its type and rank; an ``Image`` has its own.
-    copy        None: copy only if a view is impossible. False: raise instead. True: always copy;
-                only then do pixels move between host and GPU.
-    contiguous  True: copy unless the view is dense, C-contiguous, in ``layout``.
-    allow_readonly  True: hand out a writable alias of read-only memory. Otherwise it is copied.
-    stream      stream of the end that has none of its own (GpuMat, raw pointer). None: the legacy
-                default stream. An int handle, or an object with a handle; -1: no ordering.
+    layout      axis order of the result. None: the default of its type and rank. torch: HW, CHW or
+                NCHW. Others: HW, HWC or NHWC. ``view``: the order of x. A GpuMat of one channel: HW.
+    src_layout  axis order of x. None: the default of its type and rank. An ``Image`` has its own.
+    copy        None: copy only if a view is impossible. False: raise instead of copying. True: always
+                copy. Only True moves pixels between host and GPU.
+    contiguous  True: copy unless the view is C-contiguous in ``layout``.
+    allow_readonly  True: return a writable alias of read-only memory. False: copy it.
+    stream      the stream of a GpuMat, an Image or a raw pointer, which have no current stream. None:
+                the legacy default stream (for an Image its own). An int handle, a stream object, or
+                -1: order nothing.
 
-Errors, of every function
-    LayoutError       shape, strides or layout cannot be viewed or described as asked
-    DtypeError        the element type has no equal on the other side
-    DeviceError       the pixels are on another device than the call needs
-    ReadOnlyError     ``copy=False`` of read-only memory to a type without const
-    UnsupportedError  x is of no known type; the message lists the protocols that were tried
-    CudaError         the driver refused
+Errors of every function
+    LayoutError       the result cannot have this shape, these strides or this axis order
+    DtypeError        the result's library has no such element type
+    DeviceError       the pixels are on a device that the call cannot use
+    ReadOnlyError     ``copy=False``, and the result cannot mark memory as read-only
+    UnsupportedError  x implements no known protocol; the message lists those tried
+    CudaError         a driver call failed; ``.code`` and ``.name`` say how
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,11 +47,11 @@ from typing_extensions import Buffer, CapsuleType, NotRequired
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
 
-# CuPy has no types (14.2): named here, it would be Unknown to pyright, and with it all overloads.
+# CuPy 14.2 has no types. Named here, it would make pyright treat all overloads as Unknown.
 _CupyArray: TypeAlias = Any
 
-# Protocols and no classes: of a library that is not installed every class is Any, and one Any would let
-# everything pass.
+# Protocols instead of classes: without the library its classes are Any, and one Any in a union accepts
+# everything.
 class _GpuMat(Protocol):
     def cudaPtr(self) -> int: ...
     def elemSize1(self) -> int: ...
@@ -61,7 +61,7 @@ class _SupportsExchange(Protocol):
     def __dlpack_c_exchange_api__(self) -> object: ...
 
 class _SupportsDLPack(Protocol):
-    # Any signature: producers differ in the keywords that they know.
+    # Any signature, because producers take different keywords.
     @property
     def __dlpack__(self) -> Any: ...
     @property
@@ -78,13 +78,13 @@ class _SupportsArray(Protocol):
 _Source: TypeAlias = (
     _GpuMat
     | _SupportsExchange
-    | _SupportsDLPack  # torch, CuPy and NumPy too
+    | _SupportsDLPack  # also torch, CuPy and NumPy
     | _SupportsCudaArray
     | _SupportsArray
     | Buffer
     | CapsuleType
 )
-"""What ``x`` may be."""
+"""The types of ``x``."""
 
 class _OpencvStream(Protocol):
     def cudaPtr(self) -> int: ...
@@ -104,7 +104,7 @@ class _CupyStream(Protocol):
 _Stream: TypeAlias = SupportsIndex | _OpencvStream | _CudaStream | _TorchStream | _CupyStream | None
 """None: the legacy default stream. -1: no ordering."""
 
-# A dtype of NumPy, torch or CuPy, a type that NumPy reads as one, its name ("uint8"), or a typestr ("|u1").
+# A dtype of NumPy, torch or CuPy, a type that NumPy reads as a dtype, a name ("uint8") or a typestr ("|u1").
 _Dtype: TypeAlias = numpy.dtype[Any] | torch.dtype | type[Any] | str
 _Device: TypeAlias = SupportsIndex | str | tuple[str, int] | None
 _T = TypeVar("_T", bound=_Source)
@@ -113,22 +113,22 @@ _Out = TypeVar("_Out", bound=_Source)
 __version__: str
 
 class Error(Exception):
-    """Base of every error that pixview raises on purpose."""
+    """Base class of pixview's errors about images, devices and objects."""
 
 class LayoutError(Error, ValueError, BufferError):
-    """Shape, strides or layout cannot be viewed or described as asked."""
+    """The result cannot have this shape, these strides or this axis order."""
 
 class DtypeError(Error, TypeError):
-    """The element type has no equal on the other side, or differs between the two ends."""
+    """The result's library has no such element type, or the two ends have different ones."""
 
 class DeviceError(Error, RuntimeError):
-    """The pixels are on another device than the call needs; the message names the call to use."""
+    """The pixels are on a device that the call cannot use. The message names the call to use."""
 
 class ReadOnlyError(Error, BufferError):
-    """A writable result was asked of read-only memory."""
+    """A writable result of read-only memory."""
 
 class CudaError(Error, RuntimeError):
-    """The CUDA driver refused."""
+    """A call to the CUDA driver failed."""
 
     code: int
     """CUresult, such as 209."""
@@ -136,14 +136,14 @@ class CudaError(Error, RuntimeError):
     """Name of the code, such as ``CUDA_ERROR_NO_BINARY_FOR_GPU``."""
 
 class UnsupportedError(Error, TypeError):
-    """An object that speaks no protocol that pixview knows."""
+    """The object implements no protocol that pixview reads."""
 
 @final
 class Image:
-    """An image in memory, wherever it lives and whoever owns it; of ``view`` and ``from_pointer``.
+    """An image in host or GPU memory. ``view`` and ``from_pointer`` return one.
 
-    It exports DLPack and, on the side that it is on, the NumPy or the CUDA array interface, so
-    NumPy, torch, CuPy, Numba and JAX take it directly. It keeps its source alive.
+    It exports DLPack, and the NumPy or the CUDA array interface for its device. NumPy, torch, CuPy,
+    Numba and JAX read it directly. It keeps its source alive.
     """
 
     __dlpack_c_exchange_api__: ClassVar[CapsuleType]
@@ -157,36 +157,36 @@ class Image:
         """Names of the axes of ``shape`` and ``strides``."""
     @property
     def dtype(self) -> numpy.dtype[Any] | Literal["bfloat16"]:
-        """A NumPy dtype; the string "bfloat16" for the one that NumPy lacks."""
+        """A NumPy dtype, or the string "bfloat16", which NumPy lacks."""
     @property
     def strides(self) -> tuple[int, ...]:
-        """Bytes, in the order of ``layout``. Never None."""
+        """In bytes, in the order of ``layout``. Never None."""
     @property
     def device(self) -> tuple[Literal["cuda", "cpu"], int]:
         """``("cuda", index)`` or ``("cpu", 0)``."""
     @property
     def nbytes(self) -> int:
-        """Bytes of the pixels; padding between rows is not counted."""
+        """Bytes of all pixels, without padding between rows."""
     @property
     def readonly(self) -> bool:
-        """May the memory not be written?"""
+        """True if the memory may not be written."""
     @property
     def owner(self) -> object:
-        """The Python object that this Image keeps alive; None if it is no Python object (memory of
-        DLPack or OpenCV, held by their counts) or nothing is held."""
+        """The Python object that this Image keeps alive. None if it keeps none alive, or if it holds
+        DLPack's or OpenCV's own reference count instead."""
     def crop(self, y: int, x: int, h: int, w: int) -> Image:
-        """The rectangle of h rows and w columns at row y, column x: always a view.
+        """A view of h rows and w columns from row y, column x.
 
-        Raises LayoutError if it leaves the image.
+        Raises LayoutError if the rectangle is not inside the image.
         """
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        """Host memory only; AttributeError on the GPU."""
+        """For host memory. On a GPU an AttributeError."""
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """GPU memory only; AttributeError on the host."""
+        """For GPU memory. In host memory an AttributeError."""
     def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
-        """For NumPy. Raises DeviceError on the GPU."""
+        """For NumPy. Raises DeviceError for GPU memory."""
     def __dlpack__(
         self,
         stream: int | None = None,
@@ -197,18 +197,18 @@ class Image:
     ) -> CapsuleType:
         """A DLPack capsule (array API 2024.12) that keeps the memory alive.
 
-        Without ``max_version`` a legacy one, which has no read-only flag: of read-only memory that
-        raises BufferError. ``stream`` (None or 1, 2, a handle, -1 for no ordering) is made to wait for
-        the Image's own. ``dl_device=(1, 0)`` downloads device memory and waits for it, unless
-        ``copy=False``, a BufferError.
+        Without ``max_version`` the capsule is a legacy one. It has no read-only flag, so read-only
+        memory raises BufferError. ``stream`` waits for the Image's own stream: None or 1 (legacy), 2,
+        a handle, or -1 for no ordering. ``dl_device=(1, 0)`` downloads GPU memory and waits for it;
+        with ``copy=False`` that raises BufferError.
         """
     def __dlpack_device__(self) -> tuple[int, int]:
-        """(device type, device id) in DLPack's codes."""
+        """(device type, device id), in DLPack's codes."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Plan(tuple[Literal["view", "copy"], str]):
-    """What a conversion would do: ``kind, reason = plan(...)``."""
+    """What a conversion would do: ``kind, reason = pixview.plan(...)``."""
 
     n_fields: Final = 2
     n_sequence_fields: Final = 2
@@ -217,10 +217,10 @@ class Plan(tuple[Literal["view", "copy"], str]):
 
     @property
     def kind(self) -> Literal["view", "copy"]:
-        """A view shares the memory of the source."""
+        """ "view" shares the memory of the source, "copy" does not."""
     @property
     def reason(self) -> str:
-        """Why it is a copy, in words; "" for a view."""
+        """Why a copy is needed. "" for a view."""
 
 def as_torch(
     x: _Source,
@@ -232,9 +232,9 @@ def as_torch(
     allow_readonly: bool = False,
     stream: _Stream = None,
 ) -> torch.Tensor:
-    """The pixels of x as a torch tensor: C,H,W by default, on the device where they are.
+    """The pixels of x as a torch tensor on the same device, C,H,W by default.
 
-    Imports torch. A view keeps x's memory alive.
+    A view keeps x's memory alive. Imports torch.
     """
 
 def as_cupy(
@@ -247,9 +247,9 @@ def as_cupy(
     allow_readonly: bool = False,
     stream: _Stream = None,
 ) -> _CupyArray:
-    """The pixels of x as a CuPy array: H,W,C by default.
+    """The pixels of x as a CuPy array, H,W,C by default.
 
-    Imports CuPy. Host memory raises DeviceError unless ``copy=True``, which uploads.
+    Host memory raises DeviceError; ``copy=True`` uploads it. Imports CuPy.
     """
 
 def as_numpy(
@@ -262,9 +262,9 @@ def as_numpy(
     allow_readonly: bool = False,
     stream: _Stream = None,
 ) -> numpy.ndarray[Any, Any]:
-    """The pixels of x as a NumPy array: H,W,C by default.
+    """The pixels of x as a NumPy array, H,W,C by default.
 
-    Imports NumPy. GPU memory raises DeviceError unless ``copy=True``, which downloads.
+    GPU memory raises DeviceError; ``copy=True`` downloads it. Imports NumPy.
     """
 
 def as_gpumat(
@@ -277,8 +277,9 @@ def as_gpumat(
 ) -> cv2.cuda.GpuMat:
     """The pixels of x as an OpenCV GpuMat.
 
-    Imports cv2. A view if the pixels are interleaved: channel stride = itemsize, pixel stride =
-    C * itemsize, any row pitch; else one copy. Host memory raises DeviceError unless ``copy=True``.
+    It is a view if the pixels are interleaved: channel stride = itemsize, pixel stride =
+    C * itemsize, any row pitch. Otherwise it is one copy. Host memory raises DeviceError; ``copy=True``
+    uploads it. Imports cv2.
     """
 
 def view(
@@ -289,7 +290,7 @@ def view(
     copy: bool | None = None,
     stream: _Stream = None,
 ) -> Image:
-    """The pixels of x as an ``Image``; imports nothing."""
+    """The pixels of x as an ``Image``. Imports nothing."""
 
 def plan(
     x: _Source,
@@ -299,7 +300,7 @@ def plan(
     src_layout: _Layout | None = None,
     contiguous: bool = False,
 ) -> Plan:
-    """Would converting x be a view or a copy, and why? Converts nothing."""
+    """Would the conversion of x be a view or a copy, and why? Converts nothing."""
 
 def from_pointer(
     ptr: int,
@@ -313,12 +314,14 @@ def from_pointer(
     stream: _Stream = None,
     readonly: bool = False,
 ) -> Image:
-    """An ``Image`` over memory that you describe.
+    """An ``Image`` over the memory at address ``ptr``.
 
-    ptr: address of the first element. shape: extents, rank 2 to 4. strides: bytes; None: packed.
-    dtype: a NumPy, torch or CuPy dtype or a string. device: None asks the driver which GPU ptr is
-    on; an int ordinal, "cpu", "cuda", "cuda:1" or ("cuda", 1) says it. owner: kept alive as long as
-    the Image and its views; None: you see to it.
+    ptr: address of the first element.
+    shape: 2 to 4 extents. strides: in bytes; None: packed.
+    dtype: a NumPy, torch or CuPy dtype, or a string.
+    device: an int ordinal, "cpu", "cuda", "cuda:1" or ("cuda", 1). None: the GPU that the driver
+    names for ptr.
+    owner: an object that the Image and its views keep alive. None: the caller keeps the memory alive.
     """
 
 def copy_into(
@@ -331,35 +334,35 @@ def copy_into(
 ) -> _T:
     """Copy the pixels of src into dst and return dst. Axes are matched by name.
 
-    Extents and dtypes must be equal (LayoutError, DtypeError): values are never converted.
+    Values are not converted: unequal extents raise LayoutError, unequal dtypes DtypeError.
     """
 
 def stream_of(x: _Source, /) -> int:
-    """The handle of the stream that x's producer works on; 0 is the legacy default stream.
+    """The handle of the stream that x's producer works on. 0 is the legacy default stream.
 
-    Of a tensor or CuPy array: torch's or CuPy's current stream on its GPU. Of an ``Image``: its own.
-    Of a GpuMat: the legacy one, or that of the ``using_stream`` block around the call. -1: x names
-    none, its data is ready. Raises DeviceError for host memory.
+    A tensor or CuPy array: the current stream of torch or CuPy on its GPU. An ``Image``: its own. A
+    GpuMat: the legacy one, or that of the ``using_stream`` block. -1: x names no stream, its data is
+    ready. Raises DeviceError for host memory.
     """
 
 def used_on(view: _Source, stream: _Stream) -> None:
-    """Tell pixview of a further stream that works on a view.
+    """Add a stream that reads or writes a view, besides the two of the conversion.
 
-    When the last view lets go, the stream of the memory waits for what ``stream`` has queued by
-    then; the host does not wait, and nothing is ordered before. A tensor of torch's own memory gets
-    ``record_stream``. Raises UnsupportedError for what is no view of pixview's, DeviceError for
-    host memory, CudaError if the driver does not know the stream.
+    When the last view is dropped, the memory's stream waits for the work that ``stream`` has queued
+    by then. The host does not wait. The call itself orders nothing. For a tensor of torch's own
+    memory it calls ``record_stream``. Raises UnsupportedError if view is not a view by pixview,
+    DeviceError for host memory, CudaError if the driver does not know the stream.
     """
 
 def warm_up(device: _Device = 0) -> None:
-    """Do now what the first calls on a GPU would do: context, event, kernels. May be repeated.
+    """Make the context and an event and load the kernels before the first frame. May be repeated.
 
-    device: an ordinal, "cuda:1" or ("cuda", 1). Raises DeviceError if there is no such GPU,
-    CudaError without a driver or if no kernel fits.
+    device: an ordinal, "cuda:1" or ("cuda", 1). Raises DeviceError if there is no such GPU, and
+    CudaError if there is no driver or no kernel for this GPU.
     """
 
 def _stream_facts(stream: _Stream) -> tuple[int, int | None]:
-    """Handle, and GPU (None: a default stream, which every GPU has)."""
+    """The handle and the GPU; None for a default stream, which every GPU has."""
 
 def _push_stream(handle: int, device: int | None, stream: object, /) -> None: ...
 def _pop_stream() -> None: ...
@@ -384,26 +387,28 @@ def stack(
     out: None = None,
     stream: _Stream = None,
 ) -> torch.Tensor:
-    """Many images as one batch, converted on the way: one kernel launch on a GPU.
+    """Convert many images into one batch: on a GPU in one kernel launch.
 
-    images: a sequence or iterator of images of any kind, mixed as you like, or one batch of 4 axes;
-    of one element type, on one device, of one size unless size= is given.
-    to, layout: of the result; "gpumat" for a single image only. It is where the images are, on their
-    GPU or in host memory: there is no device=. src_layout: of every image.
-    scale, mean, std: (pixel * scale - mean) / std, computed as one fused multiply-add in float32;
-    mean and std are one number, or one per channel of the result. swap_rb: before that, channels 0
-    and 2 change places (C is 3 or 4).
-    dtype: float16, bfloat16, float32, uint8 (rounded half to even, saturated, NaN becomes 0), or the
-    images' own. None: their own, or float32 when scale, mean or std is given.
-    size: (H, W) of the result; smaller images lie top left on a canvas of pad_value, which is in
-    units of the images and normalised like a pixel.
-    out: a batch to write into and to return; its axes are layout= (an Image has its own), `to` is
-    not looked at. It must have the result's dtype and be on the images' device.
-    stream: of GpuMats, Images and raw pointers among the ends.
+    images: a sequence or iterator of images of any type, which may be mixed, or one batch of 4 axes.
+    All have one element type, one device and, without size=, one size.
+    to, layout: type and axis order of the result. "gpumat" takes a single image only. The result is
+    where the images are, on their GPU or in host memory: there is no device=.
+    src_layout: axis order of every image.
+    swap_rb: exchange channels 0 and 2 first (C must be 3 or 4).
+    scale, mean, std: (pixel * scale - mean) / std, computed as one fused multiply-add in float32.
+    mean and std are one number, or one per channel of the result.
+    dtype: float16, bfloat16, float32, uint8 (rounds half to even, saturates, NaN becomes 0) or the
+    images' own. None: their own, or float32 if scale, mean or std is given.
+    size: (H, W) of the result. A smaller image lies at the top left, the rest is pad_value, in units
+    of the images and normalised like a pixel.
+    out: an existing batch to write into and return; ``to`` is then ignored. layout describes it (an
+    Image has its own). It must have the result's dtype and be on the images' device.
+    stream: the stream of GpuMats, Images and raw pointers among images and out.
 
-    Errors are raised before anything is queued, and out is untouched then: LayoutError for no
-    images, unequal sizes (the first odd image is named), a mean or std of another length, zero or
-    not finite, and for overlap with out; DtypeError, DeviceError, ReadOnlyError, UnsupportedError.
+    All errors are raised before any work is queued, and out is then unchanged. LayoutError: no
+    images; unequal sizes (the message names the first that differs); a mean or std of a wrong length,
+    zero or not finite; overlap with out. Also DtypeError, DeviceError, ReadOnlyError and
+    UnsupportedError.
     """
 
 @overload
@@ -500,11 +505,11 @@ def unstack(
     copy: bool | None = None,
     stream: _Stream = None,
 ) -> list[cv2.cuda.GpuMat]:
-    """The images of a batch: GpuMats, torch tensors (C,H,W), arrays or Images (H,W,C).
+    """The images of a batch as GpuMats, torch tensors (C,H,W), arrays or Images (H,W,C).
 
-    copy: None copies only if no view is possible (N,C,H,W to GpuMats): the whole batch, once, in one
-    launch, and the list shares that memory. False raises instead, True always copies.
-    Each element keeps the memory alive. An image of fewer axes is a batch of one; N = 0 gives [].
+    copy: None copies only if no view is possible (N,C,H,W to GpuMats). It then copies the whole batch
+    once, in one launch, and the list shares that memory. False raises instead. True always copies.
+    Each element keeps the memory alive. An image of fewer axes is a batch of one. N = 0 gives [].
     """
 
 @overload
@@ -564,12 +569,12 @@ class _DoctorDriver(TypedDict, total=False):
 class _Doctor(TypedDict):
     version: str
     kernels: bool
-    code: list[str]  # what they were compiled for: machine code "sm_90", PTX "compute_75"
+    code: list[str]  # targets of the kernels: machine code "sm_90", PTX "compute_75"
     driver: _DoctorDriver
     gpumat: _DoctorGpuMat | None
     torch: Literal["table", "attributes"] | None
     cupy: Literal["struct", "attributes"] | None
-    torch_memory: bool  # from the shim; False before torch has given some
+    torch_memory: bool  # memory comes from torch's C shim; False before the first allocation
 
 def _doctor() -> _Doctor:
-    """The facts behind ``pixview doctor``. Imports nothing."""
+    """The facts that ``pixview doctor`` prints. Imports nothing."""

@@ -1,7 +1,7 @@
 """``using_stream``: one stream for torch, CuPy and OpenCV.
 
-It is a sequence of other libraries' context managers, entered and left once in a block, so it is
-written in Python; what pixview itself remembers of it is in ``src/current.c``.
+It is written in Python because it only enters and leaves the context managers of other libraries.
+The stream that pixview uses inside the block is kept by the extension (``_push_stream``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Handle:
-    """A stream that is only a number, as the protocol of CuPy and cuda.core."""
+    """A stream handle as an object with ``__cuda_stream__``, for CuPy and cuda.core."""
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
@@ -74,23 +74,26 @@ class using_stream:  # noqa: N801
     """A block in which torch, CuPy and OpenCV work on one stream.
 
         with pixview.using_stream(torch.cuda.Stream()) as cv_stream:
-            mat = pixview.as_gpumat(tensor * 2)                # no ordering needed: the same stream
+            mat = pixview.as_gpumat(tensor * 2)                # same stream: nothing to order
             mat = cv2.cuda.resize(mat, (640, 480), stream=cv_stream)
             tensor = pixview.as_torch(mat)
 
-    stream: everything that ``stream=`` takes; None or 0 is the legacy default stream.
+    stream: a stream of torch, CuPy, cv2 or cuda.core, or a handle. None or 0: the legacy default stream.
 
-    Inside, for this thread: the stream is torch's and CuPy's current one (of those that are
-    imported; nothing is imported for it) and its GPU is current; ``stream=None`` of pixview's
-    functions means this stream for GpuMats and raw pointers on its GPU, so give the
-    ``cv2.cuda.Stream`` that ``as`` yields to every function of OpenCV. It is None without cv2, or
-    where cv2 has no CUDA. On leaving, also by an exception, all is as before. Blocks nest.
+    Inside the block, on this thread:
+      - The stream is the current one of torch and CuPy, and its GPU is current. Libraries that are
+        not imported yet stay unimported.
+      - ``stream=None`` of pixview's functions means this stream, for GpuMats and raw pointers on its
+        GPU. Pass the ``cv2.cuda.Stream`` that ``as`` gives to every cv2.cuda function. It is None if
+        cv2 is not imported or has no CUDA.
 
-    Keep the stream alive as long as its work; views keep it if it is an object, not an int.
-    Nothing is ordered on entering or leaving: conversions see to that where streams differ.
+    Leaving the block, also by an exception, restores the state before it. Blocks nest.
 
-    Errors: TypeError and ValueError for what is no stream (-1 is none), DeviceError for a stream
-    of cv2 without CUDA, CudaError if the driver does not know the stream.
+    Entering and leaving order nothing. A conversion orders its two ends if their streams differ.
+    Keep the stream alive until its work is done. A view keeps a stream object alive, but not an int.
+
+    Errors: TypeError or ValueError if it is not a stream (-1 is not one). DeviceError for a stream of
+    a cv2 without CUDA. CudaError if the driver does not know the stream.
     """
 
     def __init__(self, stream: _Stream) -> None:

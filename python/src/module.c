@@ -4,7 +4,6 @@
 
 #include "api/api.h"
 #include "base/pyref.h"
-#include "descriptor/dlpack.h"
 #include "descriptor/dlpack_abi.h"
 #include "docs.h"
 #include "image/image.h"

@@ -43,8 +43,10 @@ pixview_status pixviewi_fail_dltensor(const DlTensor *tensor, pixview_error *err
                              "DLPack device type %d is none of CPU (1), CUDA (2), CUDA pinned (3), "
                              "CUDA managed (13)",
                              (int)type);
-    if (tensor->ndim < 0 || tensor->ndim > 4)
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "rank %d; an image has 2 to 4 axes",
+    if (tensor->ndim < 2 || tensor->ndim > 4)
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "the tensor has %d axes; an image has 2 to 4: index or reshape it "
+                             "first",
                              (int)tensor->ndim);
     if (!tensor->shape)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "the tensor's shape is NULL");

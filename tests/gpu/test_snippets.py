@@ -1,4 +1,4 @@
-"""What README and guide show on a GPU."""
+"""The snippets of README and docs/ on a GPU."""
 
 import subprocess
 import sys

@@ -325,6 +325,51 @@ static void crops(const char *filter)
         }
 }
 
+// Elements of 8 and 16 bytes: whole images, rows of any length in regions, lists.
+static void wide_elements(const char *filter)
+{
+    static const pixview_dtype types[] = {{PIXVIEW_DTYPE_FLOAT, 64, 1},
+                                          {PIXVIEW_DTYPE_COMPLEX, 128, 1},
+                                          {PIXVIEW_DTYPE_INT, 64, 1},
+                                          {PIXVIEW_DTYPE_COMPLEX, 64, 1}};
+    static const int64_t widths[] = {17, 67, 224, 640, 1920};
+    for (int type = 0; type < 4; type++)
+        for (int form = 0; form < 4; form++)
+            for (int w = 0; w < 5; w++) {
+                int64_t size = pixview_dtype_size(types[type]), c = type < 2 ? 3 : 4;
+                bool whole = widths[w] == 1920;
+                int64_t h = whole ? 1080 : 8 * 1000 * 1000 / (widths[w] * size * c) + 1;
+                kjob job = {.shape = {8, h, widths[w], c},
+                            .from = types[type],
+                            .to = types[type],
+                            .src = {.order = form & 1 ? MIXED : PLANAR},
+                            .dst = {.order = form & 2 ? MIXED : PLANAR}};
+                if (!whole) // a region
+                    job.src.offset = 5 * size, job.src.pitch = 37 * size;
+                snprintf(job.name, sizeof job.name, "wide n8 %dx%dx%d %s %s %s", (int)h,
+                         (int)widths[w], (int)c, pixview_dtype_name(types[type]),
+                         arrow(job.src.order, job.dst.order), whole ? "packed" : "from");
+                add(&job, filter);
+            }
+    for (int type = 0; type < 2; type++)
+        for (int way = 0; way < 2; way++) {
+            kjob job = {.shape = {8, 1080, 1920, 3},
+                        .from = types[type],
+                        .to = types[type],
+                        .src = {.order = MIXED, .pitch = 512},
+                        .dst = {.order = PLANAR},
+                        .list = PIXVIEWI_SRC_LIST};
+            if (way == 1) {
+                job.list = PIXVIEWI_DST_LIST;
+                job.dst = job.src;
+                job.src = (klie){.order = PLANAR};
+            }
+            snprintf(job.name, sizeof job.name, "wide n8 1080p %sx3, %s NCHW",
+                     pixview_dtype_name(types[type]), way ? "unstack" : "stack");
+            add(&job, filter);
+        }
+}
+
 static int by_percent(const void *a, const void *b)
 {
     double x = ((const krow *)a)->percent, y = ((const krow *)b)->percent;
@@ -345,6 +390,7 @@ int64_t bench(FILE *markdown, const char *filter)
     short_rows(filter);
     narrow_regions(filter);
     crops(filter);
+    wide_elements(filter);
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);
     if (markdown)

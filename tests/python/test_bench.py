@@ -1,42 +1,220 @@
-"""What the benches do without measuring: the files that keep their results."""
+"""What the benches do beside measuring: names of results, medians over processes, verdicts, the goals' table."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pixview
 import pytest
 
+BENCH = Path(__file__).parents[2] / "bench"
 FACTS = {"date": "2026-01-31", "gpu": "NVIDIA H200", "cv2": "5.0.0"}
 
 
 @pytest.fixture
-def machine() -> Any:
-    path = Path(__file__).parents[2] / "bench" / "machine.py"
-    spec = importlib.util.spec_from_file_location("bench_machine", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Imports a module of bench/; their names are plain, so none stays."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(BENCH))
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCH)):
+            del sys.modules[name]
 
 
-def test_a_saved_result_is_never_overwritten(machine: Any, tmp_path: Path) -> None:
-    names = []
-    for text in ("one", "two", "three"):
+# ---- files ----
+
+
+def test_a_result_replaces_the_one_before(bench: Any, tmp_path: Path) -> None:
+    machine = bench("machine")
+    for text in ("one", "two"):
         path = machine.save(tmp_path, "launch", FACTS, text, opencv=True)
         assert path.read_text() == text
-        names.append(path.name)
-    first = "launch-h200-cv5.0.0-2026-01-31"
-    assert names == [f"{first}.md", f"{first}-b.md", f"{first}-c.md"]
-    assert (tmp_path / names[0]).read_text() == "one"
-    assert machine.save(tmp_path, "layout", FACTS, "x").name == "layout-h200-2026-01-31.md"
+    assert [each.name for each in tmp_path.iterdir()] == ["launch-h200-cv5.0.0.md"]
 
 
-def test_a_day_has_26_results(machine: Any, tmp_path: Path) -> None:
-    for _ in range(26):
-        last = machine.save(tmp_path, "host", FACTS, "")
-    assert last.name.endswith("-z.md")
-    with pytest.raises(SystemExit, match="another folder"):
-        machine.save(tmp_path, "host", FACTS, "")
-    assert len(list(tmp_path.iterdir())) == 26
+@pytest.mark.parametrize(
+    ("kind", "facts", "opencv", "name"),
+    [
+        ("layout", FACTS, False, "layout-h200"),
+        ("overhead", FACTS | {"gpus visible": 1}, True, "overhead-h200-cv5.0.0"),
+        ("overhead", FACTS | {"gpus visible": 2}, True, "overhead-two-gpus-h200-cv5.0.0"),
+        ("launch", FACTS | {"gpus visible": 3}, True, "launch-3-gpus-h200-cv5.0.0"),
+        ("launch", FACTS | {"gpu": "fake"}, True, "launch-fake-cv5.0.0"),
+        ("overhead", {"cv2": "5.0.0"}, True, "overhead-host"),
+        ("host", {}, False, "host"),
+    ],
+)
+def test_names_of_results(bench: Any, kind: str, facts: Any, opencv: bool, name: str) -> None:
+    assert bench("machine").result_name(kind, facts, opencv) == name
+
+
+def test_no_result_has_a_date_in_its_name_and_one_is_a_picture() -> None:
+    results = [path.name for path in (BENCH / "results").iterdir()]
+    assert not [name for name in results if "-20" in name]
+    assert [name for name in results if not name.endswith(".md")] == ["layout-h200.png"]
+
+
+# ---- processes ----
+
+
+def found(ns: float, ratio: float) -> Any:
+    rows = [{"call": "a", "way": "ours", "ns": ns, "least": ns}]
+    goal = {"text": "a: at least 2 x b", "limit": 2, "at_most": False, "unit": "x"}
+    return {"facts": {}, "rows": rows, "goals": [goal | {"found": ratio}]}
+
+
+def test_processes_are_joined_by_their_median(bench: Any) -> None:
+    processes = bench("processes")
+    runs = [found(100, 1.9), found(140, 2.2), found(110, 2.1)]
+    (row,) = processes.merge(runs, "rows")
+    assert (row["way"], row["ns"].both(0)) == ("ours", "110 (100 to 140)")
+    goals = processes.merge(runs, "goals")
+    assert processes.goal_lines(goals) == "- PASS  a: at least 2 x b: 2.10 (1.90 to 2.20) x"
+    goals = processes.merge(runs[:1], "goals")
+    assert processes.goal_lines(goals) == "- MISS  a: at least 2 x b: 1.90 x"
+
+
+@pytest.mark.parametrize(
+    ("factor", "word"), [(1.0, ""), (1.02, ""), (1.05, "B slower"), (0.95, "B faster")]
+)
+def test_two_builds_differ_beyond_3_percent(bench: Any, factor: float, word: str) -> None:
+    processes = bench("processes")
+    own = [found(ns, 2) for ns in (100, 200, 150)]
+    other = [found(ns * factor, 2) for ns in (100, 200, 150)]
+    last = processes.against_table(own, other).splitlines()[-1]
+    cells = [cell.strip() for cell in last.strip("|").split("|")]
+    same = f"{factor:.3f}"
+    assert cells[4:] == [f"{same} ({same} to {same})", same, word]
+
+
+def test_two_builds_that_differ_by_chance_are_not_marked(bench: Any) -> None:
+    processes = bench("processes")
+    own, other = [found(ns, 2) for ns in (100, 100)], [found(ns, 2) for ns in (100, 140)]
+    assert "B slower" not in processes.against_table(own, other)
+
+
+def test_a_build_is_not_compared_with_itself(bench: Any, tmp_path: Path) -> None:
+    processes = bench("processes")
+    here, there = tmp_path / "here", tmp_path / "there"
+    processes.check_site({"site": str(here)}, None, there)
+    processes.check_site({"site": str(there)}, there, there)
+    with pytest.raises(SystemExit, match="also the installed one"):
+        processes.check_site({"site": str(there)}, None, there)
+    with pytest.raises(SystemExit, match="not found first"):
+        processes.check_site({"site": str(here)}, there, there)
+
+
+def test_two_builds_take_turns_in_fresh_processes(torch: Any, tmp_path: Path) -> None:
+    shutil.copytree(Path(pixview.__file__).parent, tmp_path / "pixview")
+    command = [sys.executable, str(BENCH / "overhead.py"), "--host", "--only", "parts"]
+    command += ["--rounds", "1", "--block-ms", "0.1", "--processes", "1", "--against", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "| pixview.view of NumPy |" in done.stdout and "B / A" in done.stdout
+
+
+# ---- verdicts ----
+
+
+def test_a_launch_is_judged_by_what_it_takes_beside_an_empty_one(bench: Any) -> None:
+    launch = bench("launch")
+    empty = launch.empty_launch(512)
+    empty.samples = [3000, 4000, 5000]
+    slow_host = launch.Call("copy", "", empty, limit=1000)
+    slow_host.statement.samples = [3600, 4700, 5650]
+    stack = launch.Call("stack of 8", "", empty, limit=2200, images=8)
+    stack.statement.samples = [5300, 6250, 7400]
+    (copy,) = launch.goals([slow_host], {})
+    assert (copy["found"], copy["limit"], copy["at_most"]) == (0.65, 1, True)
+    (listed,) = launch.goals([], {"u8": [slow_host, stack]})
+    assert listed["found"] == pytest.approx(100 * 2300 / 2200) and listed["limit"] == 100
+    assert stack.row()["per image"] == 6250 / 8
+
+
+def test_the_line_through_lists(bench: Any) -> None:
+    fixed, each = bench("launch").fit({8: 3080.0, 32: 3320.0, 390: 6900.0})
+    assert (fixed, each) == (pytest.approx(3000), pytest.approx(10))
+
+
+def test_goals_of_layouts_over_several_processes(bench: Any, torch: Any) -> None:
+    layout, goal, way = bench("layout"), bench("layout_goals").Goal, bench("gputime").Way
+    runs = []
+    for ours in (100, 104, 110):
+        ways = [way("copy", None, [100] * 3), way("pixview", None, [ours] * 3)]
+        row = layout.Row("8 x 1080p", 1e9, ways, [goal("copy", 0.95), goal("NPP", 1)], 1)
+        runs.append({"rows": [layout.as_json(row)]})
+    (row,) = layout.pooled(runs)
+    assert layout.layout_goals.lines([row]).splitlines() == [
+        "- PASS  at least 95 % of a copy of the same bytes: 1 of 1 rows, "
+        "least 96.2 % (90.9 % to 100.0 %)",
+        "- ?     ahead of NPP: 0 of 0 rows, 1 not measured",
+    ]
+    (row,) = layout.pooled(runs[2:])
+    assert "- MISS  at least 95 %" in layout.layout_goals.lines([row])
+
+
+KCHECK = """\
+| case | kernel | us | copy us | GB/s | copy GB/s | of copy | 2-D | memset | stores | loads | least us | by | by |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| rows n16 17 | copy_1 | 80.0 | 16.0 | 1 | 1 | 20.0 % | 1 | 1 | 1 | 1 | 40.0 | | |
+| rows n16 18 | copy_1 | 40.0 | 16.0 | 1 | 1 | 40.0 % | 1 | 1 | 1 | 1 | 20.0 | | |
+| stack n32 | split | 16.0 | 16.0 | 1 | 1 | 100.0 % | | | | | | | |
+"""
+
+
+def test_kcheck_in_short(bench: Any) -> None:
+    lines = bench("kcheck").summary(KCHECK).splitlines()
+    assert lines[2:] == [
+        "| rows | 2 | 20.0 % | 30.0 % | 2 | 1 |",
+        "| stack | 1 | 100.0 % | 100.0 % | 0 | 0 |",
+    ]
+
+
+# ---- the table of goals ----
+
+OVERHEAD = """\
+# Overhead of a conversion
+
+- date: 2026-01-31
+- commit: abc1234
+- gpu: NVIDIA H200
+- gpus visible: {gpus}
+- cv2: 4.14.0
+
+| call | way | ns | least and greatest | ours is faster by |
+| ---- | --- | -: | -----------------: | ----------------: |
+| GpuMat -> torch (CHW), owned view | pixview.as_torch | {ns} | 350 to 360 | |
+|                                   | tensor.detach()  | 322  |            | |
+
+## Goals
+
+- PASS  GpuMat -> torch: at most 1.1 x tensor.detach(): 1.09 (1.07 to 1.10) x
+"""
+
+
+def test_the_table_of_goals_is_made_of_results(bench: Any, tmp_path: Path) -> None:
+    goals = bench("goals")
+    for name, gpus, ns in (("overhead", 1, 354), ("overhead-two-gpus", 2, 420)):
+        text = OVERHEAD.format(gpus=gpus, ns=ns)
+        (tmp_path / f"{name}-h200-cv4.14.0.md").write_text(text)
+    (tmp_path / "layout-h200.md").write_text("# Layout\n\n- MISS  ahead of NPP: 7 of 8 rows\n")
+    (tmp_path / "overhead-fake-cv4.14.0.md").write_text(OVERHEAD.format(gpus=1, ns=1))
+    readme = goals.written(f"before\n{goals.BEGIN}\nold\n{goals.END}\nafter\n", tmp_path)
+    assert readme.startswith("before\n") and readme.endswith("after\n") and "old" not in readme
+    for line in (
+        "| goal | OpenCV 4.14.0 | two GPUs, OpenCV 4.14.0 |",
+        "| GpuMat -> torch: at most 1.1 x tensor.detach() | PASS, 1.09 (1.07 to 1.10) x | PASS, 1.09 (1.07 to 1.10) x |",
+        "| layouts: ahead of NPP | MISS, 7 of 8 rows |  |",
+        "| GpuMat -> torch (CHW), owned view: pixview.as_torch | 354 (350 to 360) | 420 (350 to 360) |",
+    ):
+        assert line in readme.splitlines()
+    assert "`overhead-h200-cv4.14.0.md`: date 2026-01-31, commit abc1234" in readme
+    assert "fake" not in readme
+    assert goals.written(readme, tmp_path) == readme

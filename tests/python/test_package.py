@@ -289,6 +289,20 @@ def test_the_demo_names_the_packages_it_lacks() -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "magic"), [("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8\xff")])
+def test_the_demo_writes_its_picture(
+    torch: Any, tmp_path: pathlib.Path, name: str, magic: bytes
+) -> None:
+    pytest.importorskip("PIL")
+    path = tmp_path / name
+    table = check_python(
+        f"from pixview.cli import main\nassert main(['demo', '-o', {str(path)!r}]) == 0\n",
+        PIXVIEW_LIBCUDA="/nonexistent/libcuda.so.1",
+    )
+    assert path.read_bytes().startswith(magic)
+    assert "stack(4 images)" in table and "checked:" in table
+
+
 def test_without_numpy_and_torch() -> None:
     """A machine that has none of the frameworks: typed or import errors, never a crash."""
     check_python(

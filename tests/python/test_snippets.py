@@ -1,4 +1,4 @@
-"""What README and guide show in host memory."""
+"""The snippets of README and docs/ in host memory."""
 
 from typing import Any
 
@@ -11,3 +11,9 @@ from support import check_python
 def test_snippet(torch: Any, code: str) -> None:
     pytest.importorskip("numpy")
     check_python(code)
+
+
+@pytest.mark.parametrize("code", snippets(gpu=True))
+def test_snippet_for_a_gpu_compiles(code: str) -> None:
+    """tests/gpu runs it."""
+    compile(code, "snippet", "exec")

@@ -1,4 +1,4 @@
-"""The command ``pixview``. Each command lives in its own module, imported only when it runs."""
+"""The command line ``pixview``. Each command is a module of its own, imported when it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .. import __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status.
 
-    argv: the words after the program's name; None takes them from ``sys.argv``.
+    argv: the arguments after the program's name. None: ``sys.argv``.
     """
     args = _parser().parse_args(argv)
     if args.command == "doctor":
@@ -25,26 +25,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pixview", description="One image in memory, many views of it."
+        prog="pixview", description="One image in memory, seen by every framework without a copy."
     )
     parser.add_argument("--version", action="version", version=f"pixview {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     demo = commands.add_parser(
         "demo",
-        help="take a photograph through every conversion of this machine",
-        description="Takes a photograph through every conversion that this machine can do, checks "
-        "every result, prints a table and writes one PNG with the stages side by side.",
+        help="run every conversion on a photograph",
+        description="Runs every conversion that this machine supports on a photograph, checks each "
+        "result, prints a table and writes a picture of the steps.",
     )
-    demo.add_argument("image", nargs="?", metavar="IMAGE", help="default: a cat that comes along")
     demo.add_argument(
-        "-o", "--output", default="pixview-demo.png", metavar="FILE", help="default: %(default)s"
+        "image", nargs="?", metavar="IMAGE", help="a picture file; default: the cat of the package"
+    )
+    demo.add_argument(
+        "-o",
+        "--output",
+        default="pixview-demo.png",
+        metavar="FILE",
+        help="the picture to write, PNG, JPEG or WebP; default: %(default)s",
     )
 
     commands.add_parser(
         "doctor",
-        help="say which libraries and GPUs are here and what will work",
-        description="Says which of NumPy, torch, CuPy and OpenCV are here, which GPUs, whether the "
-        "fast path into OpenCV's GpuMat is in use, and what will work. Always exits with 0.",
+        help="list the libraries and GPUs found, and what will work",
+        description="Lists the versions of NumPy, torch, CuPy and OpenCV, the GPUs, how pixview reads "
+        "a GpuMat, and which conversions will work. The exit status is always 0.",
     )
     return parser

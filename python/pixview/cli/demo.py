@@ -1,4 +1,4 @@
-"""``pixview demo``: a photograph through every conversion of this machine, checked and drawn."""
+"""``pixview demo``: every conversion of this machine on a photograph, checked and drawn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from .steps import Record
 
-SMALLEST = 64  # pixels; the regions that the demo works on need some room
+SMALLEST = 64  # pixels; the regions that the demo changes need this much
 
 
 def run(image: str | None, output: str) -> int:
-    """Run the demo on a picture file (None: the cat) and write the sheet to ``output``.
+    """Run the demo on a picture file (None: the cat) and write its picture to ``output``.
 
-    Returns 0, or 1 after one line on stderr: something is missing, or a check failed.
+    Returns 0. Returns 1 after one line on stderr if a package is missing or a check failed.
     """
     missing = [name for name in ("numpy", "PIL", "torch") if isinstance(find(name), str)]
     if missing:
@@ -41,7 +41,7 @@ def run(image: str | None, output: str) -> int:
 
 
 def table(record: Record) -> list[str]:
-    """The record as lines of text."""
+    """The record as the lines of a table."""
     head = ("conversion", "shape", "layout", "strides (bytes)", "address", "", "ns")
     cells = [head] + [
         (
@@ -65,16 +65,16 @@ def table(record: Record) -> list[str]:
     ]
     views = sum(row.kind == "view" for row in record.rows)
     lines += [
-        "ns: median of repeated calls, time of the host; a copy on a GPU is queued, not waited for",
+        "ns: host time of one call, median; for a copy on a GPU, the time to queue it",
         *(f"skipped: {reason}" for reason in record.skipped),
-        f"checked: {views} views at the address of their source, {len(record.rows) - views} copies "
-        "at another, every pixel equal to NumPy's",
+        f"checked: {views} views share the address of their source, {len(record.rows) - views} copies "
+        "do not; every pixel equals NumPy's result",
     ]
     return lines
 
 
 def _run_gpu(record: Record, photo: np.ndarray) -> None:
-    """The conversions on the GPU, as far as this machine has what they need."""
+    """The conversions on the GPU, with the libraries that can use it here."""
     modules: dict[str, Any] = {name: find(name) for name in ("torch", "cupy", "cv2")}
     reasons = {name: no_gpu_for(name, module) for name, module in modules.items()}
     here = {name: modules[name] for name, reason in reasons.items() if not reason}
@@ -89,7 +89,7 @@ def _run_gpu(record: Record, photo: np.ndarray) -> None:
 
 
 def _read(image: str | None) -> np.ndarray:
-    """The picture as a writable array H,W,C of uint8, R,G,B."""
+    """The picture as a writable H,W,C array of uint8, in R,G,B order."""
     import numpy as np
     from PIL import Image, ImageOps
 

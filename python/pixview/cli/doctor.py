@@ -1,6 +1,6 @@
-"""``pixview doctor``: what is on this machine, and what pixview can do with it.
+"""``pixview doctor``: what this machine has, and what pixview can do with it.
 
-Nothing that is missing or broken here is an error: it is a row of the report.
+A missing or broken library is a row of the report, not an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Row = tuple[str, str]
 
 
 def run() -> int:
-    """Print the report. Returns 0, whatever is missing."""
+    """Print the report. Always returns 0."""
     found = {name: find(name) for name in ("numpy", "torch", "cupy", "cv2")}
     facts = _core._doctor()
     sections = {
@@ -37,9 +37,9 @@ def run() -> int:
 
 
 def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
-    """One line: what will work here.
+    """One line: which conversions will work here.
 
-    facts: what ``_core._doctor()`` returned. found: per library its module, or why there is none.
+    facts: the result of ``_core._doctor()``. found: each library's module, or why it has none.
     """
     names = {"numpy": "NumPy", "torch": "torch"}
     host = [text for name, text in names.items() if not isinstance(found[name], str)]
@@ -50,22 +50,22 @@ def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
         gpu = [text for name, text in names.items() if not no_gpu_for(name, found[name])]
         parts.append("on the GPU " + " <-> ".join([*gpu, "DLPack"]))
         if not any(device.get("kernels") is True for device in devices):
-            parts.append("views only on the GPU, no kernels")
+            parts.append("on the GPU views only: no kernels")
     else:
         parts.append("no GPU")
     return f"Here: {'; '.join(parts)}."
 
 
 def _path(facts: _core._Doctor, name: str) -> str:
-    """How pixview reads this library's objects: "; ..." or nothing."""
+    """How pixview reads this library's objects: "; ...", or ""."""
     texts: dict[tuple[str, object], str] = {
-        ("torch", "table"): "; through its DLPack exchange table, the fast path",
+        ("torch", "table"): "; read through its DLPack exchange table (fast)",
         (
             "torch",
             "attributes",
-        ): "; by attributes and capsules: no exchange table (torch 2.10 has it)",
-        ("cupy", "struct"): "; verified struct, the fast path",
-        ("cupy", "attributes"): "; by attributes, slower and still right",
+        ): "; read by attributes and capsules (slower): torch 2.10 or newer has an exchange table",
+        ("cupy", "struct"): "; read as a verified struct (fast)",
+        ("cupy", "attributes"): "; read by attributes (slower, same results)",
     }
     return texts.get((name, facts.get(name) or ""), "")
 
@@ -109,18 +109,18 @@ def _pixview_rows(facts: _core._Doctor) -> list[Row]:
 
 def _kernels(facts: _core._Doctor) -> str:
     if not facts["kernels"]:
-        return "none, host memory only (make demo CUDA=1 builds them)"
+        return "none: on a GPU views only (make demo CUDA=1 builds kernels)"
     machine = [_capability(code) for code in facts["code"] if code.startswith("sm_")]
     ptx = [_capability(code) for code in facts["code"] if code.startswith("compute_")]
     if machine:
         rest = f"; the driver compiles the PTX ({', '.join(ptx)}) for others" if ptx else ""
-        return f"built in for compute capability {', '.join(machine)}{rest}"
+        return f"compiled for compute capability {', '.join(machine)}{rest}"
     if ptx:
         return (
-            f"PTX only ({', '.join(ptx)}): the driver compiles it at the first use, if it is as new "
-            "as the nvcc of the build"
+            f"PTX only ({', '.join(ptx)}): the driver compiles it on first use and must be at least "
+            "as new as the nvcc that built it"
         )
-    return "built in, for unknown GPUs"
+    return "compiled, for unknown GPUs"
 
 
 def _capability(code: str) -> str:
@@ -135,12 +135,16 @@ def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
         return [("none", cv2 if isinstance(cv2, str) else "this cv2 has no cuda.GpuMat")]
     if gpumat["read"] == "none":
         return [("unusable", gpumat["reason"])]
-    built = "built with CUDA" if gpumat["cuda"] else "built without CUDA: a header type only"
+    built = (
+        "built with CUDA"
+        if gpumat["cuda"]
+        else "built without CUDA: GpuMat is a header only, cv2.cuda computes nothing"
+    )
     paths = {
-        "struct": "verified struct, the fast path",
-        "public": "public calls, slower and still right",
-        "native": "OpenCV's own count: regions and copies hold the source",
-        "subtype": "a subtype of GpuMat: regions made by cv2 do not hold the source",
+        "struct": "as a verified struct (fast)",
+        "public": "by public calls (slower, same results)",
+        "native": "by OpenCV's reference count: regions and header copies keep the source alive",
+        "subtype": "by a subtype of GpuMat: regions made by cv2 do not keep the source alive",
     }
     rows = [
         ("OpenCV", built),

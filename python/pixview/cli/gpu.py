@@ -1,6 +1,6 @@
 """The demo on a GPU: GpuMat <-> torch <-> CuPy, with work on every side.
 
-Everything runs on the legacy default stream, so nothing has to wait by hand; a download waits.
+Everything runs on the legacy default stream, so no stream has to be ordered. A download waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .steps import DemoError, Record, check_pixels
 
 
 def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
-    """photo: H,W,C of uint8. here: those of torch, cupy and cv2 that can use a GPU, one or more."""
+    """photo: H,W,C of uint8. here: the modules torch, cupy and cv2 that can use a GPU; at least one."""
     torch, cupy, cv2 = here.get("torch"), here.get("cupy"), here.get("cv2")
     if torch:
         record.wait = torch.cuda.synchronize
@@ -38,7 +38,7 @@ def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
 
 
 def _transfers(record: Record, photo: np.ndarray, torch: Any, cupy: Any) -> None:
-    """Between the host and the GPU: only because copy=True says so."""
+    """Between host and GPU, which needs copy=True."""
     if torch:
         tensor = torch.from_numpy(photo).cuda().permute(2, 0, 1)
         record.convert("torch (GPU) -> NumPy, download", tensor, "numpy", photo, copy=True)
@@ -57,7 +57,9 @@ def _through_gpumat(record: Record, photo: np.ndarray, torch: Any, cupy: Any, cv
     cv2.cuda.bitwise_not(roi, roi)
     pixels[y : y + h, x : x + w] = 255 - pixels[y : y + h, x : x + w]
     check_pixels("OpenCV in a region", mat.download(), pixels)
-    record.panel(mat.download(), "OpenCV on the GPU: bitwise_not\nin a region of a GpuMat")
+    record.panel(
+        mat.download(), "OpenCV inverts a region", "mat = as_gpumat(frame, copy=True)", "copy"
+    )
 
     if torch:
         chw = record.convert("GpuMat -> torch", mat, "torch", pixels)
@@ -66,17 +68,13 @@ def _through_gpumat(record: Record, photo: np.ndarray, torch: Any, cupy: Any, cv
         left.copy_(left.flip(0))
         pixels[:, : width // 3] = pixels[:, : width // 3, ::-1]
         check_pixels("torch in the GpuMat", mat.download(), pixels)
-        record.panel(
-            mat.download(), "torch, in place on the view of a GpuMat:\nleft third R and B swapped"
-        )
+        record.panel(mat.download(), "torch swaps R and B", "as_torch(mat)", "view")
     if cupy:
         hwc = record.convert("GpuMat -> CuPy", mat, "cupy", pixels)
         hwc //= _vignette(cupy, height, width)
         pixels //= _vignette(np, height, width)
         check_pixels("CuPy in the GpuMat", mat.download(), pixels)
-        record.panel(
-            mat.download(), "CuPy, in place on the view of the GpuMat:\ndark outside an ellipse"
-        )
+        record.panel(mat.download(), "CuPy darkens the corners", "as_cupy(mat)", "view")
     record.convert("GpuMat -> NumPy, download", mat, "numpy", pixels, copy=True)
 
 
@@ -90,10 +88,7 @@ def _torch_to_gpumat(
     seen = record.convert("GpuMat, one channel -> torch", grey, "torch", grey.download())
     weights = np.array([0.299, 0.587, 0.114])
     check_pixels("cvtColor", seen.cpu().numpy(), np.rint(photo @ weights), tolerance=1)
-    record.panel(
-        seen.cpu().numpy(),
-        "OpenCV on the view of a tensor: cvtColor,\nthe result seen by torch: H,W",
-    )
+    record.panel(seen.cpu().numpy(), "OpenCV makes a tensor grey", "as_gpumat(tensor)", "view")
     if not kernels:
         return
     planar = chw.contiguous()
@@ -102,7 +97,9 @@ def _torch_to_gpumat(
     seen = record.convert("GpuMat (flipped) -> torch", flipped, "torch", photo[:, ::-1])
     record.panel(
         seen.permute(1, 2, 0).cpu().numpy(),
-        "planar tensor copied to a GpuMat,\nOpenCV flip, seen by torch",
+        "OpenCV mirrors a planar tensor",
+        "as_gpumat(planar)",
+        "copy",
     )
     record.convert("GpuMat -> torch, dense", mat, "torch", photo, contiguous=True)
 
@@ -117,7 +114,9 @@ def _cupy_to_gpumat(record: Record, photo: np.ndarray, cupy: Any, cv2: Any) -> N
     seen = record.convert("GpuMat (resized) -> CuPy", twice, "cupy", pixels)
     record.panel(
         seen[height // 2 : -(height // 2), width // 2 : -(width // 2)].get(),
-        "OpenCV resize to twice the size,\nthe middle of it seen by CuPy",
+        "OpenCV doubles a CuPy array",
+        "as_gpumat(array)",
+        "view",
     )
 
 
@@ -131,7 +130,9 @@ def _torch_and_cupy(record: Record, photo: np.ndarray, torch: Any) -> None:
     check_pixels("CuPy in the tensor", chw.permute(1, 2, 0).cpu().numpy(), pixels)
     record.panel(
         chw.permute(1, 2, 0).cpu().numpy(),
-        "CuPy, in place on the view of a tensor:\nevery 8th row white",
+        "CuPy writes rows of a tensor",
+        "as_cupy(tensor)",
+        "view",
     )
 
 
@@ -143,10 +144,10 @@ def _vignette(xp: Any, height: int, width: int) -> Any:
 
 
 def _computes(cupy: Any, record: Record) -> bool:
-    """CuPy compiles its kernels when they are first used; not every machine has what that needs."""
+    """Can CuPy compile a kernel? It does so on first use, and some machines lack what it needs."""
     try:
         if int((cupy.arange(3) ** 2).sum()) != 5:
-            raise DemoError("CuPy computes 0 + 1 + 4 wrongly")
+            raise DemoError("CuPy computes a wrong value for 0 + 1 + 4")
         return True
     except DemoError:
         raise

@@ -1,6 +1,8 @@
-"""The demo in host memory: NumPy <-> torch, every view and every copy, each with work to see."""
+"""The demo in host memory: NumPy <-> torch, each view and copy with a visible change."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,28 +12,30 @@ import pixview
 from .steps import Record, check_pixels
 
 BLOCK = 10  # pixels; edge of the tiles of the mosaic
+FRAME = ((0, 0), (1, 1), (1, 1), (0, 0))  # pixels; white around each image of the batch
 
 
 def run(record: Record, photo: np.ndarray) -> None:
-    """photo: H,W,C of uint8; left as it is."""
-    record.panel(photo, "the photograph, in NumPy: H,W,C")
+    """photo: H,W,C of uint8. Not changed."""
+    record.panel(photo, "A photograph in NumPy", "frame: H,W,C of uint8")
     shared, pixels = photo.copy(), photo.copy()
     _work_on_views(record, shared, pixels)
     _work_on_a_crop(record, shared, pixels)
     _copies(record, shared, photo)
     _one_channel(record, photo)
+    _batch(record, shared, photo)
     _exchange(record, photo)
 
 
 def _work_on_views(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
-    """torch writes through its view and NumPy sees it, and the reverse. pixels: the reference."""
+    """torch writes, NumPy sees it, and the reverse. pixels: the expected result."""
     height, width = pixels.shape[:2]
     chw = record.convert("NumPy -> torch", shared, "torch", pixels)
     right = slice(2 * width // 3, None)
     chw[:, :, right] = 255 - chw[:, :, right]
     pixels[:, right] = 255 - pixels[:, right]
     check_pixels("torch in place", shared, pixels)
-    record.panel(shared, "torch, in place on the C,H,W view:\nright third negative")
+    record.panel(shared, "torch inverts the right", "tensor = as_torch(frame)", "view")
 
     back = record.convert("torch (view) -> NumPy", chw, "numpy", pixels)
     left = slice(None, width // 3)
@@ -39,11 +43,11 @@ def _work_on_views(record: Record, shared: np.ndarray, pixels: np.ndarray) -> No
     pixels[:, left] = pixels[:, left, ::-1]
     seen = chw.permute(1, 2, 0).numpy()
     check_pixels("NumPy in place", seen, pixels)
-    record.panel(seen, "NumPy, in place on the view of the view:\nleft third R and B swapped")
+    record.panel(seen, "NumPy swaps R and B", "array = as_numpy(tensor)", "view")
 
 
 def _work_on_a_crop(record: Record, shared: np.ndarray, pixels: np.ndarray) -> None:
-    """A mosaic in a part of the photograph, made by torch through a view of that part."""
+    """A mosaic in one part of the photograph, made by torch through a view of the crop."""
     height, width = pixels.shape[:2]
     h, w = height // 3 // BLOCK * BLOCK, width // 3 // BLOCK * BLOCK
     y, x = height // 5, (width - w) // 2
@@ -56,22 +60,24 @@ def _work_on_a_crop(record: Record, shared: np.ndarray, pixels: np.ndarray) -> N
     mean = area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3).sum((1, 3)) // BLOCK**2
     area[:] = mean.repeat(BLOCK, 0).repeat(BLOCK, 1)
     check_pixels("torch in the crop", shared, pixels)
-    record.panel(shared, "torch, in place on a crop of the same memory:\na mosaic")
+    record.panel(shared, "torch pixelates a crop", "as_torch(image.crop(y, x, h, w))", "view")
 
 
 def _copies(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
-    """Planar and back, and a copy into memory that exists already."""
+    """To planes and back, and a copy into existing memory."""
     height, width = photo.shape[:2]
     planar = record.convert("NumPy -> torch, dense", photo, "torch", photo, contiguous=True)
     record.panel(
-        planar.reshape(3 * height, width).numpy(),
-        "copy to dense C,H,W as it lies in memory:\nthe planes R, G and B",
+        _cards(planar.numpy()),
+        "Planes R, G and B",
+        "as_torch(frame, contiguous=True)",
+        "copy",
     )
     mirrored = planar.flip(2)
     back = record.convert(
         "torch (planar) -> NumPy, dense", mirrored, "numpy", photo[:, ::-1], contiguous=True
     )
-    record.panel(back, "mirrored in torch,\ncopy back to dense H,W,C")
+    record.panel(back, "Mirrored planes, interleaved", "as_numpy(planar, contiguous=True)", "copy")
 
     small = planar[:, ::3, ::3]
     h, w = small.shape[1:]
@@ -88,21 +94,57 @@ def _copies(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
         lambda: pixview.copy_into(corner, small),
     )
     check_pixels("around copy_into", shared, pixels)
-    record.panel(
-        shared, "copy_into: every third pixel of the planes\ninto a corner of the photograph"
-    )
+    record.panel(shared, "Planes into a corner", "copy_into(corner, planes)", "copy")
 
 
 def _one_channel(record: Record, photo: np.ndarray) -> None:
     pixels = (photo.astype(np.int64) @ np.array([299, 587, 114]) // 1000).astype(np.uint8)
     chw = pixview.as_torch(photo).to(torch.int64)
     gray = ((chw[0] * 299 + chw[1] * 587 + chw[2] * 114) // 1000).to(torch.uint8)
-    seen = record.convert("torch -> NumPy, one channel", gray, "numpy", pixels)
-    record.panel(seen, "grey in torch,\na view in NumPy: H,W")
+    record.convert("torch -> NumPy, one channel", gray, "numpy", pixels)
+
+
+def _batch(record: Record, shared: np.ndarray, photo: np.ndarray) -> None:
+    """Four images of different sizes and kinds as one padded batch."""
+    height, width = photo.shape[:2]
+    images: list[Any] = [
+        shared,
+        photo[:, width // 3 :],
+        torch.from_numpy(photo[: 2 * height // 3]),
+        pixview.view(photo).crop(height // 5, width // 4, height // 2, width // 2),
+    ]
+    pixels = np.full((len(images), height, width, 3), 114, np.uint8)
+    for canvas, image in zip(pixels, images, strict=True):
+        part = np.asarray(image)
+        canvas[: part.shape[0], : part.shape[1]] = part
+
+    def stack() -> torch.Tensor:
+        size = (height, width)
+        return pixview.stack(images, src_layout="HWC", size=size, pad_value=114)
+
+    batch = stack()
+    record.add("stack(4 images) -> torch", shared, batch, "copy", pixels, stack)
+    small = np.pad(batch.permute(0, 2, 3, 1).numpy()[:, ::2, ::2], FRAME, constant_values=255)
+    h, w = small.shape[1:3]
+    sheet = small.reshape(2, 2, h, w, 3).swapaxes(1, 2).reshape(2 * h, 2 * w, 3)
+    record.panel(sheet, "Four sizes, one batch", "stack(images, size=(h, w))", "copy")
+
+
+def _cards(planes: np.ndarray) -> np.ndarray:
+    """The planes of R,G,B, each in its colour, fanned out like cards."""
+    height, width = planes.shape[1:]
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    for channel, plane in enumerate(planes[:, ::3, ::3].repeat(2, 1).repeat(2, 2)):
+        h, w = plane.shape
+        y, x = channel * (height - h) // 2, channel * (width - w) // 2
+        sheet[y : y + h, x : x + w] = 255  # a white edge between two cards
+        sheet[y + 2 : y + h, x + 2 : x + w] = 0
+        sheet[y + 2 : y + h, x + 2 : x + w, channel] = plane[2:, 2:]
+    return sheet
 
 
 def _exchange(record: Record, photo: np.ndarray) -> None:
-    """Read-only memory, and pixview.Image in the hands of the frameworks themselves."""
+    """Read-only memory, and pixview.Image read by NumPy itself."""
     readonly = photo.copy()
     readonly.flags.writeable = False
     record.convert("NumPy (read-only) -> torch", readonly, "torch", photo)

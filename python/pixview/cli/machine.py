@@ -1,4 +1,4 @@
-"""What this machine has. Nothing missing or broken raises: it comes back as one line of text."""
+"""What this machine has. A missing or broken library does not raise: it gives one line of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = {"numpy": "NumPy", "PIL": "Pillow", "torch": "torch", "cupy": "CuPy", "c
 
 
 def find(name: str) -> ModuleType | str:
-    """Import a module. Returns it, or one line that says why it cannot be imported."""
+    """Import a module. Returns it, or the reason in one line why it cannot be imported."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -25,9 +25,9 @@ def find(name: str) -> ModuleType | str:
 
 
 def no_gpu_for(name: str, module: Any) -> str:
-    """Why the library cannot use a GPU here; "" if it can.
+    """Why the library cannot use a GPU here. "" if it can.
 
-    name: "torch", "cupy" or "cv2". module: what ``find`` returned for it.
+    name: "torch", "cupy" or "cv2". module: the result of ``find(name)``.
     """
     if isinstance(module, str):
         return f"{NAMES[name]} is {module}" if module == "not installed" else module

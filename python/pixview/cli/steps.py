@@ -1,4 +1,4 @@
-"""The record of a demo: every conversion is done, checked, timed and becomes a row of the table."""
+"""The record of a demo: each conversion is run, checked, timed and added to the table."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import numpy as np
 
 import pixview
 
+from .sheet import Panel
+
 
 class DemoError(Exception):
-    """The demo cannot run, or a check failed; the message is one clear line."""
+    """The demo cannot run, or a check failed. The message is one line."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One conversion. strides: bytes. nanoseconds: host time of one call, median."""
+    """One conversion. strides: in bytes. nanoseconds: host time of one call, median."""
 
     name: str
     shape: tuple[int, ...]
@@ -33,18 +35,18 @@ class Row:
 
 @dataclass
 class Record:
-    """What was done so far. wait: called after a batch of timed calls, so that GPU work is over."""
+    """All rows and panels so far. wait: called after a batch of timed calls to finish GPU work."""
 
     wait: Callable[[], object] = lambda: None
     rows: list[Row] = field(default_factory=list)
-    panels: list[tuple[np.ndarray, str]] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def convert(self, name: str, source: Any, to: Any, pixels: np.ndarray, **options: Any) -> Any:
         """Convert ``source`` by ``pixview.as_<to>`` (or ``view``), check it, time it, return it.
 
-        pixels: what must come out, as a host array H,W,C or H,W. Raises DemoError if a view is not
-        at its source's address, a copy is, or a pixel differs.
+        pixels: the expected result, a host array H,W,C or H,W. Raises DemoError if a view is
+        not at its source's address, if a copy is, or if a pixel differs.
         """
         function = pixview.view if to == "image" else getattr(pixview, f"as_{to}")
         planned = {key: value for key, value in options.items() if key != "copy"}
@@ -65,19 +67,19 @@ class Record:
         pixels: np.ndarray,
         again: Callable[[], object],
     ) -> None:
-        """Check and time a conversion that was done elsewhere. again: does it once more."""
+        """Check and time a conversion that the caller ran. again: repeats it."""
         shape, strides, address = describe(result)
         layout = layout_of(result, pixels.ndim)
         check_address(name, kind, source, address)
         check_pixels(name, to_host(result, layout), pixels)
         self.rows.append(Row(name, shape, layout, strides, address, kind, self._nanoseconds(again)))
 
-    def panel(self, pixels: np.ndarray, caption: str) -> None:
-        """Put a picture, H,W,C or H,W of uint8 on the host, and its caption on the sheet."""
-        self.panels.append((pixels.copy(), caption))
+    def panel(self, pixels: np.ndarray, title: str, call: str, kind: str = "") -> None:
+        """Add a picture to the sheet. The arguments are those of ``Panel``; pixels are copied."""
+        self.panels.append(Panel(pixels.copy(), title, call, kind))
 
     def _nanoseconds(self, call: Callable[[], object]) -> float:
-        """Median over batches of at least half a millisecond, garbage collection off."""
+        """Median over batches of at least half a millisecond, with garbage collection off."""
         calls = max(1, 500_000 // max(self._batch(call, 1), 1))
         was_on = gc.isenabled()
         gc.disable()
@@ -97,7 +99,7 @@ class Record:
 
 
 def describe(x: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Shape, strides in bytes and address, as the framework itself tells them, not pixview."""
+    """Shape, strides in bytes and address, from the framework's own attributes."""
     if hasattr(x, "cudaPtr"):
         width, height = x.size()
         channels = x.channels()
@@ -110,14 +112,16 @@ def describe(x: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 
 def layout_of(x: Any, rank: int) -> str:
-    """Axis order of a result of the demo, whose pixels as a host array have this rank."""
+    """Axis order of a result whose pixels, as a host array, have this rank."""
     if rank == 2:
         return "HW"
+    if rank == 4:
+        return "NCHW"
     return "CHW" if hasattr(x, "data_ptr") else "HWC"
 
 
 def to_host(x: Any, layout: str) -> np.ndarray:
-    """The pixels as a host array H,W,C or H,W, by the framework's own means."""
+    """The pixels as a host array H,W,C, H,W or N,H,W,C, by the framework's own means."""
     if hasattr(x, "download"):
         pixels: np.ndarray = x.download()
     elif hasattr(x, "data_ptr"):
@@ -126,24 +130,26 @@ def to_host(x: Any, layout: str) -> np.ndarray:
         pixels = x.get()
     else:
         pixels = np.asarray(x)
+    if layout == "NCHW":
+        return pixels.transpose(0, 2, 3, 1)
     return pixels.transpose(1, 2, 0) if layout == "CHW" else pixels
 
 
 def check_address(name: str, kind: str, source: Any, address: int) -> None:
-    """Raise DemoError unless exactly a view is at the address of its source."""
+    """Raise DemoError unless a view, and only a view, is at the address of its source."""
     origin = describe(source)[2]
     if (origin == address) != (kind == "view"):
-        raise DemoError(f"{name}: a {kind} at {address:#x}, its source at {origin:#x}")
+        raise DemoError(f"{name}: the {kind} is at {address:#x}, its source at {origin:#x}")
 
 
 def check_pixels(name: str, got: np.ndarray, pixels: np.ndarray, tolerance: int = 0) -> None:
     """Raise DemoError unless the two arrays are equal, up to ``tolerance`` in every value."""
     if got.shape != pixels.shape:
-        raise DemoError(f"{name}: shape {got.shape}, must be {pixels.shape}")
+        raise DemoError(f"{name}: shape {got.shape}, expected {pixels.shape}")
     wrong = np.abs(got.astype(np.int64) - pixels.astype(np.int64)) > tolerance
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DemoError(
             f"{name}: {int(wrong.sum())} wrong values, the first at {where}: "
-            f"{got[where]}, must be {pixels[where]}"
+            f"{got[where]}, expected {pixels[where]}"
         )

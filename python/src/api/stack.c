@@ -18,6 +18,7 @@
 #include "convert/import.h"
 #include "convert/plan.h"
 #include "copy/batch.h"
+#include "copy/operation.h"
 #include "copy/run.h"
 #include "cuda/stream.h"
 #include "descriptor/image.h"
@@ -288,9 +289,9 @@ static int run_stack(pv_state *st, const settings *s, const pixviewi_copy_op *mo
 }
 
 // Checks all ends and streams together, then queues: nothing is, if anything is wrong. The result is
-// used on `consumer`; *joint tells whether that had to wait.
+// used on `consumer`; *relation tells whether that had to wait.
 static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_image *dst,
-                         pixview_stream consumer, pixviewi_stream_relation *joint)
+                         pixview_stream consumer, pixviewi_stream_relation *relation)
 {
     pixviewi_copy_op move;
     pixview_device device = dst->device;
@@ -299,7 +300,7 @@ static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_i
     if (work == PIXVIEW_STREAM_NONE || work == 1)
         work = PIXVIEW_STREAM_LEGACY;
     s->params.stream = work;
-    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (plan_stack(st, s, g, dst, &move))
         return -1;
     if (pixview_image_is_empty(dst))
@@ -307,10 +308,10 @@ static int order_and_run(pv_state *st, settings *s, pv_batch *g, const pixview_i
     if (!gpu)
         return run_stack(st, s, &move, dst);
     return pv_batch_relate_streams(st, g, device, work, given_stream) ||
-                   pv_stream_relate(st, device, work, consumer, given_stream, joint) ||
+                   pv_stream_relate(st, device, work, consumer, given_stream, relation) ||
                    pv_batch_wait_for_producers(st, g, device, work) ||
                    run_stack(st, s, &move, dst) || pv_batch_producers_wait(st, g, device, work) ||
-                   pv_stream_wait(st, device, work, consumer, joint)
+                   pv_stream_wait(st, device, work, consumer, relation)
                ? -1
                : 0;
 }
@@ -355,9 +356,9 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);
-    pixviewi_stream_relation joint;
+    pixviewi_stream_relation relation;
     if (check_out_fits(st, &dst->image, &like.image) ||
-        order_and_run(st, s, g, &dst->image, dst->image.stream, &joint))
+        order_and_run(st, s, g, &dst->image, dst->image.stream, &relation))
         return NULL;
     return Py_NewRef(out);
 }

@@ -1,7 +1,6 @@
 #include "base/capsule.h"
 
 #include "base/errors.h"
-#include "descriptor/dlpack.h"
 #include "descriptor/dlpack_abi.h"
 
 static void drop_versioned(PyObject *capsule)

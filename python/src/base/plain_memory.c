@@ -54,16 +54,6 @@ int pv_describe_packed(pv_state *st, const pixview_image *like, pixview_layout l
     return -1;
 }
 
-// The memory goes back to its stream, so the owner keeps that alive.
-static int keep_stream(pixview_owner *owner, PyObject *keep)
-{
-    if (pixviewi_owner_keep_take(owner, Py_NewRef(keep), pv_pyref_drop))
-        return 0;
-    Py_DECREF(keep);
-    PyErr_NoMemory();
-    return -1;
-}
-
 int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,
                       pixview_device device, pixview_stream stream, PyObject *keep,
                       pixview_image *out)
@@ -74,8 +64,9 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
         device.type = PIXVIEW_DEVICE_CUDA;
     if (pv_allocate_bytes(st, pixview_image_nbytes(like), device, stream, &made.owner, &data) ||
         pv_describe_packed(st, like, layout, data, device, &made) ||
-        (keep && made.owner && device.type != PIXVIEW_DEVICE_CPU &&
-         keep_stream(made.owner, keep))) {
+        // Memory of a GPU goes back to its stream.
+        (keep && device.type != PIXVIEW_DEVICE_CPU && made.owner &&
+         pv_pyref_keep(made.owner, keep))) {
         pixview_owner_unref(made.owner);
         return -1;
     }

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "descriptor/owner.h"
 
 // What is dropped later. An owner's is part of the owner, which goes with it.
@@ -126,6 +126,15 @@ pixview_owner *pv_pyref_owner(PyObject *object)
     return owner;
 }
 
+int pv_pyref_keep(pixview_owner *owner, PyObject *object)
+{
+    if (pixviewi_owner_keep_take(owner, Py_NewRef(object), pv_pyref_drop))
+        return 0;
+    Py_DECREF(object);
+    PyErr_NoMemory();
+    return -1;
+}
+
 // Another exporter's deleter may run Python, or assume that no exception is set.
 static void call_deleter(void *managed, bool legacy)
 {
@@ -161,7 +170,7 @@ void pv_pyref_guard_deleter(pixview_owner *owner, bool legacy)
 
 PyObject *pv_pyref_of(const pixview_owner *owner)
 {
-    node *item = owner ? pixviewi_owner_held_by(owner, release_object) : NULL;
+    const node *item = owner ? pixviewi_owner_held_by(owner, release_object) : NULL;
     return item ? item->object : NULL;
 }
 

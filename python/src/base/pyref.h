@@ -7,6 +7,8 @@
 pixview_owner *pv_pyref_owner(PyObject *object);   // counts it up; NULL with MemoryError set
 PyObject *pv_pyref_of(const pixview_owner *owner); // borrowed; NULL if it holds none
 void pv_pyref_drop(void *object);                  // Py_DECREF
+// As long as the owner lives, and after all that it depends on. 0, or -1 with MemoryError.
+int pv_pyref_keep(pixview_owner *owner, PyObject *object);
 // Drops what could not be dropped before, and lets go of owners that a capture held up.
 void pv_pyref_drain(void);
 

@@ -10,7 +10,6 @@
 
 #include "base/errors.h"
 #include "convert/import.h"
-#include "cuda/stream.h"
 #include "descriptor/image.h"
 #include "frameworks/streams.h"
 
@@ -282,7 +281,7 @@ int pv_batch_relate_streams(pv_state *st, pv_batch *g, pixview_device device, pi
 {
     for (int i = 0; i < g->producer_count; i++)
         if (pv_stream_relate(st, device, g->producers[i].handle, work, given,
-                             &g->producers[i].joint))
+                             &g->producers[i].relation))
             return -1;
     return 0;
 }
@@ -291,7 +290,7 @@ int pv_batch_wait_for_producers(pv_state *st, const pv_batch *g, pixview_device 
                                 pixview_stream work)
 {
     for (int i = 0; i < g->producer_count; i++)
-        if (pv_stream_wait(st, device, g->producers[i].handle, work, &g->producers[i].joint))
+        if (pv_stream_wait(st, device, g->producers[i].handle, work, &g->producers[i].relation))
             return -1;
     return 0;
 }
@@ -315,9 +314,9 @@ int pv_batch_producers_wait(pv_state *st, const pv_batch *g, pixview_device devi
 {
     for (int i = 0; i < g->producer_count; i++) {
         const pv_producer *producer = &g->producers[i];
-        if (producer->joint.kind != PIXVIEWI_STREAMS_ORDERABLE)
+        if (producer->relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
             continue;
-        if (pv_stream_wait(st, device, work, producer->handle, &producer->joint) ||
+        if (pv_stream_wait(st, device, work, producer->handle, &producer->relation) ||
             (producer->records && record_streams(st, g, device.id, producer->handle, work)))
             return -1;
     }

@@ -10,7 +10,7 @@
 typedef struct {
     pixview_stream handle;
     bool records; // an image among them has to know who used it (pv_framework.record_stream)
-    pixviewi_stream_relation joint;
+    pixviewi_stream_relation relation;
 } pv_producer;
 
 // The images of a list, in one block. What their import took is given back by pv_batch_clear.

@@ -17,71 +17,63 @@
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
 
-static int add_dep(pixview_owner *owner, const pixviewi_stream_dep *dep)
+// At the release `home` waits for `consumer`. `keep`, which may be NULL, keeps both alive.
+static int add_consumer(pixview_owner *owner, int device, pixview_stream consumer,
+                        pixview_stream home, uint64_t capture, PyObject *keep)
 {
-    Py_XINCREF((PyObject *)dep->keepalive);
-    if (pixviewi_cuda_add_dep_take(owner, dep))
-        return 0;
-    Py_XDECREF((PyObject *)dep->keepalive);
-    PyErr_NoMemory();
-    return -1;
-}
-
-static int add_consumer(pixview_owner *owner, int device, pixview_stream stream,
-                        pixview_stream back, uint64_t capture, PyObject *keep)
-{
-    pixviewi_stream_dep dep = {.consumer = stream,
-                               .home = back,
+    pixviewi_stream_dep dep = {.consumer = consumer,
+                               .home = home,
                                .capture = capture,
                                .device = device,
-                               .keepalive = keep,
+                               .keepalive = Py_XNewRef(keep),
                                .drop_keepalive = pv_pyref_drop};
-    return pixviewi_stream_same(stream, back) ? 0 : add_dep(owner, &dep);
-}
-
-int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream home, PyObject *keep)
-{
-    if (home != PIXVIEW_STREAM_NONE)
-        pixviewi_owner_set_alloc_stream(owner, home);
-    if (!keep || pixviewi_owner_deps(owner) ||
-        pixviewi_owner_keep_take(owner, Py_NewRef(keep), pv_pyref_drop))
+    if (!pixviewi_stream_same(consumer, home) && pixviewi_cuda_add_dep_take(owner, &dep))
         return 0;
-    Py_DECREF(keep);
+    Py_XDECREF(keep);
+    if (pixviewi_stream_same(consumer, home))
+        return 0;
     PyErr_NoMemory();
     return -1;
 }
 
-int pv_raise_if_unorderable(pv_state *st, const pixviewi_stream_relation *joint, bool given,
+int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream stream, PyObject *keep)
+{
+    if (stream != PIXVIEW_STREAM_NONE)
+        pixviewi_owner_set_alloc_stream(owner, stream);
+    return keep && !pixviewi_owner_deps(owner) ? pv_pyref_keep(owner, keep) : 0;
+}
+
+int pv_raise_if_unorderable(pv_state *st, const pixviewi_stream_relation *relation, bool given,
                             pixview_stream producer, pixview_stream consumer)
 {
     pixview_error err;
-    if (joint->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
-        (joint->kind == PIXVIEWI_CAPTURE_MISMATCH && !given)) {
+    if (relation->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
+        (relation->kind == PIXVIEWI_CAPTURE_MISMATCH && !given)) {
         return 0;
     }
-    (void)!pixviewi_cuda_fail_relation(joint->kind, producer, consumer, &err);
+    (void)!pixviewi_cuda_fail_relation(relation->kind, producer, consumer, &err);
     pv_raise(st, &err);
     return -1;
 }
 
 int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream producer,
-                     pixview_stream consumer, bool given, pixviewi_stream_relation *joint)
+                     pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
 {
-    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (producer == consumer)
         return 0;
     pixview_error err;
-    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, joint, &err))
-        return pv_raise_if_unorderable(st, joint, given, producer, consumer);
+    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, relation, &err))
+        return pv_raise_if_unorderable(st, relation, given, producer, consumer);
     pv_raise(st, &err);
     return -1;
 }
 
 int pv_stream_wait(pv_state *st, pixview_device device, pixview_stream producer,
-                   pixview_stream consumer, const pixviewi_stream_relation *joint)
+                   pixview_stream consumer, const pixviewi_stream_relation *relation)
 {
     pixview_error err;
-    if (joint->kind != PIXVIEWI_STREAMS_ORDERABLE ||
+    if (relation->kind != PIXVIEWI_STREAMS_ORDERABLE ||
         !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
         return 0;
     }
@@ -146,15 +138,18 @@ static int order_apart(pv_state *st, pv_imported *in, const pv_options *options,
                        const pv_stream *consumer)
 {
     const pixview_image *image = &in->image;
-    pixviewi_stream_relation joint;
+    pixviewi_stream_relation relation;
     pixview_error err;
-    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &joint, &err)) {
+    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &relation, &err)) {
         pv_raise(st, &err);
         return -1;
     }
-    if (pv_raise_if_unorderable(st, &joint, options->has_stream, image->stream, consumer->handle))
+    if (pv_raise_if_unorderable(st, &relation, options->has_stream, image->stream,
+                                consumer->handle))
         return -1;
-    return joint.kind == PIXVIEWI_CAPTURE_MISMATCH ? 0 : note_uses(st, in, consumer, joint.capture);
+    return relation.kind == PIXVIEWI_CAPTURE_MISMATCH
+               ? 0
+               : note_uses(st, in, consumer, relation.capture);
 }
 
 int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
@@ -177,16 +172,17 @@ int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
 }
 
 int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
-                          const pixviewi_stream_relation *joint, PyObject *memory_stream,
+                          const pixviewi_stream_relation *relation, PyObject *memory_stream,
                           PyObject *consumer_stream)
 {
     PyObject *keep;
-    if (pixview_image_on_host(image) || !image->owner || joint->kind != PIXVIEWI_STREAMS_ORDERABLE)
+    if (pixview_image_on_host(image) || !image->owner ||
+        relation->kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
     if (keep_both(memory_stream, consumer_stream, &keep))
         return -1;
-    int rc =
-        add_consumer(image->owner, image->device.id, consumer, image->stream, joint->capture, keep);
+    int rc = add_consumer(image->owner, image->device.id, consumer, image->stream,
+                          relation->capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -194,33 +190,33 @@ int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
 // The stream is the consumer library's, which passes its current one unasked. It is only wrong if it is
 // outside of the capture that the Image was made in.
 static int order_shown(pv_state *st, const pixview_image *image, pixview_stream consumer,
-                       pixviewi_stream_relation *joint)
+                       pixviewi_stream_relation *relation)
 {
     pixview_error err;
-    *joint = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
+    *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (!pixview_image_on_host(image) &&
-        pixviewi_cuda_order(image->device.id, image->stream, consumer, joint, &err)) {
+        pixviewi_cuda_order(image->device.id, image->stream, consumer, relation, &err)) {
         pv_raise(st, &err);
         return -1;
     }
     bool given =
-        !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !joint->consumer_captures;
-    return pv_raise_if_unorderable(st, joint, given, image->stream, consumer);
+        !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !relation->consumer_captures;
+    return pv_raise_if_unorderable(st, relation, given, image->stream, consumer);
 }
 
 int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
 {
-    pixviewi_stream_relation joint;
-    if (order_shown(st, image, consumer, &joint))
+    pixviewi_stream_relation relation;
+    if (order_shown(st, image, consumer, &relation))
         return -1;
     pixview_owner_ref(image->owner);
-    if (!image->owner || joint.kind != PIXVIEWI_STREAMS_ORDERABLE)
+    if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
     pixview_owner *alone = pixviewi_owner_nested(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
-    if (alone &&
-        add_consumer(alone, image->device.id, consumer, image->stream, joint.capture, keep) == 0) {
+    if (alone && add_consumer(alone, image->device.id, consumer, image->stream, relation.capture,
+                              keep) == 0) {
         return 0;
     }
     if (!alone)
@@ -257,14 +253,14 @@ static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream strea
 int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
                       pixview_stream consumer)
 {
-    pixviewi_stream_relation joint;
-    if (order_shown(st, image, consumer, &joint))
+    pixviewi_stream_relation relation;
+    if (order_shown(st, image, consumer, &relation))
         return -1;
-    if (!image->owner || joint.kind != PIXVIEWI_STREAMS_ORDERABLE ||
-        noted(st, image->owner, consumer, image->stream, joint.capture, NULL)) {
+    if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
+        noted(st, image->owner, consumer, image->stream, relation.capture, NULL)) {
         return 0;
     }
-    return add_consumer(image->owner, image->device.id, consumer, image->stream, joint.capture,
+    return add_consumer(image->owner, image->device.id, consumer, image->stream, relation.capture,
                         keep);
 }
 
@@ -280,12 +276,12 @@ static PyObject *source_of(const pixview_owner *owner)
 int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
                      PyObject *keep)
 {
-    pixview_stream home = pixviewi_owner_alloc_stream(owner);
-    pixviewi_stream_relation joint;
+    pixviewi_stream_relation relation;
     pixview_error err;
+    pixview_stream home = pixviewi_owner_alloc_stream(owner);
     if (pixviewi_stream_same(stream, home))
         return 0;
-    if (pixviewi_cuda_stream_relation(device, stream, home, &joint,
+    if (pixviewi_cuda_stream_relation(device, stream, home, &relation,
                                       &err)) { // is it a stream at all?
         pv_raise(st, &err);
         return -1;
@@ -295,11 +291,11 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
     if (from->record_stream && from->record_stream(st, source, device, stream))
         return -1;
     // A program may say it once for each frame.
-    if (!noted(st, owner, stream, home, joint.capture, keep) &&
-        add_consumer(owner, device, stream, home, joint.capture, keep))
+    if (!noted(st, owner, stream, home, relation.capture, keep) &&
+        add_consumer(owner, device, stream, home, relation.capture, keep))
         return -1;
     if (!(from->flags & PV_FREES_ON_LEGACY) ||
-        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep))
+        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep))
         return 0;
-    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, joint.capture, keep);
+    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep);
 }

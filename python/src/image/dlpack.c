@@ -1,6 +1,5 @@
 // Image.__dlpack__: the array API's exporter, stream rules included (array API 2024.12, DLPack 1.3).
 
-#include "descriptor/dlpack.h"
 #include "base/args.h"
 #include "base/capsule.h"
 #include "base/errors.h"

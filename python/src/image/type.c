@@ -4,7 +4,7 @@
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "base/pyref.h"
-#include "docs.h"
+#include "image/docs.h"
 #include "image/image.h"
 
 static PyObject *get_shape(PyObject *self, void *closure)

@@ -1,9 +1,9 @@
-"""Images between OpenCV's GpuMat and CuPy: H,W,C arrays, or H,W when there is one channel.
+"""Images between OpenCV's GpuMat and CuPy: H,W,C arrays, or H,W for one channel.
 
-Every result shares memory with its source and keeps it alive, unless the docstring says copy.
-Errors are those of pixview: ``LayoutError`` (a ValueError), ``DtypeError`` (a TypeError),
-``DeviceError`` (a RuntimeError) for memory that is not on a GPU, ``UnsupportedError`` (a TypeError)
-for an object of an unknown type.
+Each result shares memory with its source and keeps it alive, except where a docstring names a copy.
+Errors are pixview's: ``LayoutError`` (a ValueError), ``DtypeError`` (a TypeError), ``DeviceError`` (a
+RuntimeError) if the memory is not on a GPU, ``UnsupportedError`` (a TypeError) for an object of an
+unknown type.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def opencv_gpu_mat_as_cupy(gpu_mat: cv2.cuda.GpuMat) -> cupy.ndarray:
-    """GpuMat of any pitch, any ROI -> CuPy array of shape H,W,C (H,W for one channel); a view."""
+    """GpuMat of any pitch and ROI -> CuPy array of shape H,W,C (H,W for one channel); a view."""
     return pixview.as_cupy(gpu_mat)
 
 
 def cupy_as_opencv_gpu_mat(arr: cupy.ndarray) -> cv2.cuda.GpuMat:
-    """CuPy array of shape H,W,C or H,W -> GpuMat; a view if packed within a row, else one copy."""
+    """CuPy array of shape H,W,C or H,W -> GpuMat; a view if each row is packed, else one copy."""
     return pixview.as_gpumat(arr)
 
 
@@ -38,9 +38,9 @@ def cupy_array_as_opencv_gpu_mat(arr: cupy.ndarray) -> cv2.cuda.GpuMat:
 
 
 def cuda_array_as_opencv_gpu_mat(arr: Any) -> cv2.cuda.GpuMat:
-    """Any CUDA array of shape H,W,C or H,W -> GpuMat; a view if packed within a row, else one copy.
+    """Any CUDA array of shape H,W,C or H,W -> GpuMat; a view if each row is packed, else one copy.
 
-    A torch tensor is read as H,W,C here, too.
+    A torch tensor is taken as H,W,C too.
     """
     return pixview.as_gpumat(arr, src_layout="HWC" if getattr(arr, "ndim", 0) == 3 else None)
 

@@ -1,12 +1,11 @@
 // Descriptor -> cupy.ndarray: UnownedMemory -> MemoryPointer -> ndarray. The memory object keeps a
 // pixview.Image, which keeps the owner. With the device named, CuPy asks the driver nothing.
 
-#include "frameworks/cupy/cupy.h"
-
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "base/image_object.h"
+#include "frameworks/cupy/cupy.h"
 
 // Lowest address and bytes up to the highest: strides may be negative.
 static void byte_extent(const pixview_image *image, int64_t *offset, int64_t *size)

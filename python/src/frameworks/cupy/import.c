@@ -1,12 +1,11 @@
 // CuPy arrays: in place after a check, by their attributes otherwise (there is no C API and no exchange
 // table in CuPy 13 to 15).
 
-#include "frameworks/cupy/cupy.h"
-
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "base/image_object.h"
+#include "frameworks/cupy/cupy.h"
 #include "frameworks/imported.h"
 
 static int read_memory_pointer(pv_state *st, PyObject *x, void **data, int *device)

@@ -1,10 +1,9 @@
 // Memory of CuPy's pool: arrays, and bytes for the results of others.
 
-#include "frameworks/cupy/cupy.h"
-
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "frameworks/array.h"
+#include "frameworks/cupy/cupy.h"
 
 // CuPy allocates on its current device, so that is switched for the call.
 static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim,

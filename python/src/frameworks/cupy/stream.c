@@ -1,7 +1,6 @@
 // CuPy's streams.
 
 #include "frameworks/cupy/cupy.h"
-
 #include "frameworks/streams.h"
 
 // The object is only needed to keep a stream other than the default one alive, and costs far more.

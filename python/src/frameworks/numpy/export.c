@@ -1,9 +1,8 @@
 // Descriptor -> numpy.ndarray: a pixview.Image in between, whose buffer NumPy takes and holds.
 
-#include "frameworks/numpy/numpy.h"
-
 #include "base/dtypes.h"
 #include "base/image_object.h"
+#include "frameworks/numpy/numpy.h"
 
 static PyObject *asarray(pv_state *st, PyObject *image)
 {

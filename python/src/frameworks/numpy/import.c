@@ -1,11 +1,10 @@
 // NumPy arrays: by the fields of PyArrayObject, which are NumPy's public ABI (every extension compiled
 // against it reads them in place, in NumPy 1 and 2), for dtypes met before; else by buffer or interface.
 
-#include "frameworks/numpy/numpy.h"
-
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "frameworks/imported.h"
+#include "frameworks/numpy/numpy.h"
 #include "frameworks/protocols/protocols.h"
 
 typedef struct { // PyArrayObject_fields of numpy/ndarraytypes.h

@@ -1,7 +1,6 @@
-#include "frameworks/numpy/numpy.h"
-
 #include "base/errors.h"
 #include "frameworks/array.h"
+#include "frameworks/numpy/numpy.h"
 
 int pv_numpy_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
                       const pv_plan *plan, pv_allocation *out)

@@ -1,21 +1,18 @@
 // Holding a GpuMat's memory as OpenCV's own header copy does, and the owner behind a GpuMat of ours.
 
-#include "frameworks/opencv/opencv.h"
-
-#include <string.h>
-
 #include "base/pyref.h"
 #include "cuda/device.h"
 #include "descriptor/owner.h"
+#include "frameworks/opencv/opencv.h"
 
-typedef struct {
+static void free_gpumat_memory(void *header) { pv_gpumat_free(header); }
+
+typedef struct held_header {
     pv_gpumat header;
     uint64_t context;
     int device;
 } held_header;
 _Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
-
-static void free_gpumat_memory(void *header) { pv_gpumat_free(header); }
 
 // The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
 // the memory is ours, by dropping the owner, which wants the GIL if it is there.
@@ -23,17 +20,17 @@ static void release_gpumat_header(pixview_owner *owner)
 {
     held_header *held = pixviewi_owner_held(owner);
     pv_gpumat *header = &held->header;
+    bool ours = header->allocator == &pv_gpumat_our_allocator;
     if (pixviewi_cuda_unusable())
         return; // OpenCV's static allocator may be gone
     if (!pv_gpumat_drop(header))
         return;
-    if (header->allocator != &pv_gpumat_our_allocator &&
-        !pixviewi_cuda_same_context(held->device, held->context))
-        return; // the memory went with a reset of the device
-    if (header->allocator == &pv_gpumat_our_allocator) {
+    if (ours) {
         pv_gpumat_free(header);
         return;
     }
+    if (!pixviewi_cuda_same_context(held->device, held->context))
+        return; // the memory went with a reset of the device
     PyThreadState *gil = pv_gil_held() ? PyEval_SaveThread() : NULL;
     pixviewi_cuda_with_device(held->device, free_gpumat_memory, header);
     if (gil)

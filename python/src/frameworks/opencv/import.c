@@ -1,11 +1,10 @@
 // cv2.cuda.GpuMat: read in place after the self-check, by cv2's public calls otherwise.
 
-#include "frameworks/opencv/opencv.h"
-
 #include "base/errors.h"
 #include "cuda/device.h"
 #include "descriptor/image.h"
 #include "descriptor/image_init.h"
+#include "frameworks/opencv/opencv.h"
 #include "frameworks/streams.h"
 
 typedef struct {

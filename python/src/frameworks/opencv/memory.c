@@ -1,11 +1,10 @@
 // Memory for a GpuMat: of the source's framework, of OpenCV's allocator, or of the driver.
 
-#include "frameworks/opencv/opencv.h"
-
 #include "base/errors.h"
 #include "base/plain_memory.h"
 #include "cuda/device.h"
 #include "frameworks/imported.h"
+#include "frameworks/opencv/opencv.h"
 #include "frameworks/streams.h"
 
 typedef struct gpumat_call {

@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/imported.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/streams.h"
@@ -14,38 +15,14 @@
 static int init_from_dltensor(pv_state *st, const DlTensor *t, const pv_options *options,
                               pv_imported *in)
 {
-    if (t->ndim > 0 && !t->shape) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "the DLPack tensor has %d axes but no shape", t->ndim);
+    pixviewi_tensor read;
+    pixview_error err;
+    if (pixviewi_dltensor_read(t, &read, &err)) {
+        pv_raise(st, &err);
         return -1;
     }
-    int32_t type = t->device.type;
-    if (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&
-        type != PIXVIEW_DEVICE_CUDA_HOST && type != PIXVIEW_DEVICE_CUDA_MANAGED) {
-        pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "DLPack device type %d; pixview knows CPU (1), CUDA (2), pinned (3) and managed "
-                  "(13) memory",
-                  type);
-        return -1;
-    }
-    int64_t strides[4] = {0};
-    pixview_dtype dtype = {t->dtype.code, t->dtype.bits, t->dtype.lanes};
-    for (int i = 0; i < t->ndim && i < 4 && t->strides; i++) {
-        int64_t stride = t->shape[i] > 1 ? t->strides[i] : 0; // of such an axis it means nothing
-        if (__builtin_mul_overflow(stride, pixview_dtype_size(dtype), &strides[i])) {
-            pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
-                      i, (long long)t->strides[i]);
-            return -1;
-        }
-    }
-    uintptr_t data;
-    if (__builtin_add_overflow((uintptr_t)t->data, t->byte_offset, &data)) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "byte_offset=%llu from address %p leaves the address space",
-                  (unsigned long long)t->byte_offset, t->data);
-        return -1;
-    }
-    return pv_imported_init(st, in, options, t->data ? (void *)data : NULL, t->ndim, t->shape,
-                            t->strides ? strides : NULL, dtype,
-                            (pixview_device){t->device.type, t->device.id});
+    return pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
+                            read.packed ? NULL : read.strides, read.dtype, read.device);
 }
 
 int pv_import_managed_take(pv_state *st, DlManaged *m, const pv_options *options, pv_imported *in)

@@ -4,7 +4,7 @@
 // written; the borrowed DLTensor cannot. torch's own tensors take the shorter way of import_table.c.
 
 #include "base/errors.h"
-#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/table.h"
 

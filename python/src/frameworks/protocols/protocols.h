@@ -2,7 +2,6 @@
 #ifndef PV_PROTOCOLS_H
 #define PV_PROTOCOLS_H
 
-#include "descriptor/dlpack.h"
 #include "descriptor/dlpack_abi.h"
 #include "frameworks/framework.h"
 

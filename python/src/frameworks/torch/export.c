@@ -1,12 +1,12 @@
 // Descriptor -> torch.Tensor: through torch's exchange table, or a DLPack capsule before torch 2.10.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/capsule.h"
 #include "base/errors.h"
 #include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "descriptor/image.h"
 #include "descriptor/status.h"
+#include "frameworks/torch/torch.h"
 
 // torch's table does not initialise CUDA by itself, and its first CUDA tensor may be this one. A torch
 // without CUDA, or without a driver, says so when the tensor is used; making it is no error.

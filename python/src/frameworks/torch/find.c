@@ -2,7 +2,7 @@
 
 #include "frameworks/find.h"
 #include "base/errors.h"
-#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/torch/torch.h"
 

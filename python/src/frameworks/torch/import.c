@@ -3,13 +3,13 @@
 // The table checks nothing: a conj() or neg tensor is exported with its raw, unresolved bytes, so the
 // bits are asked for here. requires_grad does not matter for reading (it is a detach()).
 
-#include "frameworks/torch/torch.h"
-
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/imported.h"
+#include "frameworks/torch/torch.h"
 
 // 0: the bit is clear. Only complex tensors can be conjugated.
 static int check_bit(pv_state *st, PyObject *x, PyObject *method, const char *cure)
@@ -52,30 +52,15 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
                       Py_TYPE(x)->tp_name);
         return -1;
     }
-    if (t.ndim < 2 || t.ndim > 4) { // the guard against long ranks, before the arrays below
-        return pv_imported_init(st, in, options, NULL, t.ndim, NULL, NULL, (pixview_dtype){0},
-                                (pixview_device){0});
-    }
-    pixview_dtype dtype = {t.dtype.code, t.dtype.bits, t.dtype.lanes};
-    int64_t size = pixview_dtype_size(dtype), strides[4];
-    for (int i = 0; i < t.ndim && t.strides; i++) {
-        int64_t stride = t.shape[i] > 1 ? t.strides[i] : 0; // of such an axis it means nothing
-        if (__builtin_mul_overflow(stride, size, &strides[i])) {
-            pv_raisef(st, PIXVIEW_E_LAYOUT, "strides[%d]=%lld elements do not fit 64 bits in bytes",
-                      i, (long long)stride);
-            return -1;
-        }
-    }
-    if (t.device.type != PIXVIEW_DEVICE_CPU && t.device.type != PIXVIEW_DEVICE_CUDA) {
-        pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "the tensor is on a device of DLPack type %d; pixview knows CPU and CUDA",
-                  (int)t.device.type);
+    pixviewi_tensor read;
+    pixview_error err;
+    if (pixviewi_dltensor_read(&t, &read, &err)) {
+        pv_raise(st, &err);
         return -1;
     }
-    pixview_device device = {t.device.type, t.device.id};
-    if (pv_imported_init(st, in, options, (char *)t.data + t.byte_offset, t.ndim, t.shape,
-                         t.strides ? strides : NULL, dtype, device) ||
-        check_bits(st, x, dtype)) {
+    if (pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
+                         read.packed ? NULL : read.strides, read.dtype, read.device) ||
+        check_bits(st, x, read.dtype)) {
         return -1;
     }
     if (t.device.type != PIXVIEW_DEVICE_CUDA)

@@ -1,12 +1,11 @@
 // Memory of torch's allocator: tensors, and bytes for the results of others.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/args.h"
 #include "base/errors.h"
 #include "base/plain_memory.h"
-#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "descriptor/status.h"
+#include "frameworks/torch/torch.h"
 
 static void set_torch_error(void *ctx, const char *kind, const char *message)
 {

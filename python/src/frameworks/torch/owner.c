@@ -5,10 +5,10 @@
 // are looked through word by word, without a layout taken for granted: a struct is ours if it names
 // our deleter, points to itself and shows the storage's memory.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/probe_memory.h"
 #include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
+#include "frameworks/torch/torch.h"
 
 enum { STORAGE_WORDS = 12, CONTEXT_WORDS = 8 };
 

@@ -1,10 +1,9 @@
 // torch's streams.
 
-#include "frameworks/torch/torch.h"
-
 #include "base/errors.h"
-#include "descriptor/dlpack.h"
+#include "descriptor/dlpack_abi.h"
 #include "frameworks/streams.h"
+#include "frameworks/torch/torch.h"
 
 // torch before 2.10
 static int stream_by_name(pv_state *st, int device, pixview_stream *out)

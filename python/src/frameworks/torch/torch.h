@@ -2,7 +2,6 @@
 #ifndef PV_TORCH_H
 #define PV_TORCH_H
 
-#include "descriptor/dlpack.h"
 #include "descriptor/dlpack_abi.h"
 #include "frameworks/table.h"
 

@@ -1,0 +1,84 @@
+// Docstrings of pixview.Image. One literal a line of text, so that they read as they print.
+#ifndef PV_IMAGE_DOCS_H
+#define PV_IMAGE_DOCS_H
+
+// clang-format off
+
+#define PV_DOC_image_crop \
+    "crop($self, /, y, x, h, w)\n" \
+    "--\n" \
+    "\n" \
+    "The rectangle of h rows and w columns at row y, column x, in pixels: an Image over the same\n" \
+    "memory, which it keeps alive. Always a view. LayoutError if it leaves the image."
+
+#define PV_DOC_image___dlpack__ \
+    "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n" \
+    "--\n" \
+    "\n" \
+    "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n" \
+    "\n" \
+    "stream: on which the consumer will use device memory: None or 1 (legacy default), 2 (per-thread\n" \
+    "   default), a handle, -1 (no ordering). It is made to wait for the Image's own stream. Host memory\n" \
+    "   has none. max_version: versioned struct from (1, 0) on; else the legacy one, which has no\n" \
+    "   flag for read-only memory. dl_device: where it is wanted: here, or (1, 0), the CPU, which device memory\n" \
+    "   reaches by a copy that the call waits for. copy: None copies only for that, False never, True\n" \
+    "   always.\n" \
+    "\n" \
+    "Errors: BufferError for what DLPack cannot describe or a copy that is not allowed, ReadOnlyError (a\n" \
+    "BufferError) for read-only memory in a legacy struct, ValueError for stream=0, CudaError."
+
+#define PV_DOC_image___dlpack_device__ \
+    "__dlpack_device__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "(device type, device id) in DLPack's codes: type 1 CPU, 2 CUDA, 3 pinned host, 13 managed memory."
+
+#define PV_DOC_image___array__ \
+    "__array__($self, dtype=None, *, copy=None)\n" \
+    "--\n" \
+    "\n" \
+    "For numpy.asarray: the view of host memory, or a copy where dtype or copy=True ask for one.\n" \
+    "DeviceError in device memory, ValueError if copy=False forbids the copy."
+
+#define PV_DOC_image_shape \
+    "Extents in elements, in the order of `layout`: a tuple of 2 to 4 ints."
+
+#define PV_DOC_image_strides \
+    "Strides in bytes, in the order of `layout`; any sign. Never None."
+
+#define PV_DOC_image_layout \
+    "Names of the axes: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'."
+
+#define PV_DOC_image_dtype \
+    "NumPy dtype of the elements; the string 'bfloat16' for that type."
+
+#define PV_DOC_image_device \
+    "('cuda', ordinal) or ('cpu', 0)."
+
+#define PV_DOC_image_nbytes \
+    "Bytes of the elements; padding between rows is not counted."
+
+#define PV_DOC_image_readonly \
+    "May the memory not be written?"
+
+#define PV_DOC_image_owner \
+    "The Python object that this Image keeps alive; None if nothing is held, or no Python object:\n" \
+    "DLPack's and OpenCV's memory is held by their own counts."
+
+#define PV_DOC_image___array_interface__ \
+    "Array interface 3. AttributeError for device memory, and for bfloat16, which has no typestr."
+
+#define PV_DOC_image___cuda_array_interface__ \
+    "CUDA array interface 3, with the stream that the memory is in (1: legacy default).\n" \
+    "AttributeError for host memory, and for bfloat16, which has no typestr."
+
+#define PV_DOC_image \
+    "An image in memory, wherever it lives: shape, layout and what keeps it alive.\n" \
+    "\n" \
+    "Made by pixview.view and pixview.from_pointer. NumPy, torch, CuPy, Numba, JAX and\n" \
+    "everything that speaks DLPack or an array interface takes it directly; consumers in C find the\n" \
+    "DLPack C exchange table in Image.__dlpack_c_exchange_api__. It cannot be subclassed."
+
+// clang-format on
+
+#endif
