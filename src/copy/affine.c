@@ -195,10 +195,10 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_a
     pixview_dtype holder = out->is_identity ? dtype : (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
     bool converts = out->is_identity && has_value(dtype) && fits_float;
     describe_limits(holder, limits, sizeof limits);
-    return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "pad_value=%g is nothing that %s holds, %s; pass such a value%s", value,
-                         pixview_dtype_name(holder), limits,
-                         converts ? ", or make the destination float32 (dtype='float32')" : "");
+    return pixviewi_fail(
+        err, PIXVIEW_E_DTYPE, "pad_value=%g does not fit %s (allowed: %s)%s", value,
+        pixview_dtype_name(holder), limits,
+        converts ? "; for other values make the destination float32 (dtype='float32')" : "");
 }
 
 pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *batch,

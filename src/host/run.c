@@ -169,6 +169,10 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
     bytes = reach(op, &op->src) + reach(op, &op->dst);
     part.nontemporal = bytes > pixviewi_host_cache();
     int threads = pixviewi_host_threads(bytes);
+    if (threads == 1 && op->plan) {
+        pixviewi_host_repack_plan(part.loops, op->plan, part.nontemporal);
+        return;
+    }
     if (threads == 1) {
         move_piece(&part, 0);
         return;

@@ -400,7 +400,7 @@ static void test_padded_values(void)
     for (int i = 1; i < 4; i++)
         REQUIRE(fabsf(out[i]) < 1e-6f);
     params.pad_value = 1e39;
-    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "nothing that float32 holds",
+    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "does not fit float32",
                   pixview_convert(&src, &dst, &params, err));
 }
 
