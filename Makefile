@@ -34,7 +34,7 @@ help:
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
-	@echo "make lint       check the layout of the sources; make format puts it right"
+	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
 	@echo
@@ -136,7 +136,7 @@ kcheck: $(STAMPS)/.ready
 bench: need-gpu-for-bench $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh bench
 
-lint: $(STAMPS)/.lint
+lint: $(STAMPS)/.lint $(STAMPS)/.ready
 	@tools/lint.sh
 
 format: $(STAMPS)/.lint
