@@ -31,23 +31,26 @@ __attribute__((cold)) static pixview_status fail_size(const list *of, int64_t i,
     const int64_t *got = of->images[i].shape, *want = batch->shape;
     if (got[PIXVIEW_AXIS_N] != 1)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "%s[%lld] is itself a batch of %lld images; give its images, or the "
-                             "batch alone",
+                             "%s[%lld] is a batch of %lld images; pass its images, or the batch "
+                             "alone",
                              of->name, (long long)i, (long long)got[PIXVIEW_AXIS_N]);
     bool sized = got[PIXVIEW_AXIS_C] == want[PIXVIEW_AXIS_C];
     return pixviewi_fail(
-        err, PIXVIEW_E_LAYOUT, "%s[%lld] has H,W,C = %lld,%lld,%lld and the batch %lld,%lld,%lld%s",
+        err, PIXVIEW_E_LAYOUT,
+        "%s[%lld] has H,W,C = %lld,%lld,%lld, but the batch needs "
+        "%lld,%lld,%lld%s",
         of->name, (long long)i, (long long)got[1], (long long)got[2], (long long)got[3],
         (long long)want[1], (long long)want[2], (long long)want[3],
         !sized ? ""
-        : pad  ? "; padding makes no image smaller"
-               : "; to place images of any size on a canvas, pad: size=(H, W) in Python");
+        : pad  ? "; padding cannot shrink an image"
+               : "; to pad images of different sizes, set pad (in Python pass size=(H, W))");
 }
 
 __attribute__((cold)) static pixview_status fail_type(const list *of, int64_t i, pixview_error *err)
 {
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "%s[%lld] is %s and %s[0] %s; a batch takes one type: convert them first",
+                         "%s[%lld] is %s, but %s[0] is %s; a batch needs images of one type: "
+                         "convert them first",
                          of->name, (long long)i, pixview_dtype_name(of->images[i].dtype), of->name,
                          pixview_dtype_name(of->images[0].dtype));
 }

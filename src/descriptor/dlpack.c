@@ -306,8 +306,8 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
         return status;
     if (image->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
-                             "the image is read-only, which a DLPack struct before 1.0 cannot say; "
-                             "ask for max_version=(1, 0) or copy");
+                             "the image is read-only, and a DLPack struct before 1.0 has no "
+                             "read-only flag; request max_version=(1, 0), or copy the image");
     legacy_block *block = malloc(sizeof *block);
     if (!block)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",

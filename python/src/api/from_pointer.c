@@ -21,7 +21,7 @@ static int pointer_device(pv_state *st, PyObject *value, void *data, bool empty,
     if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
         return 0;
     if (err.code == PIXVIEW_E_DEVICE) {
-        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; device='cpu' says that the pointer is host memory",
+        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; pass device='cpu' if the pointer is host memory",
                   err.message);
     } else {
         pv_raise(st, &err);

@@ -18,8 +18,8 @@ PyObject *pv_stream_facts(PyObject *module, PyObject *value)
         return NULL;
     if (stream == PIXVIEW_STREAM_NONE) {
         PyErr_SetString(PyExc_ValueError,
-                        "stream=-1 means no ordering; it is no stream to work on (0 is the legacy "
-                        "default stream)");
+                        "stream=-1 means no ordering and is not a stream; pass 0 for the legacy "
+                        "default stream");
         return NULL;
     }
     if (is_default_stream(stream))

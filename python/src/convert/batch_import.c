@@ -75,7 +75,7 @@ static int check_batch(pv_state *st, const pv_batch *g)
     if (pixview_layout_rank(layout) == 4 && count > 0)
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              count == 0 ? "an empty batch: it has N = 0 images"
+              count == 0 ? "the batch is empty (N = 0); stack needs at least one image"
                          : "one image of %s: give a sequence of images ([image] for one), or a "
                            "batch of 4 axes",
               pixview_layout_name(layout));
@@ -166,8 +166,7 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
     }
     g->count = PyTuple_GET_SIZE(g->items);
     if (g->count == 0) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "an empty list of images: there is no size, type and device to make a batch of");
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "images is empty; stack needs at least one image");
         return -1;
     }
     return make_room(g);

@@ -28,8 +28,8 @@ static int check_memory_kind(pv_state *st, const pv_imported *in, const pv_optio
     const char *call = options->to->call;
     if (options->copy == 0) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "the source is in %s memory, so there is no view, which copy=False asks for; "
-                  "%s(x, copy=True) %s it",
+                  "the source is in %s memory, and copy=False does not allow a copy; %s(x, "
+                  "copy=True) %s it",
                   host ? "host" : "device", call, host ? "uploads" : "downloads");
     } else {
         pv_raisef(st, PIXVIEW_E_DEVICE, "the source is in %s memory: %s(x, copy=True) %s it",
@@ -49,11 +49,11 @@ static pixview_status refuse_view(const pv_imported *in, const pv_options *optio
         !options->allow_readonly)
         return pixviewi_fail(
             err, PIXVIEW_E_READONLY,
-            "the source is read-only and the result would be writable; copy=True copies, "
-            "allow_readonly=True aliases it all the same");
+            "the source is read-only and the result would be writable; pass copy=True to copy "
+            "it, or allow_readonly=True to alias it");
     if (options->contiguous && !pixview_image_is_packed(&in->image, layout))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "contiguous=True, and the source is not dense as %s",
+                             "the source is not dense as %s, which contiguous=True requires",
                              pixview_layout_name(layout));
     return to->check_view ? to->check_view(&in->image, err) : PIXVIEW_OK;
 }
@@ -112,7 +112,7 @@ int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
     }
     if (in->producer_copied && options->copy == 0) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "the producer's __dlpack__ gave a copy, which copy=False forbids");
+                  "the producer's __dlpack__ returned a copy, which copy=False does not allow");
         return -1;
     }
     if (refuse_view(in, options, plan->layout, why)) {

@@ -28,8 +28,8 @@ static int guard_channels(pv_state *st, const pv_options *options, pixview_layou
         return 0;
     const char *wanted = assumed == PIXVIEW_LAYOUT_CHW ? "HWC" : "CHW";
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
-              "%s='%s', or %s='%s' if it really is meant",
+              "shape (%lld, %lld, %lld) read as %s has %lld channels, but read as %s only %lld; "
+              "pass %s='%s', or %s='%s' if that is correct",
               (long long)shape[0], (long long)shape[1], (long long)shape[2],
               pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
               src_name(options), wanted, src_name(options), pixview_layout_name(assumed));

@@ -82,8 +82,8 @@ static int check_not_readonly(const pixview_image *image)
     if (!(image->flags & PIXVIEW_FLAG_READ_ONLY))
         return 0;
     PyErr_SetString(PyExc_BufferError,
-                    "the Image is read-only, which a DLTensor cannot say: use "
-                    "managed_tensor_from_py_object_no_sync, whose struct has the flag");
+                    "the Image is read-only, and a DLTensor has no read-only flag; use "
+                    "managed_tensor_from_py_object_no_sync");
     return -1;
 }
 
@@ -220,8 +220,8 @@ static pixview_status check_prototype(const DlTensor *t, int64_t *nbytes, pixvie
     if (*nbytes >= 0)
         return PIXVIEW_OK;
     return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                         "the extents are negative or their bytes exceed 64 bits, or %d bits of %d "
-                         "lanes are no whole bytes",
+                         "an extent is negative, the size exceeds 64 bits, or %d bits x %d lanes "
+                         "are not whole bytes",
                          t->dtype.bits, t->dtype.lanes);
 }
 

@@ -77,8 +77,8 @@ __attribute__((noinline, cold)) static int raise_empty(pv_state *st)
               "the GpuMat is empty (0 x 0, no memory): it was released, or not filled yet; %s",
               pv_gpumat_abi_of(st)->cuda
                   ? "upload() or create() fills it"
-                  : "this OpenCV, built without CUDA, cannot fill one: pixview's "
-                    "docs/opencv-cuda.md says how to build one that can");
+                  : "this OpenCV is built without CUDA and cannot fill it; docs/opencv-cuda.md "
+                    "of pixview builds one that can");
     return -1;
 }
 

@@ -164,11 +164,10 @@ static int check_place(pv_state *st, PyObject *x, pixview_device said, const pix
     if (host == pixview_image_on_host(image) && (host || said.id == image->device.id)) {
         return 0;
     }
-    pv_raisef(
-        st, PIXVIEW_E_DEVICE,
-        "a %s object says that it is on DLPack device (%d, %d), and gives a tensor on (%d, %d)",
-        Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
-        (int)image->device.id);
+    pv_raisef(st, PIXVIEW_E_DEVICE,
+              "__dlpack_device__() of a %s object returned (%d, %d), but its tensor is on (%d, %d)",
+              Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
+              (int)image->device.id);
     return -1;
 }
 

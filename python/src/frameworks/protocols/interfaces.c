@@ -40,7 +40,7 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
     }
     if (out->mask) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
-                  "%s has a mask, which no image can carry: fill it first", what);
+                  "%s has a mask, which pixview does not support; fill it first", what);
         return -1;
     }
     if (out->shape && out->typestr && out->data)

@@ -112,7 +112,7 @@ pixview_status pv_torch_check_view(const pixview_image *image, pixview_error *er
         i++;
     return pixviewi_fail(
         err, PIXVIEW_E_LAYOUT,
-        "a stride of %lld bytes: torch has only strides of 0 or more whole elements; NumPy, "
-        "CuPy and pixview.view take any",
+        "a stride of %lld bytes does not fit torch, which needs strides of 0 or more whole "
+        "elements; NumPy, CuPy and pixview.view take any stride",
         (long long)s[i]);
 }
