@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "descriptor/dlpack.h"
+#include "descriptor/owner_cache.h"
 
 struct pixview_owner {
     atomic_llong count;
@@ -28,7 +29,7 @@ struct pixview_owner {
 
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
-    pixview_owner *owner = malloc(sizeof *owner);
+    pixview_owner *owner = pixviewi_owner_cache_take(sizeof *owner);
     if (!owner)
         return NULL;
     memset(owner, 0, offsetof(pixview_owner, dlpack));
@@ -207,7 +208,7 @@ void pixviewi_owner_free(pixview_owner *owner)
 {
     assert(!atomic_load(&owner->dlpack_in_use));
     free_deps(owner->deps);
-    free(owner);
+    pixviewi_owner_cache_give(owner, sizeof *owner);
 }
 
 static void release_and_free(pixview_owner *owner)
