@@ -258,12 +258,10 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
 static int check_alike(pv_state *st, const settings *s, const pv_batch *g,
                        const pixview_image *like)
 {
-    pixview_error err;
     if (g->is_batch || pixviewi_check_alike(g->images, (int64_t)g->count, like, s->params.pad,
-                                            "images", &err) == PIXVIEW_OK)
+                                            "images", &st->error) == PIXVIEW_OK)
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 static bool result_takes_stream(const settings *s, const pv_imported *out)
@@ -276,17 +274,15 @@ static bool result_takes_stream(const settings *s, const pv_imported *out)
 static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixview_image *dst,
                       pixviewi_copy_op *move)
 {
-    pixview_error err;
     pixview_status status = g->is_batch
-                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
+                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &st->error)
                                 : pixviewi_stack_op(g->images, (int64_t)g->count, dst, &s->params,
-                                                    "images", move, &err);
+                                                    "images", move, &st->error);
     if (status == PIXVIEW_OK)
         return 0;
-    if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
-        err.code = PIXVIEW_E_LAYOUT;
-    pv_raise(st, &err);
-    return -1;
+    if (st->error.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
+        st->error.code = PIXVIEW_E_LAYOUT;
+    return pv_fail(st);
 }
 
 static int run_stack(pv_state *st, const settings *s, const pixviewi_copy_op *move,

@@ -64,17 +64,15 @@ static int check_describable(pv_state *st, const pv_imported *in, const pv_optio
 {
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
     if (options->to->check && options->to->check(st, &in->image, plan))
         return -1;
     // No axis is dropped: HW is part of CHW and HWC, and they of NCHW and NHWC.
     if (options->to->flags & PV_NO_BATCH ||
         pixviewi_rank(plan->layout) >= pixviewi_rank(in->layout))
         return 0;
-    if (!pixview_image_axes(&in->image, plan->layout, &ndim, shape, strides, &err))
+    if (!pixview_image_axes(&in->image, plan->layout, &ndim, shape, strides, &st->error))
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_check_stream_applies(const pv_options *options, bool applies)
@@ -85,8 +83,9 @@ int pv_check_stream_applies(const pv_options *options, bool applies)
     return -1;
 }
 
-static int refuse_copy(pv_state *st, const pixview_error *why)
+static int refuse_copy(pv_state *st)
 {
+    const pixview_error *why = &st->error;
     bool told = why->code == PIXVIEW_E_READONLY; // it names copy=True
     pv_raisef(st, why->code, "%s%s", why->message,
               told ? "" : "; copy=False forbids a copy, copy=None makes one");
@@ -98,9 +97,9 @@ int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
     bool crosses;
     const pv_framework *to = options->to;
     // To put the reason into words takes longer than to find it: only where somebody reads it.
-    pixview_error *why = options->planning || options->copy == 0 ? &plan->reason : NULL;
+    pixview_error *why = options->planning || options->copy == 0 ? &st->error : NULL;
     plan->layout = result_layout(in, options);
-    plan->reason.message[0] = '\0';
+    st->error.message[0] = '\0';
     if (pv_check_stream_applies(options, in->stream_from_caller || to->flags & PV_NO_STREAM) ||
         check_describable(st, in, options, plan) || check_memory_kind(st, in, options, &crosses)) {
         return -1;
@@ -117,7 +116,7 @@ int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
     }
     if (refuse_view(in, options, plan->layout, why)) {
         plan->kind = PV_COPY;
-        return options->copy == 0 ? refuse_copy(st, why) : 0;
+        return options->copy == 0 ? refuse_copy(st) : 0;
     }
     plan->kind = PV_VIEW;
     if (in->from == to && plan->layout == in->layout &&

@@ -62,15 +62,13 @@ int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, v
 {
     if (resolve_layout(st, in->from, options, ndim, shape, &in->layout))
         return -1;
-    pixview_error err;
     if ((strides && pixviewi_init_common(&in->image, data, shape, strides, dtype,
                                          pixview_dtype_size(dtype), device, in->layout)) ||
         !pixview_image_init(&in->image, data, ndim, shape, strides, dtype, device, in->layout,
-                            &err)) {
+                            &st->error)) {
         return 0;
     }
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_imported_hold(pv_state *st, pv_imported *in)

@@ -63,13 +63,12 @@ static int from_py(void *object, DlManaged **out)
     pixview_image shown = self->image;
     pv_stream work = pv_default_stream(shown.device.id);
     PyObject *keep = NULL;
-    pixview_error err;
     pv_pyref_drain();
     int rc = keep_streams(self->stream_object, work.object, &keep);
     if (rc == 0 && (rc = pv_order_image(st, &shown, keep, work.handle)) == 0) {
-        rc = pixview_image_to_dlpack(&shown, self->layout, out, &err) ? -1 : 0;
+        rc = pixview_image_to_dlpack(&shown, self->layout, out, &st->error) ? -1 : 0;
         if (rc)
-            pv_raise(st, &err);
+            pv_raise(st, &st->error);
         pixview_owner_unref(shown.owner);
     }
     Py_XDECREF(keep);
@@ -96,12 +95,10 @@ static int dltensor_from_py(void *object, DlTensor *out)
     if (!self || check_not_readonly(&self->image))
         return -1;
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
-    pixview_error err;
     pv_pyref_drain();
     DlTensor tensor = {.shape = self->dl_shape, .strides = self->dl_strides};
-    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &st->error)) {
+        return pv_fail(st);
     }
     pv_stream work = pv_default_stream(self->image.device.id);
     PyObject *keep = NULL;

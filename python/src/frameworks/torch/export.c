@@ -84,10 +84,9 @@ PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, const pv_plan
         init_cuda(st);
     if (!table)
         return export_by_capsule_take(st, image, plan->layout);
-    pixview_error err;
     pixviewi_dlpack *slot;
-    if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &err))
-        return pv_raise(st, &err);
+    if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &st->error))
+        return pv_raise(st, &st->error);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt_slot(st, table, slot);
 }
