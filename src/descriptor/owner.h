@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "descriptor/base.h"
 #include "pixview/pixview.h"
 
 // Bytes that an owner holds: an OpenCV header, its GPU and the number of that GPU's context.
