@@ -258,10 +258,11 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
 static int check_alike(pv_state *st, const settings *s, const pv_batch *g,
                        const pixview_image *like)
 {
-    if (g->is_batch || pixviewi_check_alike(g->images, (int64_t)g->count, like, s->params.pad,
-                                            "images", &st->error) == PIXVIEW_OK)
-        return 0;
-    return pv_fail(st);
+    int64_t count = g->like_first + 1 == g->count ? 1 : (int64_t)g->count;
+    return g->is_batch || pixviewi_check_alike(g->images, count, like, s->params.pad, "images",
+                                               &st->error) == PIXVIEW_OK
+               ? 0
+               : pv_fail(st);
 }
 
 static bool result_takes_stream(const settings *s, const pv_imported *out)

@@ -155,6 +155,7 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
     g->producers = g->some;
     g->producer_count = 0;
     g->takes_stream = false;
+    g->like_first = 0;
     g->is_batch = !PyList_CheckExact(images) && !PyTuple_CheckExact(images) &&
                   pv_framework_of(st, images) != &pv_framework_protocols;
     g->items = g->is_batch ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
@@ -189,23 +190,29 @@ int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *optio
 
 int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options)
 {
-    const pixview_image *like = NULL;
-    const pv_framework *from = NULL; // of `like`
+    PyObject *const *items = &PyTuple_GET_ITEM(g->items, 0);
+    const pv_framework *from = NULL; // of images[like]
+    Py_ssize_t like = 0;
     int key = -1;
     for (Py_ssize_t i = 0; i < g->count; i++) {
-        pixview_image *image = &g->images[i];
-        PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        bool done = is_imported(image);
-        if (!done && key >= 0 && from->import_alike(st, item, key, like, image))
-            continue;
+        bool done = is_imported(&g->images[i]);
+        if (!done && key >= 0) {
+            Py_ssize_t n = from->import_alike(st, items + i, g->count - i, key, &g->images[like],
+                                              &g->images[i]);
+            g->like_first += like == 0 ? n : 0;
+            i += n;
+            if (i == g->count)
+                break;
+            done = is_imported(&g->images[i]);
+        }
         if (!done && import_item(st, g, i, options))
             return -1;
         if (g->is_batch && check_batch(st, g))
             return -1;
         if (!done && key < 0) {
-            from = pv_framework_of(st, item);
-            key = from->batch_key ? from->batch_key(st, item, image) : -1;
-            like = image;
+            from = pv_framework_of(st, items[i]);
+            key = from->batch_key ? from->batch_key(st, items[i], &g->images[i]) : -1;
+            like = i;
         }
     }
     g->first.image = g->images[0];

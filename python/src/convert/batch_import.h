@@ -18,6 +18,8 @@ typedef struct {
     PyObject *items; // owned tuple: the list may change while we read it
     pixview_image *images;
     Py_ssize_t count;
+    Py_ssize_t
+        like_first; // of them, that were read as differing from the first by address and pitch alone
     pv_imported first;      // of the first image; owns nothing
     PyObject *kept;         // owned list of what keeps memory and streams alive; may be NULL
     pv_producer *producers; // each stream once

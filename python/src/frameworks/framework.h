@@ -118,12 +118,12 @@ struct pv_framework {
     // The owner of a view that pixview made (borrowed); NULL: it is none. May be NULL: there is none.
     int (*owner_of)(pv_state *st, PyObject *x, pixview_owner **out);
 
-    // Lists of objects that differ by address and pitch alone. A key of x, which was imported as
-    // `image`, -1: none; and another object with that key. False: import it in the general way. Both
-    // may be NULL.
+    // Lists of objects that differ by address and pitch alone. A key of x, which was imported as `image`;
+    // -1: none. And the first of `items` that have that key, read into out[0] and so on: how many they are.
+    // Both may be NULL.
     int (*batch_key)(pv_state *st, PyObject *x, const pixview_image *image);
-    bool (*import_alike)(pv_state *st, PyObject *x, int key, const pixview_image *like,
-                         pixview_image *out);
+    Py_ssize_t (*import_alike)(pv_state *st, PyObject *const *items, Py_ssize_t count, int key,
+                               const pixview_image *like, pixview_image *out);
 
     // Runs its self-check, if it has one and is found. May be NULL.
     int (*warm_up)(pv_state *st);

@@ -166,8 +166,8 @@ int pv_gpumat_batch_key(pv_state *st, PyObject *x, const pixview_image *image)
     return usual ? pv_gpumat_header(x)->flags & PV_GPUMAT_TYPE_MASK : -1;
 }
 
-bool pv_gpumat_import_alike(pv_state *st, PyObject *x, int key, const pixview_image *like,
-                            pixview_image *out)
+static bool import_one_alike(pv_state *st, PyObject *x, int key, const pixview_image *like,
+                             pixview_image *out)
 {
     if (Py_TYPE(x) != st->framework_type[PV_GPUMAT])
         return false;
@@ -186,4 +186,13 @@ bool pv_gpumat_import_alike(pv_state *st, PyObject *x, int key, const pixview_im
     if (g->rows > 1)
         out->strides[PIXVIEW_AXIS_H] = (int64_t)step;
     return true;
+}
+
+Py_ssize_t pv_gpumat_import_alike(pv_state *st, PyObject *const *items, Py_ssize_t count, int key,
+                                  const pixview_image *like, pixview_image *out)
+{
+    Py_ssize_t n = 0;
+    while (n < count && import_one_alike(st, items[n], key, like, &out[n]))
+        n++;
+    return n;
 }

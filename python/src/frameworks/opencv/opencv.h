@@ -26,8 +26,8 @@ int pv_gpumat_check(pv_state *st);
 // import.c
 int pv_gpumat_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in);
 int pv_gpumat_batch_key(pv_state *st, PyObject *x, const pixview_image *image);
-bool pv_gpumat_import_alike(pv_state *st, PyObject *x, int key, const pixview_image *like,
-                            pixview_image *out);
+Py_ssize_t pv_gpumat_import_alike(pv_state *st, PyObject *const *items, Py_ssize_t count, int key,
+                                  const pixview_image *like, pixview_image *out);
 int pv_gpumat_stream_handle(pv_state *st, PyObject *value, pixview_stream *out); // stream.c
 
 // hold.c
