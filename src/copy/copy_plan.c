@@ -3,42 +3,29 @@
 
 #include <assert.h>
 
-typedef struct copy_axis {
-    int64_t extent, src, dst; // dst > 0
-} copy_axis;
-
-// Axes longer than 1, dst strides made positive (both ends walk the other way then), outermost
-// first. Returns their number.
-static int plan_sort_axes(const int64_t shape[4], const int64_t src_strides[4],
-                          const int64_t dst_strides[4], pixviewi_copy_plan *plan, copy_axis axes[4])
+int pixviewi_sort_axes(const int64_t shape[4], const int64_t src_strides[4],
+                       const int64_t dst_strides[4], const char **src, char **dst,
+                       pixviewi_copy_axis axes[4])
 {
-    const char *from = plan->src;
-    char *to = plan->dst;
     int count = 0;
     for (int axis = 0; axis < 4; axis++) {
-        copy_axis next = {shape[axis], src_strides[axis], dst_strides[axis]};
+        pixviewi_copy_axis next = {shape[axis], src_strides[axis], dst_strides[axis]};
         if (next.extent <= 1)
             continue;
-        if (next.dst < 0) {
-            from += (next.extent - 1) * next.src;
-            to += (next.extent - 1) * next.dst;
-            next.src = -next.src;
-            next.dst = -next.dst;
-        }
+        if (next.dst < 0)
+            pixviewi_reverse_axis(&next, src, dst);
         int at = count++;
         for (; at > 0 && axes[at - 1].dst < next.dst; at--)
             axes[at] = axes[at - 1];
         axes[at] = next;
     }
-    plan->src = from;
-    plan->dst = to;
     return count;
 }
 
 // Elements of the destination stay apart if each stride steps over all that lies inside it. Strides
 // that interlock without meeting exist ({3,2} over 2x3), are of no use, and are refused too.
-static pixview_status check_axes_self_overlap(const copy_axis *axes, int count, int64_t itemsize,
-                                              pixview_error *err)
+static pixview_status check_axes_self_overlap(const pixviewi_copy_axis *axes, int count,
+                                              int64_t itemsize, pixview_error *err)
 {
     int64_t inside = itemsize;
     for (int i = count - 1; i >= 0; i--) {
@@ -52,16 +39,16 @@ static pixview_status check_axes_self_overlap(const copy_axis *axes, int count, 
     return PIXVIEW_OK;
 }
 
-static int plan_merge_axes(copy_axis *axes, int count)
+int pixviewi_merge_axes(pixviewi_copy_axis *axes, int count)
 {
     int kept = 0;
     for (int i = 0; i < count; i++) {
-        copy_axis *outer = kept > 0 ? &axes[kept - 1] : NULL;
+        pixviewi_copy_axis *outer = kept > 0 ? &axes[kept - 1] : NULL;
         int64_t dst, src;
         if (outer && !__builtin_mul_overflow(axes[i].dst, axes[i].extent, &dst) &&
             !__builtin_mul_overflow(axes[i].src, axes[i].extent, &src) && outer->dst == dst &&
             outer->src == src)
-            *outer = (copy_axis){outer->extent * axes[i].extent, axes[i].src, axes[i].dst};
+            *outer = (pixviewi_copy_axis){outer->extent * axes[i].extent, axes[i].src, axes[i].dst};
         else
             axes[kept++] = axes[i];
     }
@@ -69,9 +56,9 @@ static int plan_merge_axes(copy_axis *axes, int count)
 }
 
 // Elements that lie side by side on both ends move as one wider element, if everything is aligned.
-static void widen(copy_axis *axes, int count, pixviewi_copy_plan *plan)
+static void widen(pixviewi_copy_axis *axes, int count, pixviewi_copy_plan *plan)
 {
-    copy_axis *inner = &axes[count - 1];
+    pixviewi_copy_axis *inner = &axes[count - 1];
     if (inner->src != plan->itemsize || inner->dst != plan->itemsize)
         return;
     uint64_t bits = (uint64_t)(uintptr_t)plan->src | (uint64_t)(uintptr_t)plan->dst;
@@ -85,9 +72,9 @@ static void widen(copy_axis *axes, int count, pixviewi_copy_plan *plan)
     inner->src = inner->dst = plan->itemsize;
 }
 
-static void plan_finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
+static void plan_finish(pixviewi_copy_axis *axes, int count, pixviewi_copy_plan *plan)
 {
-    count = plan_merge_axes(axes, count);
+    count = pixviewi_merge_axes(axes, count);
     if (count > 0)
         widen(axes, count, plan);
     plan->count = 1;
@@ -103,17 +90,22 @@ static void plan_finish(copy_axis *axes, int count, pixviewi_copy_plan *plan)
 
 static int begin(const int64_t shape[4], const void *src, const int64_t src_strides[4], void *dst,
                  const int64_t dst_strides[4], pixview_dtype dtype, pixviewi_copy_plan *plan,
-                 copy_axis axes[4])
+                 pixviewi_copy_axis axes[4])
 {
     *plan = (pixviewi_copy_plan){.src = src, .dst = dst, .shape = {1, 1, 1, 1}};
     plan->itemsize = pixview_dtype_size(dtype);
     assert(plan->itemsize > 0);
-    return plan_sort_axes(shape, src_strides, dst_strides, plan, axes);
+    const char *from = src;
+    char *to = dst;
+    int count = pixviewi_sort_axes(shape, src_strides, dst_strides, &from, &to, axes);
+    plan->src = from;
+    plan->dst = to;
+    return count;
 }
 
 pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err)
 {
-    copy_axis axes[4];
+    pixviewi_copy_axis axes[4];
     pixviewi_copy_plan unused;
     if (pixview_image_is_empty(dst))
         return PIXVIEW_OK;
@@ -125,7 +117,7 @@ pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_err
 pixview_status pixviewi_copy_plan_checked(const pixview_image *src, const pixview_image *dst,
                                           pixviewi_copy_plan *plan, pixview_error *err)
 {
-    copy_axis axes[4];
+    pixviewi_copy_axis axes[4];
     *plan = (pixviewi_copy_plan){.shape = {1, 1, 1, 1}};
     if (pixview_image_is_empty(dst))
         return PIXVIEW_OK;
@@ -139,7 +131,7 @@ pixview_status pixviewi_copy_plan_checked(const pixview_image *src, const pixvie
 
 void pixviewi_copy_plan_of(const pixviewi_copy_op *op, pixviewi_copy_plan *plan)
 {
-    copy_axis axes[4];
+    pixviewi_copy_axis axes[4];
     assert(!op->src.images && !op->dst.images && pixview_dtype_equal(op->src.dtype, op->dst.dtype));
     int count = begin(op->shape, op->src.data, op->src.strides, op->dst.data, op->dst.strides,
                       op->dst.dtype, plan, axes);

@@ -4,6 +4,27 @@
 
 #include "copy/operation.h"
 
+typedef struct pixviewi_copy_axis {
+    int64_t extent, src, dst; // strides in BYTES
+} pixviewi_copy_axis;
+
+// The other way on both ends.
+static inline void pixviewi_reverse_axis(pixviewi_copy_axis *axis, const char **src, char **dst)
+{
+    *src += (axis->extent - 1) * axis->src;
+    *dst += (axis->extent - 1) * axis->dst;
+    axis->src = -axis->src;
+    axis->dst = -axis->dst;
+}
+
+// Axes longer than 1, the last one fastest in dst, whose strides are made positive: *src and *dst are then
+// those of the lowest element there. Returns their number.
+int pixviewi_sort_axes(const int64_t shape[4], const int64_t src_strides[4],
+                       const int64_t dst_strides[4], const char **src, char **dst,
+                       pixviewi_copy_axis axes[4]);
+// Axes that are one on both ends become one. Returns how many are left.
+int pixviewi_merge_axes(pixviewi_copy_axis *axes, int count);
+
 // Axes sorted and merged, extents 1 dropped, padded with extent 1 in front. Axis 3 moves fastest in dst.
 // Strides in BYTES.
 typedef struct pixviewi_copy_plan {

@@ -78,10 +78,9 @@ static pixview_status check_images(const list *of, pixview_error *err)
 static inline bool size_fits(const pixview_image *image, const pixview_image *batch, bool pad)
 {
     const int64_t *got = image->shape, *want = batch->shape;
-    if (PIXVIEWI_UNLIKELY(got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != want[PIXVIEW_AXIS_C]))
+    if (got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != want[PIXVIEW_AXIS_C])
         return false;
-    if (PIXVIEWI_LIKELY(got[PIXVIEW_AXIS_H] == want[PIXVIEW_AXIS_H] &&
-                        got[PIXVIEW_AXIS_W] == want[PIXVIEW_AXIS_W]))
+    if (got[PIXVIEW_AXIS_H] == want[PIXVIEW_AXIS_H] && got[PIXVIEW_AXIS_W] == want[PIXVIEW_AXIS_W])
         return true;
     return pad && got[PIXVIEW_AXIS_H] <= want[PIXVIEW_AXIS_H] &&
            got[PIXVIEW_AXIS_W] <= want[PIXVIEW_AXIS_W];
@@ -93,13 +92,13 @@ static pixview_status check_list(const list *of, const pixview_image *batch, boo
     pixviewi_range whole = pixviewi_image_range(batch);
     for (int64_t i = 0; i < of->count; i++) {
         const pixview_image *image = &of->images[i];
-        if (PIXVIEWI_UNLIKELY(!pixview_dtype_equal(image->dtype, of->images[0].dtype)))
+        if (!pixview_dtype_equal(image->dtype, of->images[0].dtype))
             return fail_type(of, i, err);
-        if (PIXVIEWI_UNLIKELY(!size_fits(image, batch, pad)))
+        if (!size_fits(image, batch, pad))
             return fail_size(of, i, batch, pad, err);
-        if (PIXVIEWI_UNLIKELY(!pixviewi_same_place(image->device, batch->device)))
+        if (!pixviewi_same_place(image->device, batch->device))
             return fail_device(of, i, batch, err);
-        if (PIXVIEWI_UNLIKELY(pixviewi_ranges_meet(pixviewi_image_range(image), whole)) &&
+        if (pixviewi_ranges_meet(pixviewi_image_range(image), whole) &&
             pixview_image_overlaps(image, batch))
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                                  "%s[%lld] and the batch share memory; use memory of its own",

@@ -18,7 +18,7 @@ static pixview_status primary_context(const pixviewi_driver *driver, int device,
         return pixviewi_fail(err, PIXVIEW_E_DEVICE, "GPU %d of %d; see CUDA_VISIBLE_DEVICES",
                              device, driver->count);
     *context = atomic_load_explicit(&contexts[device], memory_order_acquire);
-    if (PIXVIEWI_LIKELY(*context))
+    if (*context)
         return PIXVIEW_OK;
     pthread_mutex_lock(&lock);
     *context = atomic_load_explicit(&contexts[device], memory_order_relaxed);
@@ -83,7 +83,7 @@ uint64_t pixviewi_scope_live_context(pixviewi_scope *scope)
     int handle = 0;
     void *again = NULL;
     uint64_t id = pixviewi_scope_context(scope);
-    if (PIXVIEWI_LIKELY(id != PIXVIEWI_CONTEXT_DEAD) ||
+    if (id != PIXVIEWI_CONTEXT_DEAD ||
         scope->driver->device_get(&handle, scope->device) != CU_SUCCESS ||
         scope->driver->primary_retain(&again, handle) != CU_SUCCESS)
         return id;
@@ -103,6 +103,7 @@ uint64_t pixviewi_context_seen(int device)
 
 pixview_status pixviewi_scope_relax(pixviewi_scope *scope, pixview_error *err)
 {
+    assert(scope->driver); // entered
     if (scope->relaxed)
         return PIXVIEW_OK;
     scope->mode = CU_MODE_RELAXED;

@@ -58,7 +58,7 @@ static int ask_type_and_device(const pixviewi_driver *driver, uint64_t address, 
     int attributes[] = {CU_POINTER_MEMORY_TYPE, CU_POINTER_DEVICE_ORDINAL};
     void *values[] = {type, device};
     int code = driver->pointer_attributes(2, attributes, values, address);
-    if (PIXVIEWI_LIKELY(code != CU_INVALID_CONTEXT))
+    if (code != CU_INVALID_CONTEXT)
         return code;
     code = driver->pointer_attribute(type, CU_POINTER_MEMORY_TYPE, address);
     return code == CU_SUCCESS
@@ -119,7 +119,7 @@ uint64_t pixviewi_cuda_context(int device)
     if (device < 0 || device >= PIXVIEWI_MAX_DEVICES)
         return 0;
     uint64_t id = pixviewi_context_seen(device);
-    if (PIXVIEWI_LIKELY(id != 0) || !pixviewi_driver_get(NULL) ||
+    if (id != 0 || !pixviewi_driver_get(NULL) ||
         pixviewi_scope_enter(&scope, device, NULL) != PIXVIEW_OK)
         return id;
     id = pixviewi_scope_live_context(&scope);

@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 
-#include "descriptor/base.h"
 #include "pixview/pixview.h"
 
 // Number of visible GPUs. 0 and an error when there is no driver. Makes no context.
@@ -19,11 +18,11 @@ pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
 pixview_status pixviewi_cuda_query_pointer(const void *ptr, int *device, pixview_error *err);
 extern atomic_bool
     pixviewi_cuda_single; // the driver is loaded, for this process, and shows one GPU
-static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
-                                                                   pixview_error *err)
+static inline pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
+                                                          pixview_error *err)
 {
     *device = 0;
-    return PIXVIEWI_LIKELY(atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed))
+    return atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed)
                ? PIXVIEW_OK
                : pixviewi_cuda_query_pointer(ptr, device, err);
 }

@@ -112,12 +112,12 @@ __attribute__((cold)) static const pixviewi_driver *load_once(pixview_error *err
 
 const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
 {
-    if (PIXVIEWI_UNLIKELY(pixviewi_driver_forked())) {
+    if (pixviewi_driver_forked()) {
         pixviewi_fail(err, PIXVIEW_E_CUDA,
                       "CUDA was used before this process was forked, and a child cannot go on with "
                       "it; start workers with the 'spawn' or 'forkserver' method");
         return NULL;
     }
     const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);
-    return PIXVIEWI_LIKELY(driver != NULL) ? driver : load_once(err);
+    return driver ? driver : load_once(err);
 }

@@ -6,6 +6,7 @@
 // forgotten, not destroyed.
 #include "cuda/event.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -30,9 +31,10 @@ static pixviewi_event *take_pooled(int device, uint64_t context)
 pixview_status pixviewi_event_take(pixviewi_scope *scope, int device, pixviewi_event **out,
                                    pixview_error *err)
 {
+    assert(device == scope->device);
     uint64_t context = pixviewi_scope_live_context(scope);
     *out = take_pooled(device, context);
-    if (PIXVIEWI_LIKELY(*out))
+    if (*out)
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_relax(scope, err);
     if (status != PIXVIEW_OK)
@@ -52,6 +54,7 @@ pixview_status pixviewi_event_take(pixviewi_scope *scope, int device, pixviewi_e
 
 void pixviewi_event_give(pixviewi_scope *scope, int device, pixviewi_event *event)
 {
+    assert(device >= 0 && device < PIXVIEWI_MAX_DEVICES && event->handle);
     for (int i = 0; i < SLOTS; i++) {
         pixviewi_event *empty = NULL;
         if (atomic_compare_exchange_strong_explicit(&pool[device][i], &empty, event,

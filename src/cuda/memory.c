@@ -50,6 +50,7 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
 {
     *data = NULL;
     *owner = NULL;
+    assert(nbytes >= 0);
     if (nbytes == 0)
         return PIXVIEW_OK;
     pixviewi_scope scope;

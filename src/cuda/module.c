@@ -76,7 +76,7 @@ static pixview_status module_of(pixviewi_scope *scope, int device, const pixview
     pixview_status status = PIXVIEW_OK;
     *out = mine;
     uint64_t context = pixviewi_scope_live_context(scope) + 1;
-    if (PIXVIEWI_LIKELY(atomic_load_explicit(&mine->ready, memory_order_acquire) == context))
+    if (atomic_load_explicit(&mine->ready, memory_order_acquire) == context)
         return PIXVIEW_OK;
     pthread_mutex_lock(&lock);
     if (atomic_load_explicit(&mine->ready, memory_order_relaxed) != context) {

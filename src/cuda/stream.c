@@ -5,6 +5,8 @@
 // driver answers 906 when asked about it, which harms nothing). So the streams are asked first.
 #include "cuda/stream.h"
 
+#include <assert.h>
+
 #include "cuda/device.h"
 #include "cuda/event.h"
 
@@ -126,7 +128,7 @@ pixview_status pixviewi_cuda_check_work(const pixviewi_scope *scope, pixview_str
     pixview_status status = PIXVIEW_OK;
     if (pixviewi_stream_is_legacy(stream))
         status = query_capture(scope->driver, stream, &found, err);
-    if (PIXVIEWI_LIKELY(status != PIXVIEW_OK || !found.blocked))
+    if (status != PIXVIEW_OK || !found.blocked)
         return status;
     return refuse_legacy(err);
 }
@@ -154,6 +156,7 @@ static pixview_status wait_for(pixviewi_scope *scope, int device, pixview_stream
 {
     const pixviewi_driver *driver = scope->driver;
     pixviewi_event *event;
+    assert(!pixviewi_stream_same(producer, consumer));
     pixview_status status = pixviewi_event_take(scope, device, &event, err);
     if (status != PIXVIEW_OK)
         return status;
@@ -218,6 +221,7 @@ static bool event_passed(pixviewi_scope *scope, pixviewi_stream_dep *dep)
 static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
 {
     pixviewi_stream_relation relation;
+    assert(!dep->ended && dep->consumer != PIXVIEWI_STREAM_CUDA_PER_THREAD);
     if (relation_of(scope->driver, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
         return true;
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||

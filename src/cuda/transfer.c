@@ -1,5 +1,6 @@
 // Copies between host and GPU: rows by the driver's copy engine. What is no set of rows on one side goes
 // through dense memory on that side, in the order of the other, so that only rows cross the bus.
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static pixview_status copy_rows(int device, const pixviewi_copy_plan *plan, bool
 {
     int64_t width = plan->shape[3] * plan->itemsize;
     pixview_status status = PIXVIEW_OK;
+    assert(is_rows(plan) && plan->count > 0);
     for (int64_t i = 0; i < plan->shape[0] && status == PIXVIEW_OK; i++)
         for (int64_t j = 0; j < plan->shape[1] && status == PIXVIEW_OK; j++)
             status = pixviewi_cuda_copy_rows(

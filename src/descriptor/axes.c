@@ -55,9 +55,9 @@ pixview_status pixview_image_axes(const pixview_image *image, pixview_layout lay
                                   int64_t *shape, int64_t *strides, pixview_error *err)
 {
     const pixviewi_axes *axes = pixviewi_layout_axes(layout);
-    if (PIXVIEWI_UNLIKELY(!image || !axes || !ndim || !shape || !strides))
+    if (!image || !axes || !ndim || !shape || !strides)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "NULL, or layout %d is none", (int)layout);
-    if (PIXVIEWI_UNLIKELY(pixviewi_has_absent(image, axes)))
+    if (pixviewi_has_absent(image, axes))
         return pixviewi_fail_absent(image, axes, err);
     pixviewi_order_axes(image, axes, pixview_dtype_size(image->dtype), 0, shape, strides);
     *ndim = axes->rank;

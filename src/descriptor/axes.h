@@ -49,7 +49,7 @@ static inline int64_t pixviewi_order_axes(const pixview_image *image, const pixv
     for (int i = axes->rank - 1; i >= 0; i--) {
         int64_t extent = image->shape[axes->axis[i]];
         int64_t stride = step;
-        if (PIXVIEWI_LIKELY(extent > 1)) {
+        if (extent > 1) {
             stride = image->strides[axes->axis[i]];
             if (__builtin_mul_overflow(stride, extent, &step))
                 step = stride; // any value would do

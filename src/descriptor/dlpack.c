@@ -14,23 +14,23 @@
 
 // ---- Import -----------------------------------------------------------------------------------
 
-static bool frees_no_device_memory(const DlTensor *tensor)
+// After exit began, the allocator behind device memory may be gone: leave it to the driver.
+static bool may_release(const DlTensor *tensor)
 {
-    return tensor->device.type == PIXVIEW_DEVICE_CPU;
+    return tensor->device.type == PIXVIEW_DEVICE_CPU || !pixviewi_exiting();
 }
 
-// After exit began, the allocator behind device memory may be gone: leave it to the driver.
 static void release_versioned(pixview_owner *self)
 {
-    DlManaged *managed = *(void **)pixviewi_owner_held(self);
-    if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
+    DlManaged *managed = *(DlManaged **)pixviewi_owner_held(self);
+    if (managed->deleter && may_release(&managed->tensor))
         managed->deleter(managed);
 }
 
 static void release_legacy(pixview_owner *self)
 {
-    DlManagedLegacy *managed = *(void **)pixviewi_owner_held(self);
-    if (managed->deleter && (!pixviewi_exiting() || frees_no_device_memory(&managed->tensor)))
+    DlManagedLegacy *managed = *(DlManagedLegacy **)pixviewi_owner_held(self);
+    if (managed->deleter && may_release(&managed->tensor))
         managed->deleter(managed);
 }
 
@@ -69,16 +69,18 @@ static pixview_status import_take(const DlTensor *tensor, pixview_layout layout,
                                   pixview_error *err)
 {
     pixviewi_tensor t;
+    pixview_image image;
     pixview_status status = pixviewi_dltensor_read(tensor, &t, err);
     if (status == PIXVIEW_OK) // which refuses an itemsize of 0
-        status = pixview_image_init(out, t.data, t.ndim, t.shape, t.packed ? NULL : t.strides,
+        status = pixview_image_init(&image, t.data, t.ndim, t.shape, t.packed ? NULL : t.strides,
                                     t.dtype, t.device, layout, err);
     if (status != PIXVIEW_OK)
         return status;
-    out->owner = pixviewi_owner_new(release);
-    if (!out->owner)
+    image.owner = pixviewi_owner_new(release);
+    if (!image.owner)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner");
-    *(void **)pixviewi_owner_held(out->owner) = managed;
+    *(void **)pixviewi_owner_held(image.owner) = managed;
+    *out = image;
     return PIXVIEW_OK;
 }
 
@@ -98,14 +100,11 @@ pixview_status pixview_image_from_dlpack_take(struct DLManagedTensorVersioned *t
                              "max_version=(%d, %d)",
                              (unsigned)major, (unsigned)minor, DL_MAJOR, DL_MAJOR, DL_MINOR);
     }
-    pixview_image image;
     pixview_status status =
-        import_take(&tensor->tensor, layout, tensor, release_versioned, &image, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    image.flags = tensor->flags & DL_FLAG_READ_ONLY ? PIXVIEW_FLAG_READ_ONLY : 0;
-    *out = image;
-    return PIXVIEW_OK;
+        import_take(&tensor->tensor, layout, tensor, release_versioned, out, err);
+    if (status == PIXVIEW_OK && tensor->flags & DL_FLAG_READ_ONLY)
+        out->flags = PIXVIEW_FLAG_READ_ONLY;
+    return status;
 }
 
 pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *tensor,
@@ -114,12 +113,7 @@ pixview_status pixview_image_from_dlpack_legacy_take(struct DLManagedTensor *ten
 {
     if (!tensor || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "tensor or out is NULL");
-    pixview_image image;
-    pixview_status status =
-        import_take(&tensor->tensor, layout, tensor, release_legacy, &image, err);
-    if (status == PIXVIEW_OK)
-        *out = image;
-    return status;
+    return import_take(&tensor->tensor, layout, tensor, release_legacy, out, err);
 }
 
 // ---- Export -----------------------------------------------------------------------------------
@@ -138,22 +132,21 @@ __attribute__((cold)) static pixview_status fail_stride(const pixview_image *ima
         i, (long long)image->strides[axes->axis[i]], (long long)itemsize);
 }
 
-static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
-                                                   pixview_layout layout, DlTensor *tensor,
-                                                   pixview_error *err)
+pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err)
 {
     const pixviewi_axes *axes = &pixviewi_layouts[layout];
     int64_t itemsize = pixviewi_itemsize(image);
-    if (PIXVIEWI_UNLIKELY(pixviewi_has_absent(image, axes)))
+    if (pixviewi_has_absent(image, axes))
         return pixviewi_fail_absent(image, axes, err);
     // The shift is exact, so the sign does not matter.
     int shift = __builtin_ctzll((unsigned long long)itemsize);
     int64_t all = pixviewi_order_axes(image, axes, itemsize, shift, tensor->shape, tensor->strides);
-    if (PIXVIEWI_UNLIKELY((all & (itemsize - 1)) != 0))
+    if ((all & (itemsize - 1)) != 0)
         return fail_stride(image, axes, itemsize, err);
     assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0 && axes->rank >= 2);
     tensor->data = image->data;
-    if (PIXVIEWI_UNLIKELY(pixview_image_is_empty(image)))
+    if (pixview_image_is_empty(image))
         tensor->data = NULL; // as dlpack.h says
     tensor->device = (DlDevice){image->device.type, image->device.id};
     tensor->ndim = axes->rank;
@@ -162,26 +155,19 @@ static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
     return PIXVIEW_OK;
 }
 
-pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
-                                       DlTensor *tensor, pixview_error *err)
-{
-    return write_tensor(image, layout, tensor, err);
-}
-
 static void delete_struct(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
 
 static void free_struct(pixviewi_dlpack *dlpack)
 {
-    if (PIXVIEWI_LIKELY(dlpack->embedded))
+    if (dlpack->embedded)
         pixviewi_owner_return_dlpack(dlpack->owner);
     else
         free(dlpack);
 }
 
 // Of `image`'s owner, not yet counted.
-static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pixview_layout layout,
-                                                  bool alone, pixviewi_dlpack **out,
-                                                  pixview_error *err)
+static pixview_status make_struct(const pixview_image *image, pixview_layout layout, bool alone,
+                                  pixviewi_dlpack **out, pixview_error *err)
 {
     pixviewi_dlpack *dlpack = NULL;
     *out = NULL;
@@ -202,11 +188,18 @@ static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pi
     dlpack->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
     dlpack->managed.tensor.shape = dlpack->shape;
     dlpack->managed.tensor.strides = dlpack->strides;
-    pixview_status status = write_tensor(image, layout, &dlpack->managed.tensor, err);
-    if (status != PIXVIEW_OK)
+    pixview_status status = pixviewi_dltensor_write(image, layout, &dlpack->managed.tensor, err);
+    if (status != PIXVIEW_OK) {
         free_struct(dlpack);
-    else
-        *out = dlpack;
+        return status;
+    }
+    const DlTensor *tensor = &dlpack->managed.tensor;
+    assert(tensor->ndim == pixview_layout_rank(layout) && tensor->shape == dlpack->shape);
+    assert((uintptr_t)tensor->data %
+               (uintptr_t)(tensor->dtype.bits < 64 ? tensor->dtype.bits / 8 : 8) ==
+           0);
+    (void)tensor;
+    *out = dlpack;
     return status;
 }
 
@@ -223,7 +216,7 @@ pixview_status pixviewi_dlpack_new_take(pixview_image *image, pixview_layout lay
                                         pixviewi_dlpack **out, pixview_error *err)
 {
     pixview_status status = make_struct(image, layout, true, out, err);
-    if (PIXVIEWI_LIKELY(status == PIXVIEW_OK))
+    if (status == PIXVIEW_OK)
         image->owner = NULL;
     return status;
 }
@@ -233,7 +226,7 @@ void pixviewi_dlpack_unref(pixviewi_dlpack *dlpack)
     if (!dlpack)
         return;
     int count = atomic_load_explicit(&dlpack->count, memory_order_acquire);
-    if (PIXVIEWI_UNLIKELY(count != 1))
+    if (count != 1)
         count = atomic_fetch_sub_explicit(&dlpack->count, 1, memory_order_acq_rel);
     assert(count == 1 || count == 2);
     if (count != 1)
@@ -323,7 +316,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     block->managed.deleter = delete_legacy;
     block->managed.tensor.shape = block->shape;
     block->managed.tensor.strides = block->strides;
-    status = write_tensor(image, layout, &block->managed.tensor, err);
+    status = pixviewi_dltensor_write(image, layout, &block->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free(block);
         return status;

@@ -21,8 +21,7 @@ int64_t pixview_dtype_size(pixview_dtype dtype)
 {
     // 8 to 128 bits with a single one set are the sizes 1 to 16.
     unsigned bits = dtype.bits;
-    if (PIXVIEWI_UNLIKELY(dtype.lanes != 1 || dtype.code >= sizeof sizes ||
-                          (bits & (bits - 1)) != 0))
+    if (dtype.lanes != 1 || dtype.code >= sizeof sizes || (bits & (bits - 1)) != 0)
         return 0;
     return sizes[dtype.code] & bits >> 3;
 }

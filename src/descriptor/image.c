@@ -5,7 +5,9 @@
 // empty) are those of a packed NHWC image, so that later checks need no special case for them.
 // pixview_image_init and _check_interleaved are on the path of every view: no printf on success.
 #include "descriptor/axes.h"
+
 #include "descriptor/image_init.h"
+#include <assert.h>
 
 enum { N = PIXVIEW_AXIS_N, H = PIXVIEW_AXIS_H, W = PIXVIEW_AXIS_W, C = PIXVIEW_AXIS_C };
 
@@ -123,11 +125,12 @@ __attribute__((noinline)) static pixview_status normalize(pixview_image *image, 
                                                           pixview_error *err)
 {
     static const uint8_t canonical[4] = {N, H, W, C};
+    assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0);
     const int64_t *shape = image->shape;
-    if (PIXVIEWI_UNLIKELY((shape[N] | shape[H] | shape[W] | shape[C]) < 0))
+    if ((shape[N] | shape[H] | shape[W] | shape[C]) < 0)
         return fail_negative(image, axes, err);
     int64_t packed[4];
-    if (PIXVIEWI_UNLIKELY(!pack(shape, canonical, 4, itemsize, packed)))
+    if (!pack(shape, canonical, 4, itemsize, packed))
         return fail_extent(image, err);
 
     bool empty = pixview_image_is_empty(image);
@@ -141,14 +144,13 @@ __attribute__((noinline)) static pixview_status normalize(pixview_image *image, 
         return PIXVIEW_OK;
 
     int64_t low, high;
-    if (PIXVIEWI_UNLIKELY(!image->data))
+    if (!image->data)
         return pixviewi_fail(
             err, PIXVIEW_E_LAYOUT, "data is NULL, but the image has %lldx%lldx%lldx%lld elements",
             (long long)shape[N], (long long)shape[H], (long long)shape[W], (long long)shape[C]);
-    if (PIXVIEWI_UNLIKELY(!byte_range(image, itemsize, &low, &high) ||
-                          !range_fits((uintptr_t)image->data, low, high)))
+    if (!byte_range(image, itemsize, &low, &high) || !range_fits((uintptr_t)image->data, low, high))
         return fail_extent(image, err);
-    if (PIXVIEWI_UNLIKELY((bits & (pixviewi_alignment(itemsize) - 1)) != 0))
+    if ((bits & (pixviewi_alignment(itemsize) - 1)) != 0)
         return fail_alignment(image, axes, pixviewi_alignment(itemsize), err);
     return PIXVIEW_OK;
 }
@@ -201,16 +203,15 @@ pixview_status pixview_image_init(pixview_image *out, void *data, int ndim, cons
 
 pixview_status pixview_image_validate(const pixview_image *image, pixview_error *err)
 {
-    if (PIXVIEWI_UNLIKELY(!image))
+    if (!image)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
-    if (PIXVIEWI_UNLIKELY(image->reserved != 0 ||
-                          (image->flags & ~(uint32_t)PIXVIEW_FLAG_READ_ONLY)))
+    if (image->reserved != 0 || (image->flags & ~(uint32_t)PIXVIEW_FLAG_READ_ONLY))
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "reserved=%llu or flags=%u has bits of another library; fill images "
                              "with pixview_image_init",
                              (unsigned long long)image->reserved, (unsigned)image->flags);
     int64_t itemsize = pixview_dtype_size(image->dtype);
-    if (PIXVIEWI_UNLIKELY(itemsize == 0))
+    if (itemsize == 0)
         return fail_dtype(image->dtype, err);
     pixview_image copy = *image;
     return normalize(&copy, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
@@ -280,20 +281,18 @@ __attribute__((cold)) static pixview_status fail_interleaved(const pixview_image
 
 pixview_status pixview_image_check_interleaved(const pixview_image *image, pixview_error *err)
 {
-    if (PIXVIEWI_UNLIKELY(!image))
+    if (!image)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
     const int64_t *shape = image->shape, *strides = image->strides;
     int64_t itemsize = pixview_dtype_size(image->dtype);
     bool one = shape[N] == 1 && shape[C] > 0 && itemsize > 0;
-    if (PIXVIEWI_LIKELY(one)) {
+    if (one) {
         if (shape[H] == 0 || shape[W] == 0)
             return PIXVIEW_OK;
         int64_t pixel = shape[C] * itemsize;
         int64_t bits = (int64_t)(uintptr_t)image->data | (shape[H] > 1 ? strides[H] : 0);
-        if (PIXVIEWI_LIKELY((shape[C] == 1 || strides[C] == itemsize) &&
-                            (shape[W] == 1 || strides[W] == pixel) &&
-                            (shape[H] == 1 || strides[H] >= shape[W] * pixel) &&
-                            (bits & (itemsize - 1)) == 0))
+        if ((shape[C] == 1 || strides[C] == itemsize) && (shape[W] == 1 || strides[W] == pixel) &&
+            (shape[H] == 1 || strides[H] >= shape[W] * pixel) && (bits & (itemsize - 1)) == 0)
             return PIXVIEW_OK;
     }
     return fail_interleaved(image, itemsize, err);

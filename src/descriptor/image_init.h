@@ -2,6 +2,8 @@
 #ifndef PIXVIEWI_IMAGE_INIT_H
 #define PIXVIEWI_IMAGE_INIT_H
 
+#include <assert.h>
+
 #include "descriptor/status.h"
 
 // complex128 is two doubles.
@@ -101,6 +103,7 @@ static PIXVIEWI_INLINE pixview_status pixviewi_image_init(pixview_image *out, vo
                                                           pixview_device device,
                                                           pixview_layout layout, pixview_error *err)
 {
+    assert(itemsize == pixview_dtype_size(dtype));
     if (strides && pixviewi_init_common(out, data, shape, strides, dtype, itemsize, device, layout))
         return PIXVIEW_OK;
     return pixviewi_image_init_general(out, data, ndim, shape, strides, dtype, device, layout, err);

@@ -6,6 +6,8 @@
 // Where that search grows large (unrelated strides) the answer is a safe "yes".
 #include "descriptor/overlap.h"
 
+#include <assert.h>
+
 typedef struct span_level {
     int64_t stride; // > 0
     int64_t a, b;   // extents in the two images
@@ -42,6 +44,7 @@ static int fold(const pixview_image *image, uintptr_t *base, int64_t strides[4],
         strides[at] = stride;
         extents[at] = extent;
     }
+    assert(*run > 0);
     while (count > 0 && strides[count - 1] <= *run) {
         *run += (extents[count - 1] - 1) * strides[count - 1];
         count--;
@@ -105,6 +108,7 @@ bool pixview_image_overlaps(const pixview_image *a, const pixview_image *b)
     for (int i = 0, j = 0; i < count_a || j < count_b;) {
         span_level *level = &search.levels[search.count++];
         *level = (span_level){0, 1, 1};
+        assert(search.count <= 8);
         bool take_a = j >= count_b || (i < count_a && strides_a[i] >= strides_b[j]);
         bool take_b = i >= count_a || (j < count_b && strides_b[j] >= strides_a[i]);
         level->stride = take_a ? strides_a[i] : strides_b[j];

@@ -29,7 +29,7 @@ struct pixview_owner {
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
     pixview_owner *owner = malloc(sizeof *owner);
-    if (PIXVIEWI_UNLIKELY(!owner))
+    if (!owner)
         return NULL;
     memset(owner, 0, offsetof(pixview_owner, dlpack));
     atomic_init(&owner->count, 1);
@@ -78,7 +78,7 @@ void pixviewi_owner_set_alloc_stream(pixview_owner *owner, pixview_stream stream
 struct pixviewi_dlpack *pixviewi_owner_lend_dlpack(pixview_owner *owner, bool alone)
 {
     bool lent;
-    if (PIXVIEWI_LIKELY(alone && atomic_load_explicit(&owner->count, memory_order_acquire) == 1)) {
+    if (alone && atomic_load_explicit(&owner->count, memory_order_acquire) == 1) {
         lent = atomic_load_explicit(&owner->dlpack_in_use, memory_order_relaxed);
         atomic_store_explicit(&owner->dlpack_in_use, true, memory_order_relaxed);
     } else {
@@ -156,7 +156,7 @@ static bool end_deps(pixview_owner *owner)
 
 static void free_deps(pixviewi_stream_dep *dep)
 {
-    while (PIXVIEWI_UNLIKELY(dep != NULL)) {
+    while (dep) {
         pixviewi_stream_dep *next = dep->next;
         if (dep->drop_keepalive)
             dep->drop_keepalive(dep->keepalive);
@@ -226,12 +226,12 @@ void pixview_owner_unref(pixview_owner *owner)
         return;
     // Whoever has the only count needs no locked instruction to give it up.
     long long count = atomic_load_explicit(&owner->count, memory_order_acquire);
-    if (PIXVIEWI_UNLIKELY(count != 1))
+    if (count != 1)
         count = atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel);
     assert(count > 0);
     if (count != 1)
         return;
-    if (PIXVIEWI_UNLIKELY(owner->deps != NULL) && !end_deps(owner))
+    if (owner->deps && !end_deps(owner))
         defer(owner);
     else
         release_and_free(owner);

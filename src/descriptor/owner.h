@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 
-#include "descriptor/base.h"
 #include "pixview/pixview.h"
 
 // Bytes that an owner holds: an OpenCV header, its GPU and the number of that GPU's context.
@@ -84,8 +83,7 @@ void pixviewi_drain_deferred_owners(bool all);
 extern atomic_int pixviewi_deferred_owners; // how many there are
 static inline void pixviewi_poll_deferred_owners(void)
 {
-    if (PIXVIEWI_UNLIKELY(atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) >
-                          0))
+    if (atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) > 0)
         pixviewi_drain_deferred_owners(false);
 }
 

@@ -6,6 +6,8 @@
 // A buffer is left out where the source or the destination is such a row already.
 #include "host/host.h"
 
+#include <assert.h>
+
 enum { RUN = 4096, GROUP = 16 }; // elements of a buffer; channels at a time
 
 typedef struct value_run {
@@ -53,6 +55,7 @@ static void convert_row(value_run *run, char *out, const char *in, int64_t chann
 static void convert_run(value_run *run, const pixviewi_box *part, int64_t first)
 {
     int64_t count = part->shape[2], channels = part->shape[3];
+    assert(count > 0 && channels > 0 && count * channels <= RUN);
     const char *in = part->src;
     char *out = part->dst;
     int64_t in_step = part->src_strides[3], out_step = part->dst_strides[3];

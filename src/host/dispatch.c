@@ -36,28 +36,20 @@ const pixviewi_loops *pixviewi_host_known_loops(int index)
 }
 #endif
 
-static const pixviewi_loops *_Atomic chosen;
-
-void pixviewi_host_set_loops(const pixviewi_loops *loops)
-{
-    atomic_store_explicit(&chosen, loops, memory_order_relaxed);
-}
+struct pixviewi_host_hooks pixviewi_host_hooks;
 
 const pixviewi_loops *pixviewi_host_loops(void)
 {
-    const pixviewi_loops *loops = atomic_load_explicit(&chosen, memory_order_relaxed);
+    static const pixviewi_loops *_Atomic widest;
+    const pixviewi_loops *loops =
+        atomic_load_explicit(&pixviewi_host_hooks.loops, memory_order_relaxed);
+    if (!loops)
+        loops = atomic_load_explicit(&widest, memory_order_relaxed);
     if (!loops) {
         loops = pixviewi_host_known_loops(0);
-        pixviewi_host_set_loops(loops);
+        atomic_store_explicit(&widest, loops, memory_order_relaxed);
     }
     return loops;
-}
-
-static _Atomic int64_t cache; // 0: not read yet
-
-void pixviewi_host_set_cache(int64_t bytes)
-{
-    atomic_store_explicit(&cache, bytes, memory_order_relaxed);
 }
 
 // Of what some cores share; sysconf gives the sum over the whole processor.
@@ -74,8 +66,13 @@ static int64_t last_level(void)
 
 int64_t pixviewi_host_cache(void)
 {
-    int64_t bytes = atomic_load_explicit(&cache, memory_order_relaxed);
+    static _Atomic int64_t cache; // 0: not read yet
+    int64_t bytes = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
     if (bytes == 0)
-        pixviewi_host_set_cache(bytes = last_level());
+        bytes = atomic_load_explicit(&cache, memory_order_relaxed);
+    if (bytes == 0) {
+        bytes = last_level();
+        atomic_store_explicit(&cache, bytes, memory_order_relaxed);
+    }
     return bytes;
 }

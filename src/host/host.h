@@ -10,6 +10,8 @@
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
 
+#include <stdatomic.h>
+
 #include "copy/operation.h"
 
 // ---- Loops (loops.c) --------------------------------------------------------------------------
@@ -55,9 +57,6 @@ const pixviewi_loops *pixviewi_host_known_loops(int index);
 // The widest.
 const pixviewi_loops *pixviewi_host_loops(void);
 
-// For tests: these; NULL: the widest again.
-void pixviewi_host_set_loops(const pixviewi_loops *loops);
-
 // Index into to_float: u8, i8, u16, i16, i32, f16, bf16, f32. Into from_float: u8, f16, bf16; -1: f32.
 int pixviewi_host_to_float(pixview_dtype dtype);
 int pixviewi_host_from_float(pixview_dtype dtype);
@@ -82,10 +81,8 @@ void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, 
 void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
                           const pixviewi_copy_op *op);
 
-// Copies that read and write more than so many bytes go past the cache: the last level's size. For
-// tests: that instead; 0: as usual again.
+// Copies that read and write more than so many bytes go past the cache: the last level's size.
 int64_t pixviewi_host_cache(void);
-void pixviewi_host_set_cache(int64_t bytes);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 
@@ -94,12 +91,19 @@ void pixviewi_host_set_cache(int64_t bytes);
 // process may use.
 int pixviewi_host_threads(int64_t bytes);
 
-// For tests and benches: these instead; 0: as usual again.
-void pixviewi_host_set_threads(int count, int64_t share);
-
 // Calls work(context, i) for i = 0 .. pieces - 1, each once, on up to `threads` threads; returns when
 // all are done. Also in the child of a fork.
 void pixviewi_host_parallel(int threads, int64_t pieces, void (*work)(void *, int64_t),
                             void *context);
+
+// ---- Hooks ------------------------------------------------------------------------------------
+
+// What tests and benches set; 0: as usual.
+extern struct pixviewi_host_hooks {
+    const pixviewi_loops *_Atomic loops; // instead of the widest
+    _Atomic int64_t cache;               // bytes
+    atomic_int threads;
+    _Atomic int64_t share; // bytes that are worth a thread
+} pixviewi_host_hooks;
 
 #endif

@@ -1,12 +1,12 @@
 // Bits from one box to another of the same element type: the axes are sorted by the destination and
 // merged, what is dense on both ends becomes one wider element, and the innermost axes choose a loop.
+#include <assert.h>
 #include <string.h>
 
+#include "copy/copy_plan.h"
 #include "host/host.h"
 
-typedef struct axis {
-    int64_t extent, src, dst; // dst > 0
-} axis;
+typedef pixviewi_copy_axis axis;
 
 typedef struct bits_job {
     const pixviewi_loops *loops;
@@ -20,40 +20,14 @@ typedef struct bits_job {
 
 // ---- axes -------------------------------------------------------------------------------------
 
-// Axes longer than 1, dst strides made positive (both ends walk the other way then).
-static void box_sort_axes(bits_job *job, const pixviewi_box *box)
+// What is dense on both ends moves as one.
+static void set_axes(bits_job *job, const pixviewi_box *box)
 {
-    for (int k = 0; k < 4; k++) {
-        axis next = {box->shape[k], box->src_strides[k], box->dst_strides[k]};
-        if (next.extent == 1)
-            continue;
-        if (next.dst < 0) {
-            job->src += (next.extent - 1) * next.src;
-            job->dst += (next.extent - 1) * next.dst;
-            next.src = -next.src;
-            next.dst = -next.dst;
-        }
-        int at = job->count++;
-        for (; at > 0 && job->axes[at - 1].dst < next.dst; at--)
-            job->axes[at] = job->axes[at - 1];
-        job->axes[at] = next;
-    }
-}
-
-static void box_merge_axes(bits_job *job)
-{
-    int kept = 0;
-    for (int i = 0; i < job->count; i++) {
-        axis inner = job->axes[i], *outer = kept > 0 ? &job->axes[kept - 1] : NULL;
-        if (outer && outer->dst == inner.dst * inner.extent &&
-            outer->src == inner.src * inner.extent)
-            *outer = (axis){outer->extent * inner.extent, inner.src, inner.dst};
-        else
-            job->axes[kept++] = inner;
-    }
-    job->count = kept;
-    axis *last = &job->axes[kept - 1];
-    if (kept > 0 && last->src == job->size && last->dst == job->size) {
+    job->count = pixviewi_merge_axes(job->axes, pixviewi_sort_axes(box->shape, box->src_strides,
+                                                                   box->dst_strides, &job->src,
+                                                                   &job->dst, job->axes));
+    const axis *last = &job->axes[job->count - 1];
+    if (job->count > 0 && last->src == job->size && last->dst == job->size) {
         job->size *= last->extent;
         job->count--;
     }
@@ -299,6 +273,7 @@ static void move_block(const bits_job *job, const bits_plane *plane, int64_t xs,
     bits_plane part = *plane;
     part.x.extent = xs;
     part.y.extent = ys;
+    assert(xs > 0 && ys > 0 && xs * ys * job->size <= BUFFER);
     if (plane->gather)
         src = gather(job, &part, in, src);
     if (!plane->scatter) {
@@ -331,15 +306,6 @@ static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, 
 
 // ---- the loop ---------------------------------------------------------------------------------
 
-// Backwards on both ends instead of on one.
-static void reverse_axis(bits_job *job, axis *along)
-{
-    job->src += (along->extent - 1) * along->src;
-    job->dst += (along->extent - 1) * along->dst;
-    along->src = -along->src;
-    along->dst = -along->dst;
-}
-
 // Neither innermost axis is the other end's. Each loop wants elements side by side, and pixels of 2
 // to 4 packed; what is not goes through a buffer, if one axis of it is. Large elements gain nothing by
 // that: memory is what they wait for. Nor do pixels on their way to planes without shuffles.
@@ -357,7 +323,7 @@ static void choose_dense(bits_job *job, bits_plane *plane)
         plane->scatter = y->dst != size;
     } else {
         if (x->src < 0)
-            reverse_axis(job, x);
+            pixviewi_reverse_axis(x, &job->src, &job->dst);
         plane->loop = TRANSPOSE;
         plane->gather = x->src != size;
         plane->scatter = y->dst != size;
@@ -411,6 +377,7 @@ static bits_plane choose(bits_job *job)
     plane.loop = BLOCKS;
     if (typed)
         choose_dense(job, &plane);
+    assert(plane.loop == BLOCKS || (plane.size >= 0 && plane.size < PIXVIEWI_SIZES));
     return plane;
 }
 
@@ -418,6 +385,7 @@ static bits_plane choose(bits_job *job)
 static void walk(const bits_job *job, const bits_plane *plane)
 {
     axis outer[3] = {{1, 0, 0}, {1, 0, 0}, {1, 0, 0}};
+    assert(job->count >= 0 && job->count <= 3);
     for (int k = 0; k < job->count; k++)
         outer[k] = job->axes[k];
     for (int64_t i = 0; i < outer[0].extent; i++)
@@ -484,8 +452,7 @@ void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, 
         return;
     }
     bits_job job = {loops, box->dst, box->src, itemsize, box->nontemporal, 0, {{0}}};
-    box_sort_axes(&job, box);
-    box_merge_axes(&job);
+    set_axes(&job, box);
     if (job.count == 0) {
         memcpy(job.dst, job.src, (size_t)job.size);
         return;

@@ -1,4 +1,5 @@
 // A copy operation in host memory: cut into pieces for threads, and those into boxes, one for every listed image.
+#include <assert.h>
 #include <string.h>
 
 #include "copy/backend.h"
@@ -176,5 +177,6 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
     part.axis = choose_axis(op, part.pieces);
     if (part.pieces > op->shape[part.axis])
         part.pieces = op->shape[part.axis];
+    assert(part.axis >= 0 && part.pieces > 0);
     pixviewi_host_parallel(threads, part.pieces, move_piece, &part);
 }

@@ -7,6 +7,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <assert.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
@@ -69,20 +70,12 @@ static int count_threads(void)
     return cores < DEFAULT_MOST ? cores : DEFAULT_MOST;
 }
 
-static atomic_int asked, counted;
-static atomic_llong asked_share;
-
-void pixviewi_host_set_threads(int count, int64_t share)
-{
-    atomic_store(&asked, count < MOST_THREADS ? count : MOST_THREADS);
-    atomic_store(&asked_share, share);
-}
-
 static int allowed(void)
 {
-    int count = atomic_load_explicit(&asked, memory_order_relaxed);
+    static atomic_int counted;
+    int count = atomic_load_explicit(&pixviewi_host_hooks.threads, memory_order_relaxed);
     if (count > 0)
-        return count;
+        return count < MOST_THREADS ? count : MOST_THREADS;
     count = atomic_load_explicit(&counted, memory_order_relaxed);
     if (count == 0) {
         count = count_threads();
@@ -93,7 +86,7 @@ static int allowed(void)
 
 int pixviewi_host_threads(int64_t bytes)
 {
-    int64_t share = atomic_load_explicit(&asked_share, memory_order_relaxed);
+    int64_t share = atomic_load_explicit(&pixviewi_host_hooks.share, memory_order_relaxed);
     int64_t most = bytes / (share > 0 ? share : SHARE);
     if (most < 2)
         return 1;
@@ -138,6 +131,7 @@ static void *serve(void *unused)
         while (pool.open == 0)
             pthread_cond_wait(&pool.wake, &pool.lock);
         pool_job *job = pool.job;
+        assert(pool.job && pool.running < pool.workers);
         pool.open--;
         pool.running++;
         pthread_mutex_unlock(&pool.lock);

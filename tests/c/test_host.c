@@ -250,7 +250,7 @@ static void test_rows(void)
 // As if no cache held it: to planes and back, dst anywhere in a line.
 static void test_past_the_cache(void)
 {
-    pixviewi_host_set_cache(1);
+    pixviewi_host_hooks.cache = 1;
     for (int64_t width = 1024; width < 1200; width += width % 2 ? 41 : 23)
         for (int k = 0; k < 5 * 3 * 2 * 2; k++) {
             pixview_dtype dtype = random_dtypes[k % 5];
@@ -270,7 +270,7 @@ static void test_past_the_cache(void)
                 check(&op, NULL);
             }
         }
-    pixviewi_host_set_cache(0);
+    pixviewi_host_hooks.cache = 0;
 }
 
 // ---- steps on either end ----------------------------------------------------------------------
@@ -324,9 +324,9 @@ static void test_steps(void)
             int64_t step = steps[k % 12], count = channels[k / 60 % 5];
             for (int w = 0; w < 9; w++)
                 check_row(widths[w], count, size, step, apart[k / 12 % 5], k / 300);
-            pixviewi_host_set_cache(k % 7 == 0); // for some of them past it
+            pixviewi_host_hooks.cache = k % 7 == 0; // for some of them past it
             check_row(2800 / size + 3, count, size, step, apart[k / 12 % 5], k / 300); // buffers
-            pixviewi_host_set_cache(0);
+            pixviewi_host_hooks.cache = 0;
         }
 }
 
@@ -498,7 +498,7 @@ int main(void)
     const int first = 0;
 #endif
     for (int k = first; k < 9 && (loops = pixviewi_host_known_loops(k)) != NULL; k++) {
-        pixviewi_host_set_loops(loops);
+        pixviewi_host_hooks.loops = loops;
         fill_random(src, SIZE, 1);
         test_random(4000, 1);
         test_widths();
@@ -511,8 +511,9 @@ int main(void)
         test_values();
         test_fused();
     }
-    pixviewi_host_set_loops(NULL);
-    pixviewi_host_set_threads(3, 256); // whole moves in pieces
+    pixviewi_host_hooks.loops = NULL;
+    pixviewi_host_hooks.threads = 3;
+    pixviewi_host_hooks.share = 256; // whole moves in pieces
     test_random(3000, 2);
     test_threads();
     free(src), free(dst), free(wanted);

@@ -19,7 +19,7 @@ PyObject *pv_host_threads(PyObject *module, PyObject *count)
     long threads = PyLong_AsLong(count);
     if (threads == -1 && PyErr_Occurred())
         return NULL;
-    pixviewi_host_set_threads((int)threads, 0);
+    pixviewi_host_hooks.threads = (int)threads;
     Py_RETURN_NONE;
 }
 

@@ -6,42 +6,16 @@
 
 #include "base/errors.h"
 
-// One row a type that pixview knows. The size of the table is PV_DTYPE_COUNT.
-static const struct {
-    pixview_dtype dtype;
-    const char *name;
-    const char *format; // of the buffer protocol (PEP 3118, with NumPy's Zf and Zd)
-} dtype_table[PV_DTYPE_COUNT] = {
-    {{PIXVIEW_DTYPE_UINT, 8, 1}, "uint8", "B"},
-    {{PIXVIEW_DTYPE_INT, 8, 1}, "int8", "b"},
-    {{PIXVIEW_DTYPE_UINT, 16, 1}, "uint16", "H"},
-    {{PIXVIEW_DTYPE_INT, 16, 1}, "int16", "h"},
-    {{PIXVIEW_DTYPE_UINT, 32, 1}, "uint32", "I"},
-    {{PIXVIEW_DTYPE_INT, 32, 1}, "int32", "i"},
-    {{PIXVIEW_DTYPE_UINT, 64, 1}, "uint64", "Q"},
-    {{PIXVIEW_DTYPE_INT, 64, 1}, "int64", "q"},
-    {{PIXVIEW_DTYPE_FLOAT, 16, 1}, "float16", "e"},
-    {{PIXVIEW_DTYPE_FLOAT, 32, 1}, "float32", "f"},
-    {{PIXVIEW_DTYPE_FLOAT, 64, 1}, "float64", "d"},
-    {{PIXVIEW_DTYPE_BFLOAT, 16, 1}, "bfloat16", NULL},
-    {{PIXVIEW_DTYPE_BOOL, 8, 1}, "bool", "?"},
-    {{PIXVIEW_DTYPE_COMPLEX, 64, 1}, "complex64", "Zf"},
-    {{PIXVIEW_DTYPE_COMPLEX, 128, 1}, "complex128", "Zd"},
-};
-
-int pv_dtype_row(pixview_dtype dtype)
+static int dtype_row(pixview_dtype dtype)
 {
-    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
-        if (pixview_dtype_equal(dtype_table[i].dtype, dtype))
-            return i;
-    }
-    return -1;
+    const pixviewi_dtype_row *row = pixviewi_dtype_find(dtype);
+    return row ? (int)(row - pixviewi_dtypes) : -1;
 }
 
 const char *pv_dtype_format(pixview_dtype dtype)
 {
-    int row = pv_dtype_row(dtype);
-    return row < 0 ? NULL : dtype_table[row].format;
+    const pixviewi_dtype_row *row = pixviewi_dtype_find(dtype);
+    return row ? row->format : NULL;
 }
 
 // Integers go by their size, because 'l' and 'L' have 4 or 8 bytes by the prefix.
@@ -64,10 +38,10 @@ int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, 
         code++;
     if (code[0] && !code[1] && integer_format(code[0], itemsize, out))
         return 0;
-    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
-        if (!dtype_table[i].format || strcmp(dtype_table[i].format, code) != 0)
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++) {
+        if (!pixviewi_dtypes[i].format || strcmp(pixviewi_dtypes[i].format, code) != 0)
             continue;
-        *out = dtype_table[i].dtype;
+        *out = pixviewi_dtypes[i].dtype;
         return 0;
     }
     if (*code == '>' || *code == '!') {
@@ -89,7 +63,7 @@ int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, 
 
 PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
 {
-    int row = pv_dtype_row(dtype);
+    int row = dtype_row(dtype);
     if (row < 0)
         return pv_raisef(st, PIXVIEW_E_DTYPE, "NumPy has no dtype for this element type");
     if (st->numpy_dtypes[row])
@@ -111,7 +85,7 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
         name = PyObject_GetAttrString(module, "bfloat16");
         Py_DECREF(module);
     } else {
-        name = PyUnicode_FromString(dtype_table[row].name);
+        name = PyUnicode_FromString(pixviewi_dtypes[row].name);
     }
     if (name)
         st->numpy_dtypes[row] = PyObject_CallMethod(numpy, "dtype", "O", name);
@@ -122,7 +96,7 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
 
 PyObject *pv_dtype_object(pv_state *st, pixview_dtype dtype)
 {
-    int row = pv_dtype_row(dtype);
+    int row = dtype_row(dtype);
     if (row >= 0 && dtype.code != PIXVIEW_DTYPE_BFLOAT) {
         PyObject *object = pv_numpy_dtype(st, dtype);
         if (object)
@@ -157,10 +131,10 @@ static PyObject *dtype_name(pv_state *st, PyObject *value)
 // NumPy's own dtypes are singletons, so those met before are known by their address.
 bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
-    for (int i = 0; i < PV_DTYPE_COUNT; i++) {
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++) {
         if (st->numpy_dtypes[i] != value)
             continue;
-        *out = dtype_table[i].dtype;
+        *out = pixviewi_dtypes[i].dtype;
         return true;
     }
     return false;

@@ -4,7 +4,6 @@
 
 #include "base/state.h"
 
-int pv_dtype_row(pixview_dtype dtype); // of the table; -1 if it is not there
 int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out);
 bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out); // by identity
 // Of the buffer protocol (PEP 3118); NULL for bfloat16.

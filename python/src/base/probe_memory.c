@@ -1,6 +1,7 @@
 // Looking at foreign structs whose layout is only guessed.
 
 #define _GNU_SOURCE
+
 #include "base/probe_memory.h"
 
 #include <stdint.h>

@@ -7,12 +7,10 @@
 
 #include <stdbool.h>
 
+#include "descriptor/dtype.h"
 #include "pixview/pixview.h"
 
-enum {
-    PV_DTYPE_COUNT = 15,    // rows of the table in dtypes.c
-    PV_FRAMEWORKS_MOST = 8, // rows of the table in frameworks/table.c
-};
+enum { PV_FRAMEWORKS_MOST = 8 }; // rows of the table in frameworks/table.c
 
 #define PV_NAMES(X)              \
     X(_c_contiguous)             \
@@ -83,7 +81,7 @@ typedef struct pv_state {
     void *framework_state[PV_FRAMEWORKS_MOST];
     unsigned framework_ready; // a bit for each that was imported and checked
 
-    PyObject *numpy_dtypes[PV_DTYPE_COUNT]; // made on first need, by row of the table in dtypes.c
+    PyObject *numpy_dtypes[PIXVIEWI_DTYPE_COUNT]; // made on first need, by row of pixviewi_dtypes
     PyObject *kw_stream_version, *kw_version, *kw_stream;
     PyObject *dlpack_version; // (1, 3)
     PyObject *empty_tuple;

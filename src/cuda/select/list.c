@@ -1,9 +1,11 @@
 // Operations from or to a list of images, of a padded batch, and copies one element at a time: the launches
 // whose argument has room for a table. A list that does not fit one takes several.
+#include <assert.h>
 #include <string.h>
 
 #include "cuda/select/list.h"
 
+_Static_assert(sizeof(pixviewi_list_args) <= 4096, "every driver takes 4096 bytes of parameters");
 enum { MAX_KINDS = 64, MAX_IMAGES = PIXVIEWI_TABLE / 9 };
 
 static int max(int a, int b) { return a > b ? a : b; }
@@ -245,6 +247,8 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_copy_op *
         kind_count = used;
         kind_of[count] = (uint8_t)kind;
     }
+    assert(count > 0 && kind_count > 0 && kind_count <= MAX_KINDS);
+    assert((size_t)kind_count * sizeof *kinds + (size_t)count * 9 <= sizeof args->table);
     args->list = op->src.images ? PIXVIEWI_SRC_LIST : PIXVIEWI_DST_LIST;
     args->kinds = kind_count;
     args->images = count;
@@ -262,6 +266,7 @@ void pixviewi_list_begin(pixviewi_list_launch *launch, const pixviewi_copy_op *o
 {
     pixviewi_tile_args *args = &launch->args.tile;
     memset(args, 0, sizeof *args);
+    assert(!op->src.images || !op->dst.images);
     launch->args.list = PIXVIEWI_NO_LIST;
     launch->args.kinds = launch->args.images = 0;
     launch->done = 0;
@@ -278,6 +283,7 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_copy_op *op
     int64_t count = op->shape[PIXVIEW_AXIS_N] - launch->done;
     if (count == 0)
         return false;
+    assert(count > 0);
     if (launch->done > 0) {
         args->src += launch->args.images * args->src_image;
         args->dst += launch->args.images * args->dst_image;
@@ -292,6 +298,8 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_copy_op *op
         return true;
     }
     args->tiles = count * args->rows * args->row_tiles;
+    assert(args->tiles > 0 && args->tiles <= INT32_MAX); // pixviewi_divide takes 31 bits
+    assert(args->row_tiles * args->tile >= args->columns);
     args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
     args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
     launch->blocks = pixviewi_tile_blocks(args);

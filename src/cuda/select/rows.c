@@ -1,5 +1,6 @@
 // Copies of bits without tiles: by vectors of the destination, for rows too short for a tile, and one
 // element at a time.
+#include <assert.h>
 #include <string.h>
 
 #include "cuda/select/select.h"
@@ -42,6 +43,7 @@ static void set_copy(const pixviewi_copy_plan *plan, pixviewi_copy_args *args)
 
 static void set_axes(pixviewi_copy_args *args)
 {
+    assert(args->count > 0);
     args->narrow = args->count <= INT32_MAX;
     args->first = 0;
     while (args->first < 3 && args->shape[args->first] == 1)
@@ -84,6 +86,8 @@ static void set_run(const pixviewi_copy_plan *plan, bool merged, int64_t vectors
     int64_t size = plan->itemsize, bytes = PIXVIEWI_ROW_BYTES(size), columns = plan->shape[3];
     int64_t run = merged ? plan->shape[2] * columns : columns;
     int outer = merged ? 1 : 2; // the axis of the runs
+    assert(bytes % size == 0 && columns > 0 && columns <= run && run <= INT32_MAX);
+    assert(vectors * (bytes / size) >= run && plan->count % run == 0);
     set_copy(plan, args);
     args->count = plan->count / run * vectors;
     args->shape[3] = vectors;
@@ -99,6 +103,7 @@ static void set_run(const pixviewi_copy_plan *plan, bool merged, int64_t vectors
         args->src_strides[2] = args->dst_strides[2] = 0;
     }
     set_axes(args);
+    assert(args->count > 0 && args->narrow);
 }
 
 // False: elements of 16 bytes, which are vectors; or too many; or it is better one element at a time.
@@ -137,6 +142,7 @@ static void select_elements(const pixviewi_copy_plan *plan, pixviewi_launch *lau
 {
     enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
     uint64_t bits = all_bits(plan->src, plan->src_strides) | all_bits(plan->dst, plan->dst_strides);
+    assert(bits % (uint64_t)min(plan->itemsize, 8) == 0);
     set_copy(plan, &launch->args.copy);
     set_axes(&launch->args.copy);
     launch->kernel = PIXVIEWI_KERNEL_COPY + pixviewi_log2(plan->itemsize);

@@ -3,6 +3,7 @@
 // A copy of bits whose axes merge to rows that are dense on both ends is a copy of rows; between
 // interleaved pixels and planes it is a repack; what neither can do, or what changes values, is a
 // gather. Of bits, what has short rows or is not rows of pixels or planes at all is one for rows.c.
+#include <assert.h>
 #include <string.h>
 
 #include "cuda/select/select.h"
@@ -110,6 +111,10 @@ bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, 
         tile -= tile % (tile >= VECTOR ? VECTOR : vector); // or of vectors
     args->tile = (int32_t)tile;
     args->row_tiles = (columns - 1) / tile + 1;
+    assert(args->channels >= 1 && args->channels <= PIXVIEWI_TILE_CHANNELS && images > 0);
+    assert((tile + args->halo) * step <= (int64_t)args->vectors * VECTOR); // a plane's scratch
+    assert(streams * args->vectors * VECTOR <=
+           (args->wide ? PIXVIEWI_WARPS : 1) * PIXVIEWI_SCRATCH);
     args->by_vectors = pixviewi_divisor_of((uint32_t)args->vectors);
     args->by_channels = pixviewi_divisor_of((uint32_t)args->channels);
     return !__builtin_mul_overflow(images * args->rows, args->row_tiles, &args->tiles) &&
@@ -123,6 +128,8 @@ int64_t pixviewi_tile_blocks(const pixviewi_tile_args *args)
 
 static void set_divisors(pixviewi_tile_args *args)
 {
+    assert(args->tiles > 0 && args->tiles <= INT32_MAX); // pixviewi_divide takes 31 bits
+    assert(args->row_tiles * args->tile >= args->columns && args->tiles % args->rows == 0);
     args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
     args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
 }
@@ -151,6 +158,7 @@ int pixviewi_gather_kernel(const pixviewi_copy_op *op, bool list, bool planar)
 {
     int from = pixviewi_log2(pixview_dtype_size(op->src.dtype));
     int form = 2 * list + planar, to = 0;
+    assert(from <= (op->affine.is_identity ? 3 : 2));
     if (op->affine.is_identity)
         return PIXVIEWI_KERNEL_GATHER + 4 * from + form;
     if (op->dst.dtype.bits == 16)
@@ -162,6 +170,8 @@ int pixviewi_gather_kernel(const pixviewi_copy_op *op, bool list, bool planar)
 
 int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split)
 {
+    assert((args->channels == 3 || args->channels == 4) && args->src_size <= 8);
+    assert(args->src_size == args->dst_size && !args->changed);
     return PIXVIEWI_KERNEL_REPACK + 16 * list + 4 * pixviewi_log2(args->src_size) +
            2 * (args->channels == 4) + split;
 }
@@ -171,6 +181,7 @@ static bool finish_tiles(pixviewi_launch *launch, int kernel)
     set_divisors(&launch->args.tile);
     launch->kernel = kernel;
     launch->blocks = pixviewi_tile_blocks(&launch->args.tile);
+    assert(kernel >= PIXVIEWI_KERNEL_REPACK && kernel < PIXVIEWI_KERNEL_ELEMENTS);
     return true;
 }
 
@@ -186,6 +197,7 @@ static bool select_row_tiles(const pixviewi_copy_op *op, const pixviewi_copy_pla
     if (plan->itemsize == 16 || (planes && shape[1] > PIXVIEWI_TILE_CHANNELS))
         return false;
     int64_t images = planes ? shape[0] : shape[1], size = plan->itemsize;
+    assert(src[3] == size && dst[3] == size);
     memset(args, 0, sizeof *args);
     pixviewi_set_affine(args, op);
     args->src_size = args->dst_size = (int32_t)size;

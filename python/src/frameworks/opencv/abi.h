@@ -31,7 +31,8 @@ enum {
     PV_GPUMAT_MAGIC = 0x42FF0000,
     PV_GPUMAT_CONTINUOUS = 1 << 14,
     PV_GPUMAT_TYPE_MASK = 0xFFF,
-    PV_GPUMAT_VTABLE_FREE = 3
+    PV_GPUMAT_VTABLE_FREE = 3,
+    PV_GPUMAT_DEPTHS = 13 // in OpenCV 5
 };
 
 typedef struct pv_gpumat_abi {
@@ -42,6 +43,8 @@ typedef struct pv_gpumat_abi {
     bool make_object; // objects may be made without calling cv2 (object.c)
     int cn_shift;     // 3 in OpenCV 4, 5 in OpenCV 5
     int cn_max;       // CV_CN_MAX
+    int depth_count;  // 8 in OpenCV 4
+    pixview_dtype depths[PV_GPUMAT_DEPTHS];
     pv_gpumat_allocator *default_allocator;
     char reason[160]; // why the fast path is not in use; "" when it is
 } pv_gpumat_abi;
@@ -53,9 +56,17 @@ static inline pv_gpumat *pv_gpumat_header(PyObject *object)
     return *(pv_gpumat **)((char *)object + sizeof(PyObject));
 }
 
+// depth.c: the depths of this build, from its cn_shift.
+void pv_gpumat_fill_depths(pv_gpumat_abi *abi);
 // OpenCV's depth code of a dtype for this build, -1 when it has none; and back (false: unknown).
 int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype);
-bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out);
+static inline bool pv_gpumat_dtype(const pv_gpumat_abi *abi, int depth, pixview_dtype *out)
+{
+    if (depth < 0 || depth >= abi->depth_count)
+        return false;
+    *out = abi->depths[depth];
+    return true;
+}
 
 // Our allocator: `allocate` declines, `free` drops the pixview_owner whose export count is the
 // header's refcount.

@@ -6,10 +6,10 @@
 // its own: `dispose` does what ~GpuMat does, `destroy` frees the block. The self-check reads a real
 // control block first and sees ours disposed and destroyed once; otherwise GpuMat() is called.
 
+#include "frameworks/opencv/object.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "frameworks/opencv/object.h"
 
 typedef struct {
     void *const *vtable;

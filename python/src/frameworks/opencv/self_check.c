@@ -164,6 +164,7 @@ static int read_cn_shift(pv_state *st)
     }
     pv_gpumat_abi_of(st)->cn_shift = two == 8 ? 3 : 5;
     pv_gpumat_abi_of(st)->cn_max = two == 8 ? 512 : 128;
+    pv_gpumat_fill_depths(pv_gpumat_abi_of(st));
     return 0;
 }
 
