@@ -19,17 +19,18 @@
 // Sizes of an element that the loops know: 1, 2, 4, 8, 16; and whole pixels of 3 elements.
 enum { PIXVIEWI_SIZES = 5, PIXVIEWI_UNITS = 8 };
 
+// Four planes each, as many as there are; pixels are the first.
+typedef void pixviewi_channels(char *const *dst, const char *const *src, int64_t count);
+
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
     bool shuffles;    // any bytes of a vector anywhere; without, pixels to planes go one by one
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
-    void (*interleave[3][PIXVIEWI_SIZES])(char *dst, const char *const *src, int64_t count);
-    void (*split[3][PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
+    pixviewi_channels *interleave[3][PIXVIEWI_SIZES], *split[3][PIXVIEWI_SIZES];
     // The first three of four interleaved channels: to planes, and to pixels.
-    void (*split3of4[PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
-    void (*drop4[PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
+    pixviewi_channels *split3of4[PIXVIEWI_SIZES], *drop4[PIXVIEWI_SIZES];
     // Interleaved pixels of 3 or 4 elements, the first and the third exchanged.
-    void (*swap[2][PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
+    pixviewi_channels *swap[2][PIXVIEWI_SIZES];
     // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes.
     void (*transpose[PIXVIEWI_SIZES])(char *dst, int64_t dst_step, const char *src,
                                       int64_t src_step, int64_t xs, int64_t ys);

@@ -85,136 +85,43 @@ static void store_fence(void) { _mm_sfence(); }
 
 // ---- planar and interleaved -------------------------------------------------------------------
 
-// The inner functions are there for `restrict`, which compilers honour on parameters only.
-#define DEFINE_CHANNELS(T)                                                                       \
-    static void interleave_typed2_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      int64_t n)                                                 \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[2 * i] = a[i];                                                                   \
-            out[2 * i + 1] = b[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave_typed3_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      const T *restrict c, int64_t n)                            \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = a[i];                                                                   \
-            out[3 * i + 1] = b[i];                                                               \
-            out[3 * i + 2] = c[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave_typed4_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      const T *restrict c, const T *restrict d, int64_t n)       \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = a[i];                                                                   \
-            out[4 * i + 1] = b[i];                                                               \
-            out[4 * i + 2] = c[i];                                                               \
-            out[4 * i + 3] = d[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[2 * i];                                                                    \
-            b[i] = in[2 * i + 1];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed3_##T(T *restrict a, T *restrict b, T *restrict c,                    \
-                                 const T *restrict in, int64_t n)                                \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[3 * i];                                                                    \
-            b[i] = in[3 * i + 1];                                                                \
-            c[i] = in[3 * i + 2];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,     \
-                                 const T *restrict in, int64_t n)                                \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[4 * i];                                                                    \
-            b[i] = in[4 * i + 1];                                                                \
-            c[i] = in[4 * i + 2];                                                                \
-            d[i] = in[4 * i + 3];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed3of4_##T(T *restrict a, T *restrict b, T *restrict c,                 \
-                                    const T *restrict in, int64_t n)                             \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[4 * i];                                                                    \
-            b[i] = in[4 * i + 1];                                                                \
-            c[i] = in[4 * i + 2];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void drop_##T(T *restrict out, const T *restrict in, int64_t n)                       \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = in[4 * i];                                                              \
-            out[3 * i + 1] = in[4 * i + 1];                                                      \
-            out[3 * i + 2] = in[4 * i + 2];                                                      \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = in[3 * i + 2];                                                          \
-            out[3 * i + 1] = in[3 * i + 1];                                                      \
-            out[3 * i + 2] = in[3 * i];                                                          \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = in[4 * i + 2];                                                          \
-            out[4 * i + 1] = in[4 * i + 1];                                                      \
-            out[4 * i + 2] = in[4 * i];                                                          \
-            out[4 * i + 3] = in[4 * i + 3];                                                      \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                \
-    }                                                                                            \
-    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
-                              n);                                                                \
-    }                                                                                            \
-    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
-                              (const T *)src[3], n);                                             \
-    }                                                                                            \
-    static void split2_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                           \
-    }                                                                                            \
-    static void split3_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);              \
-    }                                                                                            \
-    static void split4_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n); \
-    }                                                                                            \
-    static void split3of4_##T(char *const *dst, const char *src, int64_t n)                      \
-    {                                                                                            \
-        split_typed3of4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);           \
-    }                                                                                            \
-    static void drop4_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        drop_##T((T *)dst, (const T *)src, n);                                                   \
-    }                                                                                            \
-    static void swap3_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange3_##T((T *)dst, (const T *)src, n);                                              \
-    }                                                                                            \
-    static void swap4_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange4_##T((T *)dst, (const T *)src, n);                                              \
+// `count` channels, each of which goes on by `in` elements in the source and by `out` in the destination: 1
+// in planes. Of pixels src[0] or dst[0] is the first channel. All of it is constant once inlined.
+#define DEFINE_CHANNELS(T)                                                               \
+    static inline __attribute__((always_inline)) void channels_##T(                      \
+        char *const *dst, int out, const char *const *src, int in, int count, bool swap, \
+        int64_t n)                                                                       \
+    {                                                                                    \
+        T *a = (T *)dst[0], *b = out > 1 ? a + 1 : (T *)dst[1],                          \
+          *c = out > 1 ? a + 2 : (T *)dst[2], *d = out > 1 ? a + 3 : (T *)dst[3];        \
+        const T *first = (const T *)src[0], *f = in > 1 ? first + 1 : (const T *)src[1], \
+                *third = in > 1 ? first + 2 : (const T *)src[2],                         \
+                *h = in > 1 ? first + 3 : (const T *)src[3];                             \
+        const T *e = swap ? third : first, *g = swap ? first : third;                    \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                             \
+        {                                                                                \
+            a[i * out] = e[i * in];                                                      \
+            b[i * out] = f[i * in];                                                      \
+            if (count > 2)                                                               \
+                c[i * out] = g[i * in];                                                  \
+            if (count > 3)                                                               \
+                d[i * out] = h[i * in];                                                  \
+        }                                                                                \
+    }                                                                                    \
+    DEFINE_LOOP(T, interleave2, 2, 1, 2, false)                                          \
+    DEFINE_LOOP(T, interleave3, 3, 1, 3, false)                                          \
+    DEFINE_LOOP(T, interleave4, 4, 1, 4, false)                                          \
+    DEFINE_LOOP(T, split2, 1, 2, 2, false)                                               \
+    DEFINE_LOOP(T, split3, 1, 3, 3, false)                                               \
+    DEFINE_LOOP(T, split4, 1, 4, 4, false)                                               \
+    DEFINE_LOOP(T, split3of4, 1, 4, 3, false)                                            \
+    DEFINE_LOOP(T, drop4, 3, 4, 3, false)                                                \
+    DEFINE_LOOP(T, swap3, 3, 3, 3, true)                                                 \
+    DEFINE_LOOP(T, swap4, 4, 4, 4, true)
+#define DEFINE_LOOP(T, name, out, in, count, swap)                              \
+    static void name##_##T(char *const *dst, const char *const *src, int64_t n) \
+    {                                                                           \
+        channels_##T(dst, out, src, in, count, swap, n);                        \
     }
 
 DEFINE_CHANNELS(unit_1)
