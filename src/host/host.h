@@ -5,7 +5,6 @@
 //     repack.c    a box of equal types: axes sorted and merged, the loop chosen
 //     affine.c    a box of unequal types: runs of pixels through small buffers
 //     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
-//     compress.h  of those the ones for elements with a step between them
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
@@ -24,7 +23,6 @@ typedef void pixviewi_channels(char *const *dst, const char *const *src, int64_t
 
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
-    bool shuffles;    // any bytes of a vector anywhere; without, pixels to planes go one by one
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
     pixviewi_channels *interleave[3][PIXVIEWI_SIZES], *split[3][PIXVIEWI_SIZES];
     // The first three of four interleaved channels: to planes, and to pixels.

@@ -11,7 +11,6 @@
 #endif
 
 #include "descriptor/half.h"
-#include "host/compress.h"
 #include "host/host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
@@ -132,58 +131,81 @@ DEFINE_CHANNELS(unit_16)
 
 // ---- any steps --------------------------------------------------------------------------------
 
+// Elements with a step between them, to lie side by side: a vector at a time, whatever their size and the
+// step are. Gives how many it has moved, from the first on. Three to a vector of 16 bytes at least, or two
+// pixels of three elements: else one by one is faster. A vector begins at its lowest element and may read
+// behind its highest, less than a step: so one more element must follow there. `last` leaves room for a whole
+// vector's store, which is always one element more; backwards, the first one goes by itself.
+#ifdef __AVX2__
+static int64_t compress(char *restrict dst, const char *restrict src, int64_t step, int64_t size,
+                        int64_t n)
+{
+    enum { WIDTH = 16 };
+    int64_t apart = step < 0 ? -step : step;
+    if (apart < size || size + apart > WIDTH || n < WIDTH)
+        return 0;
+    int64_t each = 1 + (WIDTH - size) / apart, low = step < 0 ? (each - 1) * step : 0;
+    if (each < 3 && size % 3 != 0)
+        return 0;
+    char index[WIDTH] = {0};
+    for (int64_t k = 0; k < each * size; k++)
+        index[k] = (char)(k / size * step - low + k % size);
+    __m128i shuffle = _mm_loadu_si128((const __m128i *)(const void *)index);
+    int64_t last = n - (WIDTH + size - 1) / size, i = 0;
+    if (step < 0)
+        memcpy(dst, src, (size_t)size), i = 1;
+    for (; i <= last; i += each) {
+        __m128i some = _mm_loadu_si128((const __m128i *)(const void *)(src + i * step + low));
+        _mm_storeu_si128((__m128i *)(void *)(dst + i * size), _mm_shuffle_epi8(some, shuffle));
+    }
+    return i;
+}
+#else
+#define compress(dst, src, step, size, n) 0
+#endif
+
 // Steps that are known while compiling make other loops: a fill, a mirror, every second, third or
 // fourth element. What is left goes four to a turn: a processor makes one turn a cycle.
-#define DEFINE_STRIDED(T)                                                                      \
-    static void one_by_one_##T(char *restrict dst, int64_t dst_step, const char *restrict src, \
-                               int64_t src_step, int64_t n)                                    \
-    {                                                                                          \
-        for (; n >= 4; n -= 4, dst += 4 * dst_step, src += 4 * src_step) {                     \
-            *(T *)dst = *(const T *)src;                                                       \
-            *(T *)(dst + dst_step) = *(const T *)(src + src_step);                             \
-            *(T *)(dst + 2 * dst_step) = *(const T *)(src + 2 * src_step);                     \
-            *(T *)(dst + 3 * dst_step) = *(const T *)(src + 3 * src_step);                     \
-        }                                                                                      \
-        for (; n > 0; n--, dst += dst_step, src += src_step)                                   \
-            *(T *)dst = *(const T *)src;                                                       \
-    }                                                                                          \
-    static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t n)      \
-    {                                                                                          \
-        const bool small = sizeof(T) <= 4 && sizeof(T) != 3;                                   \
-        if (step == 0) {                                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[0];                                                                \
-        } else if (small && step == -1 && (SHUFFLES || sizeof(T) > 1)) {                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[-i];                                                               \
-        } else if (small && step == 2) {                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[2 * i];                                                            \
-        } else if (small && step == 3 && SHUFFLES) {                                           \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[3 * i];                                                            \
-        } else if (small && step == 4) {                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[4 * i];                                                            \
-        } else {                                                                               \
-            return false;                                                                      \
-        }                                                                                      \
-        return true;                                                                           \
-    }                                                                                          \
-    static void strided_##T(char *dst, int64_t dst_step, const char *src, int64_t src_step,    \
-                            int64_t n)                                                         \
-    {                                                                                          \
-        const int64_t size = sizeof(T);                                                        \
-        int64_t done = 0;                                                                      \
-        if (dst_step == size && src_step % size == 0 &&                                        \
-            known_##T((T *)dst, (const T *)src, src_step / size, n))                           \
-            return;                                                                            \
-        if (dst_step == size)                                                                  \
-            done = compress(dst, src, src_step, size, n);                                      \
-        else if (src_step == size)                                                             \
-            done = expand(dst, dst_step, src, size, n);                                        \
-        one_by_one_##T(dst + done * dst_step, dst_step, src + done * src_step, src_step,       \
-                       n - done);                                                              \
+#define EVERY(STEP)                     \
+    for (int64_t i = 0; i < count; i++) \
+        out[i] = in[(STEP) * i];        \
+    return true;
+#define DEFINE_STRIDED(T)                                                                     \
+    static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t count) \
+    {                                                                                         \
+        if (step == 0) {                                                                      \
+            EVERY(0)                                                                          \
+        }                                                                                     \
+        switch (sizeof(T) <= 4 && sizeof(T) != 3 ? step : 0) {                                \
+        case -1:                                                                              \
+            EVERY(-1)                                                                         \
+        case 2:                                                                               \
+            EVERY(2)                                                                          \
+        case 3:                                                                               \
+            EVERY(3)                                                                          \
+        case 4:                                                                               \
+            EVERY(4)                                                                          \
+        default:                                                                              \
+            return false;                                                                     \
+        }                                                                                     \
+    }                                                                                         \
+    static void strided_##T(char *restrict dst, int64_t dst_step, const char *restrict src,   \
+                            int64_t src_step, int64_t n)                                      \
+    {                                                                                         \
+        const int64_t size = sizeof(T);                                                       \
+        if (dst_step == size && src_step % size == 0 &&                                       \
+            known_##T((T *)dst, (const T *)src, src_step / size, n))                          \
+            return;                                                                           \
+        int64_t done = dst_step == size ? compress(dst, src, src_step, size, n) : 0;          \
+        dst += done * dst_step, src += done * src_step, n -= done;                            \
+        for (; n >= 4; n -= 4, dst += 4 * dst_step, src += 4 * src_step) {                    \
+            *(T *)dst = *(const T *)src;                                                      \
+            *(T *)(dst + dst_step) = *(const T *)(src + src_step);                            \
+            *(T *)(dst + 2 * dst_step) = *(const T *)(src + 2 * src_step);                    \
+            *(T *)(dst + 3 * dst_step) = *(const T *)(src + 3 * src_step);                    \
+        }                                                                                     \
+        for (; n > 0; n--, dst += dst_step, src += src_step)                                  \
+            *(T *)dst = *(const T *)src;                                                      \
     }
 
 DEFINE_STRIDED(unit_1)
@@ -376,7 +398,6 @@ DEFINE_FROM_FLOAT(float_to_bf16, unit_2, pixviewi_bf16_from_float)
 
 const pixviewi_loops LOOPS = {
     .name = LOOPS_NAME,
-    .shuffles = SHUFFLES,
     .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
     .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
     .split3of4 = FIVE(split3of4),
