@@ -123,23 +123,17 @@ static void move_piece(void *context, int64_t piece)
     }
 }
 
-// The axis on which the pieces of the destination lie farthest apart, among those long enough. The
-// channels only where nothing else is: their pieces would read the same pixels.
-static int choose_axis(const pixviewi_copy_op *op, int64_t pieces)
+// The outermost axis that has a piece for everybody, or the longest. Not the channels: their pieces would
+// read the same pixels.
+static int choose_axis(const int64_t shape[4], int64_t pieces)
 {
-    int64_t strides[4];
-    int best = -1, longest = 0;
-    bool transforms = !op->affine.is_identity || op->affine.swap_rb;
-    locate_image(&op->dst, 0, strides);
-    strides[0] = is_list(&op->dst) ? INT64_MAX : strides[0];
-    for (int k = 0; k < (transforms ? 3 : 4); k++) {
-        if (op->shape[k] > op->shape[longest])
-            longest = k;
-        if (k < 3 && op->shape[k] >= pieces &&
-            (best < 0 || pixviewi_magnitude(strides[k]) > pixviewi_magnitude(strides[best])))
-            best = k;
+    int longest = 0;
+    for (int k = 0; k < 3; k++) {
+        if (shape[k] >= pieces)
+            return k;
+        longest = shape[k] > shape[longest] ? k : longest;
     }
-    return best >= 0 ? best : longest;
+    return longest;
 }
 
 // Bytes that an end reads or writes, with those between the pixels of a row: they come in the same
@@ -174,7 +168,7 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
         return;
     }
     part.pieces = 4 * threads; // whoever is slow, or late, takes fewer
-    part.axis = choose_axis(op, part.pieces);
+    part.axis = choose_axis(op->shape, part.pieces);
     if (part.pieces > op->shape[part.axis])
         part.pieces = op->shape[part.axis];
     assert(part.axis >= 0 && part.pieces > 0);
