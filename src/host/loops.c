@@ -330,24 +330,6 @@ static void transpose_16(char *dst, int64_t dst_step, const char *src, int64_t s
 
 // ---- values -----------------------------------------------------------------------------------
 
-// x * a + b, rounded once. Without the instruction: the product is exact in double, and the sum is
-// rounded to odd (the last bit says that something was lost), which the rounding to float needs.
-static inline float fused(float x, float a, float b)
-{
-#if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fmaf(x, a, b);
-#else
-    double product = (double)x * (double)a, sum = product + (double)b, part = sum - product;
-    double lost = (product - (sum - part)) + ((double)b - part);
-    uint64_t bits;
-    memcpy(&bits, &sum, sizeof bits);
-    if ((lost > 0 || lost < 0) && !(bits & 1))
-        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
-    memcpy(&sum, &bits, sizeof sum);
-    return (float)sum;
-#endif
-}
-
 // Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
 static inline uint8_t to_u8(float value)
 {
@@ -357,24 +339,18 @@ static inline uint8_t to_u8(float value)
 
 static inline float as_is(float value) { return value; }
 
-#define DEFINE_TO_FLOAT(name, T, load)                                                   \
-    static void name##_loop(float *restrict out, const T *restrict in, float a, float b, \
-                            int64_t n)                                                   \
-    {                                                                                    \
-        for (int64_t i = 0; i < n; i++)                                                  \
-            out[i] = fused(load(in[i]), a, b);                                           \
-    }                                                                                    \
-    static void name(float *out, const char *in, float a, float b, int64_t n)            \
-    {                                                                                    \
-        name##_loop(out, (const T *)in, a, b, n);                                        \
+// One fused multiply-add, rounded once.
+#define DEFINE_TO_FLOAT(name, T, load)                                        \
+    static void name(float *out, const char *in, float a, float b, int64_t n) \
+    {                                                                         \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) out[i] =         \
+            __builtin_fmaf(load(((const T *)in)[i]), a, b);                   \
     }
-#define DEFINE_FROM_FLOAT(name, T, store)                                         \
-    static void name##_loop(T *restrict out, const float *restrict in, int64_t n) \
-    {                                                                             \
-        for (int64_t i = 0; i < n; i++)                                           \
-            out[i] = store(in[i]);                                                \
-    }                                                                             \
-    static void name(char *out, const float *in, int64_t n) { name##_loop((T *)out, in, n); }
+#define DEFINE_FROM_FLOAT(name, T, store)                                                 \
+    static void name(char *out, const float *in, int64_t n)                               \
+    {                                                                                     \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)((T *)out)[i] = store(in[i]); \
+    }
 
 typedef int8_t __attribute__((may_alias)) alias_i8;
 typedef int16_t __attribute__((may_alias)) alias_i16;
