@@ -29,9 +29,9 @@ typedef struct pixviewi_loops {
     pixviewi_channels *split3of4[PIXVIEWI_SIZES], *drop4[PIXVIEWI_SIZES];
     // Interleaved pixels of 3 or 4 elements, the first and the third exchanged.
     pixviewi_channels *swap[2][PIXVIEWI_SIZES];
-    // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes.
-    void (*transpose[PIXVIEWI_SIZES])(char *dst, int64_t dst_step, const char *src,
-                                      int64_t src_step, int64_t xs, int64_t ys);
+    // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes. Sizes of 1 to 8.
+    void (*transpose[4])(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
+                         int64_t ys);
     // dst[i * dst_step] = src[i * src_step]. Sizes 1, 2, 4, 8, 16, 3, 6, 12.
     void (*strided[PIXVIEWI_UNITS])(char *dst, int64_t dst_step, const char *src, int64_t src_step,
                                     int64_t count);

@@ -319,15 +319,6 @@ static void transpose_2(char *dst, int64_t dst_step, const char *src, int64_t sr
         transpose_uint16_t_8(dst, dst_step, src, src_step, xs, ys);
 }
 
-static void transpose_16(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
-                         int64_t ys)
-{
-    for (int64_t x = 0; x < xs; x += 4)
-        for (int64_t y = 0; y < ys; y++)
-            for (int64_t i = x; i < xs && i < x + 4; i++)
-                ((unit_16 *)(dst + i * dst_step))[y] = ((const unit_16 *)(src + y * src_step))[i];
-}
-
 // ---- values -----------------------------------------------------------------------------------
 
 // Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
@@ -379,8 +370,7 @@ const pixviewi_loops LOOPS = {
     .split3of4 = FIVE(split3of4),
     .drop4 = FIVE(drop4),
     .swap = {FIVE(swap3), FIVE(swap4)},
-    .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2,
-                  transpose_16},
+    .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2},
     .strided = {strided_unit_1, strided_unit_2, strided_unit_4, strided_unit_8, strided_unit_16,
                 strided_unit_3, strided_unit_6, strided_unit_12},
     .row = ROW,

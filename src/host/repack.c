@@ -71,10 +71,10 @@ typedef struct bits_plane {
 static bool few(int64_t extent) { return extent >= 2 && extent <= 4; }
 
 // Pixels before `dst` comes to a cache line, where each is `size` bytes: vectors that cross lines are
-// a tenth slower (NumPy's memory begins 16 bytes behind one). 0 if that is never, or not worth it.
-static int64_t lead(const char *dst, int64_t size, int64_t count)
+// a tenth slower (NumPy's memory begins 16 bytes behind one). 0 if that is never.
+static int64_t lead(const char *dst, int64_t size)
 {
-    for (int64_t k = 0; k < 64 && count >= 1024; k++)
+    for (int64_t k = 0; k < 64; k++)
         if (((uintptr_t)dst + (uintptr_t)(k * size)) % 64 == 0)
             return k;
     return 0;
@@ -84,24 +84,27 @@ static int64_t lead(const char *dst, int64_t size, int64_t count)
 // lines, which no vector of a pixel's elements makes.
 static void channels(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
-    enum { LINES = 512 }; // BYTES of each plane
-    _Alignas(64) char buffer[4 * LINES];
-    char *to[4] = {NULL}, *parts[4] = {NULL};
+    enum { SHORT = 1024, LINES = 512 }; // pixels; BYTES of each plane
+    _Alignas(64) char buffer[4][LINES];
+    char *to[4] = {NULL}, *const parts[4] = {buffer[0], buffer[1], buffer[2], buffer[3]};
     const char *from[4] = {src, src, src, src};
     const axis *channel = few(plane->y.extent) ? &plane->y : &plane->x,
                *pixel = few(plane->y.extent) ? &plane->x : &plane->y;
     bool planar = pixel->dst == job->size;
-    int64_t left = pixel->extent, first = lead(dst, pixel->dst, left), step = LINES / job->size;
+    int64_t left = pixel->extent;
     for (int64_t k = 0; k < channel->extent; k++) {
         int64_t other = plane->swap && k != 1 && k < 3 ? 2 - k : k; // of the planes
         to[k] = dst + (planar ? other : k) * channel->dst;
         from[k] = src + (planar ? k : other) * channel->src;
-        parts[k] = buffer + k * LINES;
     }
-    if (first > 0)
-        plane->channels(to, from, first);
+    if (left < SHORT) {
+        plane->channels(to, from, left);
+        return;
+    }
+    const int64_t first = lead(dst, pixel->dst), step = LINES / job->size;
+    plane->channels(to, from, first);
     int64_t streams = planar ? channel->extent : 1;
-    bool past = job->nontemporal && job->loops->stream && left >= 1024;
+    bool past = job->nontemporal && job->loops->stream;
     for (int64_t k = 0; k < channel->extent; k++) {
         to[k] += first * pixel->dst;
         from[k] += first * pixel->src;
@@ -174,7 +177,7 @@ static void choose_loop(const bits_job *job, bits_plane *plane)
                                                          : x->src != size || y->dst != size))
         plane->loop = THROUGH;
     else
-        plane->loop = x->src == size && y->dst == size ? TRANSPOSE : BLOCKS;
+        plane->loop = size <= 8 && x->src == size && y->dst == size ? TRANSPOSE : BLOCKS;
 }
 
 // A plane of which one axis lies inside the other on both ends.
