@@ -30,56 +30,36 @@ typedef struct __attribute__((may_alias, packed)) {
     uint32_t parts[3];
 } unit_12;
 
-// ---- rows, and stores past the cache -------------------------------------------------------------------------------------
+// ---- rows, and stores past the cache ----------------------------------------------------------
 
 #ifdef __AVX2__
-typedef char __attribute__((vector_size(32), may_alias, aligned(1))) vector;
-typedef char __attribute__((vector_size(32), may_alias)) aligned_vector;
-
 // Of 64 bytes or more. Stores are aligned; the first and the last vector overlap their neighbours.
 static void row(char *restrict dst, const char *restrict src, int64_t size)
 {
+    typedef char __attribute__((vector_size(32), may_alias)) aligned;
+    typedef char __attribute__((vector_size(32), may_alias, aligned(1))) vector;
     enum { WIDTH = sizeof(vector) };
     *(vector *)dst = *(const vector *)src;
     int64_t at = WIDTH - (int64_t)((uintptr_t)dst % WIDTH);
-    for (; at + 4 * WIDTH <= size; at += 4 * WIDTH) {
-        vector a = *(const vector *)(src + at), b = *(const vector *)(src + at + WIDTH),
-               c = *(const vector *)(src + at + 2 * WIDTH),
-               d = *(const vector *)(src + at + 3 * WIDTH);
-        *(aligned_vector *)(dst + at) = a;
-        *(aligned_vector *)(dst + at + WIDTH) = b;
-        *(aligned_vector *)(dst + at + 2 * WIDTH) = c;
-        *(aligned_vector *)(dst + at + 3 * WIDTH) = d;
+    for (vector some[4]; at + 4 * WIDTH <= size; at += 4 * WIDTH) { // all loads before the stores
+        for (int k = 0; k < 4; k++)
+            some[k] = *(const vector *)(src + at + k * WIDTH);
+        for (int k = 0; k < 4; k++)
+            *(aligned *)(dst + at + k * WIDTH) = some[k];
     }
     for (; at + WIDTH <= size; at += WIDTH)
-        *(aligned_vector *)(dst + at) = *(const vector *)(src + at);
+        *(aligned *)(dst + at) = *(const vector *)(src + at);
     *(vector *)(dst + size - WIDTH) = *(const vector *)(src + size - WIDTH);
 }
-#define ROW row
-#else
-#define ROW NULL
-#endif
 
 // Stores of 16 bytes past the cache are slower than ordinary ones.
-#ifdef __AVX2__
-#ifdef __AVX512F__
-typedef __m512i wide;
-#define STORE_PAST _mm512_stream_si512
-#else
-typedef __m256i wide;
-#define STORE_PAST _mm256_stream_si256
-#endif
 static void stream(char *restrict dst, const char *restrict src, int64_t size)
 {
-    for (int64_t at = 0; at < size; at += (int64_t)sizeof(wide))
-        STORE_PAST((wide *)(void *)(dst + at), *(const wide *)(const void *)(src + at));
+    for (int64_t at = 0; at < size; at += 32)
+        _mm256_stream_si256((__m256i *)(void *)(dst + at),
+                            *(const __m256i *)(const void *)(src + at));
 }
 static void store_fence(void) { _mm_sfence(); }
-#define STREAM      stream
-#define STORE_FENCE store_fence
-#else
-#define STREAM      NULL
-#define STORE_FENCE NULL
 #endif
 
 // ---- planar and interleaved -------------------------------------------------------------------
@@ -373,9 +353,11 @@ const pixviewi_loops LOOPS = {
     .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2},
     .strided = {strided_unit_1, strided_unit_2, strided_unit_4, strided_unit_8, strided_unit_16,
                 strided_unit_3, strided_unit_6, strided_unit_12},
-    .row = ROW,
-    .stream = STREAM,
-    .store_fence = STORE_FENCE,
+#ifdef __AVX2__
+    .row = row,
+    .stream = stream,
+    .store_fence = store_fence,
+#endif
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},
     .from_float = {float_to_u8, float_to_f16, float_to_bf16},
