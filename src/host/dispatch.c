@@ -1,6 +1,5 @@
 // Which loops this processor runs.
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "host/host.h"
 
@@ -50,29 +49,4 @@ const pixviewi_loops *pixviewi_host_loops(void)
         atomic_store_explicit(&widest, loops, memory_order_relaxed);
     }
     return loops;
-}
-
-// Of what some cores share; sysconf gives the sum over the whole processor.
-static int64_t last_level(void)
-{
-    long long kilobytes = 0;
-    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
-    if (file && fscanf(file, "%lldK", &kilobytes) != 1)
-        kilobytes = 0;
-    if (file)
-        fclose(file);
-    return (int64_t)(kilobytes > 0 && kilobytes < 1 << 30 ? kilobytes : 32 << 10) << 10;
-}
-
-int64_t pixviewi_host_cache(void)
-{
-    static _Atomic int64_t cache; // 0: not read yet
-    int64_t bytes = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
-    if (bytes == 0)
-        bytes = atomic_load_explicit(&cache, memory_order_relaxed);
-    if (bytes == 0) {
-        bytes = last_level();
-        atomic_store_explicit(&cache, bytes, memory_order_relaxed);
-    }
-    return bytes;
 }

@@ -80,9 +80,6 @@ void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, 
 void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
                           const pixviewi_copy_op *op);
 
-// Copies that read and write more than so many bytes go past the cache: the last level's size.
-int64_t pixviewi_host_cache(void);
-
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 
 // how many threads a copy of that many bytes, read and written, may use, this one included: one for

@@ -13,6 +13,9 @@ typedef struct host_part {
     bool nontemporal; // the cache
 } host_part;
 
+// BYTES read and written that go past the cache: what was written first would be out of it anyway.
+enum { CACHE = 32 << 20 };
+
 static bool is_list(const pixviewi_operand *end) { return end->images != NULL; }
 
 // Data and strides of image n, or of the batch from image n on.
@@ -161,7 +164,8 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
     if (count <= 0)
         return;
     bytes = reach(op, &op->src) + reach(op, &op->dst);
-    part.nontemporal = bytes > pixviewi_host_cache();
+    int64_t cache = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
+    part.nontemporal = bytes > (cache > 0 ? cache : CACHE);
     int threads = pixviewi_host_threads(bytes);
     if (threads == 1) {
         move_piece(&part, 0);
