@@ -21,7 +21,7 @@ typedef struct value_run {
     _Alignas(64) float middle[RUN];
 } value_run;
 
-int pixviewi_host_to_float(pixview_dtype dtype)
+static int to_float_of(pixview_dtype dtype)
 {
     if (dtype.code == PIXVIEW_DTYPE_BFLOAT)
         return 6;
@@ -31,7 +31,8 @@ int pixviewi_host_to_float(pixview_dtype dtype)
     return dtype.bits == 8 ? is_signed : dtype.bits == 16 ? 2 + is_signed : 4;
 }
 
-int pixviewi_host_from_float(pixview_dtype dtype)
+// -1: it is float32.
+static int from_float_of(pixview_dtype dtype)
 {
     if (dtype.bits == 8)
         return 0;
@@ -133,8 +134,8 @@ void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
     run.loops = loops;
     run.affine = &op->affine;
     run.swap = op->affine.swap_rb;
-    run.to_float = pixviewi_host_to_float(op->src.dtype);
-    run.from_float = pixviewi_host_from_float(op->dst.dtype);
+    run.to_float = to_float_of(op->src.dtype);
+    run.from_float = from_float_of(op->dst.dtype);
     run.src_size = pixview_dtype_size(op->src.dtype);
     run.dst_size = pixview_dtype_size(op->dst.dtype);
     if (op->affine.channels == 1 && !run.swap) { // channels are alike: more pixels

@@ -41,7 +41,7 @@ typedef struct pixviewi_loops {
     // comes last: such stores are in no order with others.
     void (*stream)(char *dst, const char *src, int64_t size);
     void (*store_fence)(void);
-    // out = fma(float(in), a, b), and float to another type; NULL for a pair that does not exist.
+    // out = fma(float(in), a, b): u8, i8, u16, i16, i32, f16, bf16, f32; and float to u8, f16, bf16.
     void (*to_float[8])(float *out, const char *in, float a, float b, int64_t count);
     void (*from_float[3])(char *out, const float *in, int64_t count);
 } pixviewi_loops;
@@ -56,10 +56,6 @@ const pixviewi_loops *pixviewi_host_known_loops(int index);
 // The widest.
 const pixviewi_loops *pixviewi_host_loops(void);
 
-// Index into to_float: u8, i8, u16, i16, i32, f16, bf16, f32. Into from_float: u8, f16, bf16; -1: f32.
-int pixviewi_host_to_float(pixview_dtype dtype);
-int pixviewi_host_from_float(pixview_dtype dtype);
-
 // ---- Boxes ------------------------------------------------------------------------------------
 
 // Up to four axes of one image or batch, in any order.
@@ -68,8 +64,7 @@ typedef struct pixviewi_box {
     const char *src;
     int64_t shape[4]; // N,H,W,C
     int64_t dst_strides[4], src_strides[4];
-    bool
-        nontemporal; // stores may go past the cache: what was written first would be out of it anyway
+    bool nontemporal; // stores may go past the cache
 } pixviewi_box;
 
 // Bits move. `swap`: channels 0 and 2 of axis 3 exchange.

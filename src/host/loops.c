@@ -146,28 +146,23 @@ static int64_t compress(char *restrict dst, const char *restrict src, int64_t st
 
 // Steps that are known while compiling make other loops: a fill, a mirror, every second, third or
 // fourth element. What is left goes four to a turn: a processor makes one turn a cycle.
-#define EVERY(STEP)                     \
-    for (int64_t i = 0; i < count; i++) \
-        out[i] = in[(STEP) * i];        \
-    return true;
+#define EVERY(STEP)                         \
+    if (step == (STEP)) {                   \
+        for (int64_t i = 0; i < count; i++) \
+            out[i] = in[(STEP) * i];        \
+        return true;                        \
+    }
 #define DEFINE_STRIDED(T)                                                                     \
     static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t count) \
     {                                                                                         \
-        if (step == 0) {                                                                      \
-            EVERY(0)                                                                          \
-        }                                                                                     \
-        switch (sizeof(T) <= 4 && sizeof(T) != 3 ? step : 0) {                                \
-        case -1:                                                                              \
-            EVERY(-1)                                                                         \
-        case 2:                                                                               \
-            EVERY(2)                                                                          \
-        case 3:                                                                               \
-            EVERY(3)                                                                          \
-        case 4:                                                                               \
-            EVERY(4)                                                                          \
-        default:                                                                              \
+        EVERY(0)                                                                              \
+        if (sizeof(T) > 4 || sizeof(T) == 3)                                                  \
             return false;                                                                     \
-        }                                                                                     \
+        EVERY(-1)                                                                             \
+        EVERY(2)                                                                              \
+        EVERY(3)                                                                              \
+        EVERY(4)                                                                              \
+        return false;                                                                         \
     }                                                                                         \
     static void strided_##T(char *restrict dst, int64_t dst_step, const char *restrict src,   \
                             int64_t src_step, int64_t n)                                      \

@@ -49,21 +49,19 @@ static void move_box(const host_part *part, const pixviewi_box *box)
 static int64_t make_pad(const host_part *part, char pixel[PIXVIEWI_MAX_CHANNELS * 16])
 {
     const pixviewi_affine *affine = &part->op->affine;
-    int to_other = pixviewi_host_from_float(part->op->dst.dtype);
     int64_t size = pixview_dtype_size(part->op->dst.dtype);
     if (affine->is_identity) {
         memcpy(pixel, affine->pad_bits, (size_t)size);
         return 0;
     }
-    for (int c = 0; c < affine->channels; c++) {
-        float value;
-        part->loops->to_float[7](&value, (const char *)&affine->pad, affine->scale[c],
-                                 affine->bias[c], 1);
-        if (to_other < 0)
-            memcpy(pixel + c * size, &value, sizeof value);
-        else
-            part->loops->from_float[to_other](pixel + c * size, &value, 1);
-    }
+    pixviewi_copy_op op = *part->op;
+    pixviewi_box one = {.src = (const char *)&affine->pad,
+                        .dst = pixel,
+                        .shape = {1, 1, 1, affine->channels},
+                        .dst_strides = {0, 0, 0, size}};
+    op.src.dtype = (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
+    op.affine.swap_rb = false;
+    pixviewi_host_affine(part->loops, &one, &op);
     return affine->channels == 1 ? 0 : size;
 }
 
