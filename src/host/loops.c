@@ -309,13 +309,15 @@ static inline float as_is(float value) { return value; }
 #define DEFINE_TO_FLOAT(name, T, load)                                        \
     static void name(float *out, const char *in, float a, float b, int64_t n) \
     {                                                                         \
-        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) out[i] =         \
-            __builtin_fmaf(load(((const T *)in)[i]), a, b);                   \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                  \
+        {                                                                     \
+            out[i] = __builtin_fmaf(load(((const T *)in)[i]), a, b);          \
+        }                                                                     \
     }
-#define DEFINE_FROM_FLOAT(name, T, store)                                                 \
-    static void name(char *out, const float *in, int64_t n)                               \
-    {                                                                                     \
-        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)((T *)out)[i] = store(in[i]); \
+#define DEFINE_FROM_FLOAT(name, T, store)                                                      \
+    static void name(char *out, const float *in, int64_t n)                                    \
+    {                                                                                          \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { ((T *)out)[i] = store(in[i]); } \
     }
 
 typedef int8_t __attribute__((may_alias)) alias_i8;
