@@ -34,7 +34,7 @@ help:
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
-	@echo "make lint       check the layout of the sources; make format puts it right"
+	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
 	@echo
@@ -99,7 +99,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-python test-gpu kcheck bench lint format wheel clean
+.PHONY: build demo test test-c test-driver test-packages test-python test-gpu kcheck bench lint format wheel clean
 
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
@@ -107,13 +107,22 @@ build: $(STAMPS)/.pixview
 demo: $(STAMPS)/.torch $(STAMPS)/.demo $(STAMPS)/.pixview
 	@tools/demo.sh $(if $(IMAGE),'$(IMAGE)')
 
-# Last the Python tests, so that their closing line is the last one.
-test: lint test-c $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+# Lint first, because it is quick; the Python tests last, so that their closing line is the last one.
+test: lint
+	@$(MAKE) --no-print-directory -j3 test-c test-driver test-packages
 	@. tools/lib.sh; ! has_driver || tools/test.sh gpu
 	@tools/test.sh python
 
 test-c: $(STAMPS)/.ready
 	@tools/test.sh c
+
+test-driver: $(STAMPS)/.ready
+	@tools/test.sh driver
+
+# One after the other: two pips must not write to one environment.
+test-packages: $(STAMPS)/.ready
+	@for stamp in .torch .test .pixview; do $(MAKE) --no-print-directory $(STAMPS)/$$stamp || exit 1; done
+	@tools/opencv.sh stock cuda >/dev/null
 
 test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh python
@@ -127,7 +136,7 @@ kcheck: $(STAMPS)/.ready
 bench: need-gpu-for-bench $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh bench
 
-lint: $(STAMPS)/.lint
+lint: $(STAMPS)/.lint $(STAMPS)/.ready
 	@tools/lint.sh
 
 format: $(STAMPS)/.lint

@@ -1,5 +1,7 @@
 """Compiles the kernels for release with CUDA 12's NVRTC. usage: compile_kernels.py OUT.fatbin ARCH...
 
+OUT.fatbin.code lists what it holds, for `pixview doctor`.
+
 Machine code from CUDA 13's nvcc needs driver R580; from CUDA 12 it runs on R525 and later, and 12.9
 knows every architecture that 13 knows. NVIDIA has no CUDA 12 nvcc on PyPI, but NVRTC; only the
 packing is done by the tool beside nvcc, which is found as for a developer's build.
@@ -75,8 +77,10 @@ def main():
     nvrtc = open_nvrtc()
     nvcc = subprocess.check_output([sys.executable, ROOT / "tools" / "find_nvcc.py"], text=True)
     pack = [pathlib.Path(nvcc.strip()).parent / "fatbinary", f"--create={out}", "-64"]
+    targets = [f"sm_{arch}" for arch in architectures] + [f"compute_{architectures[0]}"]
+    pathlib.Path(f"{out}.code").write_text(" ".join(targets))
     with tempfile.TemporaryDirectory() as folder:
-        for target in [f"sm_{arch}" for arch in architectures] + [f"compute_{architectures[0]}"]:
+        for target in targets:
             print(f"pixview: kernels for {target}", file=sys.stderr)
             path = pathlib.Path(folder, target)
             path.write_bytes(compile_for(nvrtc, target))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the assembler file that puts a fatbin into the library. usage: embed.sh FATBIN OUT.S
+# Writes the assembler file that puts a fatbin into the library. usage: embed.sh FATBIN OUT.S CODE
 #
 # .incbin takes an absolute path and the file is written anew for each fatbin, so the build
 # sees the change; a fixed .S that finds the fatbin by -I goes stale when a kernel changes.
@@ -22,5 +22,11 @@ pixviewi_kernels_fatbin:
     .size pixviewi_kernels_fatbin_size, 8
 pixviewi_kernels_fatbin_size:
     .quad .Lend - pixviewi_kernels_fatbin
+    .globl pixviewi_kernels_code
+    .hidden pixviewi_kernels_code
+    .type pixviewi_kernels_code, %object
+    .size pixviewi_kernels_code, $((${#3} + 1))
+pixviewi_kernels_code:
+    .asciz "$3"
     .section .note.GNU-stack,"",%progbits
 END

@@ -1,6 +1,9 @@
 # Shared by the scripts beside it; they run in the repository's root, with the Python in use
 # as $PY and its meson and ninja on the PATH. Progress is one line a step, on stderr.
 
+# A make that runs several things at once passes on a job server, which ninja would look for in vain.
+unset MAKEFLAGS
+
 say() {
     echo "pixview: $*" >&2
 }

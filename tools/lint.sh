@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the layout of C, CUDA and Python sources, or makes it right. usage: lint.sh [fix]
+# Checks the layout of C, CUDA and Python sources, or makes it right, and the layers of the C files.
+# usage: lint.sh [fix]
 set -eu
 . tools/lib.sh
 
@@ -23,4 +24,11 @@ else
     [ -z "$c_files" ] || clang-format --dry-run -Werror $c_files
     ruff check --quiet .
     ruff format --quiet --check .
+    # Without optimization and LTO, so that nm sees what each file needs.
+    mkdir -p build
+    [ -f build/layers/build.ninja ] ||
+        meson setup build/layers -Dpython=true -Dlibrary=false -Dtests=false -Dcuda=disabled \
+            -Dbuildtype=plain >build/layers.log 2>&1 || { cat build/layers.log >&2; exit 1; }
+    ninja -C build/layers --quiet
+    "$PY" tools/check_layers.py build/layers
 fi

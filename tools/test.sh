@@ -1,8 +1,10 @@
 #!/bin/sh
-# usage: test.sh c | python | gpu | kcheck | bench
+# usage: test.sh c | driver | python | gpu | kcheck | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
-# python   tests/python against each OpenCV, with a fake CUDA driver, and last without any
+# driver   builds the fake CUDA driver for the Python tests
+# python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core
+# pass     one run of pytest for the two below and above: TESTS MARKED FOLDER
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
@@ -28,7 +30,8 @@ test_c() {
     setup build/asan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
         -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build/asan --quiet
-    meson test -C build/asan --no-rebuild --print-errorlogs
+    # The limits are for an idle machine; pip works beside the tests.
+    meson test -C build/asan --no-rebuild --print-errorlogs --timeout-multiplier 4
 }
 
 # The kernels against plain C, through the real driver; the other C tests have a driver of their own.
@@ -51,17 +54,66 @@ run_with() { # FOLDER or "", command
     (with_opencv "$@") || failed=1
 }
 
-test_python() {
+build_driver() {
     setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
     ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so
+}
+
+# One run of pytest, its output in build/pytest.
+test_pass() { # TESTS, MARKED, FOLDER or "none"
+    name=$3-$(echo "$2" | tr -d ' ')
+    name=${name##*/}
+    status=0
+    (with_opencv "${3#none}" "$PY" -m pytest "$1" -m "$2" -o cache_dir="build/pytest/cache/$name") \
+        >"build/pytest/$name.log" 2>&1 || status=1
+    say "$name: $(tail -n 1 "build/pytest/$name.log")"
+    return $status
+}
+
+# Whole passes side by side, not pytest-xdist: its workers would each import torch and collect the
+# tests anew, 10 s of processor time a pass, and an environment that is given need not have it.
+test_passes() { # how many at a time; its input: the arguments of each pass, one a line
+    mkdir -p build/pytest
+    rm -f build/pytest/*.log
+    xargs -d '\n' -n 3 -P "$1" tools/test.sh pass || failed=1
+}
+
+show() { # logs
+    for log; do
+        [ ! -e "$log" ] || { say "$(basename "$log" .log)"; cat "$log"; }
+    done
+}
+
+test_python() {
+    build_driver
     # In a variable first: a `for` would hide that the command in it failed.
     folders=$(tools/opencv.sh stock cuda)
     export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
     export PIXVIEW_LIBCUDA="$PIXVIEW_FAKE_DRIVER"
-    for folder in $folders; do
-        run_with "$folder" "$PY" -m pytest tests/python -m cv2
+    say "Python tests, $(nproc) passes at a time"
+    # The longest pass starts first and is shown last.
+    passes=$(
+        printf '%s\n' tests/python "not cv2" none
+        for folder in $folders; do printf '%s\n' tests/python cv2 "$folder"; done
+    )
+    test_passes "$(nproc)" <<END
+$passes
+END
+    show build/pytest/*-cv2.log build/pytest/none-notcv2.log
+}
+
+# Passes share the GPU, but for what needs it alone.
+test_gpu() {
+    folders=$(tools/opencv.sh cuda)
+    for marked in "not alone" alone; do
+        passes=$(for folder in ${folders:-none}; do printf '%s\n' tests/gpu "$marked" "$folder"; done)
+        at_once=2
+        [ "$marked" != alone ] || at_once=1
+        test_passes $at_once <<END
+$passes
+END
+        show build/pytest/*alone.log
     done
-    run_with "" "$PY" -m pytest tests/python -m "not cv2"
 }
 
 each_cuda_opencv() { # command
@@ -80,12 +132,17 @@ bench_layout() {
 
 case $1 in
 c) test_c ;;
+driver) build_driver ;;
 python) test_python ;;
+pass)
+    shift
+    test_pass "$@" || failed=1
+    ;;
 gpu)
     with_kernels test_gpu
     with_kernels example_gpu
     with_kernels kcheck
-    each_cuda_opencv "$PY" -m pytest tests/gpu
+    test_gpu
     ;;
 kcheck) with_kernels kcheck ${KCHECK:-} ;;
 bench)
@@ -94,7 +151,7 @@ bench)
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, python, gpu, kcheck or bench"
+    say "test.sh $1: must be c, driver, python, gpu, kcheck or bench"
     exit 1
     ;;
 esac

@@ -50,20 +50,24 @@ static int add_error(PyObject *module, PyObject **out, const char *name, PyObjec
 
 static int add_errors(PyObject *m, pv_state *st)
 {
-    return add_error(m, &st->Error, "Error", NULL, NULL, NULL, "Every error of pixview.") ||
+    return add_error(m, &st->Error, "Error", NULL, NULL, NULL,
+                     "Base class of pixview's errors about "
+                     "images, devices and objects.") ||
            add_error(m, &st->LayoutError, "LayoutError", st->Error, PyExc_ValueError,
                      PyExc_BufferError,
-                     "Shape, strides or layout cannot be described, or viewed, as asked.") ||
+                     "The result cannot have this shape, these strides or this axis order.") ||
            add_error(m, &st->DtypeError, "DtypeError", st->Error, PyExc_TypeError, NULL,
-                     "The element type has no equal on the other side.") ||
+                     "The result's library has no such element type, or the two ends have "
+                     "different ones.") ||
            add_error(m, &st->DeviceError, "DeviceError", st->Error, PyExc_RuntimeError, NULL,
-                     "The memory is on another device than the call needs.") ||
+                     "The pixels are on a device that the call cannot use.") ||
            add_error(m, &st->ReadOnlyError, "ReadOnlyError", st->Error, PyExc_BufferError, NULL,
                      "Writable access to read-only memory.") ||
            add_error(m, &st->CudaError, "CudaError", st->Error, PyExc_RuntimeError, NULL,
-                     "The CUDA driver refused: .code is the CUresult, .name its name.") ||
+                     "A call to the CUDA driver failed: .code is the CUresult, .name its name.") ||
            add_error(m, &st->UnsupportedError, "UnsupportedError", st->Error, PyExc_TypeError, NULL,
-                     "An object that pixview cannot read; the message lists the protocols tried.");
+                     "The object implements no protocol that pixview reads; the message lists "
+                     "those tried.");
 }
 
 static PyStructSequence_Field plan_fields[] = {

@@ -56,13 +56,15 @@ static pixview_status check_entry(double scale, double mean, double std, int64_t
     const char *what = !isfinite(mean) ? "mean" : "std";
     double value = !isfinite(mean) ? mean : std;
     if (!isfinite(mean) || !isfinite(std) || std == 0)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s[%lld]=%g: a finite number%s is needed",
+        return pixviewi_fail(err, PIXVIEW_E_INVALID,
+                             "%s[%lld]=%g is not allowed; pass a finite "
+                             "number%s",
                              what, (long long)channel, value,
                              what[0] == 's' ? " other than 0" : "");
     if (fabs(scale / std) > (double)FLT_MAX || fabs(mean / std) > (double)FLT_MAX)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                             "scale=%g, mean[%lld]=%g, std[%lld]=%g: their quotients do not fit "
-                             "float32",
+                             "scale=%g, mean[%lld]=%g, std[%lld]=%g: scale / std or mean / std "
+                             "does not fit float32",
                              scale, (long long)channel, mean, (long long)channel, std);
     return PIXVIEW_OK;
 }
@@ -79,12 +81,12 @@ static pixview_status check_counts(const pixview_convert_params *params, int64_t
     if (params->channels != 1 && params->channels != channels)
         return pixviewi_fail(
             err, PIXVIEW_E_LAYOUT,
-            "mean and std have %d entries; the images have %lld channels: give one "
-            "for each, or one for all",
+            "mean and std have %d entries, but the images have %lld channels; pass one for each "
+            "channel, or one for all",
             (int)params->channels, (long long)channels);
     if (params->channels > PIXVIEWI_MAX_CHANNELS)
         return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
-                             "mean and std for %d channels; at most %d have values of their own",
+                             "mean and std have %d entries; at most %d are supported",
                              (int)params->channels, PIXVIEWI_MAX_CHANNELS);
     return PIXVIEW_OK;
 }
@@ -195,10 +197,10 @@ static pixview_status fill_padding(double value, pixview_dtype dtype, pixviewi_a
     pixview_dtype holder = out->is_identity ? dtype : (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
     bool converts = out->is_identity && has_value(dtype) && fits_float;
     describe_limits(holder, limits, sizeof limits);
-    return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "pad_value=%g is nothing that %s holds, %s; pass such a value%s", value,
-                         pixview_dtype_name(holder), limits,
-                         converts ? ", or make the destination float32 (dtype='float32')" : "");
+    return pixviewi_fail(
+        err, PIXVIEW_E_DTYPE, "pad_value=%g does not fit %s (allowed: %s)%s", value,
+        pixview_dtype_name(holder), limits,
+        converts ? "; for other values make the destination float32 (dtype='float32')" : "");
 }
 
 pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *batch,

@@ -4,8 +4,14 @@
 
 #include "copy/operation.h"
 
-// All of pixview_stack but the last step, pixviewi_run, which an empty batch does not need. Images that
-// pixview_image_validate has passed; `name` is that of the list, for errors.
+// Have all images, which pixview_image_validate has passed, the type of the first, the size of one image
+// of `batch` (with `pad` at most that), and its place? `batch` needs no memory. `name` is that of the
+// list, for errors.
+pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
+                                    const pixview_image *batch, bool pad, const char *name,
+                                    pixview_error *err);
+
+// The rest of pixview_stack but the last step, pixviewi_run, which an empty batch does not need.
 pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
                                  const pixview_convert_params *params, const char *name,
                                  pixviewi_copy_op *op, pixview_error *err);

@@ -19,8 +19,8 @@ pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_im
     for (int axis = 0; axis < 4; axis++)
         if (src->shape[axis] != dst->shape[axis])
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "the source has %lld along %c and the destination %lld; equal "
-                                 "extents are needed",
+                                 "the source has %lld along %c, but the destination has %lld; "
+                                 "the extents must be equal",
                                  (long long)src->shape[axis], "NHWC"[axis],
                                  (long long)dst->shape[axis]);
     return PIXVIEW_OK;
@@ -46,7 +46,7 @@ pixview_status pixviewi_check_convert_params(const pixview_convert_params *param
 
 static const char *place_name(pixview_device device)
 {
-    return pixviewi_on_device(device) ? "on a GPU" : "in host memory";
+    return pixviewi_on_device(device) ? "in device memory" : "in host memory";
 }
 
 pixview_status pixviewi_fail_places(const char *src_name, pixview_device src, const char *dst_name,
@@ -57,6 +57,6 @@ pixview_status pixviewi_fail_places(const char *src_name, pixview_device src, co
                              "%s is on GPU %d and %s on GPU %d; copy to the other GPU through host "
                              "memory",
                              src_name, (int)src.id, dst_name, (int)dst.id);
-    return pixviewi_fail(err, PIXVIEW_E_DEVICE, "%s is %s and %s %s; copy it there first", src_name,
-                         place_name(src), dst_name, place_name(dst));
+    return pixviewi_fail(err, PIXVIEW_E_DEVICE, "%s is %s, but %s is %s; copy it there first",
+                         src_name, place_name(src), dst_name, place_name(dst));
 }

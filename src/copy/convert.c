@@ -18,8 +18,8 @@ static pixview_status check_smaller(const pixview_image *src, const pixview_imag
         int64_t got = src->shape[axis], want = dst->shape[axis];
         if (got > want || (fixed && got != want))
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "the source has %lld %s and the destination %lld; padding adds "
-                                 "rows and columns, and makes no image smaller",
+                                 "the source has %lld %s, but the destination has %lld; padding "
+                                 "cannot shrink an image",
                                  (long long)got, name[axis], (long long)want);
     }
     return PIXVIEW_OK;

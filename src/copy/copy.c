@@ -31,8 +31,8 @@ static pixview_status check_copied_pair(const pixview_image *src, const pixview_
                              "the destination is read-only; copy into writable memory");
     if (!pixview_dtype_equal(src->dtype, dst->dtype))
         return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                             "the source is %s and the destination %s; a copy converts no values: "
-                             "pixview_convert does, in Python stack",
+                             "the source is %s, but the destination is %s; a copy cannot convert "
+                             "values: use pixview_convert, in Python stack",
                              pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
     status = pixviewi_check_extents(src, dst, err);
     if (status == PIXVIEW_OK)
@@ -56,7 +56,7 @@ pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
     pixview_stream stream = params ? params->stream : PIXVIEW_STREAM_LEGACY;
     if (stream == PIXVIEW_STREAM_NONE)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                             "params->stream is PIXVIEW_STREAM_NONE; a copy needs a queue");
+                             "params->stream is PIXVIEW_STREAM_NONE; a copy needs a stream");
     bool from_gpu = pixviewi_on_device(src->device), to_gpu = pixviewi_on_device(dst->device);
     if (from_gpu != to_gpu)
         return pixviewi_cuda_transfer(src, dst, &plan, stream, err);

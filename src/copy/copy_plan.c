@@ -31,8 +31,8 @@ static pixview_status check_axes_self_overlap(const pixviewi_copy_axis *axes, in
     for (int i = count - 1; i >= 0; i--) {
         if (axes[i].dst < inside)
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                                 "the destination overlaps itself: a stride of %lld over elements "
-                                 "that take %lld bytes; copy into memory of its own",
+                                 "the destination overlaps itself: a stride of %lld bytes steps "
+                                 "over %lld bytes of elements; use a destination without overlap",
                                  (long long)axes[i].dst, (long long)inside);
         inside += (axes[i].extent - 1) * axes[i].dst;
     }

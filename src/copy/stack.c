@@ -29,19 +29,29 @@ __attribute__((cold)) static pixview_status fail_size(const list *of, int64_t i,
                                                       pixview_error *err)
 {
     const int64_t *got = of->images[i].shape, *want = batch->shape;
+    if (got[PIXVIEW_AXIS_N] != 1)
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "%s[%lld] is a batch of %lld images; pass its images, or the batch "
+                             "alone",
+                             of->name, (long long)i, (long long)got[PIXVIEW_AXIS_N]);
+    bool sized = got[PIXVIEW_AXIS_C] == want[PIXVIEW_AXIS_C];
     return pixviewi_fail(
         err, PIXVIEW_E_LAYOUT,
-        "%s[%lld] has N,H,W,C = %lld,%lld,%lld,%lld where the batch holds 1,%lld,%lld,%lld%s",
-        of->name, (long long)i, (long long)got[0], (long long)got[1], (long long)got[2],
-        (long long)got[3], (long long)want[1], (long long)want[2], (long long)want[3],
-        pad ? "; padding makes no image smaller" : "; params->pad places smaller images");
+        "%s[%lld] has H,W,C = %lld,%lld,%lld, but the batch needs "
+        "%lld,%lld,%lld%s",
+        of->name, (long long)i, (long long)got[1], (long long)got[2], (long long)got[3],
+        (long long)want[1], (long long)want[2], (long long)want[3],
+        !sized ? ""
+        : pad  ? "; padding cannot shrink an image"
+               : "; to pad images of different sizes, set pad (in Python pass size=(H, W))");
 }
 
 __attribute__((cold)) static pixview_status fail_type(const list *of, int64_t i, pixview_error *err)
 {
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "%s[%lld] is %s and %s[0] %s; a batch takes images of one type", of->name,
-                         (long long)i, pixview_dtype_name(of->images[i].dtype), of->name,
+                         "%s[%lld] is %s, but %s[0] is %s; a batch needs images of one type: "
+                         "convert them first",
+                         of->name, (long long)i, pixview_dtype_name(of->images[i].dtype), of->name,
                          pixview_dtype_name(of->images[0].dtype));
 }
 
@@ -86,24 +96,34 @@ static inline bool size_fits(const pixview_image *image, const pixview_image *ba
            got[PIXVIEW_AXIS_W] <= want[PIXVIEW_AXIS_W];
 }
 
-static pixview_status check_list(const list *of, const pixview_image *batch, bool pad,
-                                 pixview_error *err)
+pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
+                                    const pixview_image *batch, bool pad, const char *name,
+                                    pixview_error *err)
+{
+    const list of = {name, images, count};
+    for (int64_t i = 0; i < count; i++) {
+        const pixview_image *image = &images[i];
+        if (!pixview_dtype_equal(image->dtype, images[0].dtype))
+            return fail_type(&of, i, err);
+        if (!size_fits(image, batch, pad))
+            return fail_size(&of, i, batch, pad, err);
+        if (!pixviewi_same_place(image->device, batch->device))
+            return fail_device(&of, i, batch, err);
+    }
+    return PIXVIEW_OK;
+}
+
+// Sorted out by address ranges first, which most lists pass.
+static pixview_status check_no_overlap(const list *of, const pixview_image *batch,
+                                       pixview_error *err)
 {
     pixviewi_range whole = pixviewi_image_range(batch);
-    for (int64_t i = 0; i < of->count; i++) {
-        const pixview_image *image = &of->images[i];
-        if (!pixview_dtype_equal(image->dtype, of->images[0].dtype))
-            return fail_type(of, i, err);
-        if (!size_fits(image, batch, pad))
-            return fail_size(of, i, batch, pad, err);
-        if (!pixviewi_same_place(image->device, batch->device))
-            return fail_device(of, i, batch, err);
-        if (pixviewi_ranges_meet(pixviewi_image_range(image), whole) &&
-            pixview_image_overlaps(image, batch))
+    for (int64_t i = 0; i < of->count; i++)
+        if (pixviewi_ranges_meet(pixviewi_image_range(&of->images[i]), whole) &&
+            pixview_image_overlaps(&of->images[i], batch))
             return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
                                  "%s[%lld] and the batch share memory; use memory of its own",
                                  of->name, (long long)i);
-    }
     return PIXVIEW_OK;
 }
 
@@ -188,8 +208,10 @@ pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const
         status = check_batch(dst, "dst", count, err);
     if (status == PIXVIEW_OK)
         status = pixviewi_check_destination(dst, err);
+    if (status == PIXVIEW_OK && !pixviewi_same_place(srcs[0].device, dst->device))
+        status = fail_device(&sources, 0, dst, err);
     if (status == PIXVIEW_OK)
-        status = check_list(&sources, dst, params->pad, err);
+        status = check_no_overlap(&sources, dst, err);
     if (status != PIXVIEW_OK)
         return status;
     op->src = count == 1 ? pixviewi_operand_padded(srcs, dst) : list_end(srcs, count);
@@ -209,6 +231,8 @@ pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pix
     pixview_status status = pixviewi_check_image(dst, err);
     if (status == PIXVIEW_OK)
         status = check_images(&sources, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_check_alike(srcs, count, dst, params->pad, sources.name, err);
     if (status == PIXVIEW_OK)
         status = pixviewi_stack_op(srcs, count, dst, params, sources.name, &op, err);
     return status == PIXVIEW_OK ? run_unless_empty(&op, dst, params, err) : status;
@@ -233,7 +257,9 @@ pixview_status pixview_unstack(const pixview_image *src, const pixview_image *ds
     if (status == PIXVIEW_OK)
         status = check_batch(src, "src", count, err);
     if (status == PIXVIEW_OK)
-        status = check_list(&results, src, false, err);
+        status = pixviewi_check_alike(dsts, count, src, false, results.name, err);
+    if (status == PIXVIEW_OK)
+        status = check_no_overlap(&results, src, err);
     if (status == PIXVIEW_OK)
         status = check_list_self_overlap(dsts, count, err);
     if (status != PIXVIEW_OK)

@@ -15,7 +15,9 @@ static pixview_status primary_context(const pixviewi_driver *driver, int device,
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
     if (device < 0 || device >= driver->count || device >= PIXVIEWI_MAX_DEVICES)
-        return pixviewi_fail(err, PIXVIEW_E_DEVICE, "GPU %d of %d; see CUDA_VISIBLE_DEVICES",
+        return pixviewi_fail(err, PIXVIEW_E_DEVICE,
+                             "GPU %d of %d does not exist; see "
+                             "CUDA_VISIBLE_DEVICES",
                              device, driver->count);
     *context = atomic_load_explicit(&contexts[device], memory_order_acquire);
     if (*context)

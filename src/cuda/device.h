@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "descriptor/base.h"
 #include "pixview/pixview.h"
 
 // Number of visible GPUs. 0 and an error when there is no driver. Makes no context.
@@ -18,8 +19,8 @@ pixview_status pixviewi_cuda_device_count(int *count, pixview_error *err);
 pixview_status pixviewi_cuda_query_pointer(const void *ptr, int *device, pixview_error *err);
 extern atomic_bool
     pixviewi_cuda_single; // the driver is loaded, for this process, and shows one GPU
-static inline pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
-                                                          pixview_error *err)
+static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *ptr, int *device,
+                                                                   pixview_error *err)
 {
     *device = 0;
     return atomic_load_explicit(&pixviewi_cuda_single, memory_order_relaxed)

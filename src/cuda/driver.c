@@ -114,8 +114,8 @@ const pixviewi_driver *pixviewi_driver_get(pixview_error *err)
 {
     if (pixviewi_driver_forked()) {
         pixviewi_fail(err, PIXVIEW_E_CUDA,
-                      "CUDA was used before this process was forked, and a child cannot go on with "
-                      "it; start workers with the 'spawn' or 'forkserver' method");
+                      "CUDA was used before the fork, and a child process cannot use it again; "
+                      "start workers with the 'spawn' or 'forkserver' method");
         return NULL;
     }
     const pixviewi_driver *driver = atomic_load_explicit(&ready, memory_order_acquire);

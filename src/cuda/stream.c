@@ -86,8 +86,8 @@ pixview_status pixviewi_cuda_fail_relation(pixviewi_stream_relation_kind kind,
     if (apart)
         pixviewi_fail(err, PIXVIEW_E_CUDA,
                       "CUDA_ERROR_STREAM_CAPTURE_ISOLATION (905): one of the streams %#llx and "
-                      "%#llx is in a graph capture and the other is not; pass stream= of that "
-                      "capture, or none: then nothing is ordered",
+                      "%#llx is in a graph capture and the other is not; pass stream= of the "
+                      "same capture, or omit stream= to order nothing",
                       (unsigned long long)producer, (unsigned long long)consumer);
     else
         pixviewi_fail(err, PIXVIEW_E_CUDA,
@@ -114,8 +114,8 @@ static pixview_status refuse_wait(pixview_error *err)
 {
     pixviewi_fail(err, PIXVIEW_E_CUDA,
                   "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED (900): a copy between host and GPU "
-                  "waits, which a graph capture does not allow; copy before it, or rows from "
-                  "pinned memory that has an owner");
+                  "waits, which a graph capture does not allow; copy before the capture, or copy "
+                  "rows from pinned memory that has an owner");
     if (err)
         err->driver_code = CU_CAPTURE_UNSUPPORTED;
     return PIXVIEW_E_CUDA;

@@ -132,8 +132,9 @@ __attribute__((cold)) static pixview_status fail_stride(const pixview_image *ima
         i, (long long)image->strides[axes->axis[i]], (long long)itemsize);
 }
 
-pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
-                                       DlTensor *tensor, pixview_error *err)
+static PIXVIEWI_INLINE pixview_status write_tensor(const pixview_image *image,
+                                                   pixview_layout layout, DlTensor *tensor,
+                                                   pixview_error *err)
 {
     const pixviewi_axes *axes = &pixviewi_layouts[layout];
     int64_t itemsize = pixviewi_itemsize(image);
@@ -155,6 +156,12 @@ pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layou
     return PIXVIEW_OK;
 }
 
+pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
+                                       DlTensor *tensor, pixview_error *err)
+{
+    return write_tensor(image, layout, tensor, err);
+}
+
 static void delete_struct(DlManaged *self) { pixviewi_dlpack_unref(self->manager_ctx); }
 
 static void free_struct(pixviewi_dlpack *dlpack)
@@ -166,8 +173,9 @@ static void free_struct(pixviewi_dlpack *dlpack)
 }
 
 // Of `image`'s owner, not yet counted.
-static pixview_status make_struct(const pixview_image *image, pixview_layout layout, bool alone,
-                                  pixviewi_dlpack **out, pixview_error *err)
+static PIXVIEWI_INLINE pixview_status make_struct(const pixview_image *image, pixview_layout layout,
+                                                  bool alone, pixviewi_dlpack **out,
+                                                  pixview_error *err)
 {
     pixviewi_dlpack *dlpack = NULL;
     *out = NULL;
@@ -188,7 +196,7 @@ static pixview_status make_struct(const pixview_image *image, pixview_layout lay
     dlpack->managed.flags = image->flags & PIXVIEW_FLAG_READ_ONLY ? DL_FLAG_READ_ONLY : 0;
     dlpack->managed.tensor.shape = dlpack->shape;
     dlpack->managed.tensor.strides = dlpack->strides;
-    pixview_status status = pixviewi_dltensor_write(image, layout, &dlpack->managed.tensor, err);
+    pixview_status status = write_tensor(image, layout, &dlpack->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free_struct(dlpack);
         return status;
@@ -306,8 +314,8 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
         return status;
     if (image->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
-                             "the image is read-only, which a DLPack struct before 1.0 cannot say; "
-                             "ask for max_version=(1, 0) or copy");
+                             "the image is read-only, and a DLPack struct before 1.0 has no "
+                             "read-only flag; request max_version=(1, 0), or copy the image");
     legacy_block *block = malloc(sizeof *block);
     if (!block)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a DLPack struct of %zu bytes",
@@ -316,7 +324,7 @@ pixview_status pixview_image_to_dlpack_legacy(const pixview_image *image, pixvie
     block->managed.deleter = delete_legacy;
     block->managed.tensor.shape = block->shape;
     block->managed.tensor.strides = block->strides;
-    status = pixviewi_dltensor_write(image, layout, &block->managed.tensor, err);
+    status = write_tensor(image, layout, &block->managed.tensor, err);
     if (status != PIXVIEW_OK) {
         free(block);
         return status;

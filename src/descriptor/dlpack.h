@@ -55,8 +55,9 @@ __attribute__((cold)) pixview_status pixviewi_fail_dltensor(const DlTensor *tens
                                                             pixview_error *err);
 
 // Reads what is at `tensor`, whose shape stays where it is. The axes may be 0 to 4, the dtype any.
-static inline pixview_status pixviewi_dltensor_read(const DlTensor *tensor, pixviewi_tensor *out,
-                                                    pixview_error *err)
+static PIXVIEWI_INLINE pixview_status pixviewi_dltensor_read(const DlTensor *tensor,
+                                                             pixviewi_tensor *out,
+                                                             pixview_error *err)
 {
     const int32_t type = tensor->device.type;
     bool bad = (type != PIXVIEW_DEVICE_CPU && type != PIXVIEW_DEVICE_CUDA &&

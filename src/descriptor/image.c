@@ -207,8 +207,8 @@ pixview_status pixview_image_validate(const pixview_image *image, pixview_error 
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");
     if (image->reserved != 0 || (image->flags & ~(uint32_t)PIXVIEW_FLAG_READ_ONLY))
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                             "reserved=%llu or flags=%u has bits of another library; fill images "
-                             "with pixview_image_init",
+                             "reserved=%llu or flags=%u has unknown bits; initialise images with "
+                             "pixview_image_init",
                              (unsigned long long)image->reserved, (unsigned)image->flags);
     int64_t itemsize = pixview_dtype_size(image->dtype);
     if (itemsize == 0)
@@ -226,8 +226,8 @@ pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t
     if (y < 0 || x < 0 || h < 0 || w < 0 || h > image->shape[H] || w > image->shape[W] ||
         y > image->shape[H] - h || x > image->shape[W] - w)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "crop y=%lld x=%lld h=%lld w=%lld leaves the image of %lld rows and "
-                             "%lld columns",
+                             "crop y=%lld x=%lld h=%lld w=%lld is not inside the image of %lld "
+                             "rows and %lld columns",
                              (long long)y, (long long)x, (long long)h, (long long)w,
                              (long long)image->shape[H], (long long)image->shape[W]);
     int64_t itemsize = pixview_dtype_size(image->dtype);
@@ -255,7 +255,7 @@ __attribute__((cold)) static pixview_status fail_interleaved(const pixview_image
         return fail_dtype(image->dtype, err);
     if (shape[N] != 1)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "%lld images where one is needed; take them one by one",
+                             "the batch has %lld images, but one is needed; pass them one by one",
                              (long long)shape[N]);
     if (shape[C] == 0)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "the image has no channels; 1 is the least");

@@ -8,12 +8,14 @@
 
 #include <stdatomic.h>
 
+#include "descriptor/base.h"
 #include "pixview/pixview.h"
 
 // Bytes that an owner holds: an OpenCV header, its GPU and the number of that GPU's context.
 enum { PIXVIEWI_OWNER_HELD = 80 };
 
-// A new owner with a count of one and zeros held; NULL when out of memory. `release` drops what is held.
+// A new owner with a count of one; NULL when out of memory. `release` drops what is held, whose first 8
+// bytes are 0 and the rest anything.
 pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self));
 
 // What is held: PIXVIEWI_OWNER_HELD bytes, aligned to 8, for the owner's maker and its release.

@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "copy/operation.h"
+#include "copy/copy_plan.h"
 
 // ---- Loops (loops.c) --------------------------------------------------------------------------
 
@@ -70,6 +70,10 @@ typedef struct pixviewi_box {
 // Bits move. `swap`: channels 0 and 2 of axis 3 exchange.
 void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
                           bool swap);
+
+// The same by a plan.
+void pixviewi_host_repack_plan(const pixviewi_loops *loops, const pixviewi_copy_plan *plan,
+                               bool nontemporal);
 
 // Values change. a and b by the channel of the box.
 void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "copy/copy_plan.h"
 #include "host/host.h"
 
 typedef pixviewi_copy_axis axis;
@@ -19,19 +18,6 @@ typedef struct bits_job {
 } bits_job;
 
 // ---- axes -------------------------------------------------------------------------------------
-
-// What is dense on both ends moves as one.
-static void set_axes(bits_job *job, const pixviewi_box *box)
-{
-    job->count = pixviewi_merge_axes(job->axes, pixviewi_sort_axes(box->shape, box->src_strides,
-                                                                   box->dst_strides, &job->src,
-                                                                   &job->dst, job->axes));
-    const axis *last = &job->axes[job->count - 1];
-    if (job->count > 0 && last->src == job->size && last->dst == job->size) {
-        job->size *= last->extent;
-        job->count--;
-    }
-}
 
 // ---- loops ------------------------------------------------------------------------------------
 
@@ -372,6 +358,22 @@ static void swap_channels(const pixviewi_loops *loops, const pixviewi_box *box, 
     }
 }
 
+// What is dense on both ends moves as one.
+static void run_job(bits_job *job)
+{
+    const axis *last = &job->axes[job->count - 1];
+    if (job->count > 0 && last->src == job->size && last->dst == job->size) {
+        job->size *= last->extent;
+        job->count--;
+    }
+    if (job->count == 0) {
+        memcpy(job->dst, job->src, (size_t)job->size);
+        return;
+    }
+    bits_plane plane = choose(job);
+    walk(job, &plane);
+}
+
 void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, int64_t itemsize,
                           bool swap)
 {
@@ -383,11 +385,19 @@ void pixviewi_host_repack(const pixviewi_loops *loops, const pixviewi_box *box, 
         return;
     }
     bits_job job = {loops, box->dst, box->src, itemsize, box->nontemporal, 0, {{0}}};
-    set_axes(&job, box);
-    if (job.count == 0) {
-        memcpy(job.dst, job.src, (size_t)job.size);
-        return;
-    }
-    bits_plane plane = choose(&job);
-    walk(&job, &plane);
+    job.count = pixviewi_sort_axes(box->shape, box->src_strides, box->dst_strides, &job.src,
+                                   &job.dst, job.axes);
+    job.count = pixviewi_merge_axes(job.axes, job.count);
+    run_job(&job);
+}
+
+void pixviewi_host_repack_plan(const pixviewi_loops *loops, const pixviewi_copy_plan *plan,
+                               bool nontemporal)
+{
+    bits_job job = {loops, plan->dst, plan->src, plan->itemsize, nontemporal, 0, {{0}}};
+    for (int k = 0; k < 4; k++)
+        if (plan->shape[k] > 1)
+            job.axes[job.count++] =
+                (axis){plan->shape[k], plan->src_strides[k], plan->dst_strides[k]};
+    run_job(&job);
 }

@@ -165,6 +165,10 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
     int64_t cache = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
     part.nontemporal = bytes > (cache > 0 ? cache : CACHE);
     int threads = pixviewi_host_threads(bytes);
+    if (threads == 1 && op->plan) {
+        pixviewi_host_repack_plan(part.loops, op->plan, part.nontemporal);
+        return;
+    }
     if (threads == 1) {
         move_piece(&part, 0);
         return;

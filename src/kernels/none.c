@@ -3,3 +3,4 @@
 
 const unsigned char pixviewi_kernels_fatbin[16] = {0};
 const uint64_t pixviewi_kernels_fatbin_size = 0;
+const char pixviewi_kernels_code[] = "";

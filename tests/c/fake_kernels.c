@@ -4,3 +4,4 @@
 
 const unsigned char pixviewi_kernels_fatbin[16] = "fake fatbin";
 const uint64_t pixviewi_kernels_fatbin_size = 16;
+const char pixviewi_kernels_code[] = "sm_90";

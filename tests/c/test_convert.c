@@ -321,7 +321,7 @@ static void test_between(void)
     REQUIRE(memcmp(near, far, 60) == 0);
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "copy it there first",
                   pixview_convert(&host, &floats, NULL, err));
-    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory and the batch on a GPU",
+    REQUIRE_FAILS(PIXVIEW_E_DEVICE, "srcs[0] is in host memory, but the batch is in device memory",
                   pixview_stack(&host, 1, &batch, NULL, err));
     REQUIRE_FAILS(PIXVIEW_E_DEVICE, "dsts[0] is in host memory",
                   pixview_unstack(&batch, &host, 1, NULL, err));
@@ -400,7 +400,7 @@ static void test_padded_values(void)
     for (int i = 1; i < 4; i++)
         REQUIRE(fabsf(out[i]) < 1e-6f);
     params.pad_value = 1e39;
-    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "nothing that float32 holds",
+    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "does not fit float32",
                   pixview_convert(&src, &dst, &params, err));
 }
 

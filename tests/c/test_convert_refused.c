@@ -40,8 +40,8 @@ static void test_refused_values(void)
         TRY("scale", params.scale = bad[i]);
     }
     TRY("std[1]=0", params.std = zero);
-    TRY("do not fit", params.std = tiny);
-    TRY("do not fit", params.scale = 1e300);
+    TRY("does not fit float32", params.std = tiny);
+    TRY("does not fit float32", params.scale = 1e300);
 #undef TRY
     params = plain(), params.mean = fine, params.channels = 2;
     REFUSED(PIXVIEW_E_LAYOUT, "2 entries", pixview_convert(&src, &dst, &params, err));
@@ -143,11 +143,11 @@ static void test_refused_lists(void)
     TRY(PIXVIEW_E_LAYOUT, "srcs[3]", srcs[3].data = out + 7);
     TRY(PIXVIEW_E_LAYOUT, "srcs[0]", srcs[0].shape[2] = -1);
     TRY(PIXVIEW_E_INVALID, "srcs[1]", srcs[1].reserved = 1);
-    TRY(PIXVIEW_E_DTYPE, "srcs[2] is int8 and srcs[0] uint8", srcs[2].dtype = I8);
+    TRY(PIXVIEW_E_DTYPE, "srcs[2] is int8, but srcs[0] is uint8", srcs[2].dtype = I8);
     TRY(PIXVIEW_E_DEVICE, "srcs[2]", srcs[2].device = GPU0);
     TRY(PIXVIEW_E_DTYPE, "srcs[2]", srcs[2].dtype = (pixview_dtype){9, 9, 9});
     FRESH() srcs[3].shape[1] = 5;
-    REFUSED(PIXVIEW_E_LAYOUT, "no image smaller", pixview_stack(srcs, N, &dst, &params, err));
+    REFUSED(PIXVIEW_E_LAYOUT, "cannot shrink", pixview_stack(srcs, N, &dst, &params, err));
     srcs[0] = batch, srcs[0].shape[1] = 5; // a batch by itself
     REFUSED(PIXVIEW_E_LAYOUT, "5 rows", pixview_convert(&srcs[0], &dst, &params, err));
     srcs[0] = batch, srcs[0].shape[0] = 3;

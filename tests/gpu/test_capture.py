@@ -8,6 +8,8 @@ import pytest
 
 from .util import cp, host, new_mat, np, pixels, pixview, torch
 
+pytestmark = pytest.mark.alone
+
 SHAPE = (48, 65, 3)
 
 

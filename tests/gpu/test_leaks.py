@@ -9,6 +9,8 @@ import pytest
 
 from .util import cp, cv2, free_memory, new_mat, np, pixels, pixview, settle, torch
 
+pytestmark = pytest.mark.alone
+
 COUNT = 100_000
 IMAGE = pixels((48, 64, 3))
 

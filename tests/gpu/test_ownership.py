@@ -209,6 +209,7 @@ def test_cupy_memory_comes_back():
     assert pool.used_bytes() == before
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("result", ["torch", "cupy"])
 def test_gpumat_memory_goes_back_to_the_driver(result):
     settle()

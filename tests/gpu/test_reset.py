@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from .util import cv2
+
+pytestmark = pytest.mark.alone
 
 CODE = """if True:
     import faulthandler

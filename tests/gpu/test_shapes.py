@@ -189,6 +189,7 @@ def test_bfloat16():
     assert back.dtype == torch.bfloat16 and torch.equal(back, tensor)
 
 
+@pytest.mark.alone
 def test_more_than_two_gib():
     """Offsets beyond 31 bits, in the view, the copy kernel and the header's flags."""
     side, channels = 27000, 3  # 2.19e9 bytes

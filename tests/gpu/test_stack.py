@@ -300,6 +300,7 @@ def test_unstacked_gpumats_work_in_opencv():
         assert np.abs(grey.download().astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.alone
 def test_memory_comes_back():
     mats = [new_mat(x) for x in frames(16, (480, 640, 3))]
 

@@ -15,6 +15,8 @@ from .util import (
     torch,
 )
 
+pytestmark = pytest.mark.alone
+
 SHAPE = (300, 400, 3)
 TRIES = 3
 

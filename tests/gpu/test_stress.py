@@ -10,6 +10,8 @@ import pytest
 
 from .util import torch
 
+pytestmark = pytest.mark.alone
+
 COUNT = int(os.environ.get("PIXVIEW_STRESS", "160"))
 assert torch.cuda.is_available()
 

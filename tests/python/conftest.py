@@ -20,7 +20,16 @@ from support import drain
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cv2: needs an OpenCV; run once for each OpenCV folder")
+
+
+def cheap_collections() -> None:
+    """Every gc.collect() from now on passes over what exists: modules, and pytest's list of tests."""
+    gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    cheap_collections()
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +60,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+modules = 0
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every Image and Plan that a test made is gone after it: their types count their objects."""
@@ -58,6 +70,10 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     def more() -> bool:
         return any(sys.getrefcount(t) > n for t, n in before.items())
 
+    global modules
+    if len(sys.modules) > modules:  # torch alone makes a collection take 0.2 s
+        cheap_collections()
+        modules = len(sys.modules)
     before = {t: sys.getrefcount(t) for t in (pixview.Image, pixview.Plan)}
     yield
     if request.node.stash.get(passed, False) and more():

@@ -1,51 +1,16 @@
 // pixview._core._doctor: what `pixview doctor` prints, as a dictionary.
 
-#include <string.h>
-
 #include "api/api.h"
 #include "cuda/device.h"
 #include "cuda/module.h"
 #include "kernels/kernels.h"
 
-// A fatbin is a head (magic, version, its own size; the size of the rest) and code objects, each with a
-// head of its own: kind, its size and that of the code, and at byte 28 the architecture.
-enum { FATBIN_MAGIC = (int)0xba55ed50, FATBIN_HEAD = 16, PTX = 1, CODE_HEAD = 32 };
-
-typedef struct {
-    uint16_t kind, version;
-    uint32_t head;
-    uint64_t size;
-    uint32_t other[3], architecture;
-} code_head;
-
-_Static_assert(sizeof(code_head) == CODE_HEAD, "of NVIDIA's format");
-
-static int append_code(PyObject *list, const code_head *code)
-{
-    PyObject *name =
-        PyUnicode_FromFormat(code->kind == PTX ? "compute_%u" : "sm_%u", code->architecture);
-    int rc = name ? PyList_Append(list, name) : -1;
-    Py_XDECREF(name);
-    return rc;
-}
-
-// What the embedded kernels were compiled for: machine code "sm_90", PTX "compute_75". A format that
-// is not the one above ends the list.
+// What the embedded kernels were compiled for: machine code "sm_90", PTX "compute_75".
 static PyObject *code_list(void)
 {
-    PyObject *list = PyList_New(0);
-    uint64_t at = FATBIN_HEAD, size = pixviewi_kernels_fatbin_size;
-    int magic;
-    memcpy(&magic, pixviewi_kernels_fatbin, sizeof magic);
-    while (list && magic == FATBIN_MAGIC && at + CODE_HEAD <= size) {
-        code_head code;
-        memcpy(&code, pixviewi_kernels_fatbin + at, sizeof code);
-        if (code.head < CODE_HEAD || code.head > size - at || code.size > size - at - code.head)
-            break;
-        if (append_code(list, &code))
-            Py_CLEAR(list);
-        at += code.head + code.size;
-    }
+    PyObject *text = PyUnicode_FromString(pixviewi_kernels_code);
+    PyObject *list = text ? PyUnicode_Split(text, NULL, -1) : NULL;
+    Py_XDECREF(text);
     return list;
 }
 

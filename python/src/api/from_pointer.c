@@ -16,15 +16,14 @@ static int pointer_device(pv_state *st, PyObject *value, void *data, bool empty,
 {
     if (pv_given(value))
         return pv_parse_device(value, out);
-    pixview_error err;
     *out = (pixview_device){PIXVIEW_DEVICE_CUDA, 0};
-    if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &err))
+    if (empty || !pixviewi_cuda_pointer_device(data, &out->id, &st->error))
         return 0;
-    if (err.code == PIXVIEW_E_DEVICE) {
-        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; device='cpu' says that the pointer is host memory",
-                  err.message);
+    if (st->error.code == PIXVIEW_E_DEVICE) {
+        pv_raisef(st, PIXVIEW_E_DEVICE, "%s; pass device='cpu' if the pointer is host memory",
+                  st->error.message);
     } else {
-        pv_raise(st, &err);
+        pv_raise(st, &st->error);
     }
     return -1;
 }
@@ -42,7 +41,6 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
     int64_t shape[4], strides[4];
     pixview_dtype dtype;
     pixview_device device;
-    pixview_error err;
     bool has_strides = pv_given(a->strides);
     if (!PyLong_Check(a->ptr)) {
         pv_raise_python(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
@@ -74,10 +72,9 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
     if (pointer_device(st, a->device, data, empty, &device))
         return -1;
     if (!pixview_image_init(out, data, ndim, shape, has_strides ? strides : NULL, dtype, device,
-                            *layout, &err))
+                            *layout, &st->error))
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 PV_CALL(from_pointer)

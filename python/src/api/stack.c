@@ -72,7 +72,7 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
     int rc = 0;
     if (n < 1 || n > PIXVIEWI_MAX_CHANNELS) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "%s has %zd entries; give one number, or one for each of 1 to %d channels", what,
+                  "%s has %zd entries; pass one number, or one for each channel, at most %d", what,
                   n, PIXVIEWI_MAX_CHANNELS);
         rc = -1;
     }
@@ -101,11 +101,14 @@ static int parse_values(pv_state *st, const stack_arguments *a, settings *s)
         return -1;
     if (pv_given(a->scale) && s->params.scale == 0) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "scale=0 would make all pixels the same; leave it out to keep them");
+                  "scale=0 would make all pixels equal; omit scale to keep their values");
         return -1;
     }
     if (means > 1 && stds > 1 && means != stds) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "mean has %d entries and std %d", means, stds);
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "mean has %d entries, but std has %d; both need one for "
+                  "each channel",
+                  means, stds);
         return -1;
     }
     s->params.channels = means > stds ? means : stds;
@@ -185,23 +188,23 @@ static int check_out_fits(pv_state *st, const pixview_image *out, const pixview_
     if (a[0] != b[0] || a[1] != b[1] || a[2] != b[2] || a[3] != b[3]) {
         pv_raisef(
             st, PIXVIEW_E_LAYOUT,
-            "out has N,H,W,C = %lld,%lld,%lld,%lld, its axes read as layout= says (NCHW by "
-            "default), and these images make %lld,%lld,%lld,%lld; pass layout= as out is laid "
-            "out, or an out of that size",
+            "out has N,H,W,C = %lld,%lld,%lld,%lld (read by layout=, default NCHW), but these "
+            "images need %lld,%lld,%lld,%lld; pass the layout= of out, or an out of that size",
             (long long)a[0], (long long)a[1], (long long)a[2], (long long)a[3], (long long)b[0],
             (long long)b[1], (long long)b[2], (long long)b[3]);
         return -1;
     }
     if (!pixview_dtype_equal(out->dtype, wanted->dtype)) {
-        pv_raisef(st, PIXVIEW_E_DTYPE, "out is %s and the result %s; dtype='%s' converts",
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "out is %s, but the result is %s; pass dtype='%s' to "
+                  "convert",
                   pixview_dtype_name(out->dtype), pixview_dtype_name(wanted->dtype),
                   pixview_dtype_name(out->dtype));
         return -1;
     }
     if (out->flags & PIXVIEW_FLAG_READ_ONLY) {
-        pv_raisef(
-            st, PIXVIEW_E_READONLY,
-            "out= is read-only memory; give a batch that may be written, such as a copy of it");
+        pv_raisef(st, PIXVIEW_E_READONLY,
+                  "out= is read-only; pass a batch that may be written, such as a copy of it");
         return -1;
     }
     return 0;
@@ -215,10 +218,10 @@ static int check_place(pv_state *st, const settings *s, const pixview_image *ima
     if (s->to.to->flags & (gpu ? PV_ON_GPU : PV_ON_HOST))
         return 0;
     pv_raisef(st, PIXVIEW_E_DEVICE,
-              gpu ? "the images are in device memory; to='torch', 'cupy' or 'image' makes a batch "
-                    "there, which as_numpy(batch, copy=True) downloads"
-                  : "the images are in host memory; to='torch', 'numpy' or 'image' makes a batch "
-                    "there, and as_cupy(batch, copy=True) uploads it");
+              gpu ? "the images are on a GPU; use to='torch', 'cupy' or 'image', then download "
+                    "the batch with as_numpy(batch, copy=True)"
+                  : "the images are in host memory; use to='torch', 'numpy' or 'image', then "
+                    "upload the batch with as_cupy(batch, copy=True)");
     return -1;
 }
 
@@ -251,6 +254,16 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
     return -1;
 }
 
+// A batch given whole is checked by its conversion.
+static int check_alike(pv_state *st, const settings *s, const pv_batch *g,
+                       const pixview_image *like)
+{
+    if (g->is_batch || pixviewi_check_alike(g->images, (int64_t)g->count, like, s->params.pad,
+                                            "images", &st->error) == PIXVIEW_OK)
+        return 0;
+    return pv_fail(st);
+}
+
 static bool result_takes_stream(const settings *s, const pv_imported *out)
 {
     if (out)
@@ -261,17 +274,15 @@ static bool result_takes_stream(const settings *s, const pv_imported *out)
 static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixview_image *dst,
                       pixviewi_copy_op *move)
 {
-    pixview_error err;
     pixview_status status = g->is_batch
-                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &err)
+                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &st->error)
                                 : pixviewi_stack_op(g->images, (int64_t)g->count, dst, &s->params,
-                                                    "images", move, &err);
+                                                    "images", move, &st->error);
     if (status == PIXVIEW_OK)
         return 0;
-    if (err.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
-        err.code = PIXVIEW_E_LAYOUT;
-    pv_raise(st, &err);
-    return -1;
+    if (st->error.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
+        st->error.code = PIXVIEW_E_LAYOUT;
+    return pv_fail(st);
 }
 
 static int run_stack(pv_state *st, const settings *s, const pixviewi_copy_op *move,
@@ -349,10 +360,10 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
     if ((!out && pv_framework_need(st, s->to.to)) || (early && import_out(st, out, s, dst)) ||
         pv_batch_import_untrusted(st, g, &s->from) ||
         (out && !early && import_out(st, out, s, dst)) ||
-        pv_batch_import_trusted(st, g, &s->from, s->params.pad) ||
+        pv_batch_import_trusted(st, g, &s->from) ||
         pv_check_stream_applies(&s->from,
                                 g->takes_stream || result_takes_stream(s, out ? dst : NULL)) ||
-        describe_result(st, s, g, &like))
+        describe_result(st, s, g, &like) || check_alike(st, s, g, &like.image))
         return NULL;
     if (!out)
         return into_new(st, s, g, &like);

@@ -14,11 +14,10 @@ static int refuse_use(pv_state *st, const pv_framework *framework, PyObject *x)
     pv_raisef(
         st, PIXVIEW_E_UNSUPPORTED,
         framework->flags & PV_OURS
-            ? "this %s owns no memory (from_pointer without owner=): order the streams before "
-              "the memory is used again"
-            : "this %s is no view that pixview made: its own library has to know of the "
-              "stream; for a tensor that is record_stream, else let the stream of the memory "
-              "wait before it is freed",
+            ? "this %s owns no memory (from_pointer without owner=); order the streams yourself "
+              "before the memory is reused"
+            : "this %s is no view that pixview made; call record_stream for a tensor, otherwise "
+              "make the memory's stream wait before the memory is freed",
         Py_TYPE(x)->tp_name);
     return -1;
 }
@@ -50,7 +49,8 @@ PV_CALL(used_on)
     }
     if (stream == PIXVIEW_STREAM_NONE) {
         PyErr_SetString(PyExc_ValueError,
-                        "stream=-1 means no ordering; it is no stream to wait for");
+                        "stream=-1 means no ordering and is not a stream; pass the stream that "
+                        "uses the view");
         return NULL;
     }
     bool keep = value != Py_None && !PyLong_Check(value); // an int is the caller's to keep

@@ -12,20 +12,19 @@ PyObject *pv_stream_facts(PyObject *module, PyObject *value)
 {
     pv_state *st = pv_get_state(module);
     pixview_stream stream = PIXVIEW_STREAM_LEGACY;
-    pixview_error err;
     int device = -1;
     if (value != Py_None && pv_parse_stream(st, value, &stream))
         return NULL;
     if (stream == PIXVIEW_STREAM_NONE) {
         PyErr_SetString(PyExc_ValueError,
-                        "stream=-1 means no ordering; it is no stream to work on (0 is the legacy "
-                        "default stream)");
+                        "stream=-1 means no ordering and is not a stream; pass 0 for the legacy "
+                        "default stream");
         return NULL;
     }
     if (is_default_stream(stream))
         return Py_BuildValue("Ks", (unsigned long long)(stream == 1 ? 0 : stream), NULL);
-    if (pixviewi_cuda_stream_device(stream, &device, &err))
-        return pv_raise(st, &err);
+    if (pixviewi_cuda_stream_device(stream, &device, &st->error))
+        return pv_raise(st, &st->error);
     return Py_BuildValue("Ki", (unsigned long long)stream, device);
 }
 

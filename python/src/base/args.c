@@ -180,7 +180,8 @@ int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools,
     } else if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
         pv_raise_from(st, PIXVIEW_E_LAYOUT, "%s=%R is beyond the numbers of float64", what, value);
     } else {
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s=%R cannot tell its value", what, value);
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s=%R has a value that cannot be read", what,
+                      value);
     }
     return -1;
 }

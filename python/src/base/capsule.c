@@ -23,9 +23,8 @@ PyObject *pv_capsule_versioned(pv_state *st, const pixview_image *image, pixview
                                uint64_t flags)
 {
     DlManaged *m;
-    pixview_error err;
-    if (pixview_image_to_dlpack(image, layout, &m, &err))
-        return pv_raise(st, &err);
+    if (pixview_image_to_dlpack(image, layout, &m, &st->error))
+        return pv_raise(st, &st->error);
     m->flags |= flags;
     PyObject *capsule = PyCapsule_New(m, "dltensor_versioned", drop_versioned);
     if (!capsule)
@@ -36,9 +35,8 @@ PyObject *pv_capsule_versioned(pv_state *st, const pixview_image *image, pixview
 PyObject *pv_capsule_legacy(pv_state *st, const pixview_image *image, pixview_layout layout)
 {
     DlManagedLegacy *m;
-    pixview_error err;
-    if (pixview_image_to_dlpack_legacy(image, layout, &m, &err))
-        return pv_raise(st, &err);
+    if (pixview_image_to_dlpack_legacy(image, layout, &m, &st->error))
+        return pv_raise(st, &st->error);
     PyObject *capsule = PyCapsule_New(m, "dltensor", drop_legacy);
     if (!capsule)
         m->deleter(m);

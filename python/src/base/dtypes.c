@@ -46,17 +46,16 @@ int pv_dtype_from_format(pv_state *st, const char *format, Py_ssize_t itemsize, 
     }
     if (*code == '>' || *code == '!') {
         pv_raisef(st, PIXVIEW_E_DTYPE,
-                  "the buffer's elements have format '%s', which is big-endian; pixview knows the "
-                  "native byte order: convert first, an array by "
-                  "a.astype(a.dtype.newbyteorder('='))",
+                  "the buffer's element format '%s' is big-endian; pixview reads native byte "
+                  "order: convert it first, an array with a.astype(a.dtype.newbyteorder('='))",
                   format);
         return -1;
     }
     pv_raisef(
         st, PIXVIEW_E_DTYPE,
-        "the buffer's elements have format '%s' (%zd bytes); pixview knows native-endian bool, "
-        "integers of 8 to 64 bits, float16 to float64 and complex: convert or view it as one of "
-        "them",
+        "the buffer's element format '%s' (%zd bytes) is not supported; pixview reads "
+        "native-endian bool, integers of 8 to 64 bits, float16 to float64 and complex: convert "
+        "it, or view it as one of them",
         format, itemsize);
     return -1;
 }
@@ -79,8 +78,8 @@ PyObject *pv_numpy_dtype(pv_state *st, pixview_dtype dtype)
             Py_DECREF(numpy);
             return pv_raise_from(
                 st, PIXVIEW_E_DTYPE,
-                "NumPy has bfloat16 only with the package ml_dtypes: pip install ml_dtypes, "
-                "or give `.view(torch.uint16)` of a tensor");
+                "NumPy has bfloat16 only with the package ml_dtypes: pip install ml_dtypes, or "
+                "pass x.view(torch.uint16)");
         }
         name = PyObject_GetAttrString(module, "bfloat16");
         Py_DECREF(module);
@@ -163,9 +162,9 @@ static void refuse_dtype(pv_state *st, PyObject *value, const char *text, bool b
     if (text)
         pv_guess_dtype(text, meant, sizeof meant);
     pv_raise_from(st, PIXVIEW_E_DTYPE,
-                  "dtype=%R is %s element type that pixview knows: bool, int8 to int64, uint8 to "
-                  "uint64, float16, bfloat16, float32, float64, complex64, complex128, in native "
-                  "byte order%s%s",
+                  "dtype=%R is %s element type of pixview; use bool, int8 to int64, uint8 to "
+                  "uint64, float16, bfloat16, float32, float64, complex64 or complex128, in "
+                  "native byte order%s%s",
                   value, big ? "big-endian, no" : "no", *meant ? "; did you mean " : "", meant);
 }
 

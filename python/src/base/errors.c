@@ -57,6 +57,12 @@ PyObject *pv_raise(pv_state *st, const pixview_error *err)
     return NULL;
 }
 
+int pv_fail(pv_state *st)
+{
+    pv_raise(st, &st->error);
+    return -1;
+}
+
 enum { LONGEST = 1000 }; // characters of a message: a repr may be of any length
 
 // What the values are cannot be told when their repr() raises: then the words around them. No

@@ -4,8 +4,9 @@
 
 #include "base/state.h"
 
-// All return NULL. Formats are PyErr_Format's. Cold: the compiler moves what leads there aside.
+// Those that return an object return NULL. Formats are PyErr_Format's. Cold: the compiler moves what leads there aside.
 __attribute__((cold)) PyObject *pv_raise(pv_state *st, const pixview_error *err);
+__attribute__((cold)) int pv_fail(pv_state *st); // raises st->error; -1
 __attribute__((cold)) PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
 // With the exception that is set now as __cause__.
 __attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt,

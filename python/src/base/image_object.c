@@ -20,9 +20,8 @@ PyObject *pv_image_new_take(pv_state *st, pixview_image *image, pixview_layout l
 {
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
-    if (pixview_image_axes(image, layout, &ndim, shape, strides, &err))
-        return pv_raise(st, &err);
+    if (pixview_image_axes(image, layout, &ndim, shape, strides, &st->error))
+        return pv_raise(st, &st->error);
     pv_image *self = (pv_image *)st->image_type->tp_alloc(st->image_type, 0);
     if (!self)
         return NULL;

@@ -27,11 +27,9 @@ int pv_allocate_bytes(pv_state *st, int64_t nbytes, pixview_device device, pixvi
         return allocate_host(nbytes, owner, data);
     if (stream == PIXVIEW_STREAM_NONE) // the source is ordered already, but memory needs a stream
         stream = PIXVIEW_STREAM_LEGACY;
-    pixview_error err;
-    if (!pixviewi_cuda_alloc(device.id, nbytes, stream, data, owner, &err))
+    if (!pixviewi_cuda_alloc(device.id, nbytes, stream, data, owner, &st->error))
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_describe_packed(pv_state *st, const pixview_image *like, pixview_layout layout, void *data,
@@ -39,19 +37,17 @@ int pv_describe_packed(pv_state *st, const pixview_image *like, pixview_layout l
 {
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
     pixview_owner *owner = out->owner;
     pixview_stream stream = out->stream;
-    pixview_status status = pixview_image_axes(like, layout, &ndim, shape, strides, &err);
+    pixview_status status = pixview_image_axes(like, layout, &ndim, shape, strides, &st->error);
     if (status == PIXVIEW_OK)
-        status =
-            pixview_image_init(out, data, ndim, shape, NULL, like->dtype, device, layout, &err);
+        status = pixview_image_init(out, data, ndim, shape, NULL, like->dtype, device, layout,
+                                    &st->error);
     out->owner = owner;
     out->stream = stream;
     if (status == PIXVIEW_OK)
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout layout,

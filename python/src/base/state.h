@@ -86,6 +86,8 @@ typedef struct pv_state {
     PyObject *dlpack_version; // (1, 3)
     PyObject *empty_tuple;
     pv_hooks hooks;
+    // What the core has to say, until it is raised: on the stack it would keep gcc from inlining.
+    pixview_error error;
 
 #define X(n) PyObject *s_##n;
     PV_NAMES(X)

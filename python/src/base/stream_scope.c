@@ -40,7 +40,8 @@ int pv_scope_pop(void)
     scope *mine = innermost;
     if (!mine) {
         PyErr_SetString(PyExc_RuntimeError,
-                        "using_stream is left on a thread that did not enter it");
+                        "this thread did not enter using_stream, so it cannot leave it; leave it "
+                        "on the thread that entered it");
         return -1;
     }
     innermost = mine->outer;

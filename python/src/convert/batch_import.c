@@ -68,8 +68,6 @@ static int add_producer(pv_batch *g, pixview_stream handle, bool records)
 
 // ---- one image --------------------------------------------------------------------------------
 
-static const pixview_image *reference(const pv_batch *g) { return &g->first.image; }
-
 static int check_batch(pv_state *st, const pv_batch *g)
 {
     int64_t count = g->first.image.shape[PIXVIEW_AXIS_N];
@@ -77,56 +75,10 @@ static int check_batch(pv_state *st, const pv_batch *g)
     if (pixview_layout_rank(layout) == 4 && count > 0)
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              count == 0 ? "an empty batch: it has N = 0 images"
+              count == 0 ? "the batch is empty (N = 0); stack needs at least one image"
                          : "one image of %s: give a sequence of images ([image] for one), or a "
                            "batch of 4 axes",
               pixview_layout_name(layout));
-    return -1;
-}
-
-static int check_alike(pv_state *st, const pv_batch *g, const pixview_image *image, Py_ssize_t i,
-                       bool sizes_differ)
-{
-    const pixview_image *first = reference(g);
-    const int64_t *a = image->shape, *b = first->shape;
-    if (a[PIXVIEW_AXIS_N] != 1) {
-        pv_raisef(
-            st, PIXVIEW_E_LAYOUT,
-            "images[%zd] is itself a batch of %lld images; give its images, or the batch alone", i,
-            (long long)a[PIXVIEW_AXIS_N]);
-        return -1;
-    }
-    if (!pixview_dtype_equal(image->dtype, first->dtype)) {
-        pv_raisef(st, PIXVIEW_E_DTYPE,
-                  "images[%zd] is %s and images[0] %s; all have one type: convert them "
-                  "first, dtype= is the batch's",
-                  i, pixview_dtype_name(image->dtype), pixview_dtype_name(first->dtype));
-        return -1;
-    }
-    bool same = a[PIXVIEW_AXIS_H] == b[PIXVIEW_AXIS_H] && a[PIXVIEW_AXIS_W] == b[PIXVIEW_AXIS_W];
-    if (a[PIXVIEW_AXIS_C] != b[PIXVIEW_AXIS_C] || (!same && !sizes_differ)) {
-        bool sized = a[PIXVIEW_AXIS_C] == b[PIXVIEW_AXIS_C];
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "images[%zd] has H,W,C = %lld,%lld,%lld and images[0] %lld,%lld,%lld%s", i,
-                  (long long)a[PIXVIEW_AXIS_H], (long long)a[PIXVIEW_AXIS_W],
-                  (long long)a[PIXVIEW_AXIS_C], (long long)b[PIXVIEW_AXIS_H],
-                  (long long)b[PIXVIEW_AXIS_W], (long long)b[PIXVIEW_AXIS_C],
-                  sized ? "; size=(H, W) places images of any size on a canvas" : "");
-        return -1;
-    }
-    bool gpu = pixviewi_on_device(image->device), gpu_0 = pixviewi_on_device(first->device);
-    if (gpu == gpu_0 && (!gpu || image->device.id == first->device.id))
-        return 0;
-    if (gpu && gpu_0) {
-        pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "images[%zd] is on GPU %d and images[0] on GPU %d; copy it there first", i,
-                  (int)image->device.id, (int)first->device.id);
-    } else {
-        pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "images[%zd] is in %s memory and images[0] in %s memory; nothing moves between "
-                  "the two by itself: convert one of them with copy=True first",
-                  i, gpu ? "device" : "host", gpu_0 ? "device" : "host");
-    }
     return -1;
 }
 
@@ -214,8 +166,7 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
     }
     g->count = PyTuple_GET_SIZE(g->items);
     if (g->count == 0) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "an empty list of images: there is no size, type and device to make a batch of");
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "images is empty; stack needs at least one image");
         return -1;
     }
     return make_room(g);
@@ -236,7 +187,7 @@ int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *optio
     return 0;
 }
 
-int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options, bool sizes_differ)
+int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options)
 {
     const pixview_image *like = NULL;
     const pv_framework *from = NULL; // of `like`
@@ -249,7 +200,7 @@ int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options
             continue;
         if (!done && import_item(st, g, i, options))
             return -1;
-        if (g->is_batch ? check_batch(st, g) : check_alike(st, g, image, i, sizes_differ))
+        if (g->is_batch && check_batch(st, g))
             return -1;
         if (!done && key < 0) {
             from = pv_framework_of(st, item);

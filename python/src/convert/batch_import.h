@@ -33,9 +33,8 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *out);
 // Reads the images of types that run Python to be read. They come first: such code could change the
 // others.
 int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *options);
-// The rest, and whether all are alike. `sizes_differ`: but for their H and W.
-int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options,
-                            bool sizes_differ);
+// The rest.
+int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options);
 void pv_batch_clear(pv_batch *g);
 
 // In which the data of an imported object is ready: for one that ordered it itself, the stream that

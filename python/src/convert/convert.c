@@ -98,7 +98,7 @@ PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_options *options)
     PyObject *out = NULL;
     if (import_and_plan(st, x, options, &in, &plan) == 0) {
         out = PyStructSequence_New(st->plan_type);
-        const char *why = plan.reason.message;
+        const char *why = st->error.message;
         PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
         PyObject *reason = PyUnicode_DecodeUTF8(why, (Py_ssize_t)strlen(why), "replace");
         if (out && kind && reason) {

@@ -52,7 +52,9 @@ int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
 {
     if (dst->producer_copied) {
         pv_raisef(st, PIXVIEW_E_READONLY,
-                  "%s's __dlpack__ gave a copy: what is written there is lost", name);
+                  "%s's __dlpack__ returned a copy, so writing to it would not change the "
+                  "object; pass the object that owns the memory",
+                  name);
         return -1;
     }
     return dst->from->check_writable ? dst->from->check_writable(st, name, dst) : 0;

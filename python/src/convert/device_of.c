@@ -8,7 +8,7 @@ static int require_gpu(pv_state *st, pixview_device device)
 {
     if (pixviewi_on_device(device))
         return 0;
-    pv_raisef(st, PIXVIEW_E_DEVICE, "x is in host memory, on which no stream works");
+    pv_raisef(st, PIXVIEW_E_DEVICE, "x is in host memory, which has no stream");
     return -1;
 }
 

@@ -28,8 +28,8 @@ static int check_memory_kind(pv_state *st, const pv_imported *in, const pv_optio
     const char *call = options->to->call;
     if (options->copy == 0) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
-                  "the source is in %s memory, so there is no view, which copy=False asks for; "
-                  "%s(x, copy=True) %s it",
+                  "the source is in %s memory, and copy=False does not allow a copy; %s(x, "
+                  "copy=True) %s it",
                   host ? "host" : "device", call, host ? "uploads" : "downloads");
     } else {
         pv_raisef(st, PIXVIEW_E_DEVICE, "the source is in %s memory: %s(x, copy=True) %s it",
@@ -49,11 +49,11 @@ static pixview_status refuse_view(const pv_imported *in, const pv_options *optio
         !options->allow_readonly)
         return pixviewi_fail(
             err, PIXVIEW_E_READONLY,
-            "the source is read-only and the result would be writable; copy=True copies, "
-            "allow_readonly=True aliases it all the same");
+            "the source is read-only and the result would be writable; pass copy=True to copy "
+            "it, or allow_readonly=True to alias it");
     if (options->contiguous && !pixview_image_is_packed(&in->image, layout))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "contiguous=True, and the source is not dense as %s",
+                             "the source is not dense as %s, which contiguous=True requires",
                              pixview_layout_name(layout));
     return to->check_view ? to->check_view(&in->image, err) : PIXVIEW_OK;
 }
@@ -64,17 +64,15 @@ static int check_describable(pv_state *st, const pv_imported *in, const pv_optio
 {
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
     if (options->to->check && options->to->check(st, &in->image, plan))
         return -1;
     // No axis is dropped: HW is part of CHW and HWC, and they of NCHW and NHWC.
     if (options->to->flags & PV_NO_BATCH ||
         pixviewi_rank(plan->layout) >= pixviewi_rank(in->layout))
         return 0;
-    if (!pixview_image_axes(&in->image, plan->layout, &ndim, shape, strides, &err))
+    if (!pixview_image_axes(&in->image, plan->layout, &ndim, shape, strides, &st->error))
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_check_stream_applies(const pv_options *options, bool applies)
@@ -85,8 +83,9 @@ int pv_check_stream_applies(const pv_options *options, bool applies)
     return -1;
 }
 
-static int refuse_copy(pv_state *st, const pixview_error *why)
+static int refuse_copy(pv_state *st)
 {
+    const pixview_error *why = &st->error;
     bool told = why->code == PIXVIEW_E_READONLY; // it names copy=True
     pv_raisef(st, why->code, "%s%s", why->message,
               told ? "" : "; copy=False forbids a copy, copy=None makes one");
@@ -98,9 +97,9 @@ int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
     bool crosses;
     const pv_framework *to = options->to;
     // To put the reason into words takes longer than to find it: only where somebody reads it.
-    pixview_error *why = options->planning || options->copy == 0 ? &plan->reason : NULL;
+    pixview_error *why = options->planning || options->copy == 0 ? &st->error : NULL;
     plan->layout = result_layout(in, options);
-    plan->reason.message[0] = '\0';
+    st->error.message[0] = '\0';
     if (pv_check_stream_applies(options, in->stream_from_caller || to->flags & PV_NO_STREAM) ||
         check_describable(st, in, options, plan) || check_memory_kind(st, in, options, &crosses)) {
         return -1;
@@ -112,12 +111,12 @@ int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
     }
     if (in->producer_copied && options->copy == 0) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "the producer's __dlpack__ gave a copy, which copy=False forbids");
+                  "the producer's __dlpack__ returned a copy, which copy=False does not allow");
         return -1;
     }
     if (refuse_view(in, options, plan->layout, why)) {
         plan->kind = PV_COPY;
-        return options->copy == 0 ? refuse_copy(st, why) : 0;
+        return options->copy == 0 ? refuse_copy(st) : 0;
     }
     plan->kind = PV_VIEW;
     if (in->from == to && plan->layout == in->layout &&

@@ -46,14 +46,12 @@ int pv_owner_set_alloc_stream(pixview_owner *owner, pixview_stream stream, PyObj
 int pv_raise_if_unorderable(pv_state *st, const pixviewi_stream_relation *relation, bool given,
                             pixview_stream producer, pixview_stream consumer)
 {
-    pixview_error err;
     if (relation->kind <= PIXVIEWI_STREAMS_ORDERABLE ||
         (relation->kind == PIXVIEWI_CAPTURE_MISMATCH && !given)) {
         return 0;
     }
-    (void)!pixviewi_cuda_fail_relation(relation->kind, producer, consumer, &err);
-    pv_raise(st, &err);
-    return -1;
+    (void)!pixviewi_cuda_fail_relation(relation->kind, producer, consumer, &st->error);
+    return pv_fail(st);
 }
 
 int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream producer,
@@ -62,23 +60,19 @@ int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream produce
     *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (producer == consumer)
         return 0;
-    pixview_error err;
-    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, relation, &err))
+    if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, relation, &st->error))
         return pv_raise_if_unorderable(st, relation, given, producer, consumer);
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_stream_wait(pv_state *st, pixview_device device, pixview_stream producer,
                    pixview_stream consumer, const pixviewi_stream_relation *relation)
 {
-    pixview_error err;
     if (relation->kind != PIXVIEWI_STREAMS_ORDERABLE ||
-        !pixviewi_cuda_wait(device.id, producer, consumer, &err)) {
+        !pixviewi_cuda_wait(device.id, producer, consumer, &st->error)) {
         return 0;
     }
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 // Both ends' streams, kept alive for the release; NULL when neither needs it.
@@ -139,10 +133,9 @@ static int order_apart(pv_state *st, pv_imported *in, const pv_options *options,
 {
     const pixview_image *image = &in->image;
     pixviewi_stream_relation relation;
-    pixview_error err;
-    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &relation, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixviewi_cuda_order(image->device.id, image->stream, consumer->handle, &relation,
+                            &st->error)) {
+        return pv_fail(st);
     }
     if (pv_raise_if_unorderable(st, &relation, options->has_stream, image->stream,
                                 consumer->handle))
@@ -192,12 +185,10 @@ int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
 static int order_shown(pv_state *st, const pixview_image *image, pixview_stream consumer,
                        pixviewi_stream_relation *relation)
 {
-    pixview_error err;
     *relation = (pixviewi_stream_relation){.kind = PIXVIEWI_STREAMS_SAME};
     if (!pixview_image_on_host(image) &&
-        pixviewi_cuda_order(image->device.id, image->stream, consumer, relation, &err)) {
-        pv_raise(st, &err);
-        return -1;
+        pixviewi_cuda_order(image->device.id, image->stream, consumer, relation, &st->error)) {
+        return pv_fail(st);
     }
     bool given =
         !pixviewi_stream_same(consumer, PIXVIEW_STREAM_LEGACY) && !relation->consumer_captures;
@@ -277,14 +268,12 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_str
                      PyObject *keep)
 {
     pixviewi_stream_relation relation;
-    pixview_error err;
     pixview_stream home = pixviewi_owner_alloc_stream(owner);
     if (pixviewi_stream_same(stream, home))
         return 0;
     if (pixviewi_cuda_stream_relation(device, stream, home, &relation,
-                                      &err)) { // is it a stream at all?
-        pv_raise(st, &err);
-        return -1;
+                                      &st->error)) { // is it a stream at all?
+        return pv_fail(st);
     }
     PyObject *source = source_of(owner);
     const pv_framework *from = source ? pv_framework_of(st, source) : &pv_framework_protocols;

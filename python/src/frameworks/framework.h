@@ -38,12 +38,12 @@ typedef struct pv_imported {
     bool stream_borrowed; // nothing keeps image.stream from being destroyed: it may not be stored
 } pv_imported;
 
-// What will be done, and all that the target's check found out about the result.
+// What will be done, and all that the target's check found out about the result. Why it is a copy stands in
+// st->error where somebody reads it: while planning, and with copy=False.
 typedef struct pv_plan {
     enum { PV_SELF, PV_VIEW, PV_COPY } kind;
     pixview_layout layout; // of the result
     int type;              // by the target's own count: a GpuMat's type
-    pixview_error reason;  // of a copy; filled only where it is read
 } pv_plan;
 
 // Memory for a copy.

@@ -28,8 +28,8 @@ static int guard_channels(pv_state *st, const pv_options *options, pixview_layou
         return 0;
     const char *wanted = assumed == PIXVIEW_LAYOUT_CHW ? "HWC" : "CHW";
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              "shape (%lld, %lld, %lld) read as %s has %lld channels, but as %s only %lld: pass "
-              "%s='%s', or %s='%s' if it really is meant",
+              "shape (%lld, %lld, %lld) read as %s has %lld channels, but read as %s only %lld; "
+              "pass %s='%s', or %s='%s' if that is correct",
               (long long)shape[0], (long long)shape[1], (long long)shape[2],
               pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
               src_name(options), wanted, src_name(options), pixview_layout_name(assumed));
@@ -62,15 +62,13 @@ int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, v
 {
     if (resolve_layout(st, in->from, options, ndim, shape, &in->layout))
         return -1;
-    pixview_error err;
     if ((strides && pixviewi_init_common(&in->image, data, shape, strides, dtype,
                                          pixview_dtype_size(dtype), device, in->layout)) ||
         !pixview_image_init(&in->image, data, ndim, shape, strides, dtype, device, in->layout,
-                            &err)) {
+                            &st->error)) {
         return 0;
     }
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 int pv_imported_hold(pv_state *st, pv_imported *in)

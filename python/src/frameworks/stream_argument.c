@@ -58,7 +58,8 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
         return 0;
     if (!PyErr_ExceptionMatches(st->Error) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
         !PyErr_ExceptionMatches(PyExc_ValueError)) {
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "stream=%R cannot tell its handle", value);
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "stream=%R has a handle that cannot be read",
+                      value);
     }
     return -1;
 }

@@ -42,7 +42,8 @@ int pv_image_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     if (!packed && (flags & PyBUF_STRIDES) != PyBUF_STRIDES) {
         PyErr_SetString(PyExc_BufferError,
-                        "the Image has strides, which this consumer does not ask for");
+                        "the Image has strides, which this consumer does not accept; copy it "
+                        "first");
         return -1;
     }
     buffer_dims *dims = PyMem_Malloc(sizeof *dims);
@@ -68,7 +69,8 @@ int pv_image_getbuffer(PyObject *self, Py_buffer *view, int flags)
                         .internal = dims};
     if (!meets_order(view, flags)) {
         PyMem_Free(dims);
-        PyErr_SetString(PyExc_BufferError, "the Image is not contiguous in the order asked for");
+        PyErr_SetString(PyExc_BufferError, "the Image is not contiguous in the requested order; "
+                                           "copy it first");
         return -1;
     }
     if ((flags & PyBUF_FORMAT) != PyBUF_FORMAT)

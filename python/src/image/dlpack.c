@@ -57,8 +57,7 @@ static int parse_consumer(PyObject *value, bool host, asked *out)
         out->stream = PIXVIEW_STREAM_NONE;
     } else if (host) {
         pv_raise_python(PyExc_BufferError,
-                        "stream=%R of an Image in host memory; only None (or -1) is possible",
-                        value);
+                        "stream=%R, but the Image is in host memory; pass None or -1", value);
     } else if (number == 0 || (!overflow && number < 0)) {
         pv_raise_python(PyExc_ValueError, "stream=%R: DLPack allows None, -1, 1, 2 or a handle",
                         value);
@@ -88,8 +87,9 @@ static int parse_dl_device(PyObject *value, const pixview_image *image, asked *o
         return 0;
     PyErr_Format(
         PyExc_BufferError,
-        "dl_device=(%d, %d), but the Image is on (%d, %d); it moves to the CPU (1, 0) only", type,
-        id, (int)image->device.type, (int)image->device.id);
+        "dl_device=(%d, %d), but the Image is on (%d, %d); the only other device allowed is the "
+        "CPU, (1, 0)",
+        type, id, (int)image->device.type, (int)image->device.id);
     return -1;
 }
 

@@ -8,8 +8,8 @@
     "crop($self, /, y, x, h, w)\n" \
     "--\n" \
     "\n" \
-    "The rectangle of h rows and w columns at row y, column x, in pixels: an Image over the same\n" \
-    "memory, which it keeps alive. Always a view. LayoutError if it leaves the image."
+    "A view of h rows and w columns from row y, column x: an Image over the same memory, which it keeps\n" \
+    "alive. LayoutError if the rectangle is not inside the image."
 
 #define PV_DOC_image___dlpack__ \
     "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n" \
@@ -17,12 +17,11 @@
     "\n" \
     "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n" \
     "\n" \
-    "stream: on which the consumer will use device memory: None or 1 (legacy default), 2 (per-thread\n" \
-    "   default), a handle, -1 (no ordering). It is made to wait for the Image's own stream. Host memory\n" \
-    "   has none. max_version: versioned struct from (1, 0) on; else the legacy one, which has no\n" \
-    "   flag for read-only memory. dl_device: where it is wanted: here, or (1, 0), the CPU, which device memory\n" \
-    "   reaches by a copy that the call waits for. copy: None copies only for that, False never, True\n" \
-    "   always.\n" \
+    "stream: the stream on which the consumer uses device memory: None or 1 (legacy default), 2\n" \
+    "   (per-thread default), a handle, or -1 (no ordering). It waits for the Image's own stream. For host\n" \
+    "   memory only None or -1. max_version: from (1, 0) on a versioned struct, otherwise a legacy one,\n" \
+    "   which has no read-only flag. dl_device: the Image's own device, or (1, 0), the CPU: this copies\n" \
+    "   device memory and waits. copy: None copies only for that, False never, True always.\n" \
     "\n" \
     "Errors: BufferError for what DLPack cannot describe or a copy that is not allowed, ReadOnlyError (a\n" \
     "BufferError) for read-only memory in a legacy struct, ValueError for stream=0, CudaError."
@@ -59,11 +58,11 @@
     "Bytes of the elements; padding between rows is not counted."
 
 #define PV_DOC_image_readonly \
-    "May the memory not be written?"
+    "True if the memory may not be written."
 
 #define PV_DOC_image_owner \
-    "The Python object that this Image keeps alive; None if nothing is held, or no Python object:\n" \
-    "DLPack's and OpenCV's memory is held by their own counts."
+    "The Python object that this Image keeps alive. None if it keeps none alive, or if it holds DLPack's\n" \
+    "or OpenCV's own reference count instead."
 
 #define PV_DOC_image___array_interface__ \
     "Array interface 3. AttributeError for device memory, and for bfloat16, which has no typestr."
@@ -73,11 +72,11 @@
     "AttributeError for host memory, and for bfloat16, which has no typestr."
 
 #define PV_DOC_image \
-    "An image in memory, wherever it lives: shape, layout and what keeps it alive.\n" \
+    "An image in host or GPU memory, which it keeps alive.\n" \
     "\n" \
-    "Made by pixview.view and pixview.from_pointer. NumPy, torch, CuPy, Numba, JAX and\n" \
-    "everything that speaks DLPack or an array interface takes it directly; consumers in C find the\n" \
-    "DLPack C exchange table in Image.__dlpack_c_exchange_api__. It cannot be subclassed."
+    "pixview.view and pixview.from_pointer return one. NumPy, torch, CuPy, Numba, JAX and every library\n" \
+    "with DLPack or an array interface read it directly. C consumers find the DLPack C exchange table in\n" \
+    "Image.__dlpack_c_exchange_api__. It cannot be subclassed."
 
 // clang-format on
 

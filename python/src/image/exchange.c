@@ -63,13 +63,12 @@ static int from_py(void *object, DlManaged **out)
     pixview_image shown = self->image;
     pv_stream work = pv_default_stream(shown.device.id);
     PyObject *keep = NULL;
-    pixview_error err;
     pv_pyref_drain();
     int rc = keep_streams(self->stream_object, work.object, &keep);
     if (rc == 0 && (rc = pv_order_image(st, &shown, keep, work.handle)) == 0) {
-        rc = pixview_image_to_dlpack(&shown, self->layout, out, &err) ? -1 : 0;
+        rc = pixview_image_to_dlpack(&shown, self->layout, out, &st->error) ? -1 : 0;
         if (rc)
-            pv_raise(st, &err);
+            pv_raise(st, &st->error);
         pixview_owner_unref(shown.owner);
     }
     Py_XDECREF(keep);
@@ -82,8 +81,8 @@ static int check_not_readonly(const pixview_image *image)
     if (!(image->flags & PIXVIEW_FLAG_READ_ONLY))
         return 0;
     PyErr_SetString(PyExc_BufferError,
-                    "the Image is read-only, which a DLTensor cannot say: use "
-                    "managed_tensor_from_py_object_no_sync, whose struct has the flag");
+                    "the Image is read-only, and a DLTensor has no read-only flag; use "
+                    "managed_tensor_from_py_object_no_sync");
     return -1;
 }
 
@@ -96,12 +95,10 @@ static int dltensor_from_py(void *object, DlTensor *out)
     if (!self || check_not_readonly(&self->image))
         return -1;
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
-    pixview_error err;
     pv_pyref_drain();
     DlTensor tensor = {.shape = self->dl_shape, .strides = self->dl_strides};
-    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixviewi_dltensor_write(&self->image, self->layout, &tensor, &st->error)) {
+        return pv_fail(st);
     }
     pv_stream work = pv_default_stream(self->image.device.id);
     PyObject *keep = NULL;
@@ -220,8 +217,8 @@ static pixview_status check_prototype(const DlTensor *t, int64_t *nbytes, pixvie
     if (*nbytes >= 0)
         return PIXVIEW_OK;
     return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                         "the extents are negative or their bytes exceed 64 bits, or %d bits of %d "
-                         "lanes are no whole bytes",
+                         "an extent is negative, the size exceeds 64 bits, or %d bits x %d lanes "
+                         "are not whole bytes",
                          t->dtype.bits, t->dtype.lanes);
 }
 

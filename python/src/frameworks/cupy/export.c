@@ -77,12 +77,11 @@ PyObject *pv_cupy_export_take(pv_state *st, pixview_image *image, const pv_plan 
     (void)stream_object; // CuPy keeps its own streams
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
     PyObject *dtype = pv_numpy_dtype(st, image->dtype);
     if (!dtype)
         return NULL;
-    if (pixview_image_axes(image, plan->layout, &ndim, shape, strides, &err))
-        return pv_raise(st, &err);
+    if (pixview_image_axes(image, plan->layout, &ndim, shape, strides, &st->error))
+        return pv_raise(st, &st->error);
     PyObject *extents = pv_dims(ndim, shape), *steps = pv_dims(ndim, strides);
     PyObject *memory = extents && steps ? new_memory_pointer(st, image, plan->layout) : NULL;
     PyObject *array =

@@ -53,7 +53,7 @@ static void cupy_find(pv_state *st)
 static int cupy_need(pv_state *st)
 {
     return pv_need_module(st, &pv_framework_cupy, "cupy",
-                          "pip install cupy-cuda12x, or cupy-cuda13x as the CUDA driver is");
+                          "pip install cupy-cuda12x or cupy-cuda13x, to match the CUDA driver");
 }
 
 static int cupy_report(pv_state *st, PyObject *dict)

@@ -34,10 +34,8 @@ int pv_cupy_allocate(pv_state *st, const pv_options *options, const pv_imported 
     (void)options;
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
-    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &st->error)) {
+        return pv_fail(st);
     }
     bool upload = pixview_image_on_host(&like->image);
     out->object =

@@ -10,7 +10,9 @@ static int image_import(pv_state *st, PyObject *x, const pv_options *options, pv
 {
     const pv_image *self = (const pv_image *)x;
     if (options->src_layout != PIXVIEW_LAYOUT_NONE && options->src_layout != self->layout) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "src_layout='%s', but the Image itself is '%s'",
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "src_layout='%s', but the Image has layout '%s'; omit "
+                  "src_layout",
                   pixview_layout_name(options->src_layout), pixview_layout_name(self->layout));
         return -1;
     }

@@ -24,10 +24,12 @@ static int gpumat_type(pv_state *st, const pixview_image *image, int *out)
             image->dtype.code == PIXVIEW_DTYPE_BOOL     ? "; convert `.view(torch.uint8)`"
             : image->dtype.code == PIXVIEW_DTYPE_BFLOAT ? "; convert `.view(torch.uint16)`"
                                                         : "; convert the values first";
-        pv_raisef(st, PIXVIEW_E_DTYPE, "%s has no type in this OpenCV %d%s",
+        pv_raisef(st, PIXVIEW_E_DTYPE, "%s is no element type of OpenCV %d%s",
                   pixview_dtype_name(image->dtype), abi->cn_shift == 3 ? 4 : 5, cure);
     } else {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "%lld channels; a GpuMat of this OpenCV has 1 to %d",
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the image has %lld channels; a GpuMat of this OpenCV "
+                  "has 1 to %d",
                   (long long)c, abi->cn_max);
     }
     return -1;
@@ -36,7 +38,9 @@ static int gpumat_type(pv_state *st, const pixview_image *image, int *out)
 int pv_gpumat_check_image(pv_state *st, const pixview_image *image, pv_plan *plan)
 {
     if (image->shape[PIXVIEW_AXIS_N] != 1) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "a batch of %lld images; a GpuMat is one: index the batch",
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "the source is a batch of %lld images; a GpuMat is one "
+                  "image: index the batch, or use pixview.unstack",
                   (long long)image->shape[PIXVIEW_AXIS_N]);
         return -1;
     }

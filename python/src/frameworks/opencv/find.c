@@ -22,8 +22,8 @@ static void gpumat_find(pv_state *st)
 static int gpumat_need(pv_state *st)
 {
     if (pv_need_module(st, &pv_framework_gpumat, "cv2",
-                       "install an OpenCV built with CUDA (docs/opencv-cuda.md builds one); pip "
-                       "install opencv-python has a GpuMat that computes nothing"))
+                       "install an OpenCV built with CUDA (see docs/opencv-cuda.md); the GpuMat "
+                       "of PyPI's opencv-python computes nothing"))
         return -1;
     return pv_gpumat_check(st);
 }

@@ -77,24 +77,22 @@ __attribute__((noinline, cold)) static int raise_empty(pv_state *st)
               "the GpuMat is empty (0 x 0, no memory): it was released, or not filled yet; %s",
               pv_gpumat_abi_of(st)->cuda
                   ? "upload() or create() fills it"
-                  : "this OpenCV, built without CUDA, cannot fill one: pixview's "
-                    "docs/opencv-cuda.md says how to build one that can");
+                  : "this OpenCV is built without CUDA and cannot fill it; docs/opencv-cuda.md "
+                    "of pixview builds one that can");
     return -1;
 }
 
 // -1: raised.
 static inline int gpumat_device(pv_state *st, const fields *f)
 {
-    pixview_error err;
     int device = 0;
     bool empty = f->rows == 0 || f->cols == 0;
     if (empty && !f->data && f->rows == f->cols)
         return raise_empty(st);
-    if (empty || !pixviewi_cuda_pointer_device(f->data, &device, &err)) {
+    if (empty || !pixviewi_cuda_pointer_device(f->data, &device, &st->error)) {
         return device;
     }
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 // By value, so that the usual path has none of it in memory.
@@ -104,14 +102,12 @@ __attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, 
     int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f.rows, f.cols, channels};
     int64_t strides[3] = {f.step, channels * size, size};
-    pixview_error err;
     if (!pixview_image_init(&in->image, f.data, 3, shape, strides, dtype,
                             (pixview_device){PIXVIEW_DEVICE_CUDA, device}, PIXVIEW_LAYOUT_HWC,
-                            &err)) {
+                            &st->error)) {
         return 0;
     }
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 static inline int init_from_header(pv_state *st, const fields *f, const pv_options *options,

@@ -88,7 +88,6 @@ int pv_gpumat_allocate(pv_state *st, const pv_options *options, const pv_importe
     int64_t pitch, total, size = pixview_dtype_size(image->dtype);
     bool host = pixview_image_on_host(image), empty = pixview_image_is_empty(image);
     void *data = NULL;
-    pixview_error err;
     out->image.stream = pv_end_stream(options, host ? -1 : image->device.id).handle;
     if (texture_pitch(st, image, &pitch, &total) ||
         (!empty && gpumat_bytes(st, like, total, out, &data)))
@@ -101,11 +100,10 @@ int pv_gpumat_allocate(pv_state *st, const pv_options *options, const pv_importe
     int64_t strides[] = {pitch, n[PIXVIEW_AXIS_C] * size, size};
     pixview_device device = {PIXVIEW_DEVICE_CUDA, host ? 0 : image->device.id};
     pixview_status status = pixview_image_init(&out->image, data, 3, shape, strides, image->dtype,
-                                               device, PIXVIEW_LAYOUT_HWC, &err);
+                                               device, PIXVIEW_LAYOUT_HWC, &st->error);
     out->image.owner = owner;
     out->image.stream = stream;
     if (status == PIXVIEW_OK)
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }

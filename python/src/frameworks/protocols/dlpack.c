@@ -16,10 +16,8 @@ static int init_from_dltensor(pv_state *st, const DlTensor *t, const pv_options 
                               pv_imported *in)
 {
     pixviewi_tensor read;
-    pixview_error err;
-    if (pixviewi_dltensor_read(t, &read, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixviewi_dltensor_read(t, &read, &st->error)) {
+        return pv_fail(st);
     }
     return pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
                             read.packed ? NULL : read.strides, read.dtype, read.device);
@@ -27,7 +25,6 @@ static int init_from_dltensor(pv_state *st, const DlTensor *t, const pv_options 
 
 int pv_import_managed_take(pv_state *st, DlManaged *m, const pv_options *options, pv_imported *in)
 {
-    pixview_error err;
     if (m->version.major != DL_MAJOR) { // nothing else of it may be read
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "the DLPack tensor has version %u.%u; pixview knows 1.x", m->version.major,
@@ -41,9 +38,8 @@ int pv_import_managed_take(pv_state *st, DlManaged *m, const pv_options *options
         in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_take(m, in->layout, &in->image, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixview_image_from_dlpack_take(m, in->layout, &in->image, &st->error)) {
+        return pv_fail(st);
     }
     pv_pyref_guard_deleter(in->image.owner, false);
     in->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
@@ -62,14 +58,12 @@ static int take_versioned(pv_state *st, PyObject *capsule, DlManaged *m, const p
 static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m,
                        const pv_options *options, pv_imported *in)
 {
-    pixview_error err;
     if (init_from_dltensor(st, &m->tensor, options, in))
         return -1;
     if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_legacy_take(m, in->layout, &in->image, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixview_image_from_dlpack_legacy_take(m, in->layout, &in->image, &st->error)) {
+        return pv_fail(st);
     }
     pv_pyref_guard_deleter(in->image.owner, true);
     in->image.stream = PIXVIEW_STREAM_NONE;
@@ -164,11 +158,10 @@ static int check_place(pv_state *st, PyObject *x, pixview_device said, const pix
     if (host == pixview_image_on_host(image) && (host || said.id == image->device.id)) {
         return 0;
     }
-    pv_raisef(
-        st, PIXVIEW_E_DEVICE,
-        "a %s object says that it is on DLPack device (%d, %d), and gives a tensor on (%d, %d)",
-        Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
-        (int)image->device.id);
+    pv_raisef(st, PIXVIEW_E_DEVICE,
+              "__dlpack_device__() of a %s object returned (%d, %d), but its tensor is on (%d, %d)",
+              Py_TYPE(x)->tp_name, (int)said.type, (int)said.id, (int)image->device.type,
+              (int)image->device.id);
     return -1;
 }
 

@@ -40,7 +40,7 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
     }
     if (out->mask) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
-                  "%s has a mask, which no image can carry: fill it first", what);
+                  "%s has a mask, which pixview does not support; fill it first", what);
         return -1;
     }
     if (out->shape && out->typestr && out->data)
@@ -56,12 +56,11 @@ static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_d
 {
     Py_ssize_t length = 0;
     const char *text = PyUnicode_Check(typestr) ? PyUnicode_AsUTF8AndSize(typestr, &length) : NULL;
-    pixview_error err;
     if (!text || strlen(text) != (size_t)length) {
         pv_raise_from(st, PIXVIEW_E_DTYPE, "typestr is %R instead of a string", typestr);
         return -1;
     }
-    if (pixview_typestr_parse(text, out, &err) == PIXVIEW_OK)
+    if (pixview_typestr_parse(text, out, &st->error) == PIXVIEW_OK)
         return 0;
     // ml_dtypes' bfloat16 has the typestr of two raw bytes; only its dtype tells.
     PyObject *dtype = PyObject_GetAttr(x, st->s_dtype);
@@ -70,8 +69,7 @@ static int parse_typestr(pv_state *st, PyObject *x, PyObject *typestr, pixview_d
     PyErr_Clear();
     if (bfloat)
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 // data is (pointer, read-only); in __array_interface__ it may be a buffer instead, whose memory a
@@ -164,11 +162,9 @@ static int interface_device(pv_state *st, bool cuda, void *data, const int64_t *
     bool empty = !data;
     for (int i = 0; i < ndim; i++)
         empty |= shape[i] == 0;
-    pixview_error err;
-    if (!cuda || empty || pixviewi_cuda_pointer_device(data, &out->id, &err) == PIXVIEW_OK)
+    if (!cuda || empty || pixviewi_cuda_pointer_device(data, &out->id, &st->error) == PIXVIEW_OK)
         return 0;
-    pv_raise(st, &err);
-    return -1;
+    return pv_fail(st);
 }
 
 static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda,

@@ -9,8 +9,7 @@
 static const char *hint_of(PyObject *x)
 {
     if (PyList_Check(x) || PyTuple_Check(x))
-        return "; of several images pixview.stack makes one batch, of numbers numpy.asarray an "
-               "array";
+        return "; use pixview.stack for a list of images, numpy.asarray for a list of numbers";
     if (x == Py_None)
         return "; did cv2.imread or another reader fail?";
     if (PyUnicode_Check(x) || PyObject_HasAttrString((PyObject *)Py_TYPE(x), "__fspath__"))
@@ -50,10 +49,9 @@ static int protocols_import(pv_state *st, PyObject *x, const pv_options *options
     if (PyObject_CheckBuffer(x))
         return pv_import_buffer(st, x, options, in);
     pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
-              "a %s object is no image that pixview knows: not a GpuMat, torch tensor, CuPy or "
-              "NumPy array "
-              "or pixview.Image, and without __dlpack_c_exchange_api__, __dlpack__, "
-              "__cuda_array_interface__, __array_interface__ and buffer protocol%s",
+              "pixview cannot read a %s object: it is no GpuMat, torch tensor, CuPy or NumPy "
+              "array or pixview.Image, and has none of __dlpack_c_exchange_api__, __dlpack__, "
+              "__cuda_array_interface__, __array_interface__ and the buffer protocol%s",
               Py_TYPE(x)->tp_name, hint_of(x));
     return -1;
 }

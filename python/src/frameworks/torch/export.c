@@ -84,10 +84,9 @@ PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, const pv_plan
         init_cuda(st);
     if (!table)
         return export_by_capsule_take(st, image, plan->layout);
-    pixview_error err;
     pixviewi_dlpack *slot;
-    if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &err))
-        return pv_raise(st, &err);
+    if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &st->error))
+        return pv_raise(st, &st->error);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt_slot(st, table, slot);
 }
@@ -112,7 +111,7 @@ pixview_status pv_torch_check_view(const pixview_image *image, pixview_error *er
         i++;
     return pixviewi_fail(
         err, PIXVIEW_E_LAYOUT,
-        "a stride of %lld bytes: torch has only strides of 0 or more whole elements; NumPy, "
-        "CuPy and pixview.view take any",
+        "a stride of %lld bytes does not fit torch, which needs strides of 0 or more whole "
+        "elements; NumPy, CuPy and pixview.view take any stride",
         (long long)s[i]);
 }

@@ -53,10 +53,8 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
         return -1;
     }
     pixviewi_tensor read;
-    pixview_error err;
-    if (pixviewi_dltensor_read(&t, &read, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixviewi_dltensor_read(&t, &read, &st->error)) {
+        return pv_fail(st);
     }
     if (pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
                          read.packed ? NULL : read.strides, read.dtype, read.device) ||

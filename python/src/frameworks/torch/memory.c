@@ -75,16 +75,14 @@ int pv_torch_allocate(pv_state *st, const pv_options *options, const pv_imported
     (void)options;
     int ndim;
     int64_t shape[4], strides[4];
-    pixview_error err;
     pixview_device device = like->image.device;
     void *data;
     if (pixview_image_on_host(&like->image))
         device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     if (device.type == PIXVIEW_DEVICE_CUDA_MANAGED)
         device.type = PIXVIEW_DEVICE_CUDA;
-    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &err)) {
-        pv_raise(st, &err);
-        return -1;
+    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &st->error)) {
+        return pv_fail(st);
     }
     if (new_tensor(st, ndim, shape, like->image.dtype, device, &out->object, &data) ||
         pv_describe_packed(st, &like->image, plan->layout, data, device, &out->image))
@@ -101,14 +99,12 @@ static int tensor_bytes(pv_state *st, int64_t nbytes, pixview_device device, pix
     int64_t shape[] = {nbytes, 1};
     DlManaged *managed;
     pixview_image bytes;
-    pixview_error err;
     if (allocate_managed(st, 2, shape, (pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 1}, device, &managed))
         return -1;
-    if (pixview_image_from_dlpack_take(managed, PIXVIEW_LAYOUT_HW, &bytes, &err)) {
+    if (pixview_image_from_dlpack_take(managed, PIXVIEW_LAYOUT_HW, &bytes, &st->error)) {
         if (managed->deleter)
             managed->deleter(managed);
-        pv_raise(st, &err);
-        return -1;
+        return pv_fail(st);
     }
     pv_torch_of(st)->shim.ready = true;
     *owner = bytes.owner;
