@@ -27,8 +27,6 @@ static PyObject *convert_to(PyObject *module, PyObject *const *args, Py_ssize_t 
 {
     pv_state *st = pv_get_state(module);
     pv_options options = {.to = to, .copy = -1};
-    if (nargs == 1 && !kwnames)
-        return pv_convert(st, args[0], &options);
     conversion_arguments a = {NULL};
     const pv_keyword keywords[] = {{"x", &a.x},
                                    {"src_layout", &a.src_layout},
@@ -44,8 +42,15 @@ static PyObject *convert_to(PyObject *module, PyObject *const *args, Py_ssize_t 
     return pv_convert(st, a.x, &options);
 }
 
-#define X(name, NAME) \
-    PV_CALL(as_##name) { return convert_to(module, args, nargs, kwnames, &pv_framework_##name); }
+// Most calls have no argument but x.
+#define X(name, NAME)                                                                \
+    PV_CALL(as_##name)                                                               \
+    {                                                                                \
+        static const pv_options plain = {.to = &pv_framework_##name, .copy = -1};    \
+        return nargs == 1 && !kwnames                                                \
+                   ? pv_convert(pv_get_state(module), args[0], &plain)               \
+                   : convert_to(module, args, nargs, kwnames, &pv_framework_##name); \
+    }
 PV_FRAMEWORKS(X)
 #undef X
 

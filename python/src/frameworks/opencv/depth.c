@@ -15,6 +15,8 @@ void pv_gpumat_fill_depths(pv_gpumat_abi *abi)
 
 int pv_gpumat_depth(const pv_gpumat_abi *abi, pixview_dtype dtype)
 {
-    const pixviewi_dtype_row *row = pixviewi_dtype_find(dtype);
-    return row && row->opencv_depth < abi->depth_count ? row->opencv_depth : -1;
+    for (int i = 0; i < abi->depth_count; i++)
+        if (pixview_dtype_equal(abi->depths[i], dtype))
+            return i;
+    return -1;
 }
