@@ -21,7 +21,7 @@ typedef struct value_run {
     _Alignas(64) float middle[RUN];
 } value_run;
 
-int pixviewi_host_to_float(pixview_dtype dtype)
+static int to_float_of(pixview_dtype dtype)
 {
     if (dtype.code == PIXVIEW_DTYPE_BFLOAT)
         return 6;
@@ -31,7 +31,8 @@ int pixviewi_host_to_float(pixview_dtype dtype)
     return dtype.bits == 8 ? is_signed : dtype.bits == 16 ? 2 + is_signed : 4;
 }
 
-int pixviewi_host_from_float(pixview_dtype dtype)
+// -1: it is float32.
+static int from_float_of(pixview_dtype dtype)
 {
     if (dtype.bits == 8)
         return 0;
@@ -98,24 +99,16 @@ static void convert_pixels(value_run *run, const pixviewi_box *row)
         }
 }
 
-static void take_axis(pixviewi_box *box, int to, int from)
-{
-    box->shape[to] = box->shape[from];
-    box->src_strides[to] = box->src_strides[from];
-    box->dst_strides[to] = box->dst_strides[from];
-    box->shape[from] = 1;
-}
-
 // Two axes that are one on both ends. An axis of extent 1 has no stride.
 static void join(pixviewi_box *box, int outer, int inner)
 {
     int64_t extent = box->shape[inner];
-    if (box->shape[outer] == 1)
-        return;
     if (extent == 1) {
-        take_axis(box, inner, outer);
-    } else if (box->src_strides[outer] == extent * box->src_strides[inner] &&
-               box->dst_strides[outer] == extent * box->dst_strides[inner]) {
+        box->src_strides[inner] = box->src_strides[outer];
+        box->dst_strides[inner] = box->dst_strides[outer];
+    }
+    if (box->shape[outer] == 1 || (box->src_strides[outer] == extent * box->src_strides[inner] &&
+                                   box->dst_strides[outer] == extent * box->dst_strides[inner])) {
         box->shape[inner] *= box->shape[outer];
         box->shape[outer] = 1;
     }
@@ -133,14 +126,14 @@ void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
     run.loops = loops;
     run.affine = &op->affine;
     run.swap = op->affine.swap_rb;
-    run.to_float = pixviewi_host_to_float(op->src.dtype);
-    run.from_float = pixviewi_host_from_float(op->dst.dtype);
+    run.to_float = to_float_of(op->src.dtype);
+    run.from_float = from_float_of(op->dst.dtype);
     run.src_size = pixview_dtype_size(op->src.dtype);
     run.dst_size = pixview_dtype_size(op->dst.dtype);
     if (op->affine.channels == 1 && !run.swap) { // channels are alike: more pixels
         join(&all, 2, 3);
         if (all.shape[2] == 1)
-            take_axis(&all, 2, 3);
+            join(&all, 3, 2);
     }
     join(&all, 1, 2);
     run.src_row = all.src_strides[2] == run.src_size || all.shape[2] == 1;

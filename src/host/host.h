@@ -5,7 +5,6 @@
 //     repack.c    a box of equal types: axes sorted and merged, the loop chosen
 //     affine.c    a box of unequal types: runs of pixels through small buffers
 //     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
-//     compress.h  of those the ones for elements with a step between them
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
@@ -19,20 +18,20 @@
 // Sizes of an element that the loops know: 1, 2, 4, 8, 16; and whole pixels of 3 elements.
 enum { PIXVIEWI_SIZES = 5, PIXVIEWI_UNITS = 8 };
 
+// Four planes each, as many as there are; pixels are the first.
+typedef void pixviewi_channels(char *const *dst, const char *const *src, int64_t count);
+
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
-    bool shuffles;    // any bytes of a vector anywhere; without, pixels to planes go one by one
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
-    void (*interleave[3][PIXVIEWI_SIZES])(char *dst, const char *const *src, int64_t count);
-    void (*split[3][PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
+    pixviewi_channels *interleave[3][PIXVIEWI_SIZES], *split[3][PIXVIEWI_SIZES];
     // The first three of four interleaved channels: to planes, and to pixels.
-    void (*split3of4[PIXVIEWI_SIZES])(char *const *dst, const char *src, int64_t count);
-    void (*drop4[PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
+    pixviewi_channels *split3of4[PIXVIEWI_SIZES], *drop4[PIXVIEWI_SIZES];
     // Interleaved pixels of 3 or 4 elements, the first and the third exchanged.
-    void (*swap[2][PIXVIEWI_SIZES])(char *dst, const char *src, int64_t count);
-    // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes.
-    void (*transpose[PIXVIEWI_SIZES])(char *dst, int64_t dst_step, const char *src,
-                                      int64_t src_step, int64_t xs, int64_t ys);
+    pixviewi_channels *swap[2][PIXVIEWI_SIZES];
+    // dst[x * dst_step + y * size] = src[y * src_step + x * size], steps in bytes. Sizes of 1 to 8.
+    void (*transpose[4])(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
+                         int64_t ys);
     // dst[i * dst_step] = src[i * src_step]. Sizes 1, 2, 4, 8, 16, 3, 6, 12.
     void (*strided[PIXVIEWI_UNITS])(char *dst, int64_t dst_step, const char *src, int64_t src_step,
                                     int64_t count);
@@ -42,7 +41,7 @@ typedef struct pixviewi_loops {
     // comes last: such stores are in no order with others.
     void (*stream)(char *dst, const char *src, int64_t size);
     void (*store_fence)(void);
-    // out = fma(float(in), a, b), and float to another type; NULL for a pair that does not exist.
+    // out = fma(float(in), a, b): u8, i8, u16, i16, i32, f16, bf16, f32; and float to u8, f16, bf16.
     void (*to_float[8])(float *out, const char *in, float a, float b, int64_t count);
     void (*from_float[3])(char *out, const float *in, int64_t count);
 } pixviewi_loops;
@@ -57,10 +56,6 @@ const pixviewi_loops *pixviewi_host_known_loops(int index);
 // The widest.
 const pixviewi_loops *pixviewi_host_loops(void);
 
-// Index into to_float: u8, i8, u16, i16, i32, f16, bf16, f32. Into from_float: u8, f16, bf16; -1: f32.
-int pixviewi_host_to_float(pixview_dtype dtype);
-int pixviewi_host_from_float(pixview_dtype dtype);
-
 // ---- Boxes ------------------------------------------------------------------------------------
 
 // Up to four axes of one image or batch, in any order.
@@ -69,8 +64,7 @@ typedef struct pixviewi_box {
     const char *src;
     int64_t shape[4]; // N,H,W,C
     int64_t dst_strides[4], src_strides[4];
-    bool
-        nontemporal; // stores may go past the cache: what was written first would be out of it anyway
+    bool nontemporal; // stores may go past the cache
 } pixviewi_box;
 
 // Bits move. `swap`: channels 0 and 2 of axis 3 exchange.
@@ -84,9 +78,6 @@ void pixviewi_host_repack_plan(const pixviewi_loops *loops, const pixviewi_copy_
 // Values change. a and b by the channel of the box.
 void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
                           const pixviewi_copy_op *op);
-
-// Copies that read and write more than so many bytes go past the cache: the last level's size.
-int64_t pixviewi_host_cache(void);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 

@@ -11,7 +11,6 @@
 #endif
 
 #include "descriptor/half.h"
-#include "host/compress.h"
 #include "host/host.h"
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
@@ -31,190 +30,77 @@ typedef struct __attribute__((may_alias, packed)) {
     uint32_t parts[3];
 } unit_12;
 
-// ---- rows, and stores past the cache -------------------------------------------------------------------------------------
+// ---- rows, and stores past the cache ----------------------------------------------------------
 
 #ifdef __AVX2__
-typedef char __attribute__((vector_size(32), may_alias, aligned(1))) vector;
-typedef char __attribute__((vector_size(32), may_alias)) aligned_vector;
-
 // Of 64 bytes or more. Stores are aligned; the first and the last vector overlap their neighbours.
 static void row(char *restrict dst, const char *restrict src, int64_t size)
 {
+    typedef char __attribute__((vector_size(32), may_alias)) aligned;
+    typedef char __attribute__((vector_size(32), may_alias, aligned(1))) vector;
     enum { WIDTH = sizeof(vector) };
     *(vector *)dst = *(const vector *)src;
     int64_t at = WIDTH - (int64_t)((uintptr_t)dst % WIDTH);
-    for (; at + 4 * WIDTH <= size; at += 4 * WIDTH) {
-        vector a = *(const vector *)(src + at), b = *(const vector *)(src + at + WIDTH),
-               c = *(const vector *)(src + at + 2 * WIDTH),
-               d = *(const vector *)(src + at + 3 * WIDTH);
-        *(aligned_vector *)(dst + at) = a;
-        *(aligned_vector *)(dst + at + WIDTH) = b;
-        *(aligned_vector *)(dst + at + 2 * WIDTH) = c;
-        *(aligned_vector *)(dst + at + 3 * WIDTH) = d;
+    for (vector some[4]; at + 4 * WIDTH <= size; at += 4 * WIDTH) { // all loads before the stores
+        for (int k = 0; k < 4; k++)
+            some[k] = *(const vector *)(src + at + k * WIDTH);
+        for (int k = 0; k < 4; k++)
+            *(aligned *)(dst + at + k * WIDTH) = some[k];
     }
     for (; at + WIDTH <= size; at += WIDTH)
-        *(aligned_vector *)(dst + at) = *(const vector *)(src + at);
+        *(aligned *)(dst + at) = *(const vector *)(src + at);
     *(vector *)(dst + size - WIDTH) = *(const vector *)(src + size - WIDTH);
 }
-#define ROW row
-#else
-#define ROW NULL
-#endif
 
 // Stores of 16 bytes past the cache are slower than ordinary ones.
-#ifdef __AVX2__
-#ifdef __AVX512F__
-typedef __m512i wide;
-#define STORE_PAST _mm512_stream_si512
-#else
-typedef __m256i wide;
-#define STORE_PAST _mm256_stream_si256
-#endif
 static void stream(char *restrict dst, const char *restrict src, int64_t size)
 {
-    for (int64_t at = 0; at < size; at += (int64_t)sizeof(wide))
-        STORE_PAST((wide *)(void *)(dst + at), *(const wide *)(const void *)(src + at));
+    for (int64_t at = 0; at < size; at += 32)
+        _mm256_stream_si256((__m256i *)(void *)(dst + at),
+                            *(const __m256i *)(const void *)(src + at));
 }
 static void store_fence(void) { _mm_sfence(); }
-#define STREAM      stream
-#define STORE_FENCE store_fence
-#else
-#define STREAM      NULL
-#define STORE_FENCE NULL
 #endif
 
 // ---- planar and interleaved -------------------------------------------------------------------
 
-// The inner functions are there for `restrict`, which compilers honour on parameters only.
-#define DEFINE_CHANNELS(T)                                                                       \
-    static void interleave_typed2_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      int64_t n)                                                 \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[2 * i] = a[i];                                                                   \
-            out[2 * i + 1] = b[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave_typed3_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      const T *restrict c, int64_t n)                            \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = a[i];                                                                   \
-            out[3 * i + 1] = b[i];                                                               \
-            out[3 * i + 2] = c[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave_typed4_##T(T *restrict out, const T *restrict a, const T *restrict b, \
-                                      const T *restrict c, const T *restrict d, int64_t n)       \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = a[i];                                                                   \
-            out[4 * i + 1] = b[i];                                                               \
-            out[4 * i + 2] = c[i];                                                               \
-            out[4 * i + 3] = d[i];                                                               \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed2_##T(T *restrict a, T *restrict b, const T *restrict in, int64_t n)  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[2 * i];                                                                    \
-            b[i] = in[2 * i + 1];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed3_##T(T *restrict a, T *restrict b, T *restrict c,                    \
-                                 const T *restrict in, int64_t n)                                \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[3 * i];                                                                    \
-            b[i] = in[3 * i + 1];                                                                \
-            c[i] = in[3 * i + 2];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed4_##T(T *restrict a, T *restrict b, T *restrict c, T *restrict d,     \
-                                 const T *restrict in, int64_t n)                                \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[4 * i];                                                                    \
-            b[i] = in[4 * i + 1];                                                                \
-            c[i] = in[4 * i + 2];                                                                \
-            d[i] = in[4 * i + 3];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void split_typed3of4_##T(T *restrict a, T *restrict b, T *restrict c,                 \
-                                    const T *restrict in, int64_t n)                             \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            a[i] = in[4 * i];                                                                    \
-            b[i] = in[4 * i + 1];                                                                \
-            c[i] = in[4 * i + 2];                                                                \
-        }                                                                                        \
-    }                                                                                            \
-    static void drop_##T(T *restrict out, const T *restrict in, int64_t n)                       \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = in[4 * i];                                                              \
-            out[3 * i + 1] = in[4 * i + 1];                                                      \
-            out[3 * i + 2] = in[4 * i + 2];                                                      \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange3_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[3 * i] = in[3 * i + 2];                                                          \
-            out[3 * i + 1] = in[3 * i + 1];                                                      \
-            out[3 * i + 2] = in[3 * i];                                                          \
-        }                                                                                        \
-    }                                                                                            \
-    static void exchange4_##T(T *restrict out, const T *restrict in, int64_t n)                  \
-    {                                                                                            \
-        for (int64_t i = 0; i < n; i++) {                                                        \
-            out[4 * i] = in[4 * i + 2];                                                          \
-            out[4 * i + 1] = in[4 * i + 1];                                                      \
-            out[4 * i + 2] = in[4 * i];                                                          \
-            out[4 * i + 3] = in[4 * i + 3];                                                      \
-        }                                                                                        \
-    }                                                                                            \
-    static void interleave2_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed2_##T((T *)dst, (const T *)src[0], (const T *)src[1], n);                \
-    }                                                                                            \
-    static void interleave3_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed3_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
-                              n);                                                                \
-    }                                                                                            \
-    static void interleave4_##T(char *dst, const char *const *src, int64_t n)                    \
-    {                                                                                            \
-        interleave_typed4_##T((T *)dst, (const T *)src[0], (const T *)src[1], (const T *)src[2], \
-                              (const T *)src[3], n);                                             \
-    }                                                                                            \
-    static void split2_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed2_##T((T *)dst[0], (T *)dst[1], (const T *)src, n);                           \
-    }                                                                                            \
-    static void split3_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed3_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);              \
-    }                                                                                            \
-    static void split4_##T(char *const *dst, const char *src, int64_t n)                         \
-    {                                                                                            \
-        split_typed4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (T *)dst[3], (const T *)src, n); \
-    }                                                                                            \
-    static void split3of4_##T(char *const *dst, const char *src, int64_t n)                      \
-    {                                                                                            \
-        split_typed3of4_##T((T *)dst[0], (T *)dst[1], (T *)dst[2], (const T *)src, n);           \
-    }                                                                                            \
-    static void drop4_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        drop_##T((T *)dst, (const T *)src, n);                                                   \
-    }                                                                                            \
-    static void swap3_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange3_##T((T *)dst, (const T *)src, n);                                              \
-    }                                                                                            \
-    static void swap4_##T(char *dst, const char *src, int64_t n)                                 \
-    {                                                                                            \
-        exchange4_##T((T *)dst, (const T *)src, n);                                              \
+// `count` channels, each of which goes on by `in` elements in the source and by `out` in the destination: 1
+// in planes. Of pixels src[0] or dst[0] is the first channel. All of it is constant once inlined.
+#define DEFINE_CHANNELS(T)                                                               \
+    static inline __attribute__((always_inline)) void channels_##T(                      \
+        char *const *dst, int out, const char *const *src, int in, int count, bool swap, \
+        int64_t n)                                                                       \
+    {                                                                                    \
+        T *a = (T *)dst[0], *b = out > 1 ? a + 1 : (T *)dst[1],                          \
+          *c = out > 1 ? a + 2 : (T *)dst[2], *d = out > 1 ? a + 3 : (T *)dst[3];        \
+        const T *first = (const T *)src[0], *f = in > 1 ? first + 1 : (const T *)src[1], \
+                *third = in > 1 ? first + 2 : (const T *)src[2],                         \
+                *h = in > 1 ? first + 3 : (const T *)src[3];                             \
+        const T *e = swap ? third : first, *g = swap ? first : third;                    \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                             \
+        {                                                                                \
+            a[i * out] = e[i * in];                                                      \
+            b[i * out] = f[i * in];                                                      \
+            if (count > 2)                                                               \
+                c[i * out] = g[i * in];                                                  \
+            if (count > 3)                                                               \
+                d[i * out] = h[i * in];                                                  \
+        }                                                                                \
+    }                                                                                    \
+    DEFINE_LOOP(T, interleave2, 2, 1, 2, false)                                          \
+    DEFINE_LOOP(T, interleave3, 3, 1, 3, false)                                          \
+    DEFINE_LOOP(T, interleave4, 4, 1, 4, false)                                          \
+    DEFINE_LOOP(T, split2, 1, 2, 2, false)                                               \
+    DEFINE_LOOP(T, split3, 1, 3, 3, false)                                               \
+    DEFINE_LOOP(T, split4, 1, 4, 4, false)                                               \
+    DEFINE_LOOP(T, split3of4, 1, 4, 3, false)                                            \
+    DEFINE_LOOP(T, drop4, 3, 4, 3, false)                                                \
+    DEFINE_LOOP(T, swap3, 3, 3, 3, true)                                                 \
+    DEFINE_LOOP(T, swap4, 4, 4, 4, true)
+#define DEFINE_LOOP(T, name, out, in, count, swap)                              \
+    static void name##_##T(char *const *dst, const char *const *src, int64_t n) \
+    {                                                                           \
+        channels_##T(dst, out, src, in, count, swap, n);                        \
     }
 
 DEFINE_CHANNELS(unit_1)
@@ -225,58 +111,76 @@ DEFINE_CHANNELS(unit_16)
 
 // ---- any steps --------------------------------------------------------------------------------
 
+// Elements with a step between them, to lie side by side: a vector at a time, whatever their size and the
+// step are. Gives how many it has moved, from the first on. Three to a vector of 16 bytes at least, or two
+// pixels of three elements: else one by one is faster. A vector begins at its lowest element and may read
+// behind its highest, less than a step: so one more element must follow there. `last` leaves room for a whole
+// vector's store, which is always one element more; backwards, the first one goes by itself.
+#ifdef __AVX2__
+static int64_t compress(char *restrict dst, const char *restrict src, int64_t step, int64_t size,
+                        int64_t n)
+{
+    enum { WIDTH = 16 };
+    int64_t apart = step < 0 ? -step : step;
+    if (apart < size || size + apart > WIDTH || n < WIDTH)
+        return 0;
+    int64_t each = 1 + (WIDTH - size) / apart, low = step < 0 ? (each - 1) * step : 0;
+    if (each < 3 && size % 3 != 0)
+        return 0;
+    char index[WIDTH] = {0};
+    for (int64_t k = 0; k < each * size; k++)
+        index[k] = (char)(k / size * step - low + k % size);
+    __m128i shuffle = _mm_loadu_si128((const __m128i *)(const void *)index);
+    int64_t last = n - (WIDTH + size - 1) / size, i = 0;
+    if (step < 0)
+        memcpy(dst, src, (size_t)size), i = 1;
+    for (; i <= last; i += each) {
+        __m128i some = _mm_loadu_si128((const __m128i *)(const void *)(src + i * step + low));
+        _mm_storeu_si128((__m128i *)(void *)(dst + i * size), _mm_shuffle_epi8(some, shuffle));
+    }
+    return i;
+}
+#else
+#define compress(dst, src, step, size, n) 0
+#endif
+
 // Steps that are known while compiling make other loops: a fill, a mirror, every second, third or
 // fourth element. What is left goes four to a turn: a processor makes one turn a cycle.
-#define DEFINE_STRIDED(T)                                                                      \
-    static void one_by_one_##T(char *restrict dst, int64_t dst_step, const char *restrict src, \
-                               int64_t src_step, int64_t n)                                    \
-    {                                                                                          \
-        for (; n >= 4; n -= 4, dst += 4 * dst_step, src += 4 * src_step) {                     \
-            *(T *)dst = *(const T *)src;                                                       \
-            *(T *)(dst + dst_step) = *(const T *)(src + src_step);                             \
-            *(T *)(dst + 2 * dst_step) = *(const T *)(src + 2 * src_step);                     \
-            *(T *)(dst + 3 * dst_step) = *(const T *)(src + 3 * src_step);                     \
-        }                                                                                      \
-        for (; n > 0; n--, dst += dst_step, src += src_step)                                   \
-            *(T *)dst = *(const T *)src;                                                       \
-    }                                                                                          \
-    static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t n)      \
-    {                                                                                          \
-        const bool small = sizeof(T) <= 4 && sizeof(T) != 3;                                   \
-        if (step == 0) {                                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[0];                                                                \
-        } else if (small && step == -1 && (SHUFFLES || sizeof(T) > 1)) {                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[-i];                                                               \
-        } else if (small && step == 2) {                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[2 * i];                                                            \
-        } else if (small && step == 3 && SHUFFLES) {                                           \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[3 * i];                                                            \
-        } else if (small && step == 4) {                                                       \
-            for (int64_t i = 0; i < n; i++)                                                    \
-                out[i] = in[4 * i];                                                            \
-        } else {                                                                               \
-            return false;                                                                      \
-        }                                                                                      \
-        return true;                                                                           \
-    }                                                                                          \
-    static void strided_##T(char *dst, int64_t dst_step, const char *src, int64_t src_step,    \
-                            int64_t n)                                                         \
-    {                                                                                          \
-        const int64_t size = sizeof(T);                                                        \
-        int64_t done = 0;                                                                      \
-        if (dst_step == size && src_step % size == 0 &&                                        \
-            known_##T((T *)dst, (const T *)src, src_step / size, n))                           \
-            return;                                                                            \
-        if (dst_step == size)                                                                  \
-            done = compress(dst, src, src_step, size, n);                                      \
-        else if (src_step == size)                                                             \
-            done = expand(dst, dst_step, src, size, n);                                        \
-        one_by_one_##T(dst + done * dst_step, dst_step, src + done * src_step, src_step,       \
-                       n - done);                                                              \
+#define EVERY(STEP)                         \
+    if (step == (STEP)) {                   \
+        for (int64_t i = 0; i < count; i++) \
+            out[i] = in[(STEP) * i];        \
+        return true;                        \
+    }
+#define DEFINE_STRIDED(T)                                                                     \
+    static bool known_##T(T *restrict out, const T *restrict in, int64_t step, int64_t count) \
+    {                                                                                         \
+        EVERY(0)                                                                              \
+        if (sizeof(T) > 4 || sizeof(T) == 3)                                                  \
+            return false;                                                                     \
+        EVERY(-1)                                                                             \
+        EVERY(2)                                                                              \
+        EVERY(3)                                                                              \
+        EVERY(4)                                                                              \
+        return false;                                                                         \
+    }                                                                                         \
+    static void strided_##T(char *restrict dst, int64_t dst_step, const char *restrict src,   \
+                            int64_t src_step, int64_t n)                                      \
+    {                                                                                         \
+        const int64_t size = sizeof(T);                                                       \
+        if (dst_step == size && src_step % size == 0 &&                                       \
+            known_##T((T *)dst, (const T *)src, src_step / size, n))                          \
+            return;                                                                           \
+        int64_t done = dst_step == size ? compress(dst, src, src_step, size, n) : 0;          \
+        dst += done * dst_step, src += done * src_step, n -= done;                            \
+        for (; n >= 4; n -= 4, dst += 4 * dst_step, src += 4 * src_step) {                    \
+            *(T *)dst = *(const T *)src;                                                      \
+            *(T *)(dst + dst_step) = *(const T *)(src + src_step);                            \
+            *(T *)(dst + 2 * dst_step) = *(const T *)(src + 2 * src_step);                    \
+            *(T *)(dst + 3 * dst_step) = *(const T *)(src + 3 * src_step);                    \
+        }                                                                                     \
+        for (; n > 0; n--, dst += dst_step, src += src_step)                                  \
+            *(T *)dst = *(const T *)src;                                                      \
     }
 
 DEFINE_STRIDED(unit_1)
@@ -390,34 +294,7 @@ static void transpose_2(char *dst, int64_t dst_step, const char *src, int64_t sr
         transpose_uint16_t_8(dst, dst_step, src, src_step, xs, ys);
 }
 
-static void transpose_16(char *dst, int64_t dst_step, const char *src, int64_t src_step, int64_t xs,
-                         int64_t ys)
-{
-    for (int64_t x = 0; x < xs; x += 4)
-        for (int64_t y = 0; y < ys; y++)
-            for (int64_t i = x; i < xs && i < x + 4; i++)
-                ((unit_16 *)(dst + i * dst_step))[y] = ((const unit_16 *)(src + y * src_step))[i];
-}
-
 // ---- values -----------------------------------------------------------------------------------
-
-// x * a + b, rounded once. Without the instruction: the product is exact in double, and the sum is
-// rounded to odd (the last bit says that something was lost), which the rounding to float needs.
-static inline float fused(float x, float a, float b)
-{
-#if defined(__FMA__) || defined(__aarch64__)
-    return __builtin_fmaf(x, a, b);
-#else
-    double product = (double)x * (double)a, sum = product + (double)b, part = sum - product;
-    double lost = (product - (sum - part)) + ((double)b - part);
-    uint64_t bits;
-    memcpy(&bits, &sum, sizeof bits);
-    if ((lost > 0 || lost < 0) && !(bits & 1))
-        bits += (lost > 0) == (sum > 0) ? 1 : (uint64_t)-1;
-    memcpy(&sum, &bits, sizeof sum);
-    return (float)sum;
-#endif
-}
 
 // Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
 static inline uint8_t to_u8(float value)
@@ -428,24 +305,20 @@ static inline uint8_t to_u8(float value)
 
 static inline float as_is(float value) { return value; }
 
-#define DEFINE_TO_FLOAT(name, T, load)                                                   \
-    static void name##_loop(float *restrict out, const T *restrict in, float a, float b, \
-                            int64_t n)                                                   \
-    {                                                                                    \
-        for (int64_t i = 0; i < n; i++)                                                  \
-            out[i] = fused(load(in[i]), a, b);                                           \
-    }                                                                                    \
-    static void name(float *out, const char *in, float a, float b, int64_t n)            \
-    {                                                                                    \
-        name##_loop(out, (const T *)in, a, b, n);                                        \
+// One fused multiply-add, rounded once.
+#define DEFINE_TO_FLOAT(name, T, load)                                        \
+    static void name(float *out, const char *in, float a, float b, int64_t n) \
+    {                                                                         \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                  \
+        {                                                                     \
+            out[i] = __builtin_fmaf(load(((const T *)in)[i]), a, b);          \
+        }                                                                     \
     }
-#define DEFINE_FROM_FLOAT(name, T, store)                                         \
-    static void name##_loop(T *restrict out, const float *restrict in, int64_t n) \
-    {                                                                             \
-        for (int64_t i = 0; i < n; i++)                                           \
-            out[i] = store(in[i]);                                                \
-    }                                                                             \
-    static void name(char *out, const float *in, int64_t n) { name##_loop((T *)out, in, n); }
+#define DEFINE_FROM_FLOAT(name, T, store)                                                      \
+    static void name(char *out, const float *in, int64_t n)                                    \
+    {                                                                                          \
+        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++) { ((T *)out)[i] = store(in[i]); } \
+    }
 
 typedef int8_t __attribute__((may_alias)) alias_i8;
 typedef int16_t __attribute__((may_alias)) alias_i16;
@@ -469,19 +342,19 @@ DEFINE_FROM_FLOAT(float_to_bf16, unit_2, pixviewi_bf16_from_float)
 
 const pixviewi_loops LOOPS = {
     .name = LOOPS_NAME,
-    .shuffles = SHUFFLES,
     .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
     .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
     .split3of4 = FIVE(split3of4),
     .drop4 = FIVE(drop4),
     .swap = {FIVE(swap3), FIVE(swap4)},
-    .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2,
-                  transpose_16},
+    .transpose = {transpose_1, transpose_2, transpose_uint32_t_4, transpose_uint64_t_2},
     .strided = {strided_unit_1, strided_unit_2, strided_unit_4, strided_unit_8, strided_unit_16,
                 strided_unit_3, strided_unit_6, strided_unit_12},
-    .row = ROW,
-    .stream = STREAM,
-    .store_fence = STORE_FENCE,
+#ifdef __AVX2__
+    .row = row,
+    .stream = stream,
+    .store_fence = store_fence,
+#endif
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},
     .from_float = {float_to_u8, float_to_f16, float_to_bf16},

@@ -31,12 +31,7 @@ static int unit_of(int64_t size)
 // Whole elements, each dense, with any steps.
 static void steps(const bits_job *job, const axis *along, char *dst, const char *src)
 {
-    int unit = unit_of(job->size), third = job->size % 3 == 0 ? unit_of(job->size / 3) : -1;
-    if (third >= 0 && third < PIXVIEWI_SIZES && along->dst == job->size &&
-        3 * along->src == 4 * job->size) {
-        job->loops->drop4[third](dst, src, along->extent);
-        return;
-    }
+    int unit = unit_of(job->size);
     if (unit >= 0) {
         job->loops->strided[unit](dst, along->dst, src, along->src, along->extent);
         return;
@@ -52,119 +47,68 @@ static void steps(const bits_job *job, const axis *along, char *dst, const char 
 
 // The innermost axis of each end: `x` in the source, `y` in the destination.
 typedef struct bits_plane {
-    enum { STEPS, SWAP, INTERLEAVE, SPLIT, TRANSPOSE, BLOCKS } loop;
+    enum { STEPS, CHANNELS, TRANSPOSE, THROUGH, BLOCKS } loop;
     axis x, y;
-    int size;             // log2 of the element's
-    bool gather, scatter; // through a buffer: that end is not as the loop wants it
+    int size;  // log2 of the element's
+    bool swap; // planes 0 and 2 exchange
+    pixviewi_channels *channels;
 } bits_plane;
 
+static bool few(int64_t extent) { return extent >= 2 && extent <= 4; }
+
 // Pixels before `dst` comes to a cache line, where each is `size` bytes: vectors that cross lines are
-// a tenth slower (NumPy's memory begins 16 bytes behind one). 0 if that is never, or not worth it.
-static int64_t lead(const char *dst, int64_t size, int64_t count)
+// a tenth slower (NumPy's memory begins 16 bytes behind one). 0 if that is never.
+static int64_t lead(const char *dst, int64_t size)
 {
-    for (int64_t k = 0; k < 64 && count >= 1024; k++)
+    for (int64_t k = 0; k < 64; k++)
         if (((uintptr_t)dst + (uintptr_t)(k * size)) % 64 == 0)
             return k;
     return 0;
 }
 
-// Bytes of each plane that go through a buffer on their way past the cache: a store there takes whole
+// Between pixels and planes. What goes past the cache goes through a buffer: a store there takes whole
 // lines, which no vector of a pixel's elements makes.
-enum { LINES = 512 };
-
-static bool lines(const void *at) { return (uintptr_t)at % 64 == 0; }
-
-// The pixels that went, `dst` beginning with a cache line; the rest is for the ordinary loop.
-static int64_t interleave_nontemporal(const bits_job *job, const bits_plane *plane, char *dst,
-                                      const char *const *planes, int64_t count)
+static void channels(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
-    _Alignas(64) char buffer[4 * LINES];
-    const char *from[4];
-    int64_t channels = plane->y.extent, step = LINES / job->size, done = 0;
-    for (; done + step <= count; done += step) {
-        for (int64_t k = 0; k < channels; k++)
-            from[k] = planes[k] + done * job->size;
-        job->loops->interleave[channels - 2][plane->size](buffer, from, step);
-        job->loops->stream(dst + done * channels * job->size, buffer, channels * LINES);
-    }
-    job->loops->store_fence();
-    return done;
-}
-
-static void interleave(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
-{
-    const char *planes[4] = {NULL};
-    int64_t channels = plane->y.extent, pixel = channels * job->size;
-    int64_t first = lead(dst, pixel, plane->x.extent);
-    void (*loop)(char *, const char *const *, int64_t) =
-        job->loops->interleave[channels - 2][plane->size];
-    for (int64_t k = 0; k < channels; k++)
-        planes[k] = src + k * plane->y.src;
-    if (first > 0)
-        loop(dst, planes, first);
-    for (int64_t k = 0; k < channels; k++)
-        planes[k] += first * job->size;
-    if (job->nontemporal && job->loops->stream && plane->x.extent >= 1024 &&
-        lines(dst + first * pixel)) {
-        int64_t done = interleave_nontemporal(job, plane, dst + first * pixel, planes,
-                                              plane->x.extent - first);
-        for (int64_t k = 0; k < channels; k++)
-            planes[k] += done * job->size;
-        first += done;
-    }
-    loop(dst + first * pixel, planes, plane->x.extent - first);
-}
-
-static void split_run(const bits_job *job, const bits_plane *plane, char *const *planes,
-                      const char *src, int64_t count)
-{
-    int64_t channels = plane->x.extent;
-    if (plane->y.src == channels * job->size)
-        job->loops->split[channels - 2][plane->size](planes, src, count);
-    else
-        job->loops->split3of4[plane->size](planes, src, count);
-}
-
-// The pixels that went, each plane beginning with a cache line.
-static int64_t split_nontemporal(const bits_job *job, const bits_plane *plane, char *const *planes,
-                                 const char *src, int64_t count)
-{
+    enum { SHORT = 1024, LINES = 512 }; // pixels; BYTES of each plane
     _Alignas(64) char buffer[4][LINES];
-    char *parts[4] = {buffer[0], buffer[1], buffer[2], buffer[3]};
-    int64_t step = LINES / job->size, done = 0;
-    for (; done + step <= count; done += step) {
-        split_run(job, plane, parts, src + done * plane->y.src, step);
-        for (int64_t k = 0; k < plane->x.extent; k++)
-            job->loops->stream(planes[k] + done * job->size, parts[k], LINES);
+    char *to[4] = {NULL}, *const parts[4] = {buffer[0], buffer[1], buffer[2], buffer[3]};
+    const char *from[4] = {src, src, src, src};
+    const axis *channel = few(plane->y.extent) ? &plane->y : &plane->x,
+               *pixel = few(plane->y.extent) ? &plane->x : &plane->y;
+    bool planar = pixel->dst == job->size;
+    int64_t left = pixel->extent;
+    for (int64_t k = 0; k < channel->extent; k++) {
+        int64_t other = plane->swap && k != 1 && k < 3 ? 2 - k : k; // of the planes
+        to[k] = dst + (planar ? other : k) * channel->dst;
+        from[k] = src + (planar ? k : other) * channel->src;
     }
-    job->loops->store_fence();
-    return done;
-}
-
-static void split(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
-{
-    char *planes[4];
-    int64_t channels = plane->x.extent, count = plane->y.extent;
-    int64_t first = lead(dst, job->size, count);
-    bool backwards = plane->x.src < 0; // B,G,R to planes
-    for (int64_t k = 0; k < channels; k++)
-        planes[backwards ? channels - 1 - k : k] = dst + k * plane->x.dst;
-    src += backwards ? (channels - 1) * plane->x.src : 0;
-    if (first > 0)
-        split_run(job, plane, planes, src, first);
-    bool nontemporal = job->nontemporal && job->loops->stream && channels >= 3 && count >= 1024;
-    for (int64_t k = 0; k < channels; k++) {
-        planes[k] += first * job->size;
-        nontemporal = nontemporal && lines(planes[k]);
+    if (left < SHORT) {
+        plane->channels(to, from, left);
+        return;
     }
-    if (nontemporal) {
-        int64_t done =
-            split_nontemporal(job, plane, planes, src + first * plane->y.src, count - first);
-        for (int64_t k = 0; k < channels; k++)
-            planes[k] += done * job->size;
-        first += done;
+    const int64_t first = lead(dst, pixel->dst), step = LINES / job->size;
+    plane->channels(to, from, first);
+    int64_t streams = planar ? channel->extent : 1;
+    bool past = job->nontemporal && job->loops->stream;
+    for (int64_t k = 0; k < channel->extent; k++) {
+        to[k] += first * pixel->dst;
+        from[k] += first * pixel->src;
+        past = past && (k >= streams || (uintptr_t)to[k] % 64 == 0);
     }
-    split_run(job, plane, planes, src + first * plane->y.src, count - first);
+    const int64_t in = step * pixel->src, bytes = step * pixel->dst;
+    for (left -= first; past && left >= step; left -= step) {
+        plane->channels(parts, from, step);
+        for (int64_t k = 0; k < 4; k++)
+            from[k] += in;
+        for (int64_t k = 0; k < streams; k++) {
+            job->loops->stream(to[k], parts[k], bytes);
+            to[k] += bytes;
+        }
+    }
+    if (past)
+        job->loops->store_fence();
+    plane->channels(to, from, left);
 }
 
 // Elements that no other loop takes: blocks that fit the cache.
@@ -181,143 +125,125 @@ static void blocks(const bits_job *job, const bits_plane *plane, char *dst, cons
         }
 }
 
-static void move_dense(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+// ---- the loop ---------------------------------------------------------------------------------
+
+// NULL: pixels of 2 to 4 channels are not packed, or planes not dense.
+static pixviewi_channels *channels_loop(const bits_job *job, const bits_plane *plane)
+{
+    const axis *channel = few(plane->y.extent) ? &plane->y : &plane->x,
+               *pixel = few(plane->y.extent) ? &plane->x : &plane->y;
+    const pixviewi_loops *loops = job->loops;
+    int64_t size = job->size, count = channel->extent;
+    bool in = channel->src == size && pixel->src == count * size,
+         out = channel->dst == size && pixel->dst == count * size;
+    if (!few(count))
+        return NULL;
+    if (in && out)
+        return plane->swap ? loops->swap[count - 3][plane->size] : NULL;
+    if (in && pixel->dst == size)
+        return loops->split[count - 2][plane->size];
+    if (out && pixel->src == size)
+        return loops->interleave[count - 2][plane->size];
+    bool of_four = count == 3 && channel->src == size && pixel->src == 4 * size;
+    return of_four && pixel->dst == size ? loops->split3of4[plane->size] : NULL;
+}
+
+// Neither innermost axis is the other end's. What has steps goes through a buffer. Large elements gain
+// nothing by that: memory is what they wait for.
+static void choose_loop(const bits_job *job, bits_plane *plane)
+{
+    const axis *x = &plane->x, *y = &plane->y;
+    const int64_t size = job->size;
+    bool to_pixels = few(y->extent), to_planes = !to_pixels && few(x->extent);
+    plane->channels = channels_loop(job, plane);
+    if (plane->channels)
+        plane->loop = CHANNELS;
+    else if (size <= (to_planes ? 2 : 4) && (to_pixels   ? y->dst == size
+                                             : to_planes ? x->src == size
+                                                         : x->src != size || y->dst != size))
+        plane->loop = THROUGH;
+    else
+        plane->loop = size <= 8 && x->src == size && y->dst == size ? TRANSPOSE : BLOCKS;
+}
+
+// A plane of which one axis lies inside the other on both ends.
+static void ordered(const bits_job *job, axis outer, axis inner, char *dst, const char *src)
+{
+    bits_job part = *job;
+    if (inner.src == job->size && inner.dst == job->size) {
+        part.size *= inner.extent;
+        steps(&part, &outer, dst, src);
+        return;
+    }
+    for (int64_t k = 0; k < outer.extent; k++)
+        steps(job, &inner, dst + k * outer.dst, src + k * outer.src);
+}
+
+static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src);
+
+// Larger buffers are a little faster in the cache, and up to twice as slow out of it: memory waits while
+// one is worked on.
+enum { BUFFER = 4 << 10 };
+
+// A block that fits the buffer: first it is made dense as the source goes, or last as the destination goes.
+static void through(const bits_job *job, bits_plane plane, char *dst, const char *src)
+{
+    _Alignas(64) char buffer[BUFFER];
+    bits_job inside = *job;
+    axis x = plane.x, y = plane.y;
+    bool to_planes = !few(y.extent) && few(x.extent);
+    assert(x.extent * y.extent * job->size <= BUFFER);
+    if (x.src != job->size || (to_planes && y.src != x.extent * job->size)) {
+        x.dst = plane.x.src = job->size;
+        y.dst = plane.y.src = x.extent * job->size;
+        ordered(job, y, x, buffer, src);
+        choose_loop(job, &plane);
+        move_plane(job, &plane, dst, buffer);
+    } else {
+        y.src = plane.y.dst = job->size;
+        x.src = plane.x.dst = y.extent * job->size;
+        inside.nontemporal = false;
+        choose_loop(job, &plane);
+        move_plane(&inside, &plane, buffer, src);
+        ordered(job, x, y, dst, buffer);
+    }
+}
+
+static void move_through(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
+{
+    enum { SIDE = 64 };
+    const axis *x = &plane->x, *y = &plane->y;
+    int64_t most = BUFFER / job->size, xs = x->extent < SIDE ? x->extent : SIDE;
+    int64_t ys = most / xs < y->extent ? most / xs : y->extent;
+    xs = most / ys;
+    for (int64_t i = 0; i < x->extent; i += xs)
+        for (int64_t j = 0; j < y->extent; j += ys) {
+            bits_plane part = *plane;
+            part.x.extent = x->extent - i < xs ? x->extent - i : xs;
+            part.y.extent = y->extent - j < ys ? y->extent - j : ys;
+            through(job, part, dst + i * x->dst + j * y->dst, src + i * x->src + j * y->src);
+        }
+}
+
+static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
     switch (plane->loop) {
     case STEPS:
         steps(job, &plane->y, dst, src);
         break;
-    case SWAP: // the source's pixel begins at its last channel
-        job->loops->swap[0][plane->size](dst, src - 2 * job->size, plane->x.extent);
-        break;
-    case INTERLEAVE:
-        interleave(job, plane, dst, src);
-        break;
-    case SPLIT:
-        split(job, plane, dst, src);
+    case CHANNELS:
+        channels(job, plane, dst, src);
         break;
     case TRANSPOSE:
         job->loops->transpose[plane->size](dst, plane->x.dst, src, plane->y.src, plane->x.extent,
                                            plane->y.extent);
         break;
+    case THROUGH:
+        move_through(job, plane, dst, src);
+        break;
     case BLOCKS:
         blocks(job, plane, dst, src);
         break;
-    }
-}
-
-// ---- steps on either end ----------------------------------------------------------------------
-
-static bool few(int64_t extent) { return extent >= 2 && extent <= 4; }
-
-// Whole elements of `size` bytes.
-static void copy_steps(const bits_job *job, int64_t size, axis along, char *dst, const char *src)
-{
-    bits_job part = *job;
-    part.size = size;
-    steps(&part, &along, dst, src);
-}
-
-// A block of the source to `buffer`, x side by side; `part` says then how it lies there. Gives the
-// place of its first element.
-static const char *gather(const bits_job *job, bits_plane *part, char *buffer, const char *src)
-{
-    int64_t size = job->size, xs = part->x.extent, row = xs * size;
-    bool pixels = part->loop == SPLIT, backwards = pixels && part->x.src < 0;
-    const char *first = backwards ? src + (xs - 1) * part->x.src : src;
-    if (pixels)
-        copy_steps(job, row, (axis){part->y.extent, part->y.src, row}, buffer, first);
-    for (int64_t k = 0; k < part->y.extent && !pixels; k++)
-        copy_steps(job, size, (axis){xs, part->x.src, size}, buffer + k * row,
-                   src + k * part->y.src);
-    part->y.src = row;
-    part->x.src = backwards ? -size : size;
-    return backwards ? buffer + row - size : buffer;
-}
-
-// A block in `buffer`, y side by side, to the destination; `plane` says how it lies there.
-static void scatter(const bits_job *job, const bits_plane *plane, const bits_plane *part, char *dst,
-                    const char *buffer)
-{
-    int64_t size = job->size, row = part->x.dst;
-    if (plane->loop == INTERLEAVE)
-        copy_steps(job, row, (axis){part->x.extent, row, plane->x.dst}, dst, buffer);
-    for (int64_t k = 0; k < part->x.extent && plane->loop != INTERLEAVE; k++)
-        copy_steps(job, size, (axis){part->y.extent, size, plane->y.dst}, dst + k * plane->x.dst,
-                   buffer + k * row);
-}
-
-// Larger ones are a little faster in the cache, and up to twice as slow out of it: memory waits while
-// a buffer is worked on.
-enum { BUFFER = 4 << 10 };
-
-static void move_block(const bits_job *job, const bits_plane *plane, int64_t xs, int64_t ys,
-                       char *dst, const char *src)
-{
-    _Alignas(64) char in[BUFFER], out[BUFFER];
-    bits_job to_buffer = *job;
-    bits_plane part = *plane;
-    part.x.extent = xs;
-    part.y.extent = ys;
-    assert(xs > 0 && ys > 0 && xs * ys * job->size <= BUFFER);
-    if (plane->gather)
-        src = gather(job, &part, in, src);
-    if (!plane->scatter) {
-        move_dense(job, &part, dst, src);
-        return;
-    }
-    to_buffer.nontemporal = false;
-    part.x.dst = ys * job->size;
-    move_dense(&to_buffer, &part, out, src);
-    scatter(job, plane, &part, dst, out);
-}
-
-static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
-{
-    enum { SIDE = 64 };
-    const axis *x = &plane->x, *y = &plane->y;
-    if (!plane->gather && !plane->scatter) {
-        move_dense(job, plane, dst, src);
-        return;
-    }
-    int64_t most = BUFFER / job->size, xs = x->extent < SIDE ? x->extent : SIDE;
-    int64_t ys = most / xs < y->extent ? most / xs : y->extent;
-    xs = most / ys;
-    for (int64_t i = 0; i < x->extent; i += xs)
-        for (int64_t j = 0; j < y->extent; j += ys)
-            move_block(job, plane, x->extent - i < xs ? x->extent - i : xs,
-                       y->extent - j < ys ? y->extent - j : ys, dst + i * x->dst + j * y->dst,
-                       src + i * x->src + j * y->src);
-}
-
-// ---- the loop ---------------------------------------------------------------------------------
-
-// Neither innermost axis is the other end's. Each loop wants elements side by side, and pixels of 2
-// to 4 packed; what is not goes through a buffer, if one axis of it is. Large elements gain nothing by
-// that: memory is what they wait for. Nor do pixels on their way to planes without shuffles.
-static void choose_dense(bits_job *job, bits_plane *plane)
-{
-    const int64_t size = job->size;
-    axis *x = &plane->x, *y = &plane->y;
-    if (few(y->extent)) {
-        plane->loop = y->dst == size ? INTERLEAVE : BLOCKS;
-        plane->gather = x->src != size;
-        plane->scatter = x->dst != y->extent * size;
-    } else if (few(x->extent)) {
-        plane->loop = pixviewi_magnitude(x->src) == size ? SPLIT : BLOCKS;
-        plane->gather = y->src != x->extent * size && !(x->extent == 3 && y->src == 4 * size);
-        plane->scatter = y->dst != size;
-    } else {
-        if (x->src < 0)
-            pixviewi_reverse_axis(x, &job->src, &job->dst);
-        plane->loop = TRANSPOSE;
-        plane->gather = x->src != size;
-        plane->scatter = y->dst != size;
-    }
-    const int64_t most = plane->loop != SPLIT ? 4 : job->loops->shuffles ? 2 : 0;
-    if (plane->loop == BLOCKS || (size > most && (plane->gather || plane->scatter))) {
-        plane->gather = plane->scatter = false;
-        plane->loop = y->dst == size && x->src == size ? TRANSPOSE : BLOCKS;
     }
 }
 
@@ -335,15 +261,21 @@ static bits_plane choose(bits_job *job)
     const int64_t size = job->size;
     bits_plane plane = {.loop = STEPS, .y = job->axes[--job->count]};
     const axis *y = &plane.y;
-    int unit = unit_of(size), at = job->count;
+    int unit = unit_of(size), third = size % 3 == 0 ? unit_of(size / 3) : -1, at = job->count;
     bool typed = unit >= 0 && unit < PIXVIEWI_SIZES;
     plane.size = unit;
     const axis *pixels = at > 0 ? &job->axes[at - 1] : NULL;
     if (typed && pixels && y->extent == 3 && y->dst == size && y->src == -size &&
-        pixels->dst == 3 * size && pixels->src == 3 * size) {
-        plane.loop = SWAP;
+        pixels->dst == 3 * size && pixels->src == 3 * size) { // B,G,R to R,G,B
+        plane.loop = CHANNELS;
+        plane.channels = job->loops->swap[0][unit];
         plane.x = job->axes[--job->count];
+        job->src -= 2 * size;
         return plane;
+    }
+    if (third >= 0 && third < PIXVIEWI_SIZES && y->dst == size && 3 * y->src == 4 * size) {
+        job->size /= 3;
+        return (bits_plane){CHANNELS, *y, {3, 0, 0}, third, false, job->loops->drop4[third]};
     }
     int64_t best = y->src == 0 ? INT64_MAX : pixviewi_magnitude(y->src);
     for (int k = 0; k < job->count; k++)
@@ -360,9 +292,11 @@ static bits_plane choose(bits_job *job)
     job->count--;
     for (int k = at; k < job->count; k++)
         job->axes[k] = job->axes[k + 1];
+    if (plane.x.src < 0 && !few(y->extent))
+        pixviewi_reverse_axis(&plane.x, &job->src, &job->dst);
     plane.loop = BLOCKS;
     if (typed)
-        choose_dense(job, &plane);
+        choose_loop(job, &plane);
     assert(plane.loop == BLOCKS || (plane.size >= 0 && plane.size < PIXVIEWI_SIZES));
     return plane;
 }
@@ -388,23 +322,20 @@ static void walk(const bits_job *job, const bits_plane *plane)
 static bool swap_four(const pixviewi_loops *loops, const pixviewi_box *box, int unit, int64_t size)
 {
     const int64_t *src = box->src_strides, *dst = box->dst_strides;
-    bool from = src[3] == size && src[2] == 4 * size, to = dst[3] == size && dst[2] == 4 * size;
-    if (unit < 0 || unit >= PIXVIEWI_SIZES ||
-        !((from && (to || dst[2] == size)) || (to && src[2] == size)))
+    bits_job job = {.loops = loops, .size = size};
+    bits_plane plane = {.loop = CHANNELS,
+                        .x = {box->shape[2], src[2], dst[2]},
+                        .y = {4, src[3], dst[3]},
+                        .size = unit,
+                        .swap = true};
+    plane.channels = unit >= 0 && unit < PIXVIEWI_SIZES ? channels_loop(&job, &plane) : NULL;
+    if (!plane.channels)
         return false;
+    plane.swap = src[2] == size || dst[2] == size;
     for (int64_t n = 0; n < box->shape[0]; n++)
-        for (int64_t h = 0; h < box->shape[1]; h++) {
-            char *out = box->dst + n * dst[0] + h * dst[1];
-            const char *in = box->src + n * src[0] + h * src[1];
-            char *outs[4] = {out + 2 * dst[3], out + dst[3], out, out + 3 * dst[3]};
-            const char *ins[4] = {in + 2 * src[3], in + src[3], in, in + 3 * src[3]};
-            if (from && to)
-                loops->swap[1][unit](out, in, box->shape[2]);
-            else if (from)
-                loops->split[2][unit](outs, in, box->shape[2]);
-            else
-                loops->interleave[2][unit](out, ins, box->shape[2]);
-        }
+        for (int64_t h = 0; h < box->shape[1]; h++)
+            channels(&job, &plane, box->dst + n * dst[0] + h * dst[1],
+                     box->src + n * src[0] + h * src[1]);
     return true;
 }
 

@@ -13,6 +13,9 @@ typedef struct host_part {
     bool nontemporal; // the cache
 } host_part;
 
+// BYTES read and written that go past the cache: what was written first would be out of it anyway.
+enum { CACHE = 32 << 20 };
+
 static bool is_list(const pixviewi_operand *end) { return end->images != NULL; }
 
 // Data and strides of image n, or of the batch from image n on.
@@ -46,21 +49,19 @@ static void move_box(const host_part *part, const pixviewi_box *box)
 static int64_t make_pad(const host_part *part, char pixel[PIXVIEWI_MAX_CHANNELS * 16])
 {
     const pixviewi_affine *affine = &part->op->affine;
-    int to_other = pixviewi_host_from_float(part->op->dst.dtype);
     int64_t size = pixview_dtype_size(part->op->dst.dtype);
     if (affine->is_identity) {
         memcpy(pixel, affine->pad_bits, (size_t)size);
         return 0;
     }
-    for (int c = 0; c < affine->channels; c++) {
-        float value;
-        part->loops->to_float[7](&value, (const char *)&affine->pad, affine->scale[c],
-                                 affine->bias[c], 1);
-        if (to_other < 0)
-            memcpy(pixel + c * size, &value, sizeof value);
-        else
-            part->loops->from_float[to_other](pixel + c * size, &value, 1);
-    }
+    pixviewi_copy_op op = *part->op;
+    pixviewi_box one = {.src = (const char *)&affine->pad,
+                        .dst = pixel,
+                        .shape = {1, 1, 1, affine->channels},
+                        .dst_strides = {0, 0, 0, size}};
+    op.src.dtype = (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
+    op.affine.swap_rb = false;
+    pixviewi_host_affine(part->loops, &one, &op);
     return affine->channels == 1 ? 0 : size;
 }
 
@@ -123,23 +124,17 @@ static void move_piece(void *context, int64_t piece)
     }
 }
 
-// The axis on which the pieces of the destination lie farthest apart, among those long enough. The
-// channels only where nothing else is: their pieces would read the same pixels.
-static int choose_axis(const pixviewi_copy_op *op, int64_t pieces)
+// The outermost axis that has a piece for everybody, or the longest. Not the channels: their pieces would
+// read the same pixels.
+static int choose_axis(const int64_t shape[4], int64_t pieces)
 {
-    int64_t strides[4];
-    int best = -1, longest = 0;
-    bool transforms = !op->affine.is_identity || op->affine.swap_rb;
-    locate_image(&op->dst, 0, strides);
-    strides[0] = is_list(&op->dst) ? INT64_MAX : strides[0];
-    for (int k = 0; k < (transforms ? 3 : 4); k++) {
-        if (op->shape[k] > op->shape[longest])
-            longest = k;
-        if (k < 3 && op->shape[k] >= pieces &&
-            (best < 0 || pixviewi_magnitude(strides[k]) > pixviewi_magnitude(strides[best])))
-            best = k;
+    int longest = 0;
+    for (int k = 0; k < 3; k++) {
+        if (shape[k] >= pieces)
+            return k;
+        longest = shape[k] > shape[longest] ? k : longest;
     }
-    return best >= 0 ? best : longest;
+    return longest;
 }
 
 // Bytes that an end reads or writes, with those between the pixels of a row: they come in the same
@@ -167,7 +162,8 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
     if (count <= 0)
         return;
     bytes = reach(op, &op->src) + reach(op, &op->dst);
-    part.nontemporal = bytes > pixviewi_host_cache();
+    int64_t cache = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
+    part.nontemporal = bytes > (cache > 0 ? cache : CACHE);
     int threads = pixviewi_host_threads(bytes);
     if (threads == 1 && op->plan) {
         pixviewi_host_repack_plan(part.loops, op->plan, part.nontemporal);
@@ -178,7 +174,7 @@ void pixviewi_host_run(const pixviewi_copy_op *op)
         return;
     }
     part.pieces = 4 * threads; // whoever is slow, or late, takes fewer
-    part.axis = choose_axis(op, part.pieces);
+    part.axis = choose_axis(op->shape, part.pieces);
     if (part.pieces > op->shape[part.axis])
         part.pieces = op->shape[part.axis];
     assert(part.axis >= 0 && part.pieces > 0);

@@ -55,36 +55,15 @@ typedef struct pixviewi_copy_args {
     uint32_t run, columns; // elements
     pixviewi_divisor by_columns;
     int64_t row;
-    int64_t step;    // BYTES between elements of a row in the source
-    uint32_t back;   // rows that the first vector may begin before its run
-    uint32_t apart;  // rows, in the destination: memory reads the sectors that they end in
-    const char *end; // of the source: after its last byte
-    int64_t plane;   // BYTES between planes of the destination, of which a thread writes some
-    int32_t planes, unused;
+    int64_t step;   // BYTES between elements of a row in the source
+    uint32_t back;  // rows that the first vector may begin before its run
+    uint32_t apart; // rows, in the destination: memory reads the sectors that they end in
 } pixviewi_copy_args;
 
 enum { PIXVIEWI_SECTOR = 32 }; // BYTES: memory reads one that is written in part
 
-// Rows that are dense in the destination: dense in the source too, by vectors, or words if they are
-// short; runs of them that lie one after another in the destination; not dense in the source. Pixels of
-// three or four elements into planes, of three into long ones, and out of planes.
-enum {
-    PIXVIEWI_ROWS,
-    PIXVIEWI_WORDS,
-    PIXVIEWI_RUNS,
-    PIXVIEWI_STEPS,
-    PIXVIEWI_STEP_WORDS,
-    PIXVIEWI_PLANES,
-    PIXVIEWI_WIDE_PLANES,
-    PIXVIEWI_PIXELS
-};
-
-// BYTES that a thread moves.
-#define PIXVIEWI_ROW_BYTES(size, form)                                                          \
-    ((form) == PIXVIEWI_WORDS || (form) == PIXVIEWI_STEP_WORDS ? ((size) <= 2 ? 4 : 8)          \
-     : (form) >= PIXVIEWI_WIDE_PLANES                          ? 16                             \
-     : (form) == PIXVIEWI_PLANES || (size) == 1 || ((size) == 2 && (form) != PIXVIEWI_RUNS) ? 8 \
-                                                                                            : 16)
+// BYTES of a row that a thread moves.
+#define PIXVIEWI_ROW_BYTES(size) ((size) <= 2 ? 8 : 16)
 
 // ---- Tiles --------------------------------------------------------------------------------------
 //
@@ -157,37 +136,17 @@ typedef struct pixviewi_list_args {
     X(pixview_copy_16, uint4)    \
     X(pixview_copy_16_by_8, pair_of_8)
 
-// Rows, by the size of the element; runs are rows that are merged in the destination.
-#define PIXVIEWI_ROWS_KERNELS(X)                \
-    X(pixview_rows_1, uint8_t, PIXVIEWI_ROWS)   \
-    X(pixview_rows_2, uint16_t, PIXVIEWI_ROWS)  \
-    X(pixview_rows_4, uint32_t, PIXVIEWI_ROWS)  \
-    X(pixview_rows_8, uint64_t, PIXVIEWI_ROWS)  \
-    X(pixview_runs_1, uint8_t, PIXVIEWI_RUNS)   \
-    X(pixview_runs_2, uint16_t, PIXVIEWI_RUNS)  \
-    X(pixview_runs_4, uint32_t, PIXVIEWI_RUNS)  \
-    X(pixview_runs_8, uint64_t, PIXVIEWI_RUNS)  \
-    X(pixview_words_1, uint8_t, PIXVIEWI_WORDS) \
-    X(pixview_words_2, uint16_t, PIXVIEWI_WORDS)
-
-// The same of rows that are dense in the destination only.
-#define PIXVIEWI_STEPS_KERNELS(X)                          \
-    X(pixview_steps_1, uint8_t, PIXVIEWI_STEPS)            \
-    X(pixview_steps_2, uint16_t, PIXVIEWI_STEPS)           \
-    X(pixview_steps_4, uint32_t, PIXVIEWI_STEPS)           \
-    X(pixview_steps_8, uint64_t, PIXVIEWI_STEPS)           \
-    X(pixview_step_words_1, uint8_t, PIXVIEWI_STEP_WORDS)  \
-    X(pixview_step_words_2, uint16_t, PIXVIEWI_STEP_WORDS) \
-    X(pixview_step_words_4, uint32_t, PIXVIEWI_STEP_WORDS)
-
-// Short rows of pixels into planes, and out of them.
-#define PIXVIEWI_PIXELS_KERNELS(X)                                   \
-    X(pixview_planes_1, planes, uint8_t, PIXVIEWI_PLANES)            \
-    X(pixview_planes_2, planes, uint16_t, PIXVIEWI_PLANES)           \
-    X(pixview_wide_planes_1, planes, uint8_t, PIXVIEWI_WIDE_PLANES)  \
-    X(pixview_wide_planes_2, planes, uint16_t, PIXVIEWI_WIDE_PLANES) \
-    X(pixview_pixels_1, pixels, uint8_t, PIXVIEWI_PIXELS)            \
-    X(pixview_pixels_2, pixels, uint16_t, PIXVIEWI_PIXELS)
+// Rows that are dense in the destination, by the size of the element, with any step in the source? Those
+// may also be runs of rows, one after another in the destination.
+#define PIXVIEWI_ROWS_KERNELS(X)       \
+    X(pixview_rows_1, uint8_t, false)  \
+    X(pixview_rows_2, uint16_t, false) \
+    X(pixview_rows_4, uint32_t, false) \
+    X(pixview_rows_8, uint64_t, false) \
+    X(pixview_steps_1, uint8_t, true)  \
+    X(pixview_steps_2, uint16_t, true) \
+    X(pixview_steps_4, uint32_t, true) \
+    X(pixview_steps_8, uint64_t, true)
 
 // Size, channels, does it split pixels into planes, is there a list.
 #define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
@@ -230,8 +189,6 @@ typedef struct pixviewi_list_args {
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
     PIXVIEWI_ROWS_KERNELS(X)    \
-    PIXVIEWI_STEPS_KERNELS(X)   \
-    PIXVIEWI_PIXELS_KERNELS(X)  \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \

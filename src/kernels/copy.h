@@ -50,13 +50,6 @@ DEVICE offsets locate(const pixviewi_copy_args &args, Index index)
     return at;
 }
 
-// Which vector is a thread's. False: there is none for it.
-DEVICE bool find_vector(const pixviewi_copy_args &args, int block, int thread, uint32_t *index)
-{
-    *index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
-    return *index < (uint32_t)args.count;
-}
-
 // The last axis counts vectors of BYTES.
 template <int BYTES> DEVICE offsets locate_vector(const pixviewi_copy_args &args, uint32_t index)
 {
@@ -103,23 +96,11 @@ DEVICE void copy(const pixviewi_copy_args &args, int block, int blocks, int thre
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-// Memory reads a sector that is written in part: sooner, and once, if it is in the cache. A vector of
-// `count` elements at `to`, from element `first` of a run on.
-template <int SIZE> DEVICE void fetch_cut(const char *to, int first, int count, int run)
-{
-    uint32_t start = (uint32_t)(uintptr_t)to - (uint32_t)first * SIZE; // modulo 2^32
-    uint32_t end = start + (uint32_t)run * SIZE;
-    bool cut =
-        (first <= 0 && start % PIXVIEWI_SECTOR) || (first + count >= run && end % PIXVIEWI_SECTOR);
-    if (cut)
-        fetch(first < 0 ? to - first * SIZE : to);
-}
-
-// A vector of the destination, aligned there. It is of a row; or, MERGED, of a run of rows that lie
+// A vector of the destination, aligned there. It is of a row; or, with STEPS, of a run of rows that lie
 // one after another in the destination only, so that it may reach into the next row. What of it is
 // outside the run stays untouched.
-template <typename T, int FORM> struct row_vector {
-    static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE, FORM);
+template <typename T, bool STEPS> struct row_vector {
+    static constexpr int SIZE = sizeof(T), BYTES = PIXVIEWI_ROW_BYTES(SIZE);
     static constexpr int COUNT = BYTES / SIZE;
     static constexpr uint32_t ALL = (1u << COUNT) - 1;
 
@@ -141,31 +122,21 @@ template <typename T, int FORM> struct row_vector {
         const char *from = (const char *)args.src + at.src;
         to -= shift * SIZE;
         inside = first_bits((int)args.run - first) & (first < 0 ? ALL << -first : ALL);
-        if (FORM != PIXVIEWI_RUNS && args.apart && inside)
-            fetch_cut<SIZE>(to, first, COUNT, (int)args.run);
-        if (FORM == PIXVIEWI_STEPS || FORM == PIXVIEWI_STEP_WORDS)
+        if (args.apart && inside)
+            fetch_cut(first, (int)args.run);
+        if (STEPS)
             load_steps(args, from, first);
-        else if (FORM == PIXVIEWI_RUNS)
-            load_run(args, from, first);
         else
-            load_few(inside, from + (int64_t)first * SIZE);
+            load_every(from + (int64_t)first * SIZE, from, COUNT, SIZE);
     }
-    DEVICE void load_run(const pixviewi_copy_args &args, const char *from, int first)
+    // Memory reads a sector that is written in part: sooner, and once, if it is in the cache.
+    DEVICE void fetch_cut(int first, int run) const
     {
-        uint32_t row = first < 0 ? 0 : pixviewi_divide((uint32_t)first, args.by_columns);
-        int column = first - (int)(row * args.columns);
-        uint32_t here = inside & first_bits((int)args.columns - column), next = inside & ~here;
-        from += row * args.row + (int64_t)column * SIZE;
-        load_few(here, from);
-        if (next)
-            load_few(next, from + args.row - (int64_t)args.columns * SIZE);
-    }
-    DEVICE void load_few(uint32_t few, const char *from)
-    {
-#pragma unroll
-        for (int j = 0; j < COUNT; j++)
-            if (few & 1u << j)
-                bits[j] = load<T>(from + j * SIZE);
+        uint32_t start = (uint32_t)(uintptr_t)to - (uint32_t)first * SIZE; // modulo 2^32
+        uint32_t end = start + (uint32_t)run * SIZE;
+        if ((first <= 0 && start % PIXVIEWI_SECTOR) ||
+            (first + COUNT >= run && end % PIXVIEWI_SECTOR))
+            fetch(first < 0 ? to - first * SIZE : to);
     }
 
     // Element e of the run is in row e / columns. `back`: rows that its first vector may begin before.
@@ -247,9 +218,7 @@ template <typename T, int FORM> struct row_vector {
         if (inside == ALL) {
             uint32_t words[BYTES / 4];
             pack<COUNT>(bits, words);
-            if constexpr (BYTES == 4)
-                store(to, words[0]);
-            else if constexpr (BYTES == 8)
+            if constexpr (BYTES == 8)
                 store(to, uint2{words[0], words[1]});
             else
                 store(to, uint4{words[0], words[1], words[2], words[3]});
@@ -262,12 +231,12 @@ template <typename T, int FORM> struct row_vector {
     }
 };
 
-template <typename T, int FORM>
+template <typename T, bool STEPS>
 DEVICE void copy_rows(const pixviewi_copy_args &args, int block, int thread)
 {
-    uint32_t index;
-    row_vector<T, FORM> vector;
-    if (!find_vector(args, block, thread, &index))
+    uint32_t index = (uint32_t)block * PIXVIEWI_THREADS + (uint32_t)thread;
+    row_vector<T, STEPS> vector;
+    if (index >= (uint32_t)args.count)
         return;
     vector.load_from(args, index);
     vector.store_in();

@@ -2,7 +2,6 @@
 #include "copy.h"
 #include "elements.h"
 #include "gather.h"
-#include "pixels.h"
 #include "repack.h"
 
 // `resident`: threads of a multiprocessor, which bounds the registers of each.
@@ -14,14 +13,9 @@
     KERNEL(name, pixviewi_copy_args, 1024) { copy<T>(args, blockIdx.x, gridDim.x, threadIdx.x); }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define ROWS(name, T, form) \
-    KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, form>(args, blockIdx.x, threadIdx.x); }
+#define ROWS(name, T, steps) \
+    KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, steps>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ROWS_KERNELS(ROWS)
-PIXVIEWI_STEPS_KERNELS(ROWS)
-
-#define PIXELS(name, way, T, form) \
-    KERNEL(name, pixviewi_copy_args, 1024) { copy_##way<T, form>(args, blockIdx.x, threadIdx.x); }
-PIXVIEWI_PIXELS_KERNELS(PIXELS)
 
 #define REPACK(name, size, channels, split, Args) \
     KERNEL(name, Args, 1024) { move_tiles<repack<size, channels, split, Args>>(args); }

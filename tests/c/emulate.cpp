@@ -8,7 +8,6 @@
 #include "kernels/copy.h"
 #include "kernels/elements.h"
 #include "kernels/gather.h"
-#include "kernels/pixels.h"
 #include "kernels/repack.h"
 
 namespace
@@ -39,24 +38,14 @@ template <typename Kernel, typename Args> void run_tiles(const Args &args, unsig
     }
 PIXVIEWI_COPY_KERNELS(COPY)
 
-#define ROWS(name, T, form)                                                                    \
-    void run_##name(const void *args, unsigned blocks)                                         \
-    {                                                                                          \
-        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                               \
-            copy_rows<T, form>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
-                               (int)(i % PIXVIEWI_THREADS));                                   \
-    }
-PIXVIEWI_ROWS_KERNELS(ROWS)
-PIXVIEWI_STEPS_KERNELS(ROWS)
-
-#define PIXELS(name, way, T, form)                                                              \
+#define ROWS(name, T, steps)                                                                    \
     void run_##name(const void *args, unsigned blocks)                                          \
     {                                                                                           \
         for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                                \
-            copy_##way<T, form>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
+            copy_rows<T, steps>(*(const pixviewi_copy_args *)args, (int)(i / PIXVIEWI_THREADS), \
                                 (int)(i % PIXVIEWI_THREADS));                                   \
     }
-PIXVIEWI_PIXELS_KERNELS(PIXELS)
+PIXVIEWI_ROWS_KERNELS(ROWS)
 
 #define REPACK(name, size, channels, split, Args)                                    \
     void run_##name(const void *args, unsigned blocks)                               \

@@ -176,71 +176,54 @@ static void regions(const char *filter)
 }
 
 // Rows of 1.3 MB images, short ones too, that merge with no others: near and far apart in the source,
-// aligned, apart in the destination.
+// apart in the destination.
 static void short_rows(const char *filter)
 {
-    static const int64_t widths[] = {17, 40, 64, 100, 150, 200, 224, 500};
+    static const int64_t widths[] = {17, 64, 224};
     static const struct {
         const char *name;
-        int64_t n, c;
-        bool far, aligned, into; // a region of a wide image; a region is the destination
-    } ways[] = {{"near", 16, 3, false, false, false},     {"far", 16, 1, true, false, false},
-                {"aligned", 16, 4, false, true, false},   {"into", 16, 3, true, false, true},
-                {"into near", 16, 3, false, false, true}, {"one", 1, 1, false, false, false},
-                {"one into", 1, 1, false, false, true}};
-    const pixview_dtype types[] = {U8, F16, F32};
-    for (int way = 0; way < 7; way++)
-        for (int w = 0; w < 8; w++)
-            for (int type = 0; type < 3; type++) {
+        int64_t c;
+        bool far, into; // a region of a wide image; a region is the destination
+    } ways[] = {{"near", 3, false, false}, {"far", 1, true, false}, {"into", 3, true, true}};
+    const pixview_dtype types[] = {U8, F32};
+    for (int way = 0; way < 3; way++)
+        for (int w = 0; w < 3; w++)
+            for (int type = 0; type < 2; type++) {
                 int64_t size = pixview_dtype_size(types[type]), row = widths[w] * size;
                 int64_t c = ways[way].c, h = 1300 * 1000 / (row * c) + 1;
                 klie packed = {.order = PLANAR}, region = {.order = PLANAR, .offset = 5 * size};
                 region.pitch = ways[way].far ? (row / 512 + 2) * 512 - row : 7 * size;
-                if (ways[way].aligned)
-                    region = packed = (klie){.order = PLANAR, .pitch = 32 - row % 16};
-                kjob job = {.shape = {ways[way].n, h, widths[w], c},
+                kjob job = {.shape = {16, h, widths[w], c},
                             .from = types[type],
                             .to = types[type],
                             .src = ways[way].into ? packed : region,
                             .dst = ways[way].into ? region : packed};
-                snprintf(job.name, sizeof job.name, "rows n%d %dx%dx%d %s CHW-CHW %s",
-                         (int)ways[way].n, (int)h, (int)widths[w], (int)c,
-                         pixview_dtype_name(types[type]), ways[way].name);
+                snprintf(job.name, sizeof job.name, "rows n16 %dx%dx%d %s CHW-CHW %s", (int)h,
+                         (int)widths[w], (int)c, pixview_dtype_name(types[type]), ways[way].name);
                 add(&job, filter);
             }
 }
 
-// Pixels to planes and back: short rows of 1.3 MB images, from a region or into one, of any alignment;
-// or aligned, as in a whole GpuMat.
+// Pixels to planes and back: short rows of 1.3 MB images, from a region of any alignment.
 static void narrow_regions(const char *filter)
 {
-    static const int64_t widths[] = {17, 40, 67, 100, 150, 224, 300, 450};
-    const pixview_dtype types[] = {U8, F16, F32};
-    for (int way = 0; way < 16; way++)
-        for (int w = 0; w < 8; w++)
-            for (int type = 0; type < 3; type++) {
-                int64_t size = pixview_dtype_size(types[type]), c = way & 4 ? 4 : 3;
-                bool aligned = way & 8;
-                int64_t h = 1300 * 1000 / (widths[w] * size * c) + 1;
-                bool from_pixels = way & 1, into = way & 2;
-                int64_t row = widths[w] * size * (from_pixels != into ? c : 1);
-                klie packed = {.order = from_pixels == into ? MIXED : PLANAR}, region = packed;
-                region.order = from_pixels == into ? PLANAR : MIXED;
-                region.offset = aligned ? 0 : 5 * size;
-                region.pitch = (row / 512 + 2) * 512 - row;
-                if (aligned) { // rows of the other end to 16 bytes
-                    int64_t other = widths[w] * size * (from_pixels != into ? 1 : c);
-                    packed.pitch = (16 - other % 16) % 16;
-                }
-                kjob job = {.shape = {16, h, widths[w], c},
+    static const int64_t widths[] = {17, 67, 224};
+    const pixview_dtype types[] = {U8, F16};
+    for (int order = PLANAR; order <= MIXED; order++)
+        for (int w = 0; w < 3; w++)
+            for (int type = 0; type < 2; type++) {
+                int64_t size = pixview_dtype_size(types[type]), pixel = 3 * size;
+                int64_t row = widths[w] * (order == MIXED ? pixel : size);
+                kjob job = {.shape = {16, 1300 * 1000 / (widths[w] * pixel) + 1, widths[w], 3},
                             .from = types[type],
                             .to = types[type],
-                            .src = into ? packed : region,
-                            .dst = into ? region : packed};
-                snprintf(job.name, sizeof job.name, "narrow n16 %dx%dx%d %s %s %s%s", (int)h,
-                         (int)widths[w], (int)c, pixview_dtype_name(types[type]),
-                         arrow(job.src.order, job.dst.order), aligned ? "aligned " : "",
-                         into ? "into" : "from");
+                            .src = {.order = order,
+                                    .offset = 5 * size,
+                                    .pitch = (row / 512 + 2) * 512 - row},
+                            .dst = {.order = order == MIXED ? PLANAR : MIXED}};
+                snprintf(job.name, sizeof job.name, "narrow n16 %dx%dx3 %s %s from",
+                         (int)job.shape[1], (int)widths[w], pixview_dtype_name(types[type]),
+                         arrow(job.src.order, job.dst.order));
                 add(&job, filter);
             }
 }

@@ -168,7 +168,7 @@ static void strange(int rounds)
     }
 }
 
-// The same of pixels and planes, with rows for words.
+// The same of pixels and planes, with rows longer than a vector.
 static void strange_rows(int rounds)
 {
     for (int round = 0; round < rounds; round++) {

@@ -9,7 +9,7 @@
 // not long takes more instructions than that.
 static const int32_t short_rows[] = {800, 600, 8192, 4096, 0};
 // BYTES of a row of pixels, if they become planes or planes become pixels.
-static const int32_t short_pixels[] = {1300, 1000, 2400, 2400, 0};
+static const int32_t short_pixels[] = {1000, 1000, 2400, 2400, 0};
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -60,108 +60,30 @@ static bool is_followed(const pixviewi_copy_plan *plan)
     return plan->shape[2] > 1 && plan->dst_strides[2] == plan->shape[3] * plan->itemsize;
 }
 
-// No two rows share a sector of the destination.
-static bool rows_in_own_sectors(const pixviewi_copy_plan *plan)
+// By the kernel that takes rows with a step. Dense ones too if they may be merged there, so that no
+// vector is partial; longer rows of bytes have fewer instructions by themselves.
+static bool has_steps(const pixviewi_copy_plan *plan)
 {
-    int64_t bytes = plan->shape[3] * plan->itemsize;
-    return plan->shape[2] > 1 && plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR;
-}
-
-// Pixels, out of planes whose elements lie side by side: enough of them in a row for a word of each.
-static bool is_of_planes(const pixviewi_copy_plan *plan)
-{
-    enum { PIXELS_BYTES = 100 };
-    return plan->itemsize <= 2 && (plan->shape[3] == 3 || plan->shape[3] == 4) &&
-           plan->src_strides[2] == plan->itemsize && is_followed(plan) &&
-           plan->shape[2] * plan->dst_strides[2] >= PIXELS_BYTES;
-}
-
-// Planes, out of pixels. Of short rows that follow one another a vector is better of two.
-static bool is_of_pixels(const pixviewi_copy_plan *plan)
-{
-    enum { PLANES_BYTES = 40 };
-    int64_t channels = plan->shape[1], size = plan->itemsize;
-    return size <= 2 && (channels == 3 || channels == 4) && plan->src_strides[1] == size &&
-           plan->src_strides[3] == channels * size &&
-           (!is_followed(plan) || plan->shape[3] * size >= PLANES_BYTES);
-}
-
-// Rows with a step. Those that are far apart in the destination have words, if they have few vectors, and
-// no planes of three: what lies at their ends costs more than what lies between.
-static int strided_row_strategy(const pixviewi_copy_plan *plan)
-{
-    enum { VECTORS = 6, WIDE_BYTES = 80, FAR_BYTES = 100 };
+    enum { RUN_BYTES = 32 };
     int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
-    if (is_of_planes(plan))
-        return PIXVIEWI_PIXELS;
-    if (rows_in_own_sectors(plan) && size < 8 &&
-        bytes <= VECTORS * PIXVIEWI_ROW_BYTES(size, PIXVIEWI_STEPS))
-        return PIXVIEWI_STEP_WORDS;
-    bool three = plan->shape[1] == 3;
-    if (!is_of_pixels(plan) || (three && rows_in_own_sectors(plan) && bytes < FAR_BYTES))
-        return PIXVIEWI_STEPS;
-    return three && bytes >= WIDE_BYTES ? PIXVIEWI_WIDE_PLANES : PIXVIEWI_PLANES;
-}
-
-static int row_strategy(const pixviewi_copy_plan *plan)
-{
-    enum { NEAR_BYTES = 56, FAR_BYTES = 72, RUN_BYTES = 32 };
-    int64_t size = plan->itemsize, bytes = plan->shape[3] * size;
-    bool apart = plan->shape[2] > 1 && !is_followed(plan);
-    if (!is_dense(plan))
-        return strided_row_strategy(plan);
-    if (apart && size <= 2 && bytes <= (rows_in_own_sectors(plan) ? FAR_BYTES : NEAR_BYTES))
-        return PIXVIEWI_WORDS;
-    // Longer rows of bytes have fewer instructions by themselves.
-    bool runs = is_followed(plan) && bytes >= PIXVIEWI_ROW_BYTES(size, PIXVIEWI_RUNS) &&
-                (size > 1 || bytes <= RUN_BYTES);
-    return runs ? PIXVIEWI_RUNS : PIXVIEWI_ROWS;
+    return !is_dense(plan) || (is_followed(plan) && bytes >= PIXVIEWI_ROW_BYTES(size) &&
+                               (size > 1 || bytes <= RUN_BYTES));
 }
 
 // Rows of no sector of their own, far apart in the destination. A warp writes elements of one at once,
-// words' ends one after another.
+// vectors' ends one after another.
 static bool is_sparse(const pixviewi_copy_plan *plan)
 {
-    return rows_in_own_sectors(plan) && plan->shape[3] * plan->itemsize <= PIXVIEWI_SECTOR &&
-           plan->count <= INT32_MAX;
-}
-
-static int row_kernel(int form, int64_t size)
-{
-    static const int kernels[] = {[PIXVIEWI_ROWS] = PIXVIEWI_KERNEL_ROWS,
-                                  [PIXVIEWI_WORDS] = PIXVIEWI_KERNEL_WORDS,
-                                  [PIXVIEWI_RUNS] = PIXVIEWI_KERNEL_RUNS,
-                                  [PIXVIEWI_STEPS] = PIXVIEWI_KERNEL_STEPS,
-                                  [PIXVIEWI_STEP_WORDS] = PIXVIEWI_KERNEL_STEP_WORDS,
-                                  [PIXVIEWI_PLANES] = PIXVIEWI_KERNEL_PLANES,
-                                  [PIXVIEWI_WIDE_PLANES] = PIXVIEWI_KERNEL_WIDE_PLANES,
-                                  [PIXVIEWI_PIXELS] = PIXVIEWI_KERNEL_PIXELS};
-    // Which sizes have such a kernel.
-    assert(form == PIXVIEWI_STEP_WORDS                         ? size <= 4
-           : form == PIXVIEWI_WORDS || form >= PIXVIEWI_PLANES ? size <= 2
-                                                               : size <= 8);
-    return kernels[form] + pixviewi_log2(size);
-}
-
-static bool writes_planes(int form)
-{
-    return form == PIXVIEWI_PLANES || form == PIXVIEWI_WIDE_PLANES;
-}
-
-static const char *end_of(const pixviewi_copy_plan *plan)
-{
-    const char *end = (const char *)plan->src + plan->itemsize;
-    for (int i = 0; i < 4; i++)
-        if (plan->src_strides[i] > 0)
-            end += (plan->shape[i] - 1) * plan->src_strides[i];
-    return end;
+    int64_t bytes = plan->shape[3] * plan->itemsize;
+    return plan->shape[2] > 1 && plan->dst_strides[2] >= bytes + PIXVIEWI_SECTOR &&
+           bytes <= PIXVIEWI_SECTOR && plan->count <= INT32_MAX;
 }
 
 // What a run is made of. Its axes are one in the grid: `vectors` of it.
-static void set_run(const pixviewi_copy_plan *plan, int form, bool merged, int64_t vectors,
+static void set_run(const pixviewi_copy_plan *plan, bool merged, int64_t vectors,
                     pixviewi_copy_args *args)
 {
-    int64_t size = plan->itemsize, bytes = PIXVIEWI_ROW_BYTES(size, form), columns = plan->shape[3];
+    int64_t size = plan->itemsize, bytes = PIXVIEWI_ROW_BYTES(size), columns = plan->shape[3];
     int64_t run = merged ? plan->shape[2] * columns : columns;
     int outer = merged ? 1 : 2; // the axis of the runs
     assert(bytes % size == 0 && columns > 0 && columns <= run && run <= INT32_MAX);
@@ -175,21 +97,13 @@ static void set_run(const pixviewi_copy_plan *plan, int form, bool merged, int64
     args->by_columns = pixviewi_divisor_of((uint32_t)columns);
     args->row = plan->src_strides[2];
     args->step = plan->src_strides[3];
-    args->end = end_of(plan);
     args->back = (uint32_t)((bytes / size - 1) / columns + 1);
     if (merged) {
         args->shape[2] = 1;
         args->src_strides[2] = args->dst_strides[2] = 0;
     }
-    if (writes_planes(form)) {
-        assert(plan->shape[1] == 3 || (plan->shape[1] == 4 && form == PIXVIEWI_PLANES));
-        args->planes = (int32_t)plan->shape[1];
-        args->plane = plan->dst_strides[1];
-        args->count /= args->planes;
-        args->shape[1] = 1;
-    }
     set_axes(args);
-    assert(args->count > 0 && args->narrow && args->end > (const char *)args->src);
+    assert(args->count > 0 && args->narrow);
 }
 
 // False: elements of 16 bytes, which are vectors; or too many; or it is better one element at a time.
@@ -198,19 +112,18 @@ static bool select_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
     int64_t size = plan->itemsize, columns = plan->shape[3], rows = plan->shape[2];
     if (size == 16 || plan->dst_strides[3] != size || is_sparse(plan))
         return false;
-    int form = row_strategy(plan);
-    bool alone = form == PIXVIEWI_ROWS || form == PIXVIEWI_WORDS || writes_planes(form);
-    bool merged = !alone && is_followed(plan) &&
+    bool steps = has_steps(plan);
+    bool merged = steps && is_followed(plan) &&
                   columns <= INT32_MAX / 2 / rows; // a divisor of rows takes 31 bits
-    int64_t vector = PIXVIEWI_ROW_BYTES(size, form) / size, run = merged ? rows * columns : columns;
+    int64_t vector = PIXVIEWI_ROW_BYTES(size) / size, run = merged ? rows * columns : columns;
     int64_t bits = (int64_t)(uintptr_t)plan->dst | plan->dst_strides[0] | plan->dst_strides[1] |
                    (merged ? 0 : plan->dst_strides[2]);
     bool aligned = bits % (vector * size) == 0;
     int64_t vectors = (run + (aligned ? 0 : vector - 1) - 1) / vector + 1;
     if (run > INT32_MAX - 2 * vector || plan->count / run > INT32_MAX / vectors)
         return false;
-    set_run(plan, form, merged, vectors, &launch->args.copy);
-    launch->kernel = row_kernel(form, size);
+    set_run(plan, merged, vectors, &launch->args.copy);
+    launch->kernel = (steps ? PIXVIEWI_KERNEL_STEPS : PIXVIEWI_KERNEL_ROWS) + pixviewi_log2(size);
     launch->blocks = (launch->args.copy.count - 1) / PIXVIEWI_THREADS + 1;
     return true;
 }

@@ -10,19 +10,13 @@ enum {
     PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
     // + log2 of the element size.
     PIXVIEWI_KERNEL_ROWS = 6,
-    PIXVIEWI_KERNEL_RUNS = 10,
-    PIXVIEWI_KERNEL_WORDS = 14, // of 1 and 2 bytes
-    PIXVIEWI_KERNEL_STEPS = 16,
-    PIXVIEWI_KERNEL_STEP_WORDS = 20, // of 1, 2 and 4 bytes
-    PIXVIEWI_KERNEL_PLANES = 23,     // of 1 and 2 bytes
-    PIXVIEWI_KERNEL_WIDE_PLANES = 25,
-    PIXVIEWI_KERNEL_PIXELS = 27,
+    PIXVIEWI_KERNEL_STEPS = 10,
     PIXVIEWI_KERNEL_REPACK =
-        29, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
-    PIXVIEWI_KERNEL_GATHER = 61, // + 4 * log2 of the size + 2 * (list) + (planar)
+        14, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_GATHER = 46, // + 4 * log2 of the size + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT =
-        77, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_ELEMENTS = 125,
+        62, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_ELEMENTS = 110,
     PIXVIEWI_KERNEL_COUNT
 };
 
