@@ -217,11 +217,14 @@ static int check_place(pv_state *st, const settings *s, const pixview_image *ima
     bool gpu = pixviewi_on_device(image->device);
     if (s->to.to->flags & (gpu ? PV_ON_GPU : PV_ON_HOST))
         return 0;
+    char names[PV_FRAMEWORK_NAMES];
+    pv_framework_names(gpu ? PV_ON_GPU : PV_ON_HOST, PV_NO_BATCH, names);
     pv_raisef(st, PIXVIEW_E_DEVICE,
-              gpu ? "the images are on a GPU; use to='torch', 'cupy' or 'image', then download "
-                    "the batch with as_numpy(batch, copy=True)"
-                  : "the images are in host memory; use to='torch', 'numpy' or 'image', then "
-                    "upload the batch with as_cupy(batch, copy=True)");
+              gpu ? "the images are on a GPU; use one of to=%s, then download the batch with "
+                    "as_numpy(batch, copy=True)"
+                  : "the images are in host memory; use one of to=%s, then upload the batch with "
+                    "as_cupy(batch, copy=True)",
+              names);
     return -1;
 }
 

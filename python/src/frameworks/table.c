@@ -3,6 +3,7 @@
 #include "frameworks/table.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/errors.h"
 
@@ -45,6 +46,22 @@ bool pv_imports_without_python(pv_state *st, PyObject *x)
     return false;
 }
 
+const char *pv_framework_names(unsigned with, unsigned without, char out[PV_FRAMEWORK_NAMES])
+{
+    size_t length = 0;
+    out[0] = '\0';
+    for (int i = 0; i < PV_PROTOCOLS && length < PV_FRAMEWORK_NAMES; i++) {
+        const pv_framework *framework = pv_frameworks[i];
+        if ((framework->flags & with) != with || framework->flags & without)
+            continue;
+        int more = snprintf(out + length, PV_FRAMEWORK_NAMES - length, "%s'%s'", length ? ", " : "",
+                            framework->name);
+        length += (size_t)more;
+    }
+    assert(length < PV_FRAMEWORK_NAMES);
+    return out;
+}
+
 int pv_parse_framework(const char *what, PyObject *value, const pv_framework **out)
 {
     for (int i = 0; i < PV_PROTOCOLS && PyUnicode_Check(value); i++) {
@@ -53,8 +70,9 @@ int pv_parse_framework(const char *what, PyObject *value, const pv_framework **o
         *out = pv_frameworks[i];
         return 0;
     }
+    char names[PV_FRAMEWORK_NAMES];
     pv_raise_python(PyUnicode_Check(value) ? PyExc_ValueError : PyExc_TypeError,
-                    "%s=%R is not one of 'torch', 'cupy', 'numpy', 'gpumat', 'image'", what, value);
+                    "%s=%R is not one of %s", what, value, pv_framework_names(0, 0, names));
     return -1;
 }
 
