@@ -125,7 +125,9 @@ def test_message(torch: Any, row: Row) -> None:
 
 def test_host_images_to_cupy() -> None:
     pytest.importorskip("cupy")
-    with pytest.raises(pixview.DeviceError, match="one of to='torch', 'numpy', 'image', then upload"):
+    with pytest.raises(
+        pixview.DeviceError, match="one of to='torch', 'numpy', 'image', then upload"
+    ):
         stack(to="cupy")
 
 
