@@ -5,6 +5,7 @@
 // empty) are those of a packed NHWC image, so that later checks need no special case for them.
 // pixview_image_init and _check_interleaved are on the path of every view: no printf on success.
 #include "descriptor/axes.h"
+#include "descriptor/base.h"
 
 #include "descriptor/image_init.h"
 #include <assert.h>
@@ -279,7 +280,8 @@ __attribute__((cold)) static pixview_status fail_interleaved(const pixview_image
                          (long long)strides[H], image->data, (long long)itemsize);
 }
 
-pixview_status pixview_image_check_interleaved(const pixview_image *image, pixview_error *err)
+PIXVIEWI_HOT pixview_status pixview_image_check_interleaved(const pixview_image *image,
+                                                            pixview_error *err)
 {
     if (!image)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "image is NULL");

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "descriptor/base.h"
 #include "descriptor/dlpack.h"
 #include "descriptor/owner_cache.h"
 
@@ -26,7 +27,7 @@ struct pixview_owner {
     pixviewi_dlpack dlpack;       // filled when it is lent
 };
 
-pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
+PIXVIEWI_HOT pixview_owner *pixviewi_owner_new(void (*release)(pixview_owner *self))
 {
     pixview_owner *owner = pixviewi_owner_cache_take(sizeof *owner);
     if (!owner)
@@ -208,7 +209,7 @@ void pixview_owner_ref(pixview_owner *owner)
     (void)before;
 }
 
-void pixviewi_owner_free(pixview_owner *owner)
+PIXVIEWI_HOT void pixviewi_owner_free(pixview_owner *owner)
 {
     assert(!atomic_load(&owner->dlpack_in_use));
     free_deps(owner->deps);
@@ -225,7 +226,7 @@ static void release_and_free(pixview_owner *owner)
 
 static void defer(pixview_owner *owner);
 
-void pixview_owner_unref(pixview_owner *owner)
+PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
 {
     if (!owner)
         return;

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "descriptor/base.h"
+
 // glibc has room for a few such variables of libraries that are loaded later, and spares a call.
 #ifdef __GLIBC__
 #define OF_THREAD static _Thread_local __attribute__((tls_model("initial-exec")))
@@ -61,7 +63,7 @@ static bool introduce(void)
     return known;
 }
 
-void *pixviewi_owner_cache_take(size_t size)
+PIXVIEWI_HOT void *pixviewi_owner_cache_take(size_t size)
 {
     void *block = spare;
     if (!block)
@@ -71,7 +73,7 @@ void *pixviewi_owner_cache_take(size_t size)
     return block;
 }
 
-void pixviewi_owner_cache_give(void *block, size_t size)
+PIXVIEWI_HOT void pixviewi_owner_cache_give(void *block, size_t size)
 {
     if (spare || (!known && !introduce())) {
         free(block);

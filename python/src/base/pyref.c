@@ -50,7 +50,7 @@ static void free_node(node *item)
         free(item);
 }
 
-void pv_pyref_drain(void)
+PIXVIEWI_HOT void pv_pyref_drain(void)
 {
     pixviewi_poll_deferred_owners();
     if (!atomic_load_explicit(&deferred, memory_order_relaxed))
@@ -100,7 +100,7 @@ void pv_pyref_drop(void *object)
 
 _Static_assert(sizeof(node) <= PIXVIEWI_OWNER_HELD, "a node fits");
 
-static void release_object(pixview_owner *owner)
+PIXVIEWI_HOT static void release_object(pixview_owner *owner)
 {
     node *item = pixviewi_owner_held(owner);
     if (pixviewi_exiting()) {
@@ -114,7 +114,7 @@ static void release_object(pixview_owner *owner)
     }
 }
 
-pixview_owner *pv_pyref_owner(PyObject *object)
+PIXVIEWI_HOT pixview_owner *pv_pyref_owner(PyObject *object)
 {
     pixview_owner *owner = pixviewi_owner_new(release_object);
     if (!owner) {

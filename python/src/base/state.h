@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "descriptor/base.h"
 #include "descriptor/dtype.h"
 #include "pixview/pixview.h"
 

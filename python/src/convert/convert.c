@@ -17,7 +17,7 @@ static inline bool keeps_source_stream(const pv_imported *in, const pv_options *
     return options->to->flags & PV_OURS && !options->has_stream && !in->stream_borrowed;
 }
 
-int pv_prepare_view(pv_state *st, pv_imported *in, const pv_options *options)
+PIXVIEWI_HOT int pv_prepare_view(pv_state *st, pv_imported *in, const pv_options *options)
 {
     bool host = pixview_image_on_host(&in->image);
     pixview_stream home = in->stream_borrowed ? PIXVIEW_STREAM_LEGACY : in->image.stream;
@@ -74,7 +74,7 @@ static int import_and_plan(pv_state *st, PyObject *x, const pv_options *options,
                : 0;
 }
 
-PyObject *pv_convert(pv_state *st, PyObject *x, const pv_options *options)
+PIXVIEWI_HOT PyObject *pv_convert(pv_state *st, PyObject *x, const pv_options *options)
 {
     pv_imported in;
     pv_plan plan;

@@ -5,7 +5,7 @@
 #include "base/pyref.h"
 #include "frameworks/table.h"
 
-int pv_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
+PIXVIEWI_HOT int pv_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     pv_pyref_drain();
     in->from = pv_framework_of(st, x);

@@ -92,7 +92,8 @@ static int refuse_copy(pv_state *st)
     return -1;
 }
 
-int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options, pv_plan *plan)
+PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_imported *in, const pv_options *options,
+                              pv_plan *plan)
 {
     bool crosses;
     const pv_framework *to = options->to;

@@ -145,7 +145,7 @@ static int order_apart(pv_state *st, pv_imported *in, const pv_options *options,
                : note_uses(st, in, consumer, relation.capture);
 }
 
-int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
+PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_imported *in, const pv_options *options)
 {
     pixview_image *image = &in->image;
     pv_stream consumer = {0, NULL};

@@ -56,9 +56,10 @@ static int resolve_layout(pv_state *st, const pv_framework *from, const pv_optio
     return ndim == 3 ? guard_channels(st, options, *out, shape) : 0;
 }
 
-int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, void *data, int ndim,
-                     const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
-                     pixview_device device)
+PIXVIEWI_HOT int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options,
+                                  void *data, int ndim, const int64_t *shape,
+                                  const int64_t *strides, pixview_dtype dtype,
+                                  pixview_device device)
 {
     if (resolve_layout(st, in->from, options, ndim, shape, &in->layout))
         return -1;
@@ -71,7 +72,7 @@ int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, v
     return pv_fail(st);
 }
 
-int pv_imported_hold(pv_state *st, pv_imported *in)
+PIXVIEWI_HOT int pv_imported_hold(pv_state *st, pv_imported *in)
 {
     if (in->image.owner || pixview_image_is_empty(&in->image))
         return 0;
@@ -80,7 +81,7 @@ int pv_imported_hold(pv_state *st, pv_imported *in)
     return in->image.owner ? 0 : -1;
 }
 
-void pv_imported_clear(pv_imported *in)
+PIXVIEWI_HOT void pv_imported_clear(pv_imported *in)
 {
     pixview_owner_unref(in->image.owner);
     in->image.owner = NULL;

@@ -24,7 +24,7 @@ void pv_frameworks_find(pv_state *st)
             pv_frameworks[i]->find(st);
 }
 
-const pv_framework *pv_framework_of(pv_state *st, PyObject *x)
+PIXVIEWI_HOT const pv_framework *pv_framework_of(pv_state *st, PyObject *x)
 {
     PyTypeObject *type = Py_TYPE(x);
     for (int i = 0; i < PV_PROTOCOLS; i++)

@@ -35,7 +35,7 @@ static int gpumat_type(pv_state *st, const pixview_image *image, int *out)
     return -1;
 }
 
-int pv_gpumat_check_image(pv_state *st, const pixview_image *image, pv_plan *plan)
+PIXVIEWI_HOT int pv_gpumat_check_image(pv_state *st, const pixview_image *image, pv_plan *plan)
 {
     if (image->shape[PIXVIEW_AXIS_N] != 1) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
@@ -125,8 +125,8 @@ static PyObject *make_subtype(pv_state *st, pixview_image *image, int type)
     return object;
 }
 
-PyObject *pv_gpumat_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
-                                PyObject *stream_object)
+PIXVIEWI_HOT PyObject *pv_gpumat_export_take(pv_state *st, pixview_image *image,
+                                             const pv_plan *plan, PyObject *stream_object)
 {
     (void)stream_object; // a GpuMat has no stream
     bool counted = pv_gpumat_in_place(st) && pv_gpumat_abi_of(st)->own_native;

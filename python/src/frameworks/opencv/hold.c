@@ -16,7 +16,7 @@ _Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
 
 // The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
 // the memory is ours, by dropping the owner, which wants the GIL if it is there.
-static void release_gpumat_header(pixview_owner *owner)
+PIXVIEWI_HOT static void release_gpumat_header(pixview_owner *owner)
 {
     held_header *held = pixviewi_owner_held(owner);
     pv_gpumat *header = &held->header;
@@ -37,7 +37,7 @@ static void release_gpumat_header(pixview_owner *owner)
         PyEval_RestoreThread(gil);
 }
 
-pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
+PIXVIEWI_HOT pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
 {
     pv_gpumat *g = pv_gpumat_in_place(st) ? pv_gpumat_header(in->object) : NULL;
     if (!g || !g->refcount || !pv_gpumat_abi_of(st)->own_native)

@@ -147,7 +147,8 @@ __attribute__((noinline)) static int import_public(pv_state *st, PyObject *x,
     return read_public(st, x, &f) || init_from_header(st, &f, options, in) ? -1 : 0;
 }
 
-int pv_gpumat_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
+PIXVIEWI_HOT int pv_gpumat_import(pv_state *st, PyObject *x, const pv_options *options,
+                                  pv_imported *in)
 {
     fields f;
     if (!pv_gpumat_abi_of(st)->checked && pv_gpumat_check(st))

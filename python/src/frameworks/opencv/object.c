@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptor/base.h"
+
 typedef struct {
     void *const *vtable;
     int32_t use_count, weak_count;
@@ -35,7 +37,7 @@ static void *get_deleter(void *self, const void *type)
     return NULL;
 }
 
-static void dispose(void *self)
+PIXVIEWI_HOT static void dispose(void *self)
 {
     pv_gpumat *header = &((control_block *)self)->header;
     if (header->refcount && pv_gpumat_drop(header))
@@ -71,7 +73,7 @@ static PyObject *object_around(PyTypeObject *type, control_block *block)
     return object;
 }
 
-PyObject *pv_gpumat_object_new(const pv_gpumat_abi *abi, PyTypeObject *type)
+PIXVIEWI_HOT PyObject *pv_gpumat_object_new(const pv_gpumat_abi *abi, PyTypeObject *type)
 {
     if (!abi->make_object)
         return PyObject_CallNoArgs((PyObject *)type);

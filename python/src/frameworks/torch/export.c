@@ -75,8 +75,8 @@ static PyObject *export_by_capsule_take(pv_state *st, pixview_image *image, pixv
     return tensor;
 }
 
-PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
-                               PyObject *stream_object)
+PIXVIEWI_HOT PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,
+                                            PyObject *stream_object)
 {
     (void)stream_object; // torch keeps its own streams
     const DlExchange *table = pv_torch_table(st);

@@ -168,7 +168,8 @@ static int import_by_attributes(pv_state *st, PyObject *x, const pv_options *opt
     return rc;
 }
 
-int pv_torch_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
+PIXVIEWI_HOT int pv_torch_import(pv_state *st, PyObject *x, const pv_options *options,
+                                 pv_imported *in)
 {
     const DlExchange *table = pv_torch_table(st);
     return table ? import_by_table(st, x, table, options, in)

@@ -18,7 +18,7 @@ static int stream_by_name(pv_state *st, int device, pixview_stream *out)
     return rc;
 }
 
-int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
+PIXVIEWI_HOT int pv_torch_stream(pv_state *st, int device, pixview_stream *out)
 {
     const DlExchange *table = pv_torch_table(st);
     void *handle = NULL;
