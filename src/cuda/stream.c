@@ -227,7 +227,7 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         (relation.capture && relation.capture != dep->capture))
         return false;
-    if (dep->consumer != dep->home)
+    if (!pixviewi_stream_same(dep->consumer, dep->home)) // 0 and 1 are one stream
         (void)!wait_for(scope, dep->device, dep->consumer, dep->home, NULL);
     return true;
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,3 +151,35 @@ def test_a_layout_error_is_a_value_error() -> None:
 def test_a_list_to_gpumat(cv2: Any, fake: Any) -> None:
     with pytest.raises(pixview.UnsupportedError, match=HINT):
         pixview.as_gpumat(PAIR)
+
+
+class Recreated:
+    """Garbage whose end calls pixview, and fails there; it leaves the same again."""
+
+    left = 2000
+
+    def __init__(self) -> None:
+        self.me = self
+
+    def __del__(self) -> None:
+        with contextlib.suppress(pixview.Error):
+            pixview.as_numpy(np.zeros((4, 6, 3), np.uint8)[:, ::2], copy=False, contiguous=True)
+        if Recreated.left > 0:
+            Recreated.left -= 1
+            Recreated()
+
+
+def test_a_collection_leaves_a_reason_alone() -> None:
+    """What the core says stands in the module's state until it is read."""
+    x = np.zeros((4, 5, 3), np.uint8)
+    before = gc.get_threshold()
+    Recreated()
+    try:
+        for threshold in range(1, 40):
+            gc.set_threshold(threshold)
+            for _ in range(50):
+                assert pixview.plan(x, "numpy") == ("view", "")
+    finally:
+        gc.set_threshold(*before)
+        Recreated.left = 0
+        gc.collect()

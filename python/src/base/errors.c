@@ -2,6 +2,7 @@
 
 #include "base/errors.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -51,14 +52,17 @@ static PyObject *raise_cuda(pv_state *st, const pixview_error *err)
 
 PyObject *pv_raise(pv_state *st, const pixview_error *err)
 {
-    if (err->code == PIXVIEW_E_CUDA)
-        return raise_cuda(st, err);
+    if (err->code == PIXVIEW_E_CUDA) {
+        const pixview_error copy = *err; // a collection may run Python, which overwrites st->error
+        return raise_cuda(st, &copy);
+    }
     PyErr_SetString(class_of(st, err->code), err->message);
     return NULL;
 }
 
 int pv_fail(pv_state *st)
 {
+    assert(st->error.code != PIXVIEW_OK);
     pv_raise(st, &st->error);
     return -1;
 }

@@ -1,5 +1,6 @@
 #include "convert/convert.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "convert/allocate.h"
@@ -43,6 +44,7 @@ static PyObject *make_view(pv_state *st, pv_imported *in, const pv_options *opti
 {
     if (pv_prepare_view(st, in, options))
         return NULL;
+    assert(in->image.owner || pixview_image_is_empty(&in->image) || in->from->flags & PV_OURS);
     return options->to->export_take(st, &in->image, plan, pv_view_stream(in, options));
 }
 
@@ -97,10 +99,11 @@ PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_options *options)
     pv_plan plan;
     PyObject *out = NULL;
     if (import_and_plan(st, x, options, &in, &plan) == 0) {
-        out = PyStructSequence_New(st->plan_type);
+        // First of all: a collection may run Python, which overwrites st->error.
         const char *why = st->error.message;
-        PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
         PyObject *reason = PyUnicode_DecodeUTF8(why, (Py_ssize_t)strlen(why), "replace");
+        PyObject *kind = PyUnicode_FromString(plan.kind == PV_COPY ? "copy" : "view");
+        out = PyStructSequence_New(st->plan_type);
         if (out && kind && reason) {
             PyStructSequence_SetItem(out, 0, kind); // steals
             PyStructSequence_SetItem(out, 1, reason);
