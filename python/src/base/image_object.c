@@ -1,5 +1,7 @@
 #include "base/image_object.h"
 
+#include <assert.h>
+
 #include "base/errors.h"
 
 // The type has no subclasses.
@@ -28,6 +30,7 @@ PyObject *pv_image_new_take(pv_state *st, pixview_image *image, pixview_layout l
     self->image = *image;
     self->layout = layout;
     self->stream_object = Py_XNewRef(stream_object);
+    assert(ndim == pixview_layout_rank(layout));
     image->owner = NULL;
     return (PyObject *)self;
 }

@@ -1,5 +1,6 @@
 #include "base/plain_memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/errors.h"
@@ -66,6 +67,7 @@ int pv_allocate_plain(pv_state *st, const pixview_image *like, pixview_layout la
         pixview_owner_unref(made.owner);
         return -1;
     }
+    assert(made.device.type == device.type);
     *out = made;
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/pyref.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ bool pv_gil_held(void)
 // A deleter may be called while an exception is being raised (torch's failing import does that).
 static void drop_now(PyObject *object)
 {
+    assert(pv_gil_held());
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     Py_DECREF(object);
@@ -116,6 +118,7 @@ PIXVIEWI_HOT static void release_object(pixview_owner *owner)
 
 PIXVIEWI_HOT pixview_owner *pv_pyref_owner(PyObject *object)
 {
+    assert(object && pv_gil_held());
     pixview_owner *owner = pixviewi_owner_new(release_object);
     if (!owner) {
         PyErr_NoMemory();

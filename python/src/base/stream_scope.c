@@ -1,5 +1,6 @@
 #include "base/stream_scope.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 typedef struct scope {
@@ -44,6 +45,7 @@ int pv_scope_pop(void)
                         "on the thread that entered it");
         return -1;
     }
+    assert(atomic_load(&pv_stream_scopes) > 0);
     innermost = mine->outer;
     atomic_fetch_sub_explicit(&pv_stream_scopes, 1, memory_order_relaxed);
     Py_XDECREF(mine->object);

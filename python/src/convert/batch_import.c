@@ -5,6 +5,7 @@
 
 #include "convert/batch_import.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,6 +216,7 @@ int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options
             like = i;
         }
     }
+    assert(g->like_first < g->count && g->producer_count >= 0);
     g->first.image = g->images[0];
     return 0;
 }

@@ -1,5 +1,7 @@
 #include "convert/plan.h"
 
+#include <assert.h>
+
 #include "base/errors.h"
 #include "descriptor/axes.h"
 #include "descriptor/status.h"
@@ -119,6 +121,7 @@ PIXVIEWI_HOT int pv_make_plan(pv_state *st, const pv_imported *in, const pv_opti
         plan->kind = PV_COPY;
         return options->copy == 0 ? refuse_copy(st) : 0;
     }
+    assert(!crosses && plan->layout != PIXVIEW_LAYOUT_NONE);
     plan->kind = PV_VIEW;
     if (in->from == to && plan->layout == in->layout &&
         (!(to->flags & PV_OURS) || !options->has_stream)) // else an Image ordered for that stream

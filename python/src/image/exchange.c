@@ -4,6 +4,7 @@
 // the two functions that hand out memory first order that stream after the Image's own. All of it
 // needs the GIL but the allocator, which touches no Python.
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/errors.h"
@@ -191,6 +192,7 @@ static dl_block *dense_block(const DlTensor *prototype)
         if (__builtin_mul_overflow(step, shape[i] > 0 ? shape[i] : 1, &step))
             step = 1;
     }
+    assert(step > 0);
     b->managed = (DlManaged){.version = {DL_MAJOR, DL_MINOR},
                              .manager_ctx = b,
                              .deleter = delete_block,

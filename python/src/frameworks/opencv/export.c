@@ -5,6 +5,8 @@
 // subtype. Where the fields may not be written, a header made by cv2's public call is copied into the
 // subtype by cv2's own copy constructor.
 
+#include <assert.h>
+
 #include "base/errors.h"
 #include "descriptor/owner.h"
 #include "frameworks/opencv/object.h"
@@ -63,6 +65,7 @@ static void fill_header(pv_gpumat *g, const pixview_image *image, int type)
     bool empty = h == 0 || w == 0;
     int64_t step = h <= 1 || empty ? row : image->strides[PIXVIEW_AXIS_H];
     bool continuous = !empty && step == row && h * w * c <= INT32_MAX;
+    assert(step >= row && c >= 1 && type >= 0 && type <= PV_GPUMAT_TYPE_MASK);
     g->flags = PV_GPUMAT_MAGIC | type | (continuous ? PV_GPUMAT_CONTINUOUS : 0);
     g->rows = (int32_t)h;
     g->cols = (int32_t)w;

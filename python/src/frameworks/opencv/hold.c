@@ -1,5 +1,7 @@
 // Holding a GpuMat's memory as OpenCV's own header copy does, and the owner behind a GpuMat of ours.
 
+#include <assert.h>
+
 #include "base/pyref.h"
 #include "cuda/device.h"
 #include "descriptor/owner.h"
@@ -48,6 +50,7 @@ PIXVIEWI_HOT pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
         return NULL;
     }
     int device = in->image.device.id;
+    assert(*g->refcount > 0);
     __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);
     *(held_header *)pixviewi_owner_held(owner) =
         (held_header){*g, pixviewi_cuda_context(device), device};

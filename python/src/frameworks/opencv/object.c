@@ -8,6 +8,7 @@
 
 #include "frameworks/opencv/object.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static void *get_deleter(void *self, const void *type)
 PIXVIEWI_HOT static void dispose(void *self)
 {
     pv_gpumat *header = &((control_block *)self)->header;
+    assert(!header->refcount || *header->refcount > 0);
     if (header->refcount && pv_gpumat_drop(header))
         pv_gpumat_free(header);
 }

@@ -1,5 +1,7 @@
 // Descriptor -> torch.Tensor: through torch's exchange table, or a DLPack capsule before torch 2.10.
 
+#include <assert.h>
+
 #include "base/capsule.h"
 #include "base/errors.h"
 #include "descriptor/dlpack.h"
@@ -87,6 +89,7 @@ PIXVIEWI_HOT PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, 
     pixviewi_dlpack *slot;
     if (pixviewi_dlpack_new_take(image, plan->layout, &slot, &st->error))
         return pv_raise(st, &st->error);
+    assert(!image->owner && slot->managed.manager_ctx == slot);
     slot->managed.tensor.device = torch_device(image->device);
     return adopt_slot(st, table, slot);
 }
