@@ -91,7 +91,7 @@ static int intern_names(pv_state *st)
 }
 
 // Deleters run on any thread and know one interpreter; the end of another would be taken for the exit.
-// The slot below only speaks of isolated ones, from 3.12 on.
+// The slot below covers isolated ones only, from 3.12 on.
 static int check_interpreter(void)
 {
     if (PyInterpreterState_Get() == PyInterpreterState_Main())

@@ -212,7 +212,7 @@ static int check_out_fits(pv_state *st, const pixview_image *out, const pixview_
 
 // ---- the result -------------------------------------------------------------------------------
 
-static int check_place(pv_state *st, const settings *s, const pixview_image *image)
+static int check_target_place(pv_state *st, const settings *s, const pixview_image *image)
 {
     bool gpu = pixviewi_on_device(image->device);
     if (s->to.to->flags & (gpu ? PV_ON_GPU : PV_ON_HOST))
@@ -337,7 +337,7 @@ static PyObject *into_new(pv_state *st, settings *s, pv_batch *g, const pv_impor
     pv_plan plan = {.kind = PV_COPY, .layout = s->layout};
     pixviewi_stream_relation relation;
     PyObject *out = NULL;
-    if (check_place(st, s, &like->image) ||
+    if (check_target_place(st, s, &like->image) ||
         (s->to.to->check && s->to.to->check(st, &like->image, &plan)))
         return NULL;
     if (pv_allocate(st, &s->to, like, &plan, &made) == 0 &&

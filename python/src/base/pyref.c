@@ -162,13 +162,13 @@ static void release_managed(pixview_owner *owner, bool legacy)
         PyErr_Restore(type, value, traceback);
 }
 
-static void release_versioned(pixview_owner *owner) { release_managed(owner, false); }
+static void release_guarded_versioned(pixview_owner *owner) { release_managed(owner, false); }
 
-static void release_legacy(pixview_owner *owner) { release_managed(owner, true); }
+static void release_guarded_legacy(pixview_owner *owner) { release_managed(owner, true); }
 
 void pv_pyref_guard_deleter(pixview_owner *owner, bool legacy)
 {
-    pixviewi_owner_set_release(owner, legacy ? release_legacy : release_versioned);
+    pixviewi_owner_set_release(owner, legacy ? release_guarded_legacy : release_guarded_versioned);
 }
 
 PyObject *pv_pyref_of(const pixview_owner *owner)

@@ -69,7 +69,7 @@ static int add_producer(pv_batch *g, pixview_stream handle, bool records)
 
 // ---- one image --------------------------------------------------------------------------------
 
-static int check_batch(pv_state *st, const pv_batch *g)
+static int check_whole_batch(pv_state *st, const pv_batch *g)
 {
     int64_t count = g->first.image.shape[PIXVIEW_AXIS_N];
     pixview_layout layout = g->first.layout;
@@ -208,7 +208,7 @@ int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options
         }
         if (!done && import_item(st, g, i, options))
             return -1;
-        if (g->is_batch && check_batch(st, g))
+        if (g->is_batch && check_whole_batch(st, g))
             return -1;
         if (!done && key < 0) {
             from = pv_framework_of(st, items[i]);

@@ -1,7 +1,7 @@
 // __cuda_array_interface__ (versions 2 and 3) and __array_interface__ (version 3): dictionaries.
 //
 // Neither has an owner field: the object that showed the dictionary is held. The CUDA one has no
-// device either: the driver is asked for the pointer's.
+// device either: the driver finds the GPU of the pointer.
 
 #include <string.h>
 
