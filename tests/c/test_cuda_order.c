@@ -165,9 +165,23 @@ static void test_threads(void)
     REQUIRE_INT(fake_live_events(), after);
 }
 
+static void release_nothing(pixview_owner *self) { (void)self; }
+
+// 0 and 1 are one stream, and so is what stands in for the per-thread one.
+static void test_release_between_names_of_one_stream(void)
+{
+    pixview_owner *owner = pixviewi_owner_new(release_nothing);
+    pixviewi_stream_dep dep = {.consumer = PER_THREAD, .home = LEGACY};
+    REQUIRE(pixviewi_cuda_add_dep_take(owner, &dep));
+    fake_reset();
+    pixview_owner_unref(owner);
+    REQUIRE_WORK("");
+}
+
 int main(void)
 {
     use_fake_driver(1);
+    test_release_between_names_of_one_stream();
     test_order();
     test_order_in_capture();
     test_ask();
