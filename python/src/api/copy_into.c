@@ -3,11 +3,11 @@
 #include "api/api.h"
 #include "base/args.h"
 #include "base/errors.h"
-#include "convert/batch_import.h"
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
 #include "frameworks/stream_argument.h"
+#include "frameworks/table.h"
 
 static bool takes_stream(const pv_imported *end)
 {

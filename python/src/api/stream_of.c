@@ -4,6 +4,7 @@
 #include "base/errors.h"
 #include "convert/device_of.h"
 #include "convert/import.h"
+#include "descriptor/stream.h"
 
 static int find_stream(pv_state *st, PyObject *x, pixview_stream *out)
 {
@@ -32,5 +33,5 @@ PyObject *pv_stream_of(PyObject *module, PyObject *x)
         return NULL;
     if (stream == PIXVIEW_STREAM_NONE)
         return PyLong_FromLong(-1);
-    return PyLong_FromUnsignedLongLong(stream == 1 ? 0 : stream);
+    return PyLong_FromUnsignedLongLong(pixviewi_stream_normalize(stream));
 }

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "base/errors.h"
 #include "cuda/device.h"
+#include "descriptor/stream.h"
 #include "frameworks/stream_argument.h"
 
 static bool is_default_stream(pixview_stream stream) { return stream <= 2; }
@@ -22,7 +23,7 @@ PyObject *pv_stream_facts(PyObject *module, PyObject *value)
         return NULL;
     }
     if (is_default_stream(stream))
-        return Py_BuildValue("Ks", (unsigned long long)(stream == 1 ? 0 : stream), NULL);
+        return Py_BuildValue("Ks", (unsigned long long)(pixviewi_stream_normalize(stream)), NULL);
     if (pixviewi_cuda_stream_device(stream, &device, &st->error))
         return pv_raise(st, &st->error);
     return Py_BuildValue("Ki", (unsigned long long)stream, device);

@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "convert/import.h"
 #include "descriptor/image.h"
+#include "descriptor/stream.h"
 #include "frameworks/streams.h"
 
 // ---- what an import took ----------------------------------------------------------------------
@@ -45,7 +46,7 @@ static pv_producer *find_producer(pv_batch *g, pixview_stream handle)
 static int add_producer(pv_batch *g, pixview_stream handle, bool records)
 {
     enum { SOME = sizeof g->some / sizeof g->some[0] };
-    handle = handle == 1 ? PIXVIEW_STREAM_LEGACY : handle;
+    handle = pixviewi_stream_normalize(handle);
     pv_producer *found = find_producer(g, handle);
     if (found != NULL) {
         found->records |= records;
@@ -81,16 +82,6 @@ static int check_whole_batch(pv_state *st, const pv_batch *g)
                            "batch of 4 axes",
               pixview_layout_name(layout));
     return -1;
-}
-
-// A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.
-pixview_stream pv_producer_stream(const pv_imported *in, const pv_options *options)
-{
-    bool asked = in->image.stream == PIXVIEW_STREAM_NONE && in->from == &pv_framework_protocols &&
-                 in->image.owner && options->to->flags & PV_NO_STREAM;
-    pixview_stream stream =
-        asked ? pv_end_stream(options, in->image.device.id).handle : in->image.stream;
-    return stream == 1 ? PIXVIEW_STREAM_LEGACY : stream;
 }
 
 static int note_producer(pv_batch *g, const pv_imported *in, pixview_stream stream)

@@ -39,10 +39,6 @@ int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *optio
 int pv_batch_import_trusted(pv_state *st, pv_batch *g, const pv_options *options);
 void pv_batch_clear(pv_batch *g);
 
-// In which the data of an imported object is ready: for one that ordered it itself, the stream that
-// we named to it.
-pixview_stream pv_producer_stream(const pv_imported *in, const pv_options *options);
-
 // May they be ordered with `work`? Before anything is queued. `given`: see pv_raise_if_unorderable.
 int pv_batch_relate_streams(pv_state *st, pv_batch *g, pixview_device device, pixview_stream work,
                             bool given);

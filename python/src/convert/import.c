@@ -5,6 +5,8 @@
 #include <assert.h>
 
 #include "base/pyref.h"
+#include "descriptor/stream.h"
+#include "frameworks/streams.h"
 #include "frameworks/table.h"
 
 PIXVIEWI_HOT int pv_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
@@ -13,4 +15,14 @@ PIXVIEWI_HOT int pv_import(pv_state *st, PyObject *x, const pv_options *options,
     assert(!in->image.owner && in->object == x); // pv_imported_begin
     in->from = pv_framework_of(st, x);
     return in->from->import(st, x, options, in);
+}
+
+// A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.
+pixview_stream pv_producer_stream(const pv_imported *in, const pv_options *options)
+{
+    bool asked = in->image.stream == PIXVIEW_STREAM_NONE && in->from == &pv_framework_protocols &&
+                 in->image.owner && options->to->flags & PV_NO_STREAM;
+    pixview_stream stream =
+        asked ? pv_end_stream(options, in->image.device.id).handle : in->image.stream;
+    return pixviewi_stream_normalize(stream);
 }

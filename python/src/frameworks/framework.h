@@ -93,8 +93,9 @@ struct pv_framework {
     int (*check)(pv_state *st, const pixview_image *image, pv_plan *plan);
     // Can it describe the image as it lies in memory? May be NULL: yes.
     pixview_status (*check_view)(const pixview_image *image, pixview_error *err);
-    // A new object over the image; takes the image's count of its owner on success (image->owner is
-    // NULL then). `stream_object` keeps image->stream alive; NULL: nothing has to. NULL with the error.
+    // A new object over the image; takes the image's count of its owner on success: image->owner is NULL
+    // then. Where it needs none (a second GpuMat over one owner), image->owner stays. `stream_object`
+    // keeps image->stream alive; NULL: nothing has to. NULL with the error.
     PyObject *(*export_take)(pv_state *st, pixview_image *image, const pv_plan *plan,
                              PyObject *stream_object);
 

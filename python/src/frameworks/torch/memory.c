@@ -102,9 +102,10 @@ static int tensor_bytes(pv_state *st, int64_t nbytes, pixview_device device, pix
     if (allocate_managed(st, 2, shape, (pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 1}, device, &managed))
         return -1;
     if (pixview_image_from_dlpack_take(managed, PIXVIEW_LAYOUT_HW, &bytes, &st->error)) {
+        pv_fail(st); // first: the deleter may run Python, which overwrites st->error
         if (managed->deleter)
             managed->deleter(managed);
-        return pv_fail(st);
+        return -1;
     }
     pv_torch_of(st)->shim.ready = true;
     *owner = bytes.owner;
