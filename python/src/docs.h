@@ -1,4 +1,4 @@
-// Docstrings. One literal a line of text, so that they read as they print.
+// Docstrings. A literal holds a line of text, so that they read as they print.
 #ifndef PV_DOCS_H
 #define PV_DOCS_H
 
@@ -6,11 +6,8 @@
 
 #define PV_DOC_as_torch \
     "as_torch($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n" \
-    "         allow_readonly=False, stream=None)\n" \
-    "--\n" \
-    "\n" \
-    "`x` as a torch.Tensor over the same memory, on the device it is on.\n" \
-    "\n" \
+    "         allow_readonly=False, stream=None)\n--\n\n" \
+    "`x` as a torch.Tensor over the same memory, on the device it is on.\n\n" \
     "x: GpuMat, torch tensor, CuPy or NumPy array, pixview.Image, or an object with __dlpack__,\n" \
     "   __cuda_array_interface__, __array_interface__ or the buffer protocol.\n" \
     "layout: axis order of the result: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'; by default HW, CHW or NCHW.\n" \
@@ -19,34 +16,26 @@
     "contiguous: copy if the result would not be dense in its layout.\n" \
     "allow_readonly: return a writable alias of read-only memory (NumPy, JAX) instead of a copy.\n" \
     "stream: the stream of a GpuMat, Image or raw pointer: None (legacy default; for an Image its own),\n" \
-    "   an int handle, a stream object, or -1 (no ordering).\n" \
-    "\n" \
+    "   an int handle, a stream object, or -1 (no ordering).\n\n" \
     "The result keeps x's memory alive. Errors: LayoutError, DtypeError, DeviceError,\n" \
     "ReadOnlyError, CudaError, UnsupportedError."
 
 #define PV_DOC_as_cupy \
     "as_cupy($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n" \
-    "        allow_readonly=False, stream=None)\n" \
-    "--\n" \
-    "\n" \
+    "        allow_readonly=False, stream=None)\n--\n\n" \
     "`x` as a cupy.ndarray over the same memory, axes H,W,C by default. copy=True uploads\n" \
     "host memory to CuPy's current device. Arguments and errors as for as_torch."
 
 #define PV_DOC_as_numpy \
     "as_numpy($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n" \
-    "         allow_readonly=False, stream=None)\n" \
-    "--\n" \
-    "\n" \
+    "         allow_readonly=False, stream=None)\n--\n\n" \
     "`x` as a numpy.ndarray over the same memory, axes H,W,C by default. copy=True\n" \
     "downloads GPU memory and waits for the pixels. Read-only memory stays read-only. Arguments and\n" \
     "errors as for as_torch."
 
 #define PV_DOC_as_gpumat \
-    "as_gpumat($module, /, x, *, src_layout=None, copy=None, allow_readonly=False, stream=None)\n" \
-    "--\n" \
-    "\n" \
-    "`x` as a cv2.cuda.GpuMat of H rows, W columns and C channels.\n" \
-    "\n" \
+    "as_gpumat($module, /, x, *, src_layout=None, copy=None, allow_readonly=False, stream=None)\n--\n\n" \
+    "`x` as a cv2.cuda.GpuMat of H rows, W columns and C channels.\n\n" \
     "A view if the pixels are interleaved in memory (a permuted H,W,C or channels_last tensor, H,W,\n" \
     "or C = 1) in rows of any pitch. Otherwise one interleaving copy. N > 1, C above CV_CN_MAX, and H or\n" \
     "W above INT_MAX raise LayoutError. copy=True uploads host memory.\n" \
@@ -54,40 +43,30 @@
     "functions use without a stream. Other arguments and errors as for as_torch."
 
 #define PV_DOC_view \
-    "view($module, /, x, *, layout=None, src_layout=None, copy=None, stream=None)\n" \
-    "--\n" \
-    "\n" \
+    "view($module, /, x, *, layout=None, src_layout=None, copy=None, stream=None)\n--\n\n" \
     "`x` as a pixview.Image over the same memory, in x's own axis order unless layout= is given.\n" \
     "Imports no framework. Arguments and errors as for as_torch."
 
 #define PV_DOC_plan \
-    "plan($module, /, x, to, *, layout=None, src_layout=None, contiguous=False)\n" \
-    "--\n" \
-    "\n" \
+    "plan($module, /, x, to, *, layout=None, src_layout=None, contiguous=False)\n--\n\n" \
     "What a conversion would do: a Plan with .kind ('view' or 'copy') and .reason (why a copy, '' for a\n" \
     "view). It converts nothing. to: 'torch', 'cupy', 'numpy', 'gpumat' or 'image'.\n" \
     "layout, src_layout, contiguous: as for as_torch. Raises what the conversion would raise."
 
 #define PV_DOC_from_pointer \
     "from_pointer($module, /, ptr, shape, dtype, *, strides=None, layout=None, device=None, owner=None,\n" \
-    "             stream=None, readonly=False)\n" \
-    "--\n" \
-    "\n" \
-    "The memory at address `ptr` as a pixview.Image.\n" \
-    "\n" \
+    "             stream=None, readonly=False)\n--\n\n" \
+    "The memory at address `ptr` as a pixview.Image.\n\n" \
     "shape: 2 to 4 extents, in the order `layout` (by default HW, HWC or NHWC). strides: bytes; None\n" \
     "is packed. dtype: a NumPy, torch or CuPy dtype, or a string. device: an int ordinal, 'cpu', 'cuda',\n" \
     "'cuda:1' or ('cuda', 1); None: the GPU that the driver names for ptr. owner: an object that the Image\n" \
     "and its views keep alive; None: the memory must outlive them. stream: the stream that last used the\n" \
-    "memory; None is the legacy default stream. readonly: True gives no writable view.\n" \
-    "\n" \
+    "memory; None is the legacy default stream. readonly: True gives no writable view.\n\n" \
     "Errors: LayoutError (rank, extents, strides, alignment, NULL), DtypeError, DeviceError (a pointer or\n" \
     "GPU that the driver does not know), CudaError (no driver to ask)."
 
 #define PV_DOC_copy_into \
-    "copy_into($module, /, dst, src, *, dst_layout=None, src_layout=None, stream=None)\n" \
-    "--\n" \
-    "\n" \
+    "copy_into($module, /, dst, src, *, dst_layout=None, src_layout=None, stream=None)\n--\n\n" \
     "Copies the pixels of src into the memory of dst and returns dst. Extents and dtypes must be\n" \
     "equal; layouts, strides and ROIs may differ. Values are not converted: unequal dtypes raise DtypeError.\n" \
     "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad). Between\n" \
@@ -98,26 +77,19 @@
     "DtypeError, DeviceError, ReadOnlyError, CudaError, UnsupportedError."
 
 #define PV_DOC_stream_of \
-    "stream_of($module, x, /)\n" \
-    "--\n" \
-    "\n" \
-    "The handle of the stream that x's producer works on, as an int; 0 is the legacy default one.\n" \
-    "\n" \
+    "stream_of($module, x, /)\n--\n\n" \
+    "The handle of the stream that x's producer works on, as an int; 0 is the legacy default one.\n\n" \
     "Of a tensor or a CuPy array: torch's or CuPy's current stream on its GPU. Of an Image: its own.\n" \
     "Of a GpuMat: the legacy one, or that of the using_stream block around the call. Of an object\n" \
     "with the CUDA array interface: the one it names; -1 if it names none (its data is ready).\n" \
     "DeviceError for host memory; else the errors of as_torch."
 
 #define PV_DOC_used_on \
-    "used_on($module, /, view, stream)\n" \
-    "--\n" \
-    "\n" \
-    "Adds a stream that reads or writes a view, besides the two of the conversion.\n" \
-    "\n" \
+    "used_on($module, /, view, stream)\n--\n\n" \
+    "Adds a stream that reads or writes a view, besides the two of the conversion.\n\n" \
     "When the last view is dropped, the memory's stream waits for the work that `stream` has queued by\n" \
     "then. The host does not wait. The call itself orders nothing: make `stream` wait for the producer\n" \
-    "yourself.\n" \
-    "\n" \
+    "yourself.\n\n" \
     "view: a result of pixview on a GPU, a slice or header copy of one, or an Image. A tensor of\n" \
     "torch's own memory gets record_stream(). stream: as stream= elsewhere (None: legacy); a stream\n" \
     "object is kept alive, an int is not.\n" \
@@ -125,24 +97,18 @@
     "CudaError if the driver does not know the stream, ValueError for -1."
 
 #define PV_DOC_warm_up \
-    "warm_up($module, /, device=0)\n" \
-    "--\n" \
-    "\n" \
+    "warm_up($module, /, device=0)\n--\n\n" \
     "Makes the context and an event, loads the kernels and, if cv2 is imported, checks how its GpuMat is\n" \
     "read. This takes milliseconds that the first frame would need otherwise. May be called again, also\n" \
-    "inside a graph capture.\n" \
-    "\n" \
+    "inside a graph capture.\n\n" \
     "device: an ordinal, 'cuda:1' or ('cuda', 1). DeviceError if there is no such GPU, CudaError\n" \
     "if there is no driver or no kernel for it."
 
 #define PV_DOC_stack \
     "stack($module, /, images, *, to='torch', layout='NCHW', src_layout=None, dtype=None,\n" \
     "      scale=None, mean=None, std=None, swap_rb=False, size=None, pad_value=0, out=None,\n" \
-    "      stream=None)\n" \
-    "--\n" \
-    "\n" \
-    "Converts many images into one batch: on a GPU in one kernel launch.\n" \
-    "\n" \
+    "      stream=None)\n--\n\n" \
+    "Converts many images into one batch: on a GPU in one kernel launch.\n\n" \
     "images: a sequence or iterator of images of any type, which may be mixed, or one batch of 4 axes.\n" \
     "   All have one element type, one device and, without size=, one size.\n" \
     "to: 'torch', 'cupy', 'numpy', 'image', or 'gpumat' for a single image. The result is where the\n" \
@@ -156,19 +122,15 @@
     "   the images and normalised like a pixel.\n" \
     "out: an existing batch to write into and return; `to` is then ignored. layout describes it (an Image\n" \
     "   has its own).\n" \
-    "stream: the stream of GpuMats, raw pointers and Images; None is the legacy default stream.\n" \
-    "\n" \
+    "stream: the stream of GpuMats, raw pointers and Images; None is the legacy default stream.\n\n" \
     "All errors are raised before any work is queued, and out is then unchanged: LayoutError (no image,\n" \
     "unequal sizes, a mean or std of a wrong length, zero or not finite, overlap), DtypeError, DeviceError,\n" \
     "ReadOnlyError, CudaError, UnsupportedError."
 
 #define PV_DOC_unstack \
-    "unstack($module, /, batch, *, to='gpumat', src_layout=None, copy=None, stream=None)\n" \
-    "--\n" \
-    "\n" \
+    "unstack($module, /, batch, *, to='gpumat', src_layout=None, copy=None, stream=None)\n--\n\n" \
     "The images of a batch, as a list of `to`: 'gpumat', 'torch' (C,H,W), 'cupy', 'numpy', 'image'\n" \
-    "(H,W,C).\n" \
-    "\n" \
+    "(H,W,C).\n\n" \
     "batch: N,C,H,W or N,H,W,C (src_layout; by default as for as_torch). An image of fewer axes is a batch\n" \
     "   of one. N = 0 gives [].\n" \
     "copy: None copies only if no view is possible. It then copies the whole batch once, in one launch,\n" \

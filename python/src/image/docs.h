@@ -1,64 +1,41 @@
-// Docstrings of pixview.Image. One literal a line of text, so that they read as they print.
+// Docstrings of pixview.Image. A literal holds a line of text, so that they read as they print.
 #ifndef PV_IMAGE_DOCS_H
 #define PV_IMAGE_DOCS_H
 
 // clang-format off
 
 #define PV_DOC_image_crop \
-    "crop($self, /, y, x, h, w)\n" \
-    "--\n" \
-    "\n" \
+    "crop($self, /, y, x, h, w)\n--\n\n" \
     "A view of h rows and w columns from row y, column x: an Image over the same memory, which it keeps\n" \
     "alive. LayoutError if the rectangle is not inside the image."
 
 #define PV_DOC_image___dlpack__ \
-    "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n" \
-    "--\n" \
-    "\n" \
-    "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n" \
-    "\n" \
+    "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n--\n\n" \
+    "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n\n" \
     "stream: the stream on which the consumer uses device memory: None or 1 (legacy default), 2\n" \
     "   (per-thread default), a handle, or -1 (no ordering). It waits for the Image's own stream. For host\n" \
     "   memory only None or -1. max_version: from (1, 0) on a versioned struct, otherwise a legacy one,\n" \
     "   which has no read-only flag. dl_device: the Image's own device, or (1, 0), the CPU: this copies\n" \
-    "   device memory and waits. copy: None copies only for that, False never, True always.\n" \
-    "\n" \
+    "   device memory and waits. copy: None copies only for that, False never, True always.\n\n" \
     "Errors: BufferError for what DLPack cannot describe or a copy that is not allowed, ReadOnlyError (a\n" \
     "BufferError) for read-only memory in a legacy struct, ValueError for stream=0, CudaError."
 
 #define PV_DOC_image___dlpack_device__ \
-    "__dlpack_device__($self, /)\n" \
-    "--\n" \
-    "\n" \
+    "__dlpack_device__($self, /)\n--\n\n" \
     "(device type, device id) in DLPack's codes: type 1 CPU, 2 CUDA, 3 pinned host, 13 managed memory."
 
 #define PV_DOC_image___array__ \
-    "__array__($self, dtype=None, *, copy=None)\n" \
-    "--\n" \
-    "\n" \
+    "__array__($self, dtype=None, *, copy=None)\n--\n\n" \
     "For numpy.asarray: the view of host memory, or a copy where dtype or copy=True ask for one.\n" \
     "DeviceError in device memory, ValueError if copy=False forbids the copy."
 
-#define PV_DOC_image_shape \
-    "Extents in elements, in the order of `layout`: a tuple of 2 to 4 ints."
-
-#define PV_DOC_image_strides \
-    "Strides in bytes, in the order of `layout`; any sign. Never None."
-
-#define PV_DOC_image_layout \
-    "Names of the axes: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'."
-
-#define PV_DOC_image_dtype \
-    "NumPy dtype of the elements; the string 'bfloat16' for that type."
-
-#define PV_DOC_image_device \
-    "('cuda', ordinal) or ('cpu', 0)."
-
-#define PV_DOC_image_nbytes \
-    "Bytes of the elements; padding between rows is not counted."
-
-#define PV_DOC_image_readonly \
-    "True if the memory may not be written."
+#define PV_DOC_image_shape "Extents in elements, in the order of `layout`: a tuple of 2 to 4 ints."
+#define PV_DOC_image_strides "Strides in bytes, in the order of `layout`; any sign. Never None."
+#define PV_DOC_image_layout "Names of the axes: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'."
+#define PV_DOC_image_dtype "NumPy dtype of the elements; the string 'bfloat16' for that type."
+#define PV_DOC_image_device "('cuda', ordinal) or ('cpu', 0)."
+#define PV_DOC_image_nbytes "Bytes of the elements; padding between rows is not counted."
+#define PV_DOC_image_readonly "True if the memory may not be written."
 
 #define PV_DOC_image_owner \
     "The Python object that this Image keeps alive. None if it keeps none alive, or if it holds DLPack's\n" \
@@ -72,8 +49,7 @@
     "AttributeError for host memory, and for bfloat16, which has no typestr."
 
 #define PV_DOC_image \
-    "An image in host or GPU memory, which it keeps alive.\n" \
-    "\n" \
+    "An image in host or GPU memory, which it keeps alive.\n\n" \
     "pixview.view and pixview.from_pointer return one. NumPy, torch, CuPy, Numba, JAX and every library\n" \
     "with DLPack or an array interface read it directly. C consumers find the DLPack C exchange table in\n" \
     "Image.__dlpack_c_exchange_api__. It cannot be subclassed."
