@@ -148,17 +148,17 @@ typedef struct pixviewi_list_args {
     X(pixview_steps_4, uint32_t, true) \
     X(pixview_steps_8, uint64_t, true)
 
-// Size, channels, does it split pixels into planes, is there a list.
-#define PIXVIEWI_REPACK_SIZE(X, list, Args, size)           \
-    X(pixview_merge_##size##x3##list, size, 3, false, Args) \
-    X(pixview_split_##size##x3##list, size, 3, true, Args)  \
-    X(pixview_merge_##size##x4##list, size, 4, false, Args) \
-    X(pixview_split_##size##x4##list, size, 4, true, Args)
-#define PIXVIEWI_REPACK_FORM(X, list, Args) \
-    PIXVIEWI_REPACK_SIZE(X, list, Args, 1)  \
-    PIXVIEWI_REPACK_SIZE(X, list, Args, 2)  \
-    PIXVIEWI_REPACK_SIZE(X, list, Args, 4)  \
-    PIXVIEWI_REPACK_SIZE(X, list, Args, 8)
+// Element, channels, does it split pixels into planes, is there a list.
+#define PIXVIEWI_REPACK_SIZE(X, list, Args, size, T)     \
+    X(pixview_merge_##size##x3##list, T, 3, false, Args) \
+    X(pixview_split_##size##x3##list, T, 3, true, Args)  \
+    X(pixview_merge_##size##x4##list, T, 4, false, Args) \
+    X(pixview_split_##size##x4##list, T, 4, true, Args)
+#define PIXVIEWI_REPACK_FORM(X, list, Args)          \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 1, uint8_t)  \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 2, uint16_t) \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 4, uint32_t) \
+    PIXVIEWI_REPACK_SIZE(X, list, Args, 8, uint64_t)
 #define PIXVIEWI_REPACK_KERNELS(X)                \
     PIXVIEWI_REPACK_FORM(X, , pixviewi_tile_args) \
     PIXVIEWI_REPACK_FORM(X, _list, pixviewi_list_args)
@@ -184,14 +184,12 @@ typedef struct pixviewi_list_args {
     PIXVIEWI_CONVERT_SIZE(X, 2, uint16_t) \
     PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
 
-#define PIXVIEWI_ELEMENT_KERNELS(X) X(pixview_elements, )
-
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
     PIXVIEWI_ROWS_KERNELS(X)    \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \
-    PIXVIEWI_ELEMENT_KERNELS(X)
+    X(pixview_elements, )
 
 #endif

@@ -117,20 +117,6 @@ DEVICE uint32_t bfloats_of_floats(float low, float high)
 namespace
 {
 
-template <int SIZE> struct type_of_size;
-template <> struct type_of_size<1> {
-    using type = uint8_t;
-};
-template <> struct type_of_size<2> {
-    using type = uint16_t;
-};
-template <> struct type_of_size<4> {
-    using type = uint32_t;
-};
-template <> struct type_of_size<8> {
-    using type = uint64_t;
-};
-
 DEVICE uint8_t byte_of_float(float value)
 {
     int whole = int_of_float(value);
@@ -167,32 +153,26 @@ DEVICE float float_of(uint32_t bits, int code)
 struct to_byte {
     using type = uint8_t;
     DEVICE static type bits(float value) { return byte_of_float(value); }
-    DEVICE static uint32_t word(const float *values)
+    DEVICE static uint32_t word(const float *v)
     {
-        return bytes_of_ints(int_of_float(values[0]), int_of_float(values[1]),
-                             int_of_float(values[2]), int_of_float(values[3]));
+        return bytes_of_ints(int_of_float(v[0]), int_of_float(v[1]), int_of_float(v[2]),
+                             int_of_float(v[3]));
     }
 };
 struct to_half {
     using type = uint16_t;
     DEVICE static type bits(float value) { return half_of_float(value); }
-    DEVICE static uint32_t word(const float *values)
-    {
-        return halves_of_floats(values[0], values[1]);
-    }
+    DEVICE static uint32_t word(const float *v) { return halves_of_floats(v[0], v[1]); }
 };
 struct to_bfloat {
     using type = uint16_t;
     DEVICE static type bits(float value) { return bfloat_of_float(value); }
-    DEVICE static uint32_t word(const float *values)
-    {
-        return bfloats_of_floats(values[0], values[1]);
-    }
+    DEVICE static uint32_t word(const float *v) { return bfloats_of_floats(v[0], v[1]); }
 };
 struct to_float {
     using type = uint32_t;
     DEVICE static type bits(float value) { return bits_of_float(value); }
-    DEVICE static uint32_t word(const float *values) { return bits_of_float(values[0]); }
+    DEVICE static uint32_t word(const float *v) { return bits_of_float(v[0]); }
 };
 
 // ---- Words --------------------------------------------------------------------------------------
@@ -219,9 +199,7 @@ template <int COUNT, typename T> DEVICE void pack(const T *bits, uint32_t *words
 
 template <int BYTES> DEVICE void stream_words(char *out, const uint32_t *words)
 {
-    if constexpr (BYTES == 4)
-        stream(out, words[0]);
-    else if constexpr (BYTES == 8)
+    if constexpr (BYTES == 8)
         stream(out, uint2{words[0], words[1]});
     else
         stream(out, uint4{words[0], words[1], words[2], words[3]});
@@ -258,13 +236,6 @@ DEVICE image target(const pixviewi_list_args &args, int64_t n)
 {
     return args.list == PIXVIEWI_DST_LIST ? listed(args, n) : target(args.tile, n);
 }
-
-template <typename Args> struct is_list {
-    static constexpr bool value = false;
-};
-template <> struct is_list<pixviewi_list_args> {
-    static constexpr bool value = true;
-};
 
 DEVICE const pixviewi_tile_args &tile_of(const pixviewi_tile_args &args) { return args; }
 DEVICE const pixviewi_tile_args &tile_of(const pixviewi_list_args &args) { return args.tile; }

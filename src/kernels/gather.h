@@ -68,7 +68,7 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
     static constexpr int SIZE = sizeof(In), VECTOR = PIXVIEWI_VECTOR(sizeof(Out));
     static constexpr int LOADS = PIXVIEWI_SCRATCH / 16 / PIXVIEWI_LANES;
     static constexpr int PIECE = 16 / SIZE; // elements that are read at a time
-    static constexpr bool PADS = is_list<Args>::value;
+    static constexpr bool PADS = sizeof(Args) == sizeof(pixviewi_list_args);
 
     // Where lanes step over 16 bytes or more they would meet in the same banks: every ROW bytes of
     // the scratch are followed by a gap. Not for pixels of one and three elements, if a vector of

@@ -17,8 +17,8 @@ PIXVIEWI_COPY_KERNELS(COPY)
     KERNEL(name, pixviewi_copy_args, 1024) { copy_rows<T, steps>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ROWS_KERNELS(ROWS)
 
-#define REPACK(name, size, channels, split, Args) \
-    KERNEL(name, Args, 1024) { move_tiles<repack<size, channels, split, Args>>(args); }
+#define REPACK(name, T, channels, split, Args) \
+    KERNEL(name, Args, 1024) { move_tiles<repack<T, channels, split, Args>>(args); }
 PIXVIEWI_REPACK_KERNELS(REPACK)
 
 #define GATHER(name, planar, Args, ...) \
@@ -26,12 +26,10 @@ PIXVIEWI_REPACK_KERNELS(REPACK)
 PIXVIEWI_GATHER_KERNELS(GATHER)
 PIXVIEWI_CONVERT_KERNELS(GATHER)
 
-#define ELEMENTS(name, nothing)                                                \
-    KERNEL(name, pixviewi_list_args, 1024)                                     \
-    {                                                                          \
-        int64_t step = (int64_t)gridDim.x * PIXVIEWI_THREADS;                  \
-        for (int64_t i = (int64_t)blockIdx.x * PIXVIEWI_THREADS + threadIdx.x; \
-             i < args.tile.tiles; i += step)                                   \
-            move_element(args, i);                                             \
-    }
-PIXVIEWI_ELEMENT_KERNELS(ELEMENTS)
+KERNEL(pixview_elements, pixviewi_list_args, 1024)
+{
+    int64_t step = (int64_t)gridDim.x * PIXVIEWI_THREADS;
+    int64_t first = (int64_t)blockIdx.x * PIXVIEWI_THREADS + threadIdx.x;
+    for (int64_t i = first; i < args.tile.tiles; i += step)
+        move_element(args, i);
+}

@@ -10,8 +10,9 @@
 namespace
 {
 
-template <int SIZE, int CHANNELS, bool SPLIT, typename Args> struct repack {
-    static constexpr int LANE_PIXELS = 16 / SIZE, TILE = PIXVIEWI_LANES * LANE_PIXELS;
+template <typename T, int CHANNELS, bool SPLIT, typename Args> struct repack {
+    static constexpr int SIZE = sizeof(T), LANE_PIXELS = 16 / SIZE,
+                         TILE = PIXVIEWI_LANES * LANE_PIXELS;
     static constexpr int WORDS = 4 * CHANNELS; // of a lane
 
     struct scratch {
@@ -156,7 +157,6 @@ template <int SIZE, int CHANNELS, bool SPLIT, typename Args> struct repack {
     // The pixels at the end of a row that fill no vector.
     DEVICE void move_rest(int lane) const
     {
-        using T = typename type_of_size<SIZE>::type;
         int64_t first = args.columns / LANE_PIXELS * LANE_PIXELS;
         int count = (int)(args.columns - first) * CHANNELS;
 #pragma unroll 1

@@ -47,10 +47,10 @@ PIXVIEWI_COPY_KERNELS(COPY)
     }
 PIXVIEWI_ROWS_KERNELS(ROWS)
 
-#define REPACK(name, size, channels, split, Args)                                    \
-    void run_##name(const void *args, unsigned blocks)                               \
-    {                                                                                \
-        run_tiles<repack<size, channels, split, Args>>(*(const Args *)args, blocks); \
+#define REPACK(name, T, channels, split, Args)                                    \
+    void run_##name(const void *args, unsigned blocks)                            \
+    {                                                                             \
+        run_tiles<repack<T, channels, split, Args>>(*(const Args *)args, blocks); \
     }
 PIXVIEWI_REPACK_KERNELS(REPACK)
 
@@ -62,14 +62,12 @@ PIXVIEWI_REPACK_KERNELS(REPACK)
 PIXVIEWI_GATHER_KERNELS(GATHER)
 PIXVIEWI_CONVERT_KERNELS(GATHER)
 
-#define ELEMENTS(name, nothing)                                            \
-    void run_##name(const void *args, unsigned)                            \
-    {                                                                      \
-        const pixviewi_list_args &all = *(const pixviewi_list_args *)args; \
-        for (int64_t i = 0; i < all.tile.tiles; i++)                       \
-            move_element(all, i);                                          \
-    }
-PIXVIEWI_ELEMENT_KERNELS(ELEMENTS)
+void run_pixview_elements(const void *args, unsigned)
+{
+    const pixviewi_list_args &all = *(const pixviewi_list_args *)args;
+    for (int64_t i = 0; i < all.tile.tiles; i++)
+        move_element(all, i);
+}
 
 struct entry {
     const char *name;

@@ -8,8 +8,6 @@
 _Static_assert(sizeof(pixviewi_list_args) <= 4096, "every driver takes 4096 bytes of parameters");
 enum { MAX_KINDS = 64, MAX_IMAGES = PIXVIEWI_TABLE / 9 };
 
-static int max(int a, int b) { return a > b ? a : b; }
-
 // ---- The whole list -----------------------------------------------------------------------------
 
 static bool has_list(const pixviewi_copy_op *op) { return op->src.images || op->dst.images; }
@@ -200,12 +198,6 @@ static void set_elements(const pixviewi_copy_op *op, pixviewi_list_launch *launc
 
 // ---- Chunks of the list -------------------------------------------------------------------------
 
-static bool same_pixels(const pixviewi_pixels *a, const pixviewi_pixels *b)
-{
-    return a->row == b->row && a->pixel == b->pixel && a->channel == b->channel &&
-           a->rows == b->rows && a->columns == b->columns;
-}
-
 static pixviewi_pixels pixels_of(const pixviewi_list_launch *launch, const pixview_image *image,
                                  int64_t itemsize)
 {
@@ -237,10 +229,10 @@ static int64_t fill_table(pixviewi_list_launch *launch, const pixviewi_copy_op *
     for (; count < rest && count < MAX_IMAGES; count++) {
         if (count == 0 || !alike(&images[count - 1], &images[count])) {
             kinds[kind_count] = pixels_of(launch, &images[count], itemsize); // there is room for it
-            for (kind = 0; !same_pixels(&kinds[kind], &kinds[kind_count]);)
+            for (kind = 0; memcmp(&kinds[kind], &kinds[kind_count], sizeof *kinds) != 0;)
                 kind++;
         }
-        int used = max(kind + 1, kind_count);
+        int used = kind < kind_count ? kind_count : kind + 1;
         if (kind == MAX_KINDS ||
             used * sizeof *kinds + (size_t)(count + 1) * 9 > sizeof args->table)
             break;
@@ -298,10 +290,6 @@ bool pixviewi_list_next(pixviewi_list_launch *launch, const pixviewi_copy_op *op
         return true;
     }
     args->tiles = count * args->rows * args->row_tiles;
-    assert(args->tiles > 0 && args->tiles <= INT32_MAX); // pixviewi_divide takes 31 bits
-    assert(args->row_tiles * args->tile >= args->columns);
-    args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
-    args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
-    launch->blocks = pixviewi_tile_blocks(args);
+    launch->blocks = pixviewi_finish_tiles(args);
     return true;
 }

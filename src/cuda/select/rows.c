@@ -29,8 +29,6 @@ bool pixviewi_has_short_rows(const pixviewi_copy_op *op, const pixviewi_copy_pla
     return !merged && w * c * plan->itemsize <= short_pixels[size];
 }
 
-// ---- what both have -----------------------------------------------------------------------------
-
 static void set_copy(const pixviewi_copy_plan *plan, pixviewi_copy_args *args)
 {
     args->src = plan->src;
@@ -51,8 +49,6 @@ static void set_axes(pixviewi_copy_args *args)
     for (int i = 0; i < 4 && args->narrow; i++)
         args->by[i] = pixviewi_divisor_of((uint32_t)args->shape[i]);
 }
-
-// ---- rows ---------------------------------------------------------------------------------------
 
 // Another row follows at once in the destination.
 static bool is_followed(const pixviewi_copy_plan *plan)
@@ -128,20 +124,12 @@ static bool select_rows(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
     return true;
 }
 
-// ---- elements -----------------------------------------------------------------------------------
-
-static uint64_t all_bits(const void *data, const int64_t strides[4])
-{
-    uint64_t bits = (uintptr_t)data;
-    for (int i = 0; i < 4; i++)
-        bits |= (uint64_t)strides[i];
-    return bits;
-}
-
 static void select_elements(const pixviewi_copy_plan *plan, pixviewi_launch *launch)
 {
     enum { UNROLL = 4, MAX_BLOCKS = 1 << 20 };
-    uint64_t bits = all_bits(plan->src, plan->src_strides) | all_bits(plan->dst, plan->dst_strides);
+    uint64_t bits = (uintptr_t)plan->src | (uintptr_t)plan->dst;
+    for (int i = 0; i < 4; i++)
+        bits |= (uint64_t)(plan->src_strides[i] | plan->dst_strides[i]);
     assert(bits % (uint64_t)min(plan->itemsize, 8) == 0);
     set_copy(plan, &launch->args.copy);
     set_axes(&launch->args.copy);

@@ -8,14 +8,13 @@
 // The order of PIXVIEWI_KERNELS.
 enum {
     PIXVIEWI_KERNEL_COPY = 0, // + log2 of the element size; 5: 16 bytes, aligned to 8
-    // + log2 of the element size.
-    PIXVIEWI_KERNEL_ROWS = 6,
+    PIXVIEWI_KERNEL_ROWS = 6, // + log2 of the element size
     PIXVIEWI_KERNEL_STEPS = 10,
-    PIXVIEWI_KERNEL_REPACK =
-        14, // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    // + 16 * (list) + 4 * log2 of the size + 2 * (4 channels) + (splits)
+    PIXVIEWI_KERNEL_REPACK = 14,
     PIXVIEWI_KERNEL_GATHER = 46, // + 4 * log2 of the size + 2 * (list) + (planar)
-    PIXVIEWI_KERNEL_CONVERT =
-        62, // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
+    PIXVIEWI_KERNEL_CONVERT = 62,
     PIXVIEWI_KERNEL_ELEMENTS = 110,
     PIXVIEWI_KERNEL_COUNT
 };
@@ -34,8 +33,8 @@ typedef struct pixviewi_launch {
 
 // One end of an operation as rows of interleaved pixels or of planes.
 typedef enum pixviewi_channel_order {
-    PIXVIEWI_IRREGULAR,   // neither
-    PIXVIEWI_INTERLEAVED, // interleaved
+    PIXVIEWI_IRREGULAR, // neither
+    PIXVIEWI_INTERLEAVED,
     PIXVIEWI_PLANAR
 } pixviewi_channel_order;
 
@@ -52,19 +51,18 @@ bool pixviewi_has_short_rows(const pixviewi_copy_op *op, const pixviewi_copy_pla
 void pixviewi_select_untiled(const pixviewi_copy_plan *plan, pixviewi_launch *launch);
 
 // What the tile kernels need beside the ends: tiles of rows. args->rows, columns, channels, from and to
-// (or `step`, the source's bytes from pixel to pixel, at most) are set. `loose`: some row of the
-// destination or source begins anywhere. False: too many tiles.
+// (or `step`, the source's bytes from pixel to pixel, at most) are set. False: too many tiles.
 bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, int streams,
                         int64_t src_bits, int64_t dst_bits);
 
-int64_t pixviewi_tile_blocks(const pixviewi_tile_args *args);
+// Sets the divisors. Returns how many blocks the tiles take.
+int64_t pixviewi_finish_tiles(pixviewi_tile_args *args);
 
 // The kernel for bits of 3 or 4 channels between pixels and planes, everything aligned to 16 bytes, with
 // its tiles. False: it is something else.
 bool pixviewi_cut_repack(pixviewi_tile_args *args, int64_t images, int64_t bits);
 int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split);
 
-// Types and values.
 void pixviewi_set_affine(pixviewi_tile_args *args, const pixviewi_copy_op *op);
 int pixviewi_gather_kernel(const pixviewi_copy_op *op, bool list, bool planar);
 

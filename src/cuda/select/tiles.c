@@ -121,17 +121,13 @@ bool pixviewi_cut_tiles(pixviewi_tile_args *args, int64_t images, int64_t step, 
            args->tiles <= INT32_MAX;
 }
 
-int64_t pixviewi_tile_blocks(const pixviewi_tile_args *args)
-{
-    return (args->tiles - 1) / (args->wide ? 1 : PIXVIEWI_WARPS) + 1;
-}
-
-static void set_divisors(pixviewi_tile_args *args)
+int64_t pixviewi_finish_tiles(pixviewi_tile_args *args)
 {
     assert(args->tiles > 0 && args->tiles <= INT32_MAX); // pixviewi_divide takes 31 bits
     assert(args->row_tiles * args->tile >= args->columns && args->tiles % args->rows == 0);
     args->by_row_tiles = pixviewi_divisor_of((uint32_t)args->row_tiles);
     args->by_rows = pixviewi_divisor_of((uint32_t)args->rows);
+    return (args->tiles - 1) / (args->wide ? 1 : PIXVIEWI_WARPS) + 1;
 }
 
 // ---- Kernels ----------------------------------------------------------------------------------
@@ -178,9 +174,8 @@ int pixviewi_repack_kernel(const pixviewi_tile_args *args, bool list, bool split
 
 static bool finish_tiles(pixviewi_launch *launch, int kernel)
 {
-    set_divisors(&launch->args.tile);
     launch->kernel = kernel;
-    launch->blocks = pixviewi_tile_blocks(&launch->args.tile);
+    launch->blocks = pixviewi_finish_tiles(&launch->args.tile);
     assert(kernel >= PIXVIEWI_KERNEL_REPACK && kernel < PIXVIEWI_KERNEL_ELEMENTS);
     return true;
 }
