@@ -210,17 +210,14 @@ pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *bat
     pixviewi_affine *out = &op->affine;
     memcpy(op->shape, batch->shape, sizeof op->shape);
     op->plan = NULL;
-    pixview_status status = check_counts(params, batch->shape[PIXVIEW_AXIS_C], err);
-    if (status != PIXVIEW_OK)
-        return status;
     out->is_identity = pixview_dtype_equal(from, to);
     out->swap_rb = params->swap_rb;
     out->pad = 0;
     memset(out->pad_bits, 0, sizeof out->pad_bits);
-    status = fill_factors(params, out, err);
-    if (status == PIXVIEW_OK && !out->is_identity)
-        status = check_types(from, to, err);
-    if (status == PIXVIEW_OK && params->pad)
-        status = fill_padding(params->pad_value, from, out, err);
-    return status;
+    pixview_status status;
+    if ((status = check_counts(params, batch->shape[PIXVIEW_AXIS_C], err)) ||
+        (status = fill_factors(params, out, err)) ||
+        (!out->is_identity && (status = check_types(from, to, err))) || !params->pad)
+        return status;
+    return fill_padding(params->pad_value, from, out, err);
 }

@@ -1,4 +1,3 @@
-// From pixview_convert_params to the numbers that the loops and kernels use.
 #ifndef PIXVIEWI_AFFINE_H
 #define PIXVIEWI_AFFINE_H
 

@@ -34,14 +34,12 @@ pixview_status pixviewi_check_destination(const pixview_image *dst, pixview_erro
     return pixviewi_check_self_overlap(dst, err);
 }
 
-pixview_status pixviewi_check_convert_params(const pixview_convert_params *params,
-                                             pixview_error *err)
+pixview_status pixviewi_check_params_size(size_t size, size_t own, pixview_error *err)
 {
-    if (params->struct_size == sizeof *params)
+    if (size == own)
         return PIXVIEW_OK;
     return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                         "params->struct_size=%zu, but this library's is %zu", params->struct_size,
-                         sizeof *params);
+                         "params->struct_size=%zu, but this library's is %zu", size, own);
 }
 
 static const char *place_name(pixview_device device)

@@ -14,8 +14,14 @@ pixview_status pixviewi_check_extents(const pixview_image *src, const pixview_im
 // PIXVIEW_E_READONLY, or PIXVIEW_E_LAYOUT where the destination overlaps itself.
 pixview_status pixviewi_check_destination(const pixview_image *dst, pixview_error *err);
 
-pixview_status pixviewi_check_convert_params(const pixview_convert_params *params,
-                                             pixview_error *err);
+// The struct_size of the caller's params, and this library's.
+pixview_status pixviewi_check_params_size(size_t size, size_t own, pixview_error *err);
+
+static inline pixview_status pixviewi_check_convert_params(const pixview_convert_params *params,
+                                                           pixview_error *err)
+{
+    return pixviewi_check_params_size(params->struct_size, sizeof *params, err);
+}
 
 // Both in host memory (pinned, managed and plain memory are no difference), or on one GPU.
 static inline bool pixviewi_same_place(pixview_device a, pixview_device b)

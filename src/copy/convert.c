@@ -6,9 +6,6 @@
 #include "copy/checks.h"
 #include "copy/run.h"
 
-static const pixview_convert_params convert_defaults = {.struct_size =
-                                                            sizeof(pixview_convert_params)};
-
 static pixview_status check_smaller(const pixview_image *src, const pixview_image *dst,
                                     pixview_error *err)
 {
@@ -25,29 +22,20 @@ static pixview_status check_smaller(const pixview_image *src, const pixview_imag
     return PIXVIEW_OK;
 }
 
-static pixview_status check_converted_pair(const pixview_image *src, const pixview_image *dst,
-                                           bool pad, pixview_error *err)
-{
-    pixview_status status =
-        pad ? check_smaller(src, dst, err) : pixviewi_check_extents(src, dst, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_destination(dst, err);
-    if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "source and destination share memory; convert into a third image");
-    return status;
-}
-
 // All checks but whether both are in one place.
 static pixview_status make_pair_op(const pixview_image *src, const pixview_image *dst,
                                    const pixview_convert_params *params, pixviewi_copy_op *op,
                                    pixview_error *err)
 {
-    pixview_status status = pixviewi_check_convert_params(params, err);
-    if (status == PIXVIEW_OK)
-        status = check_converted_pair(src, dst, params->pad, err);
-    if (status != PIXVIEW_OK)
+    pixview_status status;
+    if ((status = pixviewi_check_convert_params(params, err)) ||
+        (status =
+             params->pad ? check_smaller(src, dst, err) : pixviewi_check_extents(src, dst, err)) ||
+        (status = pixviewi_check_destination(dst, err)))
         return status;
+    if (pixview_image_overlaps(src, dst))
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "source and destination share memory; convert into a third image");
     op->src = pixviewi_operand_padded(src, dst);
     op->dst = pixviewi_operand_of(dst);
     return pixviewi_op_finish(op, dst, params, err);
@@ -58,27 +46,24 @@ pixview_status pixviewi_convert_op(const pixview_image *src, const pixview_image
                                    pixview_error *err)
 {
     pixview_status status = make_pair_op(src, dst, params, op, err);
-    if (status == PIXVIEW_OK && !pixviewi_same_place(src->device, dst->device))
-        status =
-            pixviewi_fail_places("the source", src->device, "the destination", dst->device, err);
-    return status;
+    if (status || pixviewi_same_place(src->device, dst->device))
+        return status;
+    return pixviewi_fail_places("the source", src->device, "the destination", dst->device, err);
 }
 
 // What pixview_copy can do, between host and GPU too, it does.
 pixview_status pixview_convert(const pixview_image *src, const pixview_image *dst,
                                const pixview_convert_params *params, pixview_error *err)
 {
+    static const pixview_convert_params defaults = {.struct_size = sizeof defaults};
     pixviewi_copy_op op;
     if (!src || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
     if (!params)
-        params = &convert_defaults;
-    pixview_status status = pixviewi_check_image(src, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_image(dst, err);
-    if (status == PIXVIEW_OK)
-        status = make_pair_op(src, dst, params, &op, err);
-    if (status != PIXVIEW_OK || pixview_image_is_empty(dst))
+        params = &defaults;
+    pixview_status status;
+    if ((status = pixviewi_check_image(src, err)) || (status = pixviewi_check_image(dst, err)) ||
+        (status = make_pair_op(src, dst, params, &op, err)) || pixview_image_is_empty(dst))
         return status;
     if (pixviewi_same_place(src->device, dst->device))
         return pixviewi_run(&op, dst->device, params->stream, err);

@@ -5,26 +5,12 @@
 #include "copy/run.h"
 #include "descriptor/owner.h"
 
-static pixview_status check_copy_params(const pixview_image *src, const pixview_image *dst,
-                                        const pixview_copy_params *params, pixview_error *err)
-{
-    if (!src || !dst)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
-    if (params && params->struct_size != sizeof *params)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                             "params->struct_size=%zu, but this library's is %zu",
-                             params->struct_size, sizeof *params);
-    return PIXVIEW_OK;
-}
-
 // What pixview_copy promises to check of its two images, and their plan.
 static pixview_status check_copied_pair(const pixview_image *src, const pixview_image *dst,
                                         pixviewi_copy_plan *plan, pixview_error *err)
 {
-    pixview_status status = pixviewi_check_image(src, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_image(dst, err);
-    if (status != PIXVIEW_OK)
+    pixview_status status;
+    if ((status = pixviewi_check_image(src, err)) || (status = pixviewi_check_image(dst, err)))
         return status;
     if (dst->flags & PIXVIEW_FLAG_READ_ONLY)
         return pixviewi_fail(err, PIXVIEW_E_READONLY,
@@ -34,24 +20,25 @@ static pixview_status check_copied_pair(const pixview_image *src, const pixview_
                              "the source is %s, but the destination is %s; a copy cannot convert "
                              "values: use pixview_convert, in Python stack",
                              pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
-    status = pixviewi_check_extents(src, dst, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_copy_plan_checked(src, dst, plan, err);
-    if (status == PIXVIEW_OK && pixview_image_overlaps(src, dst))
-        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
-                             "source and destination share memory; copy through a third image");
-    return status;
+    if ((status = pixviewi_check_extents(src, dst, err)) ||
+        (status = pixviewi_copy_plan_checked(src, dst, plan, err)) ||
+        !pixview_image_overlaps(src, dst))
+        return status;
+    return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                         "source and destination share memory; copy through a third image");
 }
 
 pixview_status pixview_copy(const pixview_image *src, const pixview_image *dst,
                             const pixview_copy_params *params, pixview_error *err)
 {
     pixviewi_copy_plan plan;
+    pixview_status status;
     pixviewi_poll_deferred_owners();
-    pixview_status status = check_copy_params(src, dst, params, err);
-    if (status == PIXVIEW_OK)
-        status = check_copied_pair(src, dst, &plan, err);
-    if (status != PIXVIEW_OK || plan.count == 0)
+    if (!src || !dst)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dst is NULL");
+    if ((params &&
+         (status = pixviewi_check_params_size(params->struct_size, sizeof *params, err))) ||
+        (status = check_copied_pair(src, dst, &plan, err)) || plan.count == 0)
         return status;
     pixview_stream stream = params ? params->stream : PIXVIEW_STREAM_LEGACY;
     if (stream == PIXVIEW_STREAM_NONE)

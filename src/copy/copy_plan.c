@@ -95,12 +95,7 @@ static int begin(const int64_t shape[4], const void *src, const int64_t src_stri
     *plan = (pixviewi_copy_plan){.src = src, .dst = dst, .shape = {1, 1, 1, 1}};
     plan->itemsize = pixview_dtype_size(dtype);
     assert(plan->itemsize > 0);
-    const char *from = src;
-    char *to = dst;
-    int count = pixviewi_sort_axes(shape, src_strides, dst_strides, &from, &to, axes);
-    plan->src = from;
-    plan->dst = to;
-    return count;
+    return pixviewi_sort_axes(shape, src_strides, dst_strides, &plan->src, &plan->dst, axes);
 }
 
 pixview_status pixviewi_check_self_overlap(const pixview_image *dst, pixview_error *err)

@@ -28,8 +28,8 @@ int pixviewi_merge_axes(pixviewi_copy_axis *axes, int count);
 // Axes sorted and merged, extents 1 dropped, padded with extent 1 in front. Axis 3 moves fastest in dst.
 // Strides in BYTES.
 typedef struct pixviewi_copy_plan {
-    const void *src;
-    void *dst;
+    const char *src;
+    char *dst;
     int64_t shape[4];
     int64_t src_strides[4];
     int64_t dst_strides[4];

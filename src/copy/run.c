@@ -10,11 +10,12 @@ pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
 {
     const pixviewi_affine *affine = &op->affine;
     assert(!op->src.images || !op->dst.images);
-    assert(op->shape[0] > 0 && op->shape[1] > 0 && op->shape[2] > 0 && op->shape[3] > 0);
     assert(!affine->is_identity || pixview_dtype_equal(op->src.dtype, op->dst.dtype));
     assert(affine->is_identity || affine->channels == 1 || affine->channels == op->shape[3]);
     assert(!op->plan || (affine->is_identity && !affine->swap_rb && !pixviewi_is_padded(op)));
     (void)affine;
+    if (op->shape[0] == 0 || op->shape[1] == 0 || op->shape[2] == 0 || op->shape[3] == 0)
+        return PIXVIEW_OK;
     if (!pixviewi_on_device(device)) {
         pixviewi_host_run(op);
         return PIXVIEW_OK;

@@ -13,8 +13,7 @@
 #include "copy/run.h"
 #include "descriptor/overlap.h"
 
-static const pixview_convert_params stack_defaults = {.struct_size =
-                                                          sizeof(pixview_convert_params)};
+static const pixview_convert_params stack_defaults = {.struct_size = sizeof stack_defaults};
 
 // ---- lists ------------------------------------------------------------------------------------
 
@@ -190,29 +189,19 @@ static pixviewi_operand list_end(const pixview_image *images, int64_t count)
     return (pixviewi_operand){.dtype = images[0].dtype, .images = images};
 }
 
-static pixview_status run_unless_empty(const pixviewi_copy_op *op, const pixview_image *batch,
-                                       const pixview_convert_params *params, pixview_error *err)
-{
-    if (pixview_image_is_empty(batch))
-        return PIXVIEW_OK;
-    return pixviewi_run(op, batch->device, params->stream, err);
-}
-
 pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
                                  const pixview_convert_params *params, const char *name,
                                  pixviewi_copy_op *op, pixview_error *err)
 {
     list sources = {name, srcs, count};
-    pixview_status status = pixviewi_check_convert_params(params, err);
-    if (status == PIXVIEW_OK)
-        status = check_batch(dst, "dst", count, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_destination(dst, err);
-    if (status == PIXVIEW_OK && !pixviewi_same_place(srcs[0].device, dst->device))
-        status = fail_device(&sources, 0, dst, err);
-    if (status == PIXVIEW_OK)
-        status = check_no_overlap(&sources, dst, err);
-    if (status != PIXVIEW_OK)
+    pixview_status status;
+    if ((status = pixviewi_check_convert_params(params, err)) ||
+        (status = check_batch(dst, "dst", count, err)) ||
+        (status = pixviewi_check_destination(dst, err)))
+        return status;
+    if (!pixviewi_same_place(srcs[0].device, dst->device))
+        return fail_device(&sources, 0, dst, err);
+    if ((status = check_no_overlap(&sources, dst, err)))
         return status;
     op->src = count == 1 ? pixviewi_operand_padded(srcs, dst) : list_end(srcs, count);
     op->dst = pixviewi_operand_of(dst);
@@ -228,14 +217,12 @@ pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pix
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
     if (!params)
         params = &stack_defaults;
-    pixview_status status = pixviewi_check_image(dst, err);
-    if (status == PIXVIEW_OK)
-        status = check_images(&sources, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_alike(srcs, count, dst, params->pad, sources.name, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_stack_op(srcs, count, dst, params, sources.name, &op, err);
-    return status == PIXVIEW_OK ? run_unless_empty(&op, dst, params, err) : status;
+    pixview_status status;
+    if ((status = pixviewi_check_image(dst, err)) || (status = check_images(&sources, err)) ||
+        (status = pixviewi_check_alike(srcs, count, dst, params->pad, sources.name, err)) ||
+        (status = pixviewi_stack_op(srcs, count, dst, params, sources.name, &op, err)))
+        return status;
+    return pixviewi_run(&op, dst->device, params->stream, err);
 }
 
 pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,
@@ -249,23 +236,15 @@ pixview_status pixview_unstack(const pixview_image *src, const pixview_image *ds
         params = &stack_defaults;
     pixview_status status = pixviewi_check_convert_params(params, err);
     if (status == PIXVIEW_OK && params->pad)
-        status = pixviewi_fail(err, PIXVIEW_E_INVALID, "params->pad: a split has nothing to pad");
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_image(src, err);
-    if (status == PIXVIEW_OK)
-        status = check_images(&results, err);
-    if (status == PIXVIEW_OK)
-        status = check_batch(src, "src", count, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_check_alike(dsts, count, src, false, results.name, err);
-    if (status == PIXVIEW_OK)
-        status = check_no_overlap(&results, src, err);
-    if (status == PIXVIEW_OK)
-        status = check_list_self_overlap(dsts, count, err);
-    if (status != PIXVIEW_OK)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "params->pad: a split has nothing to pad");
+    if (status || (status = pixviewi_check_image(src, err)) ||
+        (status = check_images(&results, err)) || (status = check_batch(src, "src", count, err)) ||
+        (status = pixviewi_check_alike(dsts, count, src, false, results.name, err)) ||
+        (status = check_no_overlap(&results, src, err)) ||
+        (status = check_list_self_overlap(dsts, count, err)))
         return status;
     op.src = pixviewi_operand_of(src);
     op.dst = list_end(dsts, count);
     status = pixviewi_op_finish(&op, src, params, err);
-    return status == PIXVIEW_OK ? run_unless_empty(&op, src, params, err) : status;
+    return status ? status : pixviewi_run(&op, src->device, params->stream, err);
 }
