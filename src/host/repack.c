@@ -17,8 +17,6 @@ typedef struct bits_job {
     axis axes[4]; // the last one moves fastest in dst
 } bits_job;
 
-// ---- axes -------------------------------------------------------------------------------------
-
 // ---- loops ------------------------------------------------------------------------------------
 
 // Index of an element size among the loops: -1, memcpy.
@@ -247,14 +245,6 @@ static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, 
     }
 }
 
-// A few elements in a row, on both ends: every one of them along the pixels is a longer loop.
-static void along_pixels(bits_job *job, bits_plane *plane)
-{
-    plane->loop = BLOCKS;
-    plane->x = plane->y;
-    plane->y = job->axes[--job->count];
-}
-
 // Takes the axes of the loop off the job; the rest is walked outside.
 static bits_plane choose(bits_job *job)
 {
@@ -284,8 +274,12 @@ static bits_plane choose(bits_job *job)
             at = k;
         }
     if (at == job->count) {
-        if (y->extent < 16 && pixels && pixels->extent > y->extent)
-            along_pixels(job, &plane);
+        if (y->extent < 16 && pixels && pixels->extent > y->extent) {
+            // A few elements in a row, on both ends: each of them along the pixels is a longer loop.
+            plane.loop = BLOCKS;
+            plane.x = plane.y;
+            plane.y = job->axes[--job->count];
+        }
         return plane;
     }
     plane.x = job->axes[at];

@@ -26,13 +26,6 @@ static char *locate_image(const pixviewi_operand *end, int64_t n, int64_t stride
     return is_list(end) ? end->images[n].data : end->data + n * strides[0];
 }
 
-static void shift(pixviewi_box *box, int axis, int64_t by)
-{
-    // A padded source may end before; its address may be NULL then.
-    box->src = (const char *)((uintptr_t)box->src + (uintptr_t)(by * box->src_strides[axis]));
-    box->dst += by * box->dst_strides[axis];
-}
-
 static void move_box(const host_part *part, const pixviewi_box *box)
 {
     const pixviewi_affine *affine = &part->op->affine;
@@ -115,7 +108,10 @@ static void move_piece(void *context, int64_t piece)
         box.nontemporal = part->nontemporal;
         for (int k = 1; k < 4; k++) {
             box.shape[k] = to[k] - from[k];
-            shift(&box, k, from[k]);
+            // A padded source may end before; its address may be NULL then.
+            box.src =
+                (const char *)((uintptr_t)box.src + (uintptr_t)(from[k] * box.src_strides[k]));
+            box.dst += from[k] * box.dst_strides[k];
         }
         const pixviewi_operand *src = &op->src;
         int64_t rows = src->images ? src->images[n].shape[1] : op->shape[1] - src->pad_rows;
@@ -156,21 +152,15 @@ static int64_t reach(const pixviewi_copy_op *op, const pixviewi_operand *end)
 void pixviewi_host_run(const pixviewi_copy_op *op)
 {
     host_part part = {op, pixviewi_host_loops(), 0, 1, false};
-    int64_t count = 1, bytes;
-    for (int k = 0; k < 4; k++)
-        count *= op->shape[k];
-    if (count <= 0)
-        return;
-    bytes = reach(op, &op->src) + reach(op, &op->dst);
+    int64_t bytes = reach(op, &op->src) + reach(op, &op->dst);
     int64_t cache = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);
     part.nontemporal = bytes > (cache > 0 ? cache : CACHE);
     int threads = pixviewi_host_threads(bytes);
-    if (threads == 1 && op->plan) {
-        pixviewi_host_repack_plan(part.loops, op->plan, part.nontemporal);
-        return;
-    }
     if (threads == 1) {
-        move_piece(&part, 0);
+        if (op->plan)
+            pixviewi_host_repack_plan(part.loops, op->plan, part.nontemporal);
+        else
+            move_piece(&part, 0);
         return;
     }
     part.pieces = 4 * threads; // whoever is slow, or late, takes fewer

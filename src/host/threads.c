@@ -154,17 +154,12 @@ static void forget_pool(void)
 }
 
 // Threads run this library's code for good, so it must not be unloaded.
-static void stay(void)
-{
-    Dl_info info;
-    if (dladdr(&pool, &info) && info.dli_fname)
-        dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
 static void prepare(void)
 {
+    Dl_info info;
     pthread_atfork(NULL, NULL, forget_pool);
-    stay();
+    if (dladdr(&pool, &info) && info.dli_fname)
+        dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 // With the lock. Fewer than asked for is no error.
