@@ -34,9 +34,8 @@ int pv_cupy_allocate(pv_state *st, const pv_options *options, const pv_imported 
     (void)options;
     int ndim;
     int64_t shape[4], strides[4];
-    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &st->error)) {
+    if (pixview_image_axes(&like->image, plan->layout, &ndim, shape, strides, &st->error))
         return pv_fail(st);
-    }
     bool upload = pixview_image_on_host(&like->image);
     out->object =
         cupy_empty(st, upload ? NULL : &like->image.device, ndim, shape, like->image.dtype);
