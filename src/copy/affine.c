@@ -57,10 +57,8 @@ static pixview_status check_entry(double scale, double mean, double std, int64_t
     double value = !isfinite(mean) ? mean : std;
     if (!isfinite(mean) || !isfinite(std) || std == 0)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
-                             "%s[%lld]=%g is not allowed; pass a finite "
-                             "number%s",
-                             what, (long long)channel, value,
-                             what[0] == 's' ? " other than 0" : "");
+                             "%s[%lld]=%g is not allowed; pass a finite number%s", what,
+                             (long long)channel, value, what[0] == 's' ? " other than 0" : "");
     if (fabs(scale / std) > (double)FLT_MAX || fabs(mean / std) > (double)FLT_MAX)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "scale=%g, mean[%lld]=%g, std[%lld]=%g: scale / std or mean / std "

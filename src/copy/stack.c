@@ -36,10 +36,9 @@ __attribute__((cold)) static pixview_status fail_size(const list *of, int64_t i,
     bool sized = got[PIXVIEW_AXIS_C] == want[PIXVIEW_AXIS_C];
     return pixviewi_fail(
         err, PIXVIEW_E_LAYOUT,
-        "%s[%lld] has H,W,C = %lld,%lld,%lld, but the batch needs "
-        "%lld,%lld,%lld%s",
-        of->name, (long long)i, (long long)got[1], (long long)got[2], (long long)got[3],
-        (long long)want[1], (long long)want[2], (long long)want[3],
+        "%s[%lld] has H,W,C = %lld,%lld,%lld, but the batch needs %lld,%lld,%lld%s", of->name,
+        (long long)i, (long long)got[1], (long long)got[2], (long long)got[3], (long long)want[1],
+        (long long)want[2], (long long)want[3],
         !sized ? ""
         : pad  ? "; padding cannot shrink an image"
                : "; to pad images of different sizes, set pad (in Python pass size=(H, W))");
