@@ -9,38 +9,39 @@ HEIGHT, WIDTH = 1080, 1920
 
 
 @dataclass
-class AtLeast:
-    """Ours is so many times as fast as that way."""
+class Goal:
+    """Ours is at least so many times as fast as that way, or takes at most so many times as long."""
 
     times: float
     other: str
+    at_most: bool = False
 
     def judge(self, ours, other):
         """What processes.write takes, but for the group's name."""
-        text = f"at least {self.times:g} x as fast as {self.other}"
-        return dict(text=text, found=ratio(other, ours), limit=self.times, at_most=False)
-
-
-@dataclass
-class AtMost:
-    """Ours takes at most so many times as long as that way."""
-
-    times: float
-    other: str
-
-    def judge(self, ours, other):
-        text = f"at most {self.times:g} x {self.other}"
-        return dict(text=text, found=ratio(ours, other), limit=self.times, at_most=True)
+        word, fast = ("at most", "") if self.at_most else ("at least", "as fast as ")
+        return {
+            "text": f"{word} {self.times:g} x {fast}{self.other}",
+            "found": ratio(ours, other) if self.at_most else ratio(other, ours),
+            "limit": self.times,
+            "at_most": self.at_most,
+        }
 
 
 @dataclass
 class Group:
-    """The first statement is ours, the second the usual way. Of "parts" each is by itself."""
+    """Statements by name, as code or (code, keywords). The first is ours, the second the usual way. Of
+    "parts" each is by itself."""
 
     name: str
-    statements: list
+    ways: dict
     check: object = None  # called with (name, result) of every statement
     goals: list = field(default_factory=list)
+
+    def __post_init__(self):
+        pairs = [
+            (name, (way, {}) if isinstance(way, str) else way) for name, way in self.ways.items()
+        ]
+        self.statements = [Statement(name, code, **keywords) for name, (code, keywords) in pairs]
 
     def find(self, name):
         return next((s for s in self.statements if s.name == name), None)
@@ -80,4 +81,4 @@ def empty_call(namespace):
     """What any call into C costs."""
     nop = getattr(getattr(namespace["pixview"], "_core", None), "_nop", None)
     namespace["nop"] = nop or operator.index
-    return Statement("an empty C call" + ("" if nop else " (operator.index)"), "nop(1)")
+    return {"an empty C call" + ("" if nop else " (operator.index)"): "nop(1)"}

@@ -168,19 +168,10 @@ def fit(points):
 def fits(stacks):
     """A row for each kind: the whole call's line through lists of several images."""
     for kind, several in stacks.items():
-        fixed, each = fit({c.images: c.statement.median for c in several if c.images > 1})
-        yield {
-            "call": f"stack, {kind}, line through 8 to 390",
-            "way": "fixed",
-            "ns": fixed,
-            "least": fixed,
-        }
-        yield {
-            "call": f"stack, {kind}, line through 8 to 390",
-            "way": "each image",
-            "ns": each,
-            "least": each,
-        }
+        call = f"stack, {kind}, line through 8 to 390"
+        found = fit({c.images: c.statement.median for c in several if c.images > 1})
+        for way, ns in zip(("fixed", "each image"), found, strict=True):
+            yield {"call": call, "way": way, "ns": ns, "least": ns}
 
 
 def goals(copies, stacks):
@@ -192,13 +183,8 @@ def goals(copies, stacks):
     for kind, several in stacks.items():
         text = f"stack, {kind}, lists of {COUNTS[0]} to {COUNTS[-1]}: pixview's own part at most {FIXED_GOAL / 1e3:g} us and {IMAGE_GOAL} ns an image"
         worst = max(call.own / call.limit for call in several)
-        yield {
-            "text": text,
-            "found": 100 * worst,
-            "limit": 100,
-            "at_most": True,
-            "unit": "% of that",
-        }
+        yield {"text": text, "found": 100 * worst, "limit": 100, "at_most": True,
+               "unit": "% of that"}  # fmt: skip
 
 
 def measure(args):

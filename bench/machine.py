@@ -52,11 +52,8 @@ def commit():
     head = output("git", "rev-parse", "--short=7", "HEAD")
     if not head:
         return "?"
-    return head + (
-        " with changes"
-        if output("git", "status", "--porcelain", "-uno", "--", "src", "python")
-        else ""
-    )
+    changed = output("git", "status", "--porcelain", "-uno", "--", "src", "python")
+    return head + (" with changes" if changed else "")
 
 
 def describe(with_gpu):

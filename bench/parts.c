@@ -21,7 +21,7 @@ static double now(void)
 
 // ---- stages, timed where they happen ----
 
-enum { LAUNCH, CURRENT, NUMBER, CAPTURING, READ, STREAM, ALLOCATE, END, STAGES };
+enum { LAUNCH, CURRENT, NUMBER, CAPTURING, READ, STAGES };
 
 static struct stage {
     double total;
@@ -103,38 +103,8 @@ static void fail(void *ctx, const char *kind, const char *message)
     (void)ctx, (void)kind, (void)message;
 }
 
-// Replaces the functions of the table, in place, by some that time them. A tensor's end is timed by
-// a deleter of ours; tensors that were made before end by their own.
+// The one function of the table that a copy calls is replaced, in place, by one that times it.
 static DlExchange torch_table;
-static void (*tensor_end)(DlManaged *);
-
-static void timed_end(DlManaged *self)
-{
-    double start = now();
-    tensor_end(self);
-    add(END, start);
-}
-
-static int timed_allocator(DlTensor *like, DlManaged **out, void *ctx,
-                           void (*error)(void *, const char *, const char *))
-{
-    double start = now();
-    int code = torch_table.allocator(like, out, ctx, error);
-    add(ALLOCATE, start);
-    if (code == 0) {
-        tensor_end = (*out)->deleter;
-        (*out)->deleter = timed_end;
-    }
-    return code;
-}
-
-static int timed_stream(int32_t type, int32_t id, void **stream)
-{
-    double start = now();
-    int code = torch_table.current_work_stream(type, id, stream);
-    add(STREAM, start);
-    return code;
-}
 
 static int timed_read(void *object, DlTensor *tensor)
 {
@@ -151,8 +121,6 @@ int time_table(DlExchange *table)
     if (mprotect((void *)page, size, PROT_READ | PROT_WRITE))
         return -1;
     torch_table = *table;
-    table->allocator = timed_allocator;
-    table->current_work_stream = timed_stream;
     table->dltensor_from_py = timed_read;
     return 0;
 }

@@ -30,9 +30,6 @@ STAGES = (  # as parts.c counts them
     "cuCtxGetId",
     "cuStreamIsCapturing",
     "the table's dltensor_from_py",
-    "the table's current_work_stream",
-    "the table's allocator",
-    "the end of its tensor",
 )
 
 

@@ -82,17 +82,11 @@ class _Context(ctypes.Structure):
     """NppStreamContext of NPP 12 and 13."""
 
     _fields_ = [
-        ("stream", ctypes.c_void_p),
-        ("device", ctypes.c_int),
-        ("multiprocessors", ctypes.c_int),
-        ("threads_per_multiprocessor", ctypes.c_int),
-        ("threads_per_block", ctypes.c_int),
-        ("shared_memory", ctypes.c_size_t),
-        ("major", ctypes.c_int),
-        ("minor", ctypes.c_int),
-        ("flags", ctypes.c_uint),
-        ("reserved", ctypes.c_int),
-    ]
+        ("stream", ctypes.c_void_p), ("device", ctypes.c_int), ("multiprocessors", ctypes.c_int),
+        ("threads_per_multiprocessor", ctypes.c_int), ("threads_per_block", ctypes.c_int),
+        ("shared_memory", ctypes.c_size_t), ("major", ctypes.c_int), ("minor", ctypes.c_int),
+        ("flags", ctypes.c_uint), ("reserved", ctypes.c_int),
+    ]  # fmt: skip
 
 
 class _Size(ctypes.Structure):
@@ -137,28 +131,13 @@ def _npp_context():
 def npp_copy(planar, interleaved, to_planar):
     """nppiCopy_8u_C3P3R and its kind, image by image."""
     npp = _npp()
-    names = {
-        ("torch.uint8", 3): "8u",
-        ("torch.uint8", 4): "8u",
-        ("torch.float32", 3): "32f",
-        ("torch.float32", 4): "32f",
-        ("torch.float16", 3): "16u",
-        ("torch.float16", 4): "16u",
-    }
-    channels = planar.shape[1]
-    kind = names.get((str(planar.dtype), channels))
-    if not npp or not kind:
+    names = {"torch.uint8": "8u", "torch.float32": "32f", "torch.float16": "16u"}
+    channels, kind = planar.shape[1], names.get(str(planar.dtype))
+    if not npp or not kind or channels not in (3, 4):
         return None
     way = f"C{channels}P{channels}R" if to_planar else f"P{channels}C{channels}R"
     function = getattr(npp, f"nppiCopy_{kind}_{way}_Ctx")
-    function.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_int,
-        ctypes.c_void_p,
-        ctypes.c_int,
-        _Size,
-        _Context,
-    ]
+    function.argtypes = [*[ctypes.c_void_p, ctypes.c_int] * 2, _Size, _Context]
     context, calls = _npp_context(), []
     for image, planes in zip(interleaved, planar, strict=True):
         pointers = (ctypes.c_void_p * channels)(*[plane.data_ptr() for plane in planes])

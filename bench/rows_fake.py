@@ -2,7 +2,6 @@
 
 import idle
 from groups import HEIGHT, WIDTH, Group, empty_call
-from rounds import Statement
 
 
 def namespace():
@@ -34,30 +33,27 @@ def groups(ns):
     return [
         Group(
             "torch -> GpuMat, owned view",
-            [
-                Statement("pixview.as_gpumat", "pixview.as_gpumat(chw)"),
-                Statement(
-                    "createGpuMatFromCudaMemory, bare",
-                    "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, ptr)",
-                ),
-            ],
+            {
+                "pixview.as_gpumat": "pixview.as_gpumat(chw)",
+                "createGpuMatFromCudaMemory, bare": "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, ptr)",
+            },
             shows,
         ),
         Group(
             "GpuMat -> torch (CHW), owned view",
-            [
-                Statement("pixview.as_torch", "pixview.as_torch(mat)"),
-                Statement("pixview.as_torch, HWC", "pixview.as_torch(mat, layout='HWC')"),
-            ],
+            {
+                "pixview.as_torch": "pixview.as_torch(mat)",
+                "pixview.as_torch, HWC": "pixview.as_torch(mat, layout='HWC')",
+            },
             shows,
         ),
         Group(
             "parts, fake GPU",
-            [
-                empty_call(ns),
-                Statement("GpuMat()", "cv2.cuda.GpuMat()"),
-                Statement("pixview.view of a tensor", "pixview.view(chw)"),
-                Statement("pixview.view of a GpuMat", "pixview.view(mat)"),
-            ],
+            {
+                **empty_call(ns),
+                "GpuMat()": "cv2.cuda.GpuMat()",
+                "pixview.view of a tensor": "pixview.view(chw)",
+                "pixview.view of a GpuMat": "pixview.view(mat)",
+            },
         ),
     ]

@@ -2,8 +2,7 @@
 
 import contextlib
 
-from groups import HEIGHT, WIDTH, AtLeast, AtMost, Group, empty_call
-from rounds import Statement
+from groups import HEIGHT, WIDTH, Goal, Group, empty_call
 
 BARE = "createGpuMatFromCudaMemory, bare"
 
@@ -81,138 +80,122 @@ def groups(ns):
 
         return check
 
-    def savant(name, code):
+    def savant(name, code, **keywords):
         """The Savant-named function, where the second distribution is installed."""
-        return [Statement(name, code)] if "memory_repr" in ns else []
+        return {name: (code, keywords)} if "memory_repr" in ns else {}
 
     few = {"most": 20, "checked": False}
     unchecked = {"most": 100, "checked": False}
     queued = {"most": 100}  # kernels: the launch queue must not fill up
-    bare = Statement(BARE, "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, tensor_ptr)")
     return [
         Group(
             "torch -> GpuMat, owned view",
-            [
-                Statement("pixview.as_gpumat", "pixview.as_gpumat(chw)"),
-                Statement("usual: interface, createGpuMat", "usual.mat_of_interleaved_tensor(chw)"),
-                bare,
-                Statement("usual, of an H,W,C tensor", "usual.mat_of_array(hwc)"),
-                *savant(
+            {
+                "pixview.as_gpumat": "pixview.as_gpumat(chw)",
+                "usual: interface, createGpuMat": "usual.mat_of_interleaved_tensor(chw)",
+                BARE: "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, tensor_ptr)",
+                "usual, of an H,W,C tensor": "usual.mat_of_array(hwc)",
+                **savant(
                     "pytorch_tensor_as_opencv_gpu_mat",
                     "memory_repr_pytorch.pytorch_tensor_as_opencv_gpu_mat(chw)",
                 ),
-                Statement(
-                    "GpuMat.from_dlpack(small), leaks", "cv2.cuda.GpuMat.from_dlpack(small)", **few
-                ),
-            ],
+                "GpuMat.from_dlpack(small), leaks": ("cv2.cuda.GpuMat.from_dlpack(small)", few),
+            },
             shows(ns["tensor_ptr"]),
-            [AtMost(1, BARE), AtLeast(6, "usual, of an H,W,C tensor")],
+            [Goal(1, BARE, at_most=True), Goal(6, "usual, of an H,W,C tensor")],
         ),
         Group(
             "GpuMat -> torch (CHW), owned view",
-            [
-                Statement("pixview.as_torch", "pixview.as_torch(mat)"),
-                Statement(
-                    "usual: interface, as_tensor",
-                    "torch.as_tensor(usual.GpuMatInterface(mat), device='cuda').permute(2, 0, 1)",
-                ),
-                Statement("tensor.detach()", "chw.detach()", checked=False),
-                Statement("pixview.as_torch, HWC", "pixview.as_torch(mat, layout='HWC')"),
-                *savant(
+            {
+                "pixview.as_torch": "pixview.as_torch(mat)",
+                "usual: interface, as_tensor": "torch.as_tensor(usual.GpuMatInterface(mat), device='cuda').permute(2, 0, 1)",
+                "tensor.detach()": ("chw.detach()", {"checked": False}),
+                "pixview.as_torch, HWC": "pixview.as_torch(mat, layout='HWC')",
+                **savant(
                     "opencv_gpu_mat_as_pytorch",
                     "memory_repr_pytorch.opencv_gpu_mat_as_pytorch(mat)",
                 ),
-                Statement(
-                    "torch.from_dlpack(mat), permute", "torch.from_dlpack(mat).permute(2, 0, 1)"
-                ),
-            ],
+                "torch.from_dlpack(mat), permute": "torch.from_dlpack(mat).permute(2, 0, 1)",
+            },
             shows(ns["mat_ptr"]),
-            [AtLeast(11, "usual: interface, as_tensor"), AtMost(1.1, "tensor.detach()")],
+            [Goal(11, "usual: interface, as_tensor"), Goal(1.1, "tensor.detach()", at_most=True)],
         ),
         Group(
             "CuPy -> GpuMat, owned view",
-            [
-                Statement("pixview.as_gpumat", "pixview.as_gpumat(array)"),
-                Statement("usual: interface, createGpuMat", "usual.mat_of_array(array)"),
-                Statement(BARE, "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, array_ptr)"),
-                *savant("cupy_as_opencv_gpu_mat", "memory_repr.cupy_as_opencv_gpu_mat(array)"),
-            ],
+            {
+                "pixview.as_gpumat": "pixview.as_gpumat(array)",
+                "usual: interface, createGpuMat": "usual.mat_of_array(array)",
+                BARE: "cv2.cuda.createGpuMatFromCudaMemory(rows, cols, kind, array_ptr)",
+                **savant("cupy_as_opencv_gpu_mat", "memory_repr.cupy_as_opencv_gpu_mat(array)"),
+            },
             shows(ns["array_ptr"]),
-            [AtLeast(5, "usual: interface, createGpuMat")],
+            [Goal(5, "usual: interface, createGpuMat")],
         ),
         Group(
             "GpuMat -> CuPy, owned view",
-            [
-                Statement("pixview.as_cupy", "pixview.as_cupy(mat)"),
-                Statement("usual: interface, cp.asarray", "cp.asarray(usual.GpuMatInterface(mat))"),
-                Statement(
-                    "UnownedMemory, MemoryPointer, ndarray",
-                    "cp.ndarray((rows, cols, 3), 'u1', MemoryPointer(UnownedMemory(mat_ptr,"
-                    " rows * pitch, mat, 0), 0), (pitch, 3, 1))",
-                ),
-                *savant("opencv_gpu_mat_as_cupy", "memory_repr.opencv_gpu_mat_as_cupy(mat)"),
-                Statement("cp.from_dlpack(mat)", "cp.from_dlpack(mat)"),
-            ],
+            {
+                "pixview.as_cupy": "pixview.as_cupy(mat)",
+                "usual: interface, cp.asarray": "cp.asarray(usual.GpuMatInterface(mat))",
+                "UnownedMemory, MemoryPointer, ndarray": "cp.ndarray((rows, cols, 3), 'u1', MemoryPointer(UnownedMemory(mat_ptr, rows * pitch, mat, 0), 0), (pitch, 3, 1))",
+                **savant("opencv_gpu_mat_as_cupy", "memory_repr.opencv_gpu_mat_as_cupy(mat)"),
+                "cp.from_dlpack(mat)": "cp.from_dlpack(mat)",
+            },
             shows(ns["mat_ptr"]),
             [
-                AtLeast(3, "usual: interface, cp.asarray"),
-                AtMost(1.5, "UnownedMemory, MemoryPointer, ndarray"),
+                Goal(3, "usual: interface, cp.asarray"),
+                Goal(1.5, "UnownedMemory, MemoryPointer, ndarray", at_most=True),
             ],
         ),
         Group(
             "CuPy -> torch",
-            [
-                Statement("pixview.as_torch", "pixview.as_torch(array, layout='HWC')"),
-                Statement("torch.as_tensor", "torch.as_tensor(array, device='cuda')"),
-                Statement("torch.from_dlpack", "torch.from_dlpack(array)"),
-                Statement("pixview.as_torch, CHW", "pixview.as_torch(array)"),
-            ],
+            {
+                "pixview.as_torch": "pixview.as_torch(array, layout='HWC')",
+                "torch.as_tensor": "torch.as_tensor(array, device='cuda')",
+                "torch.from_dlpack": "torch.from_dlpack(array)",
+                "pixview.as_torch, CHW": "pixview.as_torch(array)",
+            },
             shows(ns["array_ptr"]),
-            [AtLeast(4, "torch.as_tensor")],
+            [Goal(4, "torch.as_tensor")],
         ),
         Group(
             "torch -> CuPy",
-            [
-                Statement("pixview.as_cupy", "pixview.as_cupy(hwc, src_layout='HWC')"),
-                Statement("cp.asarray", "cp.asarray(hwc)"),
-                Statement("cp.from_dlpack", "cp.from_dlpack(hwc)"),
-                Statement("pixview.as_cupy, of C,H,W", "pixview.as_cupy(chw)"),
-            ],
+            {
+                "pixview.as_cupy": "pixview.as_cupy(hwc, src_layout='HWC')",
+                "cp.asarray": "cp.asarray(hwc)",
+                "cp.from_dlpack": "cp.from_dlpack(hwc)",
+                "pixview.as_cupy, of C,H,W": "pixview.as_cupy(chw)",
+            },
             shows(ns["tensor_ptr"]),
-            [AtLeast(4, "cp.asarray")],
+            [Goal(4, "cp.asarray")],
         ),
         Group(
             "torch CHW -> GpuMat, one kernel (host side)",
-            [
-                Statement("pixview.as_gpumat", "pixview.as_gpumat(planes)", **queued),
-                Statement("usual: permute, contiguous", "usual.mat_of_planes(planes)", **queued),
-                Statement(
-                    "copy_into: no allocation", "pixview.copy_into(mat, planes)", **unchecked
+            {
+                "pixview.as_gpumat": ("pixview.as_gpumat(planes)", queued),
+                "usual: permute, contiguous": ("usual.mat_of_planes(planes)", queued),
+                "copy_into: no allocation": ("pixview.copy_into(mat, planes)", unchecked),
+                "torch.empty of its bytes": ("torch.empty(size, **byte)", unchecked),
+                **savant(
+                    "pytorch_tensor_as_opencv_gpu_mat",
+                    "memory_repr_pytorch.pytorch_tensor_as_opencv_gpu_mat(planes)",
+                    **queued,
                 ),
-                Statement("torch.empty of its bytes", "torch.empty(size, **byte)", **unchecked),
-                *[
-                    Statement(s.name, s.code, **queued)
-                    for s in savant(
-                        "pytorch_tensor_as_opencv_gpu_mat",
-                        "memory_repr_pytorch.pytorch_tensor_as_opencv_gpu_mat(planes)",
-                    )
-                ],
-            ],
+            },
             None,  # check_planes: the usual result dangles at once
-            [AtLeast(3, "usual: permute, contiguous")],
+            [Goal(3, "usual: permute, contiguous")],
         ),
         Group(
             "parts, GPU",
-            [
-                empty_call(ns),
-                Statement("GpuMat()", "cv2.cuda.GpuMat()"),
-                Statement("tensor.detach()", "chw.detach()"),
-                Statement("tensor.permute(1, 2, 0)", "chw.permute(1, 2, 0)"),
-                Statement("UnownedMemory with device", "UnownedMemory(mat_ptr, 1, mat, 0)"),
-                Statement("pixview.view of a tensor", "pixview.view(chw)"),
-                Statement("pixview.view of a GpuMat", "pixview.view(mat)"),
-                Statement("pixview.view of a CuPy array", "pixview.view(array)"),
-            ],
+            {
+                **empty_call(ns),
+                "GpuMat()": "cv2.cuda.GpuMat()",
+                "tensor.detach()": "chw.detach()",
+                "tensor.permute(1, 2, 0)": "chw.permute(1, 2, 0)",
+                "UnownedMemory with device": "UnownedMemory(mat_ptr, 1, mat, 0)",
+                "pixview.view of a tensor": "pixview.view(chw)",
+                "pixview.view of a GpuMat": "pixview.view(mat)",
+                "pixview.view of a CuPy array": "pixview.view(array)",
+            },
         ),
     ]
 

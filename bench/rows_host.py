@@ -1,7 +1,6 @@
 """Rows of overhead.py between NumPy and CPU torch."""
 
 from groups import HEIGHT, WIDTH, Group, empty_call
-from rounds import Statement
 
 
 def namespace():
@@ -37,58 +36,56 @@ def groups(ns):
     return [
         Group(
             "NumPy -> torch (CHW)",
-            [
-                Statement("pixview.as_torch", "pixview.as_torch(image)"),
-                Statement("torch.from_numpy, permute", "torch.from_numpy(image).permute(2, 0, 1)"),
-                Statement("torch.as_tensor, permute", "torch.as_tensor(image).permute(2, 0, 1)"),
-                Statement(
-                    "torch.from_dlpack, permute", "torch.from_dlpack(image).permute(2, 0, 1)"
-                ),
-            ],
+            {
+                "pixview.as_torch": "pixview.as_torch(image)",
+                "torch.from_numpy, permute": "torch.from_numpy(image).permute(2, 0, 1)",
+                "torch.as_tensor, permute": "torch.as_tensor(image).permute(2, 0, 1)",
+                "torch.from_dlpack, permute": "torch.from_dlpack(image).permute(2, 0, 1)",
+            },
             same(ns["image"].transpose(2, 0, 1)),
         ),
         Group(
             "NumPy -> torch (HW)",
-            [
-                Statement("pixview.as_torch", "pixview.as_torch(gray)"),
-                Statement("torch.from_numpy", "torch.from_numpy(gray)"),
-                Statement("torch.from_dlpack", "torch.from_dlpack(gray)"),
-            ],
+            {
+                "pixview.as_torch": "pixview.as_torch(gray)",
+                "torch.from_numpy": "torch.from_numpy(gray)",
+                "torch.from_dlpack": "torch.from_dlpack(gray)",
+            },
             same(ns["gray"]),
         ),
         Group(
             "torch -> NumPy (HWC)",
-            [
-                Statement("pixview.as_numpy", "pixview.as_numpy(cpu)"),
-                Statement("permute, numpy", "cpu.permute(1, 2, 0).numpy()"),
-                Statement("np.from_dlpack, transpose", "np.from_dlpack(cpu).transpose(1, 2, 0)"),
-            ],
+            {
+                "pixview.as_numpy": "pixview.as_numpy(cpu)",
+                "permute, numpy": "cpu.permute(1, 2, 0).numpy()",
+                "np.from_dlpack, transpose": "np.from_dlpack(cpu).transpose(1, 2, 0)",
+            },
             same(ns["cpu"].permute(1, 2, 0)),
         ),
         Group(
             "torch -> NumPy (HW)",
-            [
-                Statement("pixview.as_numpy", "pixview.as_numpy(cpu_gray)"),
-                Statement("numpy", "cpu_gray.numpy()"),
-                Statement("np.asarray", "np.asarray(cpu_gray)"),
-                Statement("np.from_dlpack", "np.from_dlpack(cpu_gray)"),
-            ],
+            {
+                "pixview.as_numpy": "pixview.as_numpy(cpu_gray)",
+                "numpy": "cpu_gray.numpy()",
+                "np.asarray": "np.asarray(cpu_gray)",
+                "np.from_dlpack": "np.from_dlpack(cpu_gray)",
+            },
             same(ns["cpu_gray"]),
         ),
         Group(
             "parts, Image",
-            [
-                Statement("pixview.view of NumPy", "pixview.view(image)"),
-                Statement("pixview.view of torch", "pixview.view(cpu)"),
-                Statement("memoryview of NumPy", "memoryview(image)"),
-            ],
+            {
+                "pixview.view of NumPy": "pixview.view(image)",
+                "pixview.view of torch": "pixview.view(cpu)",
+                "memoryview of NumPy": "memoryview(image)",
+            },
         ),
         Group(
             "parts, host",
-            [
-                empty_call(ns),
-                Statement("cpu.detach()", "cpu.detach()"),
-                Statement("cpu.permute(1, 2, 0)", "cpu.permute(1, 2, 0)"),
-            ],
+            {
+                **empty_call(ns),
+                "cpu.detach()": "cpu.detach()",
+                "cpu.permute(1, 2, 0)": "cpu.permute(1, 2, 0)",
+            },
         ),
     ]
