@@ -73,14 +73,12 @@ enum { LONGEST = 1000 }; // characters of a message: a repr may be of any length
 // characters of a string take a value's place among the arguments.
 static PyObject *text_without_values(const char *fmt, va_list args)
 {
-    PyObject *text = PyUnicode_FromString(fmt), *value = PyUnicode_FromString("%R");
-    PyObject *unknown = PyUnicode_FromString("(its repr() fails)%.0s");
-    PyObject *rest = text && value && unknown ? PyUnicode_Replace(text, value, unknown, -1) : NULL;
+    PyObject *text = PyUnicode_FromString(fmt);
+    PyObject *rest =
+        text ? PyObject_CallMethod(text, "replace", "ss", "%R", "(its repr() fails)%.0s") : NULL;
     const char *words = rest ? PyUnicode_AsUTF8(rest) : NULL;
     PyObject *out = words ? PyUnicode_FromFormatV(words, args) : NULL;
     Py_XDECREF(text);
-    Py_XDECREF(value);
-    Py_XDECREF(unknown);
     Py_XDECREF(rest);
     return out;
 }
