@@ -15,15 +15,10 @@ static const float ONE = 1, NOTHING = -0.0f;
 
 static bool has_value(pixview_dtype dtype)
 {
-    switch (dtype.code) {
-    case PIXVIEW_DTYPE_UINT:
+    if (dtype.code == PIXVIEW_DTYPE_UINT)
         return dtype.bits <= 16;
-    case PIXVIEW_DTYPE_INT:
-    case PIXVIEW_DTYPE_FLOAT:
-        return dtype.bits <= 32;
-    default:
-        return dtype.code == PIXVIEW_DTYPE_BFLOAT;
-    }
+    bool wide = dtype.code == PIXVIEW_DTYPE_INT || dtype.code == PIXVIEW_DTYPE_FLOAT;
+    return dtype.code == PIXVIEW_DTYPE_BFLOAT || (wide && dtype.bits <= 32);
 }
 
 static bool takes_value(pixview_dtype dtype)
@@ -126,8 +121,8 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
     switch (dtype.code) {
     case PIXVIEW_DTYPE_BOOL:
         bits = value != 0;
-        memcpy(out, &bits, 1);
-        return value == 0 || value == 1;
+        small = value == 0 || value == 1;
+        break;
     case PIXVIEW_DTYPE_UINT:
         if (!whole_in(value, 0, ldexp(1, dtype.bits)))
             return false;
@@ -143,10 +138,7 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
         small = small && (isfinite(pixviewi_bf16_to_float((uint16_t)bits)) || !isfinite(value));
         break;
     case PIXVIEW_DTYPE_COMPLEX:
-        if (dtype.bits == 128)
-            memcpy(out, parts, sizeof parts);
-        else
-            memcpy(out, narrow_parts, sizeof narrow_parts);
+        memcpy(out, dtype.bits == 128 ? (void *)parts : narrow_parts, dtype.bits / 8);
         return dtype.bits == 128 || small;
     default:
         if (dtype.bits == 64) {

@@ -17,8 +17,6 @@ typedef struct bits_job {
     axis axes[4]; // the last one moves fastest in dst
 } bits_job;
 
-// ---- loops ------------------------------------------------------------------------------------
-
 // Index of an element size among the loops: -1, memcpy.
 static int unit_of(int64_t size)
 {
@@ -225,24 +223,17 @@ static void move_through(const bits_job *job, const bits_plane *plane, char *dst
 
 static void move_plane(const bits_job *job, const bits_plane *plane, char *dst, const char *src)
 {
-    switch (plane->loop) {
-    case STEPS:
+    if (plane->loop == STEPS)
         steps(job, &plane->y, dst, src);
-        break;
-    case CHANNELS:
+    else if (plane->loop == CHANNELS)
         channels(job, plane, dst, src);
-        break;
-    case TRANSPOSE:
+    else if (plane->loop == TRANSPOSE)
         job->loops->transpose[plane->size](dst, plane->x.dst, src, plane->y.src, plane->x.extent,
                                            plane->y.extent);
-        break;
-    case THROUGH:
+    else if (plane->loop == THROUGH)
         move_through(job, plane, dst, src);
-        break;
-    case BLOCKS:
+    else
         blocks(job, plane, dst, src);
-        break;
-    }
 }
 
 // Takes the axes of the loop off the job; the rest is walked outside.

@@ -26,16 +26,6 @@ static char *locate_image(const pixviewi_operand *end, int64_t n, int64_t stride
     return is_list(end) ? end->images[n].data : end->data + n * strides[0];
 }
 
-static void move_box(const host_part *part, const pixviewi_box *box)
-{
-    const pixviewi_affine *affine = &part->op->affine;
-    if (!affine->is_identity)
-        pixviewi_host_affine(part->loops, box, part->op);
-    else
-        pixviewi_host_repack(part->loops, box, pixview_dtype_size(part->op->dst.dtype),
-                             affine->swap_rb);
-}
-
 // ---- padding ----------------------------------------------------------------------------------
 
 // One pixel as it stands in the destination; its channel stride.
@@ -76,7 +66,11 @@ static void move_padded(const host_part *part, const pixviewi_box *box, int64_t 
     columns = columns < 0 ? 0 : columns < box->shape[2] ? columns : box->shape[2];
     inside.shape[1] = right.shape[1] = rows;
     inside.shape[2] = columns;
-    move_box(part, &inside);
+    if (part->op->affine.is_identity)
+        pixviewi_host_repack(part->loops, &inside, pixview_dtype_size(part->op->dst.dtype),
+                             part->op->affine.swap_rb);
+    else
+        pixviewi_host_affine(part->loops, &inside, part->op);
     right.shape[2] -= columns;
     right.dst += columns * box->dst_strides[2];
     below.shape[1] -= rows;
