@@ -3,7 +3,8 @@
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # driver   builds the fake CUDA driver for the Python tests
-# python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core
+# python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core;
+#          passes with a stock OpenCV on the installed build, the others on one with asserts
 # pass     one run of pytest for the two below and above: TESTS MARKED FOLDER
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
@@ -13,6 +14,7 @@ set -eu
 
 # Everything is run even when something fails; the status says it at the end.
 failed=0
+checked=build/checked/site
 
 setup() { # FOLDER, options of meson setup
     [ -f "$1/build.ninja" ] && return
@@ -59,11 +61,34 @@ build_driver() {
     ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so
 }
 
+# The installed extension once more, with asserts and with the same kernels.
+build_checked() {
+    built=build/wheel
+    ! offline || built=build/native
+    fatbin=$built/src/kernels/kernels.fatbin
+    kernels=
+    if [ -f "$fatbin" ]; then
+        "$PY" -c 'import pixview; print(*pixview._core._doctor()["code"])' >"$fatbin.code"
+        kernels=$PWD/$fatbin
+    fi
+    printf "[binaries]\npython = '%s'\n" "$PY" >build/checked.ini
+    setup build/checked --native-file build/checked.ini -Dbuildtype=debugoptimized \
+        -Dpython=true -Dlibrary=false -Dtests=false \
+        -Dpython.platlibdir="$PWD/$checked" -Dpython.purelibdir="$PWD/$checked"
+    meson configure build/checked -Dfatbin="$kernels"
+    ninja -C build/checked --quiet
+    meson install -C build/checked --no-rebuild --quiet
+}
+
 # One run of pytest, its output in build/pytest.
 test_pass() { # TESTS, MARKED, FOLDER or "none"
     name=$3-$(echo "$2" | tr -d ' ')
     name=${name##*/}
     status=0
+    case $1-$3 in
+    tests/python-*stock*) ;; # the build that users get, without asserts
+    tests/python-*) export PYTHONPATH="$PWD/$checked${PYTHONPATH:+:$PYTHONPATH}" ;;
+    esac
     (with_opencv "${3#none}" "$PY" -m pytest "$1" -m "$2" -o cache_dir="build/pytest/cache/$name") \
         >"build/pytest/$name.log" 2>&1 || status=1
     say "$name: $(tail -n 1 "build/pytest/$name.log")"
@@ -86,6 +111,7 @@ show() { # logs
 
 test_python() {
     build_driver
+    build_checked
     # In a variable first: a `for` would hide that the command in it failed.
     folders=$(tools/opencv.sh stock cuda)
     export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
