@@ -96,7 +96,8 @@ static inline bool pack(const int64_t *shape, const uint8_t *order, int rank, in
     return !overflow;
 }
 
-// Lowest and one past the highest byte, relative to data. False when they leave int64.
+// Lowest and one past the highest byte, relative to data. False when they, or the bytes between them,
+// leave int64: no object is that large, and whoever adds up or negates strides relies on it.
 static inline bool byte_range(const pixview_image *image, int64_t itemsize, int64_t *low,
                               int64_t *high)
 {
@@ -109,7 +110,8 @@ static inline bool byte_range(const pixview_image *image, int64_t itemsize, int6
         overflow |= __builtin_add_overflow(*low, reach < 0 ? reach : 0, low);
         overflow |= __builtin_add_overflow(*high, reach > 0 ? reach : 0, high);
     }
-    return !overflow;
+    int64_t span;
+    return !overflow && !__builtin_sub_overflow(*high, *low, &span);
 }
 
 static inline bool range_fits(uintptr_t data, int64_t low, int64_t high)

@@ -15,6 +15,9 @@ static inline bool pixviewi_on_device(pixview_device device)
     return device.type == PIXVIEW_DEVICE_CUDA || device.type == PIXVIEW_DEVICE_CUDA_MANAGED;
 }
 
-static inline int64_t pixviewi_magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
+static inline int64_t pixviewi_magnitude(int64_t stride)
+{
+    return stride < 0 ? (int64_t)(0 - (uint64_t)stride) : stride; // of -2^63 too: it means nothing
+}
 
 #endif

@@ -3,10 +3,12 @@
 // An image is a set of bytes {base + sum i_k * s_k + [0, e)}. Two such sets with the levels s_k in
 // common meet iff some differences d_k of their indices bring the offset below the element size;
 // per level only a few d_k are worth trying, because what lies inside a level has a limited span.
-// Where that search grows large (unrelated strides) the answer is a safe "yes".
+// Where that search grows large (unrelated strides), or its numbers do, the answer is a safe "yes".
 #include "descriptor/overlap.h"
 
 #include <assert.h>
+
+static const int64_t FARTHEST = INT64_MAX / 4; // BYTES of a span: sums of four fit int64
 
 typedef struct span_level {
     int64_t stride; // > 0
@@ -122,5 +124,7 @@ bool pixview_image_overlaps(const pixview_image *a, const pixview_image *b)
     if (base_a >= base_b ? base_a - base_b >= (uintptr_t)span_b
                          : base_b - base_a >= (uintptr_t)span_a)
         return false;
+    if (span_a > FARTHEST || span_b > FARTHEST)
+        return true;
     return meet(&search, 0, (int64_t)(base_b - base_a));
 }

@@ -14,7 +14,9 @@ static inline pixviewi_range pixviewi_image_range(const pixview_image *image)
     pixviewi_range range = {(uintptr_t)image->data, (uintptr_t)image->data};
     bool empty = false;
     for (int axis = 0; axis < 4; axis++) {
-        int64_t reach = (image->shape[axis] - 1) * image->strides[axis];
+        // Unsigned, because strides mean nothing where an extent is 1 or 0.
+        uint64_t steps = (uint64_t)image->shape[axis] - 1;
+        int64_t reach = (int64_t)(steps * (uint64_t)image->strides[axis]);
         range.low += reach < 0 ? (uintptr_t)reach : 0;
         range.beyond += reach > 0 ? (uintptr_t)reach : 0;
         empty |= image->shape[axis] == 0;

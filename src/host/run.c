@@ -103,8 +103,8 @@ static void move_piece(void *context, int64_t piece)
         for (int k = 1; k < 4; k++) {
             box.shape[k] = to[k] - from[k];
             // A padded source may end before; its address may be NULL then.
-            box.src =
-                (const char *)((uintptr_t)box.src + (uintptr_t)(from[k] * box.src_strides[k]));
+            box.src = (const char *)((uintptr_t)box.src +
+                                     (uintptr_t)from[k] * (uintptr_t)box.src_strides[k]);
             box.dst += from[k] * box.dst_strides[k];
         }
         const pixviewi_operand *src = &op->src;

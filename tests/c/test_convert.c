@@ -432,9 +432,34 @@ static void test_far_apart(void)
     munmap(room, (size_t)step * 2);
 }
 
+// Strides along extents of 1 and 0 mean nothing, in an image filled by hand.
+static void test_strides_that_mean_nothing(void)
+{
+    const int64_t least = INT64_MIN;
+    uint8_t pixel[3] = {1, 2, 3}, room[2 * 4 * 5 * 3];
+    pixview_convert_params params = plain();
+    params.pad = true;
+    params.pad_value = 9;
+    pixview_image parts[2] = {
+        {pixel, {1, 1, 1, 3}, {least, least, least, 1}, U8, CPU, 0, 0, NULL, 0},
+        {NULL, {1, 0, 5, 3}, {least, least, least, least}, U8, CPU, 0, 0, NULL, 0}};
+    pixview_image dst = make_image(room, PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 5, 3), NULL, U8, CPU);
+    pixview_image first = make_image(room, PIXVIEW_LAYOUT_HWC, LIST(4, 5, 3), NULL, U8, CPU);
+    for (int way = 0; way < 2; way++) {
+        memset(room, 0, sizeof room);
+        if (way == 0)
+            REQUIRE_OK(pixview_stack(parts, 2, &dst, &params, err));
+        else
+            REQUIRE_OK(pixview_convert(parts, &first, &params, err));
+        for (int i = 0; i < (way == 0 ? 120 : 60); i++)
+            REQUIRE_INT(room[i], i < 3 ? pixel[i] : 9);
+    }
+}
+
 int main(void)
 {
     use_fake_driver(2);
+    test_strides_that_mean_nothing();
     test_values();
     test_bits();
     test_padding();

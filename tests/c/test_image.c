@@ -102,6 +102,12 @@ static void test_limits(void)
                   INIT(&image, (char *)16, 2, LIST(18, 1), LIST(-1, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space", // an empty image has extents too
                   INIT(&image, memory, 3, LIST(0, half, 4), NULL, U8, PIXVIEW_LAYOUT_HWC));
+    // Above the middle there is room below, but no object has 2^63 bytes.
+    REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "address space",
+                  INIT(&image, end - 8, 2, LIST(2, 1), LIST(INT64_MIN, 1), U8, PIXVIEW_LAYOUT_HW));
+    REQUIRE_FAILS(
+        PIXVIEW_E_LAYOUT, "address space",
+        INIT(&image, end - half - 1, 2, LIST(2, 2), LIST(half, -half), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_OK(INIT(&image, end - 4, 2, LIST(2, 2), NULL, U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_OK(INIT(&image, (char *)16, 2, LIST(17, 1), LIST(-1, 1), U8, PIXVIEW_LAYOUT_HW));
     REQUIRE_OK(INIT(&image, memory, 2, LIST(1, 2), LIST(big, 1), U8, PIXVIEW_LAYOUT_HW));

@@ -126,8 +126,23 @@ static void test_devices(void)
     REQUIRE(!pixview_image_overlaps(&a, &b));
 }
 
+// Spans whose sum leaves int64.
+static void test_far(void)
+{
+    const int64_t far = INT64_MAX - 64;
+    char *low = (char *)16, *high = low + far;
+    pixview_image a = make_image(low, PIXVIEW_LAYOUT_HW, LIST(2, 8), LIST(far, 1), U8, CPU);
+    pixview_image b = make_image(high, PIXVIEW_LAYOUT_HW, LIST(2, 3), LIST(far - 99, 5), U8, CPU);
+    pixview_image c = make_image(high, PIXVIEW_LAYOUT_HW, LIST(2, 3), LIST(-far + 99, 5), U8, CPU);
+    REQUIRE(pixview_image_overlaps(&a, &b) && pixview_image_overlaps(&b, &a));
+    REQUIRE(pixview_image_overlaps(&a, &c) && pixview_image_overlaps(&c, &a));
+    REQUIRE(!pixview_image_overlaps(
+        &b, &(pixview_image){low, {1, 1, 1, 1}, {0, 0, 0, 0}, U8, CPU, 0, 0, NULL, 0}));
+}
+
 int main(void)
 {
+    test_far();
     test_halves();
     test_parts();
     test_any();

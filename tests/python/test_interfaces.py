@@ -102,6 +102,12 @@ WRONG: list[tuple[str, dict[str, Any], Any]] = [
     ("data of one", {"data": (64,)}, pixview.Error),
     ("data is a string", {"data": ("64", False)}, pixview.Error),
     ("data too big", {"data": (2**70, False)}, pixview.Error),
+    ("negative address", {"data": (-4096, False)}, pixview.UnsupportedError),
+    (
+        "a span of 2**63 bytes",
+        {"data": (2**63, False), "shape": (2, 1, 1), "strides": (-(2**63), 1, 1)},
+        pixview.LayoutError,
+    ),
     ("no memory", {"data": (0, False)}, pixview.LayoutError),
     ("misaligned", {"data": (4097, False), "typestr": "<f4", "strides": None}, pixview.LayoutError),
     ("masked", {"mask": image(4, 5, 3)}, pixview.Error),
@@ -364,6 +370,9 @@ def test_an_offset_into_a_buffer() -> None:
         {"offset": 49},
         {"offset": -1},
         {"offset": 0, "shape": (9, 9)},
+        {"shape": (2, 2), "strides": (2**63 - 18, 1)},
+        {"shape": (2, 1), "strides": (2**63 - 2, 1)},  # past 2**63 with the offset
+        {"shape": (2, 1), "strides": (-(2**63), 1)},
         {"data": memoryview(data)[::2]},
     ):
         entries = {

@@ -9,6 +9,7 @@
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "cuda/device.h"
+#include "descriptor/overlap.h"
 #include "frameworks/imported.h"
 #include "frameworks/protocols/protocols.h"
 #include "frameworks/table.h"
@@ -107,16 +108,12 @@ static int check_inside(pv_state *st, const pv_imported *in)
     if (!in->keep || pixview_image_is_empty(image))
         return 0;
     const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
-    intptr_t low = (char *)image->data - (char *)buffer->buf,
-             high = low + pixview_dtype_size(image->dtype);
-    for (int i = 0; i < 4; i++) { // no overflow: the image was checked to fit the address space
-        int64_t reach = (image->shape[i] - 1) * image->strides[i];
-        *(reach < 0 ? &low : &high) += reach;
-    }
-    if (low >= 0 && high <= buffer->len)
+    uintptr_t begin = (uintptr_t)buffer->buf;
+    pixviewi_range range = pixviewi_image_range(image);
+    if (range.low >= begin && range.beyond <= begin + (uintptr_t)buffer->len)
         return 0;
-    pv_raisef(st, PIXVIEW_E_LAYOUT, "shape and strides reach bytes %zd to %zd of a buffer of %zd",
-              (Py_ssize_t)low, (Py_ssize_t)high, buffer->len);
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "shape and strides reach bytes %zd to %zu of a buffer of %zd",
+              (Py_ssize_t)(range.low - begin), (size_t)(range.beyond - begin), buffer->len);
     return -1;
 }
 
@@ -126,10 +123,12 @@ static int interface_data(pv_state *st, const entries *e, bool cuda, pv_imported
     PyObject *data = e->data;
     if (PyTuple_Check(data) && PyTuple_GET_SIZE(data) == 2) {
         PyObject *address = PyTuple_GET_ITEM(data, 0);
-        *pointer = PyLong_Check(address) ? PyLong_AsVoidPtr(address) : NULL;
-        int flag = PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
+        // Not PyLong_AsVoidPtr, which takes negative numbers as well.
+        *pointer =
+            PyLong_Check(address) ? (void *)(uintptr_t)PyLong_AsUnsignedLongLong(address) : NULL;
+        int flag = PyErr_Occurred() ? -1 : PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
         *readonly = flag > 0;
-        if (PyLong_Check(address) && flag >= 0 && !PyErr_Occurred())
+        if (PyLong_Check(address) && flag >= 0)
             return 0;
     } else if (!cuda && PyObject_CheckBuffer(data)) {
         return interface_buffer(st, e, in, pointer, readonly);
