@@ -65,7 +65,8 @@ PV_CALL(copy_into)
     if (import_both(st, &a, &to, &b, &from) == 0 &&
         pv_check_stream_applies(&to, takes_stream(&a) || takes_stream(&b)) == 0 &&
         pv_hold_pinned_source(st, &b, &a.image) == 0 &&
-        pv_copy_on_streams(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0) {
+        pv_copy_on_streams(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0 &&
+        pv_count_write(st, &a) == 0) {
         out = Py_NewRef(dst);
     }
     pv_imported_clear(&a);

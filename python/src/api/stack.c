@@ -373,7 +373,8 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
         return into_new(st, s, g, &like);
     pixviewi_stream_relation relation;
     if (check_out_fits(st, &dst->image, &like.image) ||
-        order_and_run(st, s, g, &dst->image, dst->image.stream, &relation))
+        order_and_run(st, s, g, &dst->image, dst->image.stream, &relation) ||
+        pv_count_write(st, dst))
         return NULL;
     return Py_NewRef(out);
 }

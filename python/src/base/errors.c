@@ -143,6 +143,21 @@ PyObject *pv_raise_python(PyObject *type, const char *fmt, ...)
     return NULL;
 }
 
+// Frameworks say in words that memory ran out: C++'s bad_alloc, the allocators of torch and OpenCV.
+static bool is_out_of_memory(PyObject *error)
+{
+    static const char *const words[] = {"bad_alloc", "ut of memory", "allocate memory",
+                                        "Insufficient memory"};
+    PyObject *text = error ? PyObject_Str(error) : NULL;
+    const char *said = text ? PyUnicode_AsUTF8(text) : NULL;
+    bool found = false;
+    for (size_t i = 0; said && i < sizeof words / sizeof words[0]; i++)
+        found |= strstr(said, words[i]) != NULL;
+    Py_XDECREF(text);
+    PyErr_Clear();
+    return found;
+}
+
 PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
 {
     PyObject *type, *cause, *traceback;
@@ -161,7 +176,7 @@ PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt, ...)
 
     va_list args;
     va_start(args, fmt);
-    raise_with(class_of(st, code), cause, fmt, args);
+    raise_with(class_of(st, is_out_of_memory(cause) ? PIXVIEW_E_MEMORY : code), cause, fmt, args);
     va_end(args);
     return NULL;
 }

@@ -8,7 +8,7 @@
 __attribute__((cold)) PyObject *pv_raise(pv_state *st, const pixview_error *err);
 __attribute__((cold)) int pv_fail(pv_state *st); // raises st->error; -1
 __attribute__((cold)) PyObject *pv_raisef(pv_state *st, pixview_status code, const char *fmt, ...);
-// With the exception that is set now as __cause__.
+// With the exception that is set now as __cause__; a MemoryError if that says that memory ran out.
 __attribute__((cold)) PyObject *pv_raise_from(pv_state *st, pixview_status code, const char *fmt,
                                               ...);
 // With a class of Python's own (TypeError, ValueError).

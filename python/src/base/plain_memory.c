@@ -14,7 +14,7 @@ static int allocate_host(int64_t nbytes, pixview_owner **owner, void **data)
 {
     *owner = pixviewi_owner_new(free_plain);
     if (!*owner || posix_memalign(data, 64, nbytes > 0 ? (size_t)nbytes : 1) != 0) {
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "no host memory for %lld bytes", (long long)nbytes);
         return -1;
     }
     *(void **)pixviewi_owner_held(*owner) = *data;

@@ -121,7 +121,7 @@ PIXVIEWI_HOT pixview_owner *pv_pyref_owner(PyObject *object)
     assert(object && pv_gil_held());
     pixview_owner *owner = pixviewi_owner_new(release_object);
     if (!owner) {
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError, "no memory for an owner");
         return NULL;
     }
     pixviewi_owner_freed_by_release(owner);
@@ -134,7 +134,7 @@ int pv_pyref_keep(pixview_owner *owner, PyObject *object)
     if (pixviewi_owner_keep_take(owner, Py_NewRef(object), pv_pyref_drop))
         return 0;
     Py_DECREF(object);
-    PyErr_NoMemory();
+    PyErr_SetString(PyExc_MemoryError, "no memory to hold a reference");
     return -1;
 }
 

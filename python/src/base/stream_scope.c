@@ -27,7 +27,7 @@ int pv_scope_push(pixview_stream handle, int device, PyObject *object)
 {
     scope *made = malloc(sizeof *made);
     if (!made) {
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "no memory for a stream block (%zu bytes)", sizeof *made);
         return -1;
     }
     *made = (scope){handle, device, Py_XNewRef(object), innermost};

@@ -56,7 +56,8 @@ static int add_producer(pv_batch *g, pixview_stream handle, bool records)
     if (n >= SOME && (n & (n - 1)) == 0) { // full at every power of two
         pv_producer *more = malloc(2 * (size_t)n * sizeof *more);
         if (!more) {
-            PyErr_NoMemory();
+            PyErr_Format(PyExc_MemoryError, "no memory for a list of %d streams (%zu bytes)", 2 * n,
+                         2 * (size_t)n * sizeof *more);
             return -1;
         }
         memcpy(more, g->producers, (size_t)n * sizeof *more);
@@ -129,7 +130,8 @@ static int make_room(pv_batch *g)
     if (g->count > FEW)
         g->images = malloc((size_t)g->count * sizeof *g->images);
     if (!g->images) {
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "no memory for a list of %zd images (%zu bytes)", g->count,
+                     (size_t)g->count * sizeof *g->images);
         return -1;
     }
     for (Py_ssize_t i = 0; i < g->count; i++) { // all that pv_batch_clear looks at

@@ -3,7 +3,9 @@
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "cuda/stream.h"
+#include "descriptor/owner.h"
 #include "frameworks/imported.h"
+#include "frameworks/table.h"
 
 // Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
 // for it (the source may be written next), and so does the consumer.
@@ -58,4 +60,19 @@ int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
         return -1;
     }
     return dst->from->check_writable ? dst->from->check_writable(st, name, dst) : 0;
+}
+
+int pv_count_write(pv_state *st, const pv_imported *dst)
+{
+    const pv_framework *from = dst->from;
+    pixview_owner *owner = NULL, *parent;
+    if (from->count_write)
+        return from->count_write(st, dst->object);
+    if (from->owner_of && from->owner_of(st, dst->object, &owner))
+        return -1;
+    while (owner && (parent = pixviewi_owner_parent(owner)))
+        owner = parent;
+    PyObject *source = pv_pyref_of(owner);
+    from = source ? pv_framework_of(st, source) : from;
+    return from->count_write ? from->count_write(st, source) : 0;
 }

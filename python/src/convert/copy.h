@@ -16,4 +16,7 @@ int pv_hold_pinned_source(pv_state *st, pv_imported *in, const pixview_image *to
 // May `dst`, an imported argument of that name, be written? 0, or -1 with the error.
 int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst);
 
+// After it was written: the object whose memory it is has to know, which an Image or a GpuMat may keep.
+int pv_count_write(pv_state *st, const pv_imported *dst);
+
 #endif

@@ -88,6 +88,8 @@ struct pv_framework {
     pixview_owner *(*hold)(pv_state *st, const pv_imported *in);
     // May dst, an argument of that name, be written? May be NULL: yes.
     int (*check_writable)(pv_state *st, const char *name, const pv_imported *dst);
+    // The memory of x was written. May be NULL: nobody counts that.
+    int (*count_write)(pv_state *st, PyObject *x);
 
     // Can it describe the image, if need be after a copy? May fill plan->type. May be NULL: yes.
     int (*check)(pv_state *st, const pixview_image *image, pv_plan *plan);

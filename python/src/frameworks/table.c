@@ -92,7 +92,7 @@ int pv_frameworks_init(pv_state *st)
         assert(pv_frameworks[i]->index == i);
         size_t size = pv_frameworks[i]->state_size;
         if (size && !(st->framework_state[i] = PyMem_Calloc(1, size))) {
-            PyErr_NoMemory();
+            PyErr_Format(PyExc_MemoryError, "no memory for a framework's state (%zu bytes)", size);
             return -1;
         }
     }

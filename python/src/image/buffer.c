@@ -48,7 +48,7 @@ int pv_image_getbuffer(PyObject *self, Py_buffer *view, int flags)
     }
     buffer_dims *dims = PyMem_Malloc(sizeof *dims);
     if (!dims) {
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "no memory for a buffer's shape (%zu bytes)", sizeof *dims);
         return -1;
     }
     int64_t shape[4], strides[4];

@@ -46,7 +46,7 @@ PIXVIEWI_HOT pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
         return pv_pyref_owner(in->object);
     pixview_owner *owner = pixviewi_owner_new(release_gpumat_header);
     if (!owner) {
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError, "no memory for an owner");
         return NULL;
     }
     int device = in->image.device.id;

@@ -81,7 +81,8 @@ PIXVIEWI_HOT PyObject *pv_gpumat_object_new(const pv_gpumat_abi *abi, PyTypeObje
         return PyObject_CallNoArgs((PyObject *)type);
     control_block *block = malloc(sizeof *block);
     if (!block)
-        return PyErr_NoMemory();
+        return PyErr_Format(PyExc_MemoryError, "no memory for a GpuMat header (%zu bytes)",
+                            sizeof *block);
     *block = (control_block){block_vtable.functions, 1, 1, {.allocator = abi->default_allocator}};
     PyObject *object = object_around(type, block);
     if (!object)

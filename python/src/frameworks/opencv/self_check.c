@@ -193,7 +193,7 @@ int pv_gpumat_check(pv_state *st)
     if (pv_gpumat_abi_of(st)->checked)
         return 0;
     if (!lock && !(lock = PyThread_allocate_lock())) {
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError, "no memory for a lock");
         return -1;
     }
     Py_BEGIN_ALLOW_THREADS;

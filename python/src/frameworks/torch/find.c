@@ -54,7 +54,8 @@ static int torch_report(pv_state *st, PyObject *dict)
     return rc;
 }
 
-static const size_t torch_owned[] = {offsetof(pv_torch, module), PV_OWNED_END};
+static const size_t torch_owned[] = {offsetof(pv_torch, module),
+                                     offsetof(pv_torch, increment_version), PV_OWNED_END};
 
 const pv_framework pv_framework_torch = {
     .name = "torch",
@@ -67,6 +68,7 @@ const pv_framework pv_framework_torch = {
     .need = torch_need,
     .import = pv_torch_import,
     .check_writable = pv_torch_check_writable,
+    .count_write = pv_torch_count_write,
     .check_view = pv_torch_check_view,
     .export_take = pv_torch_export_take,
     .allocate = pv_torch_allocate,

@@ -175,24 +175,3 @@ PIXVIEWI_HOT int pv_torch_import(pv_state *st, PyObject *x, const pv_options *op
     return table ? import_by_table(st, x, table, options, in)
                  : import_by_attributes(st, x, options, in);
 }
-
-// Writing under autograd's back would make gradients wrong without a word. Integers have none.
-int pv_torch_check_writable(pv_state *st, const char *name, const pv_imported *dst)
-{
-    uint8_t code = dst->image.dtype.code;
-    if (code == PIXVIEW_DTYPE_UINT || code == PIXVIEW_DTYPE_INT)
-        return 0;
-    PyObject *grad = PyObject_GetAttr(dst->object, st->s_requires_grad);
-    int set = grad ? PyObject_IsTrue(grad) : -1;
-    Py_XDECREF(grad);
-    if (set == 0)
-        return 0;
-    if (set < 0) {
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "requires_grad of %s, a %s object, fails", name,
-                      Py_TYPE(dst->object)->tp_name);
-        return -1;
-    }
-    pv_raisef(st, PIXVIEW_E_READONLY,
-              "%s requires grad: pass `%s.detach()` to write its memory all the same", name, name);
-    return -1;
-}

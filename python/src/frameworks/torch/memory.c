@@ -23,7 +23,9 @@ static int allocate_managed(pv_state *st, int ndim, const int64_t *shape, pixvie
     pixview_error err = {.code = PIXVIEW_OK};
     if (pv_torch_table(st)->allocator(&prototype, out, &err, set_torch_error) == 0)
         return 0;
-    if (!PyErr_Occurred())
+    if (PyErr_Occurred())
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot allocate this result");
+    else
         PyErr_SetString(PyExc_MemoryError, err.code ? err.message : "torch cannot allocate");
     return -1;
 }
@@ -45,6 +47,8 @@ static int torch_empty(pv_state *st, int ndim, const int64_t *shape, pixview_dty
     PyObject *pointer = *object ? PyObject_CallMethodNoArgs(*object, st->s_data_ptr) : NULL;
     if (pointer)
         *data = PyLong_AsVoidPtr(pointer);
+    if (args && empty && !*object)
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "torch cannot allocate this result");
     Py_XDECREF(pointer);
     Py_XDECREF(args);
     Py_XDECREF(empty);

@@ -16,8 +16,9 @@ typedef struct pv_torch_shim {
 
 typedef struct pv_torch {
     PyObject *module;
-    const DlExchange *table; // NULL before torch 2.10
-    bool cuda_ready;         // torch.cuda.init was called
+    PyObject *increment_version; // of torch.autograd.graph, found at the first write
+    const DlExchange *table;     // NULL before torch 2.10
+    bool cuda_ready;             // torch.cuda.init was called
     pv_torch_shim shim;
 } pv_torch;
 
@@ -38,9 +39,12 @@ bool pv_torch_shim_allocate(pv_state *st, int device, int64_t nbytes, pixview_ow
 
 // import.c
 int pv_torch_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in);
-int pv_torch_check_writable(pv_state *st, const char *name, const pv_imported *dst);
 int pv_torch_device_of(pv_state *st, PyObject *x, pixview_device *out);
 int pv_torch_owner_of(pv_state *st, PyObject *x, pixview_owner **out); // owner.c
+
+// autograd.c
+int pv_torch_check_writable(pv_state *st, const char *name, const pv_imported *dst);
+int pv_torch_count_write(pv_state *st, PyObject *x);
 
 // stream.c: torch's current stream, which torch never destroys.
 int pv_torch_stream(pv_state *st, int device, pixview_stream *out);
