@@ -32,6 +32,7 @@ help:
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
+	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
@@ -99,7 +100,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-driver test-packages test-python test-gpu kcheck bench lint format wheel clean
+.PHONY: build demo test test-c test-driver test-packages test-python test-gpu gpu-record kcheck bench lint format wheel clean
 
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
@@ -129,6 +130,9 @@ test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 
 test-gpu: need-gpu-for-test-gpu $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh gpu
+
+gpu-record: need-gpu-for-gpu-record $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@$(PY) tools/gpu_record.py $(PIECES)
 
 kcheck: $(STAMPS)/.ready
 	@tools/test.sh kcheck

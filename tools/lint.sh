@@ -31,4 +31,5 @@ else
             -Dbuildtype=plain >build/layers.log 2>&1 || { cat build/layers.log >&2; exit 1; }
     ninja -C build/layers --quiet
     "$PY" tools/check_layers.py build/layers
+    "$PY" tools/check_record.py >&2 # a warning: not everybody has a GPU
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Says in one line what a run on the GPU lacks here, before anything is fetched or built.
-# usage: need_gpu.sh test-gpu | bench
+# usage: need_gpu.sh test-gpu | gpu-record | bench
 set -eu
 . tools/lib.sh
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: test.sh c | driver | python | gpu | kcheck | bench
+# usage: test.sh c | driver | python | gpu | gpu-programs | kcheck | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers
 # driver   builds the fake CUDA driver for the Python tests
@@ -7,6 +7,7 @@
 #          passes with a stock OpenCV on the installed build, the others on one with asserts
 # pass     one run of pytest for the two below and above: TESTS MARKED FOLDER
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
+# gpu-programs  builds the programs in C that need a GPU, in build/gpu/tests/c
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
@@ -37,14 +38,18 @@ test_c() {
 }
 
 # The kernels against plain C, through the real driver; the other C tests have a driver of their own.
-with_kernels() { # PROGRAM of tests/c, arguments
+build_with_kernels() { # PROGRAMS of tests/c
     nvcc=$("$PY" tools/find_nvcc.py)
-    [ -n "$nvcc" ] || { say "no nvcc: $1 is SKIPPED, not passed"; return; }
+    [ -n "$nvcc" ] || { say "no nvcc: $* SKIPPED, not passed"; return 1; }
     mkdir -p build
     [ -f build/gpu/build.ninja ] || meson setup build/gpu -Dbuildtype=release -Dlibrary=false \
         -Dcuda=enabled -Dnvcc="$nvcc" >build/gpu.log 2>&1 || { cat build/gpu.log >&2; exit 1; }
-    say "building $1 with $nvcc"
-    ninja -C build/gpu --quiet "tests/c/$1"
+    say "building $* with $nvcc"
+    for program; do ninja -C build/gpu --quiet "tests/c/$program" || exit 1; done
+}
+
+with_kernels() { # PROGRAM of tests/c, arguments
+    build_with_kernels "$1" || return 0
     program=build/gpu/tests/c/$1
     shift
     "$program" "$@" || [ $? = 77 ] || failed=1 # 77: no GPU, as it says itself
@@ -170,6 +175,7 @@ gpu)
     with_kernels kcheck
     test_gpu
     ;;
+gpu-programs) build_with_kernels test_gpu example_gpu kcheck ;;
 kcheck) with_kernels kcheck ${KCHECK:-} ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
@@ -177,7 +183,7 @@ bench)
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, driver, python, gpu, kcheck or bench"
+    say "test.sh $1: must be c, driver, python, gpu, gpu-programs, kcheck or bench"
     exit 1
     ;;
 esac
