@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import LAYOUTS, address, byte_strides, image
+from support import LAYOUTS, address, array_interface, byte_strides, image
 
 FULL = "NHWC"
 
@@ -113,7 +113,7 @@ def test_image_from_one_framework_into_another_and_back(torch: Any) -> None:
     assert back.data_ptr() == t.data_ptr() and back.stride() == t.stride()
 
 
-# ---- the guard: no src_layout, rank 3, C above 4 where the other order has at most 4 ----
+# ---- the guard: no src_layout, C above 4 where the other order has at most 4 ----
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -152,9 +152,85 @@ def test_guard_lets_pass_what_is_not_the_usual_mistake(shape: tuple[int, ...]) -
     assert pixview.view(image(*shape)).layout == "HWC"
 
 
-def test_guard_is_for_rank_three_only(torch: Any) -> None:
-    assert pixview.as_torch(image(2, 3, 20, 30)).shape == (2, 30, 3, 20)
+def test_guard_is_not_for_two_axes(torch: Any) -> None:
     assert pixview.as_numpy(torch.zeros(3, 30)).shape == (3, 30)
+
+
+def batches(torch: Any, channels: int) -> dict[str, Any]:
+    """Each in the order that is not assumed."""
+    a = image(2, channels, 20, 30)
+    return {
+        "numpy": a,
+        "torch": torch.zeros(2, 20, 30, channels),
+        "interface": array_interface(a),
+        "buffer": memoryview(a.tobytes()).cast("B", a.shape),
+        "DLPack": Only(a),
+        "capsule": a.__dlpack__(),
+    }
+
+
+class Only:
+    """An array that is known by __dlpack__ alone."""
+
+    def __init__(self, a: Any) -> None:
+        self.a = a
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self.a.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> Any:
+        return self.a.__dlpack_device__()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", ["numpy", "torch", "interface", "buffer", "DLPack", "capsule"])
+def test_guard_refuses_batches_in_the_other_order(torch: Any, kind: str, channels: int) -> None:
+    x = batches(torch, channels)[kind]
+    right = "NHWC" if kind == "torch" else "NCHW"
+    for call in (
+        pixview.as_torch,
+        pixview.as_numpy,
+        pixview.view,
+        lambda x: pixview.plan(x, "image"),
+        lambda x: pixview.unstack(x, to="numpy"),
+        lambda x: pixview.copy_into(np.zeros((2, 20, 30, channels), np.uint8), x),
+    ):
+        with pytest.raises(pixview.LayoutError, match=rf"src_layout='{right}'"):
+            call(x)
+    assert pixview.view(x, src_layout=right).layout == right
+
+
+def test_guard_in_stack_and_for_a_destination(torch: Any) -> None:
+    t = torch.zeros(2, 20, 30, 3)
+    with pytest.raises(pixview.LayoutError, match="src_layout='NHWC'"):
+        pixview.stack(t, scale=1 / 255)
+    assert pixview.stack(t, src_layout="NHWC").shape == (2, 3, 20, 30)
+    with pytest.raises(pixview.LayoutError, match="src_layout='CHW'"):
+        pixview.stack([image(3, 20, 30)], to="numpy")
+    with pytest.raises(pixview.LayoutError, match="dst_layout='NHWC'"):
+        pixview.copy_into(t, image(2, 20, 30, 3))
+
+
+def test_guard_lets_batches_pass() -> None:
+    for shape in [(2, 20, 30, 4), (2, 5, 20, 30), (2, 3, 4, 4), (9, 9, 9, 9), (2, 3, 0, 4)]:
+        assert pixview.view(image(*shape)).layout == "NHWC"
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 30), (2, 3, 20, 30), (1, 20, 30)])
+def test_guard_of_an_address(shape: tuple[int, ...]) -> None:
+    a = image(*shape)
+
+    def at(**keywords: Any) -> Any:
+        return pixview.from_pointer(
+            address(a), shape, "uint8", device="cpu", owner=a, strides=a.strides, **keywords
+        )
+
+    right = "CHW" if len(shape) == 3 else "NCHW"
+    with pytest.raises(pixview.LayoutError, match=rf"layout='{right}'") as raised:
+        at()
+    assert "src_layout" not in str(raised.value)  # from_pointer has none
+    assert at(layout=right).layout == right
+    assert at(layout=right.replace("C", "") + "C").shape == shape
 
 
 # ---- rank and names ----

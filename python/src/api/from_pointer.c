@@ -8,6 +8,7 @@
 #include "base/pyref.h"
 #include "cuda/device.h"
 #include "descriptor/owner.h"
+#include "frameworks/imported.h"
 #include "frameworks/stream_argument.h"
 #include "frameworks/streams.h"
 
@@ -67,8 +68,11 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
     bool empty = false;
     for (int i = 0; i < ndim; i++)
         empty |= shape[i] == 0;
-    if (*layout == PIXVIEW_LAYOUT_NONE)
+    if (*layout == PIXVIEW_LAYOUT_NONE) {
         *layout = by_rank[ndim - 2];
+        if (pv_guard_channels(st, "layout", *layout, ndim, shape))
+            return -1;
+    }
     if (pointer_device(st, a->device, data, empty, &device))
         return -1;
     if (!pixview_image_init(out, data, ndim, shape, has_strides ? strides : NULL, dtype, device,

@@ -1,5 +1,7 @@
 #include "frameworks/imported.h"
 
+#include <stdio.h>
+
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "descriptor/image_init.h"
@@ -18,22 +20,44 @@ static const char *src_name(const pv_options *options)
     return options->src_name ? options->src_name : "src_layout";
 }
 
-// The usual mistake: an H,W,C array passed where C,H,W is assumed, or the reverse. Only without an
-// explicit src_layout, which is always obeyed.
-static int guard_channels(pv_state *st, const pv_options *options, pixview_layout assumed,
-                          const int64_t *shape)
+static void write_shape(const int64_t *shape, int ndim, char *out, size_t size)
 {
-    int c = assumed == PIXVIEW_LAYOUT_CHW ? 0 : 2, other = 2 - c;
-    if (shape[c] <= 4 || shape[other] > 4)
-        return 0;
-    const char *wanted = assumed == PIXVIEW_LAYOUT_CHW ? "HWC" : "CHW";
+    size_t length = 0;
+    for (int i = 0; i < ndim && length < size; i++)
+        length += (size_t)snprintf(out + length, size - length, "%s%lld", i ? ", " : "",
+                                   (long long)shape[i]);
+}
+
+__attribute__((cold)) static int fail_guard(pv_state *st, const char *argument,
+                                            pixview_layout assumed, int ndim, const int64_t *shape,
+                                            int64_t channels, int64_t fewer)
+{
+    static const pixview_layout others[] = {[PIXVIEW_LAYOUT_CHW] = PIXVIEW_LAYOUT_HWC,
+                                            [PIXVIEW_LAYOUT_HWC] = PIXVIEW_LAYOUT_CHW,
+                                            [PIXVIEW_LAYOUT_NCHW] = PIXVIEW_LAYOUT_NHWC,
+                                            [PIXVIEW_LAYOUT_NHWC] = PIXVIEW_LAYOUT_NCHW};
+    const char *read = pixview_layout_name(assumed), *wanted = pixview_layout_name(others[assumed]);
+    char text[100];
+    write_shape(shape, ndim, text, sizeof text);
     pv_raisef(st, PIXVIEW_E_LAYOUT,
-              "shape (%lld, %lld, %lld) read as %s has %lld channels, but read as %s only %lld; "
-              "pass %s='%s', or %s='%s' if that is correct",
-              (long long)shape[0], (long long)shape[1], (long long)shape[2],
-              pixview_layout_name(assumed), (long long)shape[c], wanted, (long long)shape[other],
-              src_name(options), wanted, src_name(options), pixview_layout_name(assumed));
+              "shape (%s) read as %s has %lld channels, but read as %s only %lld; pass %s='%s', or "
+              "%s='%s' if that is correct",
+              text, read, (long long)channels, wanted, (long long)fewer, argument, wanted, argument,
+              read);
     return -1;
+}
+
+int pv_guard_channels(pv_state *st, const char *argument, pixview_layout assumed, int ndim,
+                      const int64_t *shape)
+{
+    if (ndim < 3)
+        return 0;
+    bool planar = assumed == PIXVIEW_LAYOUT_CHW || assumed == PIXVIEW_LAYOUT_NCHW;
+    int64_t first = shape[ndim - 3], last = shape[ndim - 1];
+    int64_t channels = planar ? first : last, fewer = planar ? last : first;
+    if (channels <= 4 || fewer > 4)
+        return 0;
+    return fail_guard(st, argument, assumed, ndim, shape, channels, fewer);
 }
 
 static int resolve_layout(pv_state *st, const pv_framework *from, const pv_options *options,
@@ -53,7 +77,7 @@ static int resolve_layout(pv_state *st, const pv_framework *from, const pv_optio
         return -1;
     }
     *out = default_layout(from, ndim);
-    return ndim == 3 ? guard_channels(st, options, *out, shape) : 0;
+    return pv_guard_channels(st, src_name(options), *out, ndim, shape);
 }
 
 PIXVIEWI_HOT int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options,

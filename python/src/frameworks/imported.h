@@ -15,10 +15,15 @@ static inline void pv_imported_begin(pv_imported *in, PyObject *object)
 }
 
 // Fills image and layout from axes in the object's own order; strides in bytes, NULL: packed. Guards
-// against an H,W,C array passed as C,H,W. 0, or -1 with the error.
+// the channels if the caller named no layout. 0, or -1 with the error.
 int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, void *data, int ndim,
                      const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
                      pixview_device device);
+
+// The usual mistake, an H,W,C array passed where C,H,W is assumed or the reverse: more than 4 channels, and
+// at most 4 in the other order. For a layout that nobody named; `argument` is what names one. 0, or -1.
+int pv_guard_channels(pv_state *st, const char *argument, pixview_layout assumed, int ndim,
+                      const int64_t *shape);
 
 // Makes image.owner, unless there is one or nothing to hold. 0, or -1 with the error.
 int pv_imported_hold(pv_state *st, pv_imported *in);
