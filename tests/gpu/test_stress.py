@@ -1,4 +1,4 @@
-"""The right pixels, every time: see stress.py. PIXVIEW_STRESS=1000 for a run to be recorded (40 s)."""
+"""The right pixels, every time: see stress.py and stress_random.py. PIXVIEW_STRESS=1000 for a run to be recorded (40 s)."""
 
 import os
 import re
@@ -16,11 +16,11 @@ COUNT = int(os.environ.get("PIXVIEW_STRESS", "160"))
 assert torch.cuda.is_available()
 
 
-def stress(count, mode):
-    """Right pixels by direction, in a process whose streams all have a hardware queue."""
+def run_module(*arguments):
+    """In a process whose streams all have a hardware queue."""
     environment = dict(os.environ, CUDA_DEVICE_MAX_CONNECTIONS="32")
     run = subprocess.run(
-        [sys.executable, "-m", "gpu.stress", str(count), mode],
+        [sys.executable, "-m", *arguments],
         cwd=Path(__file__).parents[1],
         env=environment,
         capture_output=True,
@@ -28,6 +28,12 @@ def stress(count, mode):
         timeout=600,
     )
     print(run.stdout)
+    return run
+
+
+def stress(count, mode):
+    """Right pixels by direction."""
+    run = run_module("gpu.stress", str(count), mode)
     assert run.returncode == 0, run.stderr
     found = {
         (a, b): int(right)
@@ -46,3 +52,15 @@ def test_it_can_fail(mode):
     """Without the order at the conversion, or at the release, it shows in every direction."""
     found = stress(32, mode)
     assert max(found.values()) < 16, found
+
+
+def test_random_graphs():
+    run = run_module("gpu.stress_random", "--seconds=5")
+    assert run.returncode == 0 and "all right" in run.stdout, run.stdout + run.stderr
+
+
+def test_random_graphs_can_fail():
+    run = run_module("gpu.stress_random", "--seconds=5", "--unordered")
+    assert run.returncode == 1 and re.search(r"reads, \d+ wrong", run.stdout), (
+        run.stdout + run.stderr
+    )
