@@ -168,6 +168,9 @@ class Image:
     def nbytes(self) -> int:
         """Bytes of all pixels, without padding between rows."""
     @property
+    def ptr(self) -> int:
+        """Address of the first element; 0 if the image is empty. Valid while the Image lives."""
+    @property
     def readonly(self) -> bool:
         """True if the memory may not be written."""
     @property
@@ -179,6 +182,12 @@ class Image:
 
         Raises LayoutError if the rectangle is not inside the image.
         """
+    def tobytes(self) -> bytes:
+        """The elements, dense in the order of ``layout``: a copy. DeviceError for GPU memory."""
+    def __copy__(self) -> Image:
+        """Another Image over the same memory."""
+    def __deepcopy__(self, memo: dict[int, Any], /) -> Image:
+        """An Image over a dense, writable copy of the memory, on the same device."""
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """For host memory. On a GPU an AttributeError."""
@@ -288,6 +297,7 @@ def view(
     layout: _Layout | None = None,
     src_layout: _Layout | None = None,
     copy: bool | None = None,
+    contiguous: bool = False,
     stream: _Stream = None,
 ) -> Image:
     """The pixels of x as an ``Image``. Imports nothing."""

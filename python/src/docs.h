@@ -43,7 +43,8 @@
     "functions use without a stream. Other arguments and errors as for as_torch."
 
 #define PV_DOC_view \
-    "view($module, /, x, *, layout=None, src_layout=None, copy=None, stream=None)\n--\n\n" \
+    "view($module, /, x, *, layout=None, src_layout=None, copy=None, contiguous=False,\n" \
+    "     stream=None)\n--\n\n" \
     "`x` as a pixview.Image over the same memory, in x's own axis order unless layout= is given.\n" \
     "Imports no framework. Arguments and errors as for as_torch."
 

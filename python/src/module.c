@@ -28,6 +28,7 @@ static PyMethodDef module_methods[] = {
     {"_push_stream", pv_push_stream, METH_VARARGS, NULL},
     {"_pop_stream", pv_pop_stream, METH_NOARGS, NULL},
     {"_doctor", pv_doctor, METH_NOARGS, NULL},
+    {"_image_from_pickle", (PyCFunction)(void (*)(void))pv_image_from_pickle, METH_FASTCALL, NULL},
     {"_nop", pv_nop, METH_O, NULL},
     {"_host_threads", pv_host_threads, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))pv_force, METH_VARARGS | METH_KEYWORDS, NULL},

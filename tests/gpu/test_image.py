@@ -1,8 +1,11 @@
 """Writes that torch counts, memory that runs out, and Images as Python objects, in GPU memory."""
 
+import copy
+import pickle
+
 import pytest
 
-from .util import pixview, torch
+from .util import np, pixels, pixview, torch
 
 SHAPE = (48, 65, 3)
 
@@ -46,3 +49,26 @@ def test_torch_out_of_memory_is_a_memory_error():
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert pixview.as_torch(small[:, :8, :8], copy=True).shape == (3, 8, 8)
+
+
+def test_pickle_copy_and_deepcopy():
+    image = pixels(SHAPE)
+    view = pixview.view(torch.from_numpy(image).cuda(), src_layout="HWC").crop(1, 2, 30, 40)
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(pixview.DeviceError, match="as_numpy"):
+            pickle.dumps(view, protocol)
+    again = pickle.loads(pickle.dumps(pixview.view(pixview.as_numpy(view, copy=True))))
+    deep = copy.deepcopy(view)
+    assert copy.copy(view).ptr == view.ptr != deep.ptr and deep.device == ("cuda", 0)
+    for got in (again, pixview.as_numpy(deep, copy=True)):
+        np.testing.assert_array_equal(np.asarray(got), image[1:31, 2:42])
+
+
+def test_interface_of_packed_memory_has_no_strides():
+    view = pixview.view(torch.from_numpy(pixels(SHAPE)).cuda(), src_layout="HWC")
+    assert view.__cuda_array_interface__["strides"] is None
+    for got in (
+        torch.as_tensor(view, device="cuda"),
+        torch.as_tensor(view.crop(0, 0, 9, 9), device="cuda"),
+    ):
+        assert got.data_ptr() == view.ptr

@@ -194,7 +194,64 @@ def test_array_interface() -> None:
     assert interface["version"] == 3
     assert interface["shape"] == a.shape and interface["typestr"] == a.dtype.str
     assert interface["data"] == (address(a), False)
-    assert interface.get("strides") == a.strides
+    assert interface["strides"] == a.strides
+
+
+@pytest.mark.parametrize("layout", ["HWC", "CHW"])
+def test_array_interface_of_packed_memory_has_no_strides(layout: Any) -> None:
+    """As NumPy's. The order of the axes is that of the layout."""
+    a = image(4, 5, 3)
+    strides = pixview.view(a, layout=layout).__array_interface__["strides"]
+    assert strides == (None if layout == "HWC" else (1, 15, 3))
+    assert pixview.view(a[:0]).__array_interface__["strides"] is None
+
+
+def test_cuda_array_interface_of_packed_memory_has_no_strides(fake: Any) -> None:
+    a = image(4, 5, 3)
+    assert fake.image(a).__cuda_array_interface__["strides"] is None
+    assert fake.image(a[:, :4]).__cuda_array_interface__["strides"] == a.strides
+
+
+@pytest.mark.parametrize("cut", [(), np.s_[::2], np.s_[:, 1:3], np.s_[:, ::-1], np.s_[:0]])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_tobytes(cut: Any, dtype: str) -> None:
+    a = image(4, 5, 3, dtype=dtype)[cut]
+    assert pixview.view(a).tobytes() == a.tobytes()
+    assert pixview.view(a, layout="CHW").tobytes() == a.transpose(2, 0, 1).tobytes()
+
+
+def test_tobytes_of_device_memory(fake: Any) -> None:
+    with pytest.raises(pixview.DeviceError, match=r"as_numpy\(image, copy=True\)"):
+        fake.image(image(4, 5, 3)).tobytes()
+
+
+def test_pillow_takes_it() -> None:
+    from PIL import Image
+
+    a = image(40, 50, 3)
+    for x in (a, a[5:20, 10:30], a[::-1], np.ascontiguousarray(a[..., 0]), a[..., 0]):
+        np.testing.assert_array_equal(np.asarray(Image.fromarray(pixview.view(x))), x)
+
+
+def test_ptr(fake: Any) -> None:
+    a = image(4, 5, 3)
+    assert pixview.view(a).ptr == address(a)
+    assert pixview.view(a[::-1, 1:]).ptr == address(a[::-1, 1:])
+    assert fake.image(a).crop(1, 2, 2, 2).ptr == address(a[1:, 2:])
+    assert pixview.view(a[:0]).ptr == 0
+
+
+def test_contiguous() -> None:
+    a = image(4, 5, 3)
+    assert pixview.view(a, contiguous=True).ptr == address(a)
+    for keywords in ({"layout": "CHW"}, {}):
+        source = a if keywords else a[:, ::2]
+        dense = pixview.view(source, contiguous=True, **keywords)
+        assert dense.ptr != address(a) and dense.__array_interface__["strides"] is None
+        want = source.transpose(2, 0, 1) if keywords else source
+        np.testing.assert_array_equal(np.asarray(dense), want)
+    with pytest.raises(pixview.LayoutError, match="contiguous=True"):
+        pixview.view(a[:, ::2], contiguous=True, copy=False)
 
 
 def test_only_the_interface_of_its_side() -> None:

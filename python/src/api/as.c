@@ -59,12 +59,10 @@ PV_CALL(view)
     pv_state *st = pv_get_state(module);
     pv_options options = {.to = &pv_framework_image, .copy = -1};
     conversion_arguments a = {NULL};
-    const pv_keyword keywords[] = {{"x", &a.x},
-                                   {"layout", &a.layout},
-                                   {"src_layout", &a.src_layout},
-                                   {"copy", &a.copy},
-                                   {"stream", &a.stream}};
-    if (pv_parse_args("view", args, nargs, kwnames, 1, keywords, 5) ||
+    const pv_keyword keywords[] = {
+        {"x", &a.x},       {"layout", &a.layout},         {"src_layout", &a.src_layout},
+        {"copy", &a.copy}, {"contiguous", &a.contiguous}, {"stream", &a.stream}};
+    if (pv_parse_args("view", args, nargs, kwnames, 1, keywords, 6) ||
         parse_conversion(st, &a, &options))
         return NULL;
     return pv_convert(st, a.x, &options);

@@ -9,6 +9,23 @@
     "A view of h rows and w columns from row y, column x: an Image over the same memory, which it keeps\n" \
     "alive. LayoutError if the rectangle is not inside the image."
 
+#define PV_DOC_image_tobytes \
+    "tobytes($self, /)\n--\n\n" \
+    "The elements as bytes, dense in the order of `layout`: a copy. DeviceError in device memory."
+
+#define PV_DOC_image___copy__ \
+    "__copy__($self, /)\n--\n\n" \
+    "copy.copy: another Image over the same memory."
+
+#define PV_DOC_image___deepcopy__ \
+    "__deepcopy__($self, memo, /)\n--\n\n" \
+    "copy.deepcopy: an Image over a dense, writable copy of the memory, on the same device."
+
+#define PV_DOC_image___reduce_ex__ \
+    "__reduce_ex__($self, protocol, /)\n--\n\n" \
+    "pickle: the elements, dense, in any protocol. From protocol 5 on, dense memory is handed out of band\n" \
+    "without a copy if the pickler has a buffer_callback. DeviceError in device memory."
+
 #define PV_DOC_image___dlpack__ \
     "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n--\n\n" \
     "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n\n" \
@@ -35,6 +52,8 @@
 #define PV_DOC_image_dtype "NumPy dtype of the elements; the string 'bfloat16' for that type."
 #define PV_DOC_image_device "('cuda', ordinal) or ('cpu', 0)."
 #define PV_DOC_image_nbytes "Bytes of the elements; padding between rows is not counted."
+#define PV_DOC_image_ptr \
+    "Address of the first element, an int; 0 if the image is empty. Valid while the Image lives."
 #define PV_DOC_image_readonly "True if the memory may not be written."
 
 #define PV_DOC_image_owner \

@@ -14,7 +14,14 @@ int pv_image_getbuffer(PyObject *self, Py_buffer *view, int flags); // buffer.c
 void pv_image_releasebuffer(PyObject *self, Py_buffer *view);
 PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs, // dlpack.c
                           PyObject *kwnames);
+PyObject *pv_image_tobytes(PyObject *self, PyObject *ignored); // pickle.c
+PyObject *pv_image_copy(PyObject *self, PyObject *ignored);
+PyObject *pv_image_deepcopy(PyObject *self, PyObject *memo);
+PyObject *pv_image_reduce_ex(PyObject *self, PyObject *protocol);
 PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored);
+
+// _core._image_from_pickle(memory, shape, dtype, layout, readonly): what pickles call (pickle.c).
+PyObject *pv_image_from_pickle(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
 // exchange.c: gives the type its exchange table, and the table the state to make Images with.
 int pv_exchange_publish(pv_state *st, PyTypeObject *type);
@@ -28,6 +35,12 @@ static inline pv_image *pv_image_of(PyObject *self) { return (pv_image *)self; }
 static inline bool pv_image_on_host(PyObject *self)
 {
     return pixview_image_on_host(&pv_image_of(self)->image);
+}
+// Of the first element; 0 if there is none.
+static inline PyObject *pv_image_address(PyObject *self)
+{
+    const pixview_image *image = &pv_image_of(self)->image;
+    return PyLong_FromVoidPtr(pixview_image_is_empty(image) ? NULL : image->data);
 }
 // Shape and strides (bytes) in the order of the Image's own layout. Cannot fail: checked when made.
 static inline int pv_image_axes(PyObject *self, int64_t *shape, int64_t *strides)

@@ -24,11 +24,13 @@ static PyObject *interface_of(PyObject *self)
     PyObject *typestr = typestr_of(self);
     if (!typestr)
         return NULL;
-    void *data = pixview_image_is_empty(image) ? NULL : image->data;
     int64_t shape[4], strides[4];
     int ndim = pv_image_axes(self, shape, strides);
+    // None as NumPy gives it: Pillow reads the buffer only then.
+    bool packed = pixview_image_is_packed(image, pv_image_of(self)->layout);
     return Py_BuildValue("{sNsNsNs(NO)si}", "shape", pv_dims(ndim, shape), "typestr", typestr,
-                         "strides", pv_dims(ndim, strides), "data", PyLong_FromVoidPtr(data),
+                         "strides", packed ? Py_NewRef(Py_None) : pv_dims(ndim, strides), "data",
+                         pv_image_address(self),
                          image->flags & PIXVIEW_FLAG_READ_ONLY ? Py_True : Py_False, "version", 3);
 }
 

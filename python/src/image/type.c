@@ -46,6 +46,12 @@ static PyObject *get_nbytes(PyObject *self, void *closure)
     return PyLong_FromLongLong(pixview_image_nbytes(&pv_image_of(self)->image));
 }
 
+static PyObject *get_ptr(PyObject *self, void *closure)
+{
+    (void)closure;
+    return pv_image_address(self);
+}
+
 static PyObject *get_readonly(PyObject *self, void *closure)
 {
     (void)closure;
@@ -103,6 +109,10 @@ static PyObject *no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static PyMethodDef image_methods[] = {
     {"crop", (PyCFunction)(void (*)(void))crop, METH_VARARGS | METH_KEYWORDS, PV_DOC_image_crop},
+    {"tobytes", pv_image_tobytes, METH_NOARGS, PV_DOC_image_tobytes},
+    {"__copy__", pv_image_copy, METH_NOARGS, PV_DOC_image___copy__},
+    {"__deepcopy__", pv_image_deepcopy, METH_O, PV_DOC_image___deepcopy__},
+    {"__reduce_ex__", pv_image_reduce_ex, METH_O, PV_DOC_image___reduce_ex__},
     {"__dlpack__", (PyCFunction)(void (*)(void))pv_image_dlpack, METH_FASTCALL | METH_KEYWORDS,
      PV_DOC_image___dlpack__},
     {"__dlpack_device__", pv_image_dlpack_device, METH_NOARGS, PV_DOC_image___dlpack_device__},
@@ -118,6 +128,7 @@ static PyGetSetDef image_getset[] = {
     {"dtype", get_dtype, NULL, PV_DOC_image_dtype, NULL},
     {"device", get_device, NULL, PV_DOC_image_device, NULL},
     {"nbytes", get_nbytes, NULL, PV_DOC_image_nbytes, NULL},
+    {"ptr", get_ptr, NULL, PV_DOC_image_ptr, NULL},
     {"readonly", get_readonly, NULL, PV_DOC_image_readonly, NULL},
     {"owner", get_owner, NULL, PV_DOC_image_owner, NULL},
     {"__array_interface__", pv_image_array_interface, NULL, PV_DOC_image___array_interface__, NULL},
