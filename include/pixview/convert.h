@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversions: a copy that changes values on the way, and the batches: many images into one and back.
 //
 // Everything here is one pass over the pixels, on a GPU one kernel launch (a list too long for the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies between images of any layout, on the host, on a GPU, or between them.
 #ifndef PIXVIEW_COPY_H
 #define PIXVIEW_COPY_H

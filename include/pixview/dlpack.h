@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack import and export, legacy (before 1.0) and versioned (1.x), without Python.
 //
 // The structs are only declared, so that any version of the user's own <dlpack/dlpack.h> fits beside.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one descriptor: an image in memory, wherever it lives and whoever owns it.
 //
 // Canonical order is N,H,W,C. The order of axes that a framework uses (its "layout") exists only

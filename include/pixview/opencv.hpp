@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cv::cuda::GpuMat and pixview_image, for C++ programs that use OpenCV. Header-only: it is compiled
 // with the OpenCV of the including program, so it fits 4.x and 5.x alike. Not part of pixview.h.
 #ifndef PIXVIEW_OPENCV_HPP

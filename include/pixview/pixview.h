@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview: one image in memory, many views of it.
 //
 // What holds everywhere:

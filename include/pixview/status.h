@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status codes and the caller-owned error struct.
 #ifndef PIXVIEW_STATUS_H
 #define PIXVIEW_STATUS_H

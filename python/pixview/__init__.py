@@ -25,31 +25,36 @@ Errors: each is a ``pixview.Error`` and a built-in type too: ``LayoutError`` is 
 ``import pixview`` imports no framework and makes no CUDA call.
 """
 
-from ._core import (
-    CudaError,
-    DeviceError,
-    DtypeError,
-    Error,
-    Image,
-    LayoutError,
-    Plan,
-    ReadOnlyError,
-    UnsupportedError,
-    __version__,
-    as_cupy,
-    as_gpumat,
-    as_numpy,
-    as_torch,
-    copy_into,
-    from_pointer,
-    plan,
-    stack,
-    stream_of,
-    unstack,
-    used_on,
-    view,
-    warm_up,
-)
+try:
+    from ._core import (
+        CudaError,
+        DeviceError,
+        DtypeError,
+        Error,
+        Image,
+        LayoutError,
+        Plan,
+        ReadOnlyError,
+        UnsupportedError,
+        __version__,
+        as_cupy,
+        as_gpumat,
+        as_numpy,
+        as_torch,
+        copy_into,
+        from_pointer,
+        plan,
+        stack,
+        stream_of,
+        unstack,
+        used_on,
+        view,
+        warm_up,
+    )
+except ModuleNotFoundError:
+    raise ImportError(
+        f"pixview is not built in {__path__[0]}; if that is its source folder, run Python in another one"
+    ) from None
 from ._using import using_stream
 
 __all__ = [

@@ -2,7 +2,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "pixview/version.h"
+
 #include "descriptor/status.h"
+
+int32_t pixview_version(void)
+{
+    return PIXVIEW_VERSION_MAJOR * 10000 + PIXVIEW_VERSION_MINOR * 100 + PIXVIEW_VERSION_PATCH;
+}
 
 const char *pixview_status_name(pixview_status status)
 {

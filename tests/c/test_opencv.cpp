@@ -1,4 +1,4 @@
-// include/pixview/opencv.hpp against the OpenCV that is installed: headers there and back.
+// include/pixview/opencv.hpp against an OpenCV, or stubs of one: headers there and back.
 #include <cstdio>
 #include <cstdlib>
 
@@ -46,5 +46,13 @@ int main()
     REQUIRE(pixview_image_is_empty(&image));
     REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_OK && back.empty());
     pixview_owner_unref(image.owner);
+
+#ifdef CV_Bool
+    cv::cuda::GpuMat flags(4, 5, CV_MAKETYPE(CV_Bool, 3), memory, 64);
+    REQUIRE(pixview::from_gpumat(flags, 0, &image, &err) == PIXVIEW_OK);
+    REQUIRE(image.dtype.code == PIXVIEW_DTYPE_BOOL && image.dtype.bits == 8);
+    REQUIRE(pixview::to_gpumat(image, back, &err) == PIXVIEW_OK && back.type() == flags.type());
+    pixview_owner_unref(image.owner);
+#endif
     return 0;
 }

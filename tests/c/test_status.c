@@ -48,6 +48,8 @@ int main(void)
                   pixview_owner_create(NULL, release_nothing, &owner, err));
     REQUIRE(owner == NULL);
 
+    REQUIRE_INT(pixview_version(), PIXVIEW_VERSION_MAJOR * 10000 + PIXVIEW_VERSION_MINOR * 100 +
+                                       PIXVIEW_VERSION_PATCH);
     REQUIRE_TEXT(pixview_status_name(PIXVIEW_OK), "PIXVIEW_OK");
     REQUIRE_TEXT(pixview_status_name(PIXVIEW_E_MEMORY), "PIXVIEW_E_MEMORY");
     REQUIRE_TEXT(pixview_status_name(1), "PIXVIEW_E_?");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pixview
 import pytest
+from snippets import ROOT
 from support import check_python, image, run_python
 
 
@@ -234,6 +236,35 @@ def test_command_as_a_module() -> None:
         [sys.executable, "-m", "pixview", "nonsense"], capture_output=True, text=True
     )
     assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_command_on_a_full_disk() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pixview", "doctor"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("pixview doctor: cannot write the output: "), done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_import_in_the_source_folder() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import pixview"],
+        cwd=ROOT / "python",
+        capture_output=True,
+        text=True,
+    )
+    assert "run Python in another one" in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_both_distributions_have_one_version() -> None:
+    text = (ROOT / "compat/savant/pyproject.toml").read_text()
+    assert f'version = "{pixview.__version__}"' in text
 
 
 @pytest.mark.parametrize(

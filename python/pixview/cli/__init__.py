@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from .. import __version__
@@ -14,6 +16,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: the arguments after the program's name. None: ``sys.argv``.
     """
     args = _parser().parse_args(argv)
+    try:
+        status = _run(args)
+        sys.stdout.flush()
+    except OSError as error:  # stdout: a full disk, a closed pipe
+        # The interpreter flushes once more at its exit, and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        print(f"pixview {args.command}: cannot write the output: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.command == "doctor":
         from . import doctor
 
