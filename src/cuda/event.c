@@ -65,3 +65,5 @@ void pixviewi_event_give(pixviewi_scope *scope, int device, pixviewi_event *even
     scope->driver->event_destroy(event->handle);
     free(event);
 }
+
+void pixviewi_event_forget(pixviewi_event *event) { free(event); }

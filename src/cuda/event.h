@@ -13,5 +13,7 @@ typedef struct pixviewi_event {
 pixview_status pixviewi_event_take(pixviewi_scope *scope, int device, pixviewi_event **out,
                                    pixview_error *err);
 void pixviewi_event_give(pixviewi_scope *scope, int device, pixviewi_event *event);
+// Where its context is gone or cannot be entered: frees ours of it. NULL is allowed.
+void pixviewi_event_forget(pixviewi_event *event);
 
 #endif

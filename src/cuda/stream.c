@@ -227,19 +227,27 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         (relation.capture && relation.capture != dep->capture))
         return false;
-    if (!pixviewi_stream_same(dep->consumer, dep->home)) // 0 and 1 are one stream
-        (void)!wait_for(scope, dep->device, dep->consumer, dep->home, NULL);
+    if (pixviewi_stream_same(dep->consumer, dep->home) || // 0 and 1 are one stream
+        wait_for(scope, dep->device, dep->consumer, dep->home, NULL) == PIXVIEW_OK)
+        return true;
+    if (relation.capture) // where the host may not wait
+        return false;
+    scope->driver->stream_synchronize(pixviewi_stream_handle(dep->consumer));
     return true;
 }
 
 static bool end_dep(pixviewi_stream_dep *dep)
 {
     pixviewi_scope scope;
-    if (pixviewi_cuda_unusable() || pixviewi_scope_enter(&scope, dep->device, NULL) != PIXVIEW_OK)
-        return true;
-    bool ended = !pixviewi_scope_same(&scope, dep->context) || // the streams are gone
-                 (dep->event ? event_passed(&scope, dep) : end_order(&scope, dep));
-    pixviewi_scope_leave(&scope);
+    bool ended = true;
+    if (!pixviewi_cuda_unusable() &&
+        pixviewi_scope_enter(&scope, dep->device, NULL) == PIXVIEW_OK) {
+        ended = !pixviewi_scope_same(&scope, dep->context) || // the streams are gone
+                (dep->event ? event_passed(&scope, dep) : end_order(&scope, dep));
+        pixviewi_scope_leave(&scope);
+    }
+    if (ended)
+        pixviewi_event_forget(dep->event);
     return ended;
 }
 
@@ -285,11 +293,13 @@ pixview_status pixviewi_cuda_hold_until(int device, pixview_stream stream, pixvi
     pixviewi_scope scope;
     capture_state found;
     pixview_owner *waiting = pixviewi_owner_new(release_waiting);
-    if (!waiting)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
-    pixview_owner_ref(owner);
-    *(pixview_owner **)pixviewi_owner_held(waiting) = owner;
+    if (waiting) {
+        pixview_owner_ref(owner);
+        *(pixview_owner **)pixviewi_owner_held(waiting) = owner;
+    }
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    if (status == PIXVIEW_OK && !waiting)
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to hold the source of an upload");
     if (status == PIXVIEW_OK)
         status = query_capture(scope.driver, stream, &found, err);
     if (status == PIXVIEW_OK && !found.active && !found.blocked)

@@ -1,16 +1,23 @@
 // Fault sweep: the nth allocation, or the nth call of the driver, fails, for every n until a run
 // comes through. Each failure has the right status and a message, leaves outputs NULL, and leaks
-// nothing: no memory, no count, no device memory, no pushed context.
-#include "fake.h"
+// nothing: no memory, no count, no device memory, no event, no pushed context.
+// usage: faults SYMBOLS, the list of public names: each of them has a case
+#include "faults.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cuda/device.h"
-#include "cuda/memory.h"
-#include "cuda/module.h"
-#include "cuda/stream.h"
+#include "cuda/event.h"
+#include "descriptor/owner_cache.h"
+
+int cuThreadExchangeStreamCaptureMode(int *mode);
+
+static int injected;
 
 // ---- malloc, through --wrap -------------------------------------------------------------------
 
-static int fail_in, live;
+static int fail_in, live, asked; // the allocation that fails; blocks; allocations
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -23,12 +30,14 @@ void *__wrap_malloc(size_t size)
 {
     void *ptr = fail_in > 0 && --fail_in == 0 ? NULL : __real_malloc(size);
     live += ptr != NULL;
+    asked++;
     return ptr;
 }
 void *__wrap_calloc(size_t count, size_t size)
 {
     void *ptr = fail_in > 0 && --fail_in == 0 ? NULL : __real_calloc(count, size);
     live += ptr != NULL;
+    asked++;
     return ptr;
 }
 void __wrap_free(void *ptr)
@@ -37,229 +46,94 @@ void __wrap_free(void *ptr)
     __real_free(ptr);
 }
 
-// ---- what is swept: each returns a status, and cleans up what it got ---------------------------
+// ---- Did it fail in a release? That has nobody to tell, so it fails in silence. -----------------
 
-static uint8_t near[1 << 12] __attribute__((aligned(64))), *far;
-static int deleted, device_blocks;
+static int failing_call; // the number of the driver call that fails; 0: an allocation fails
+static bool in_release;
 
-static void count_release(void *ctx)
+void __real_pixview_owner_unref(pixview_owner *owner);
+void __wrap_pixview_owner_unref(pixview_owner *owner);
+void __real_pixviewi_drain_deferred_owners(bool all);
+void __wrap_pixviewi_drain_deferred_owners(bool all);
+
+static void note_release(int calls, int allocations)
 {
-    (void)ctx;
-    deleted++;
+    in_release |= failing_call ? calls < failing_call && failing_call <= fake_call_count()
+                               : allocations > 0 && fail_in == 0;
 }
-
-static void count_deleter(DlManaged *self)
+void __wrap_pixview_owner_unref(pixview_owner *owner)
 {
-    (void)self;
-    deleted++;
+    int calls = fake_call_count(), allocations = fail_in;
+    __real_pixview_owner_unref(owner);
+    note_release(calls, allocations);
 }
-
-static pixview_status owner(pixview_error *err)
+void __wrap_pixviewi_drain_deferred_owners(bool all)
 {
-    pixview_owner *made = (pixview_owner *)near;
-    deleted = 0;
-    pixview_status status = pixview_owner_create(NULL, count_release, &made, err);
-    REQUIRE((made == NULL) == (status != PIXVIEW_OK));
-    pixview_owner_unref(made);
-    REQUIRE_INT(deleted, status == PIXVIEW_OK);
-    return status;
-}
-
-static pixview_status import(pixview_error *err)
-{
-    int64_t shape[3] = {4, 4, 3};
-    DlManaged tensor = {.version = {1, 0},
-                        .deleter = count_deleter,
-                        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
-    pixview_image image;
-    deleted = 0;
-    pixview_status status =
-        pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
-    REQUIRE_INT(deleted, 0);
-    if (status == PIXVIEW_OK)
-        pixview_owner_unref(image.owner);
-    return status;
+    int calls = fake_call_count(), allocations = fail_in;
+    __real_pixviewi_drain_deferred_owners(all);
+    note_release(calls, allocations);
 }
 
-static pixview_status export(pixview_error *err)
-{
-    pixview_image image = make_image(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, CPU);
-    struct DLManagedTensorVersioned *first = (void *)near, *second = (void *)near;
-    struct DLManagedTensor *third = (void *)near;
-    pixview_status status = pixview_owner_create(NULL, count_release, &image.owner, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    first = NULL;
-    status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &first, err); // embedded
-    if (status == PIXVIEW_OK) {
-        status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &second, err);
-        REQUIRE((second == NULL) == (status != PIXVIEW_OK));
-    }
-    if (status == PIXVIEW_OK) {
-        status = pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HWC, &third, err);
-        REQUIRE((third == NULL) == (status != PIXVIEW_OK));
-        if (third)
-            third->deleter(third);
-        second->deleter(second);
-    }
-    if (first)
-        first->deleter(first);
-    REQUIRE_INT(pixviewi_owner_count(image.owner), 1);
-    pixview_owner_unref(image.owner);
-    return status;
-}
+// ---- One run ------------------------------------------------------------------------------------
 
-static pixview_status copy(const int64_t *shape, const int64_t *strides, bool to_host,
-                           pixview_error *err)
-{
-    pixview_image host = make_image(near, PIXVIEW_LAYOUT_HWC, shape, NULL, U8, CPU);
-    pixview_image gpu = make_image(far, PIXVIEW_LAYOUT_HWC, shape, strides, U8, GPU0);
-    return to_host ? pixview_copy(&gpu, &host, NULL, err) : pixview_copy(&host, &gpu, NULL, err);
-}
-
-static pixview_status on_gpu(pixview_error *err)
-{
-    pixview_image src = make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0);
-    pixview_image dst = make_image(far + 64, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 4), NULL, U8, GPU0);
-    return pixview_copy(&src, &dst, NULL, err);
-}
-
-static pixview_status gather(pixview_error *err)
-{
-    pixview_image srcs[2] = {
-        make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
-        make_image(far + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
-    pixview_image dst =
-        make_image(far + 128, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, F32, GPU0);
-    return pixview_stack(srcs, 2, &dst, NULL, err);
-}
-
-static pixview_status split(pixview_error *err)
-{
-    pixview_image src =
-        make_image(far + 128, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, U8, GPU0);
-    pixview_image dsts[2] = {
-        make_image(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0),
-        make_image(far + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, U8, GPU0)};
-    return pixview_unstack(&src, dsts, 2, NULL, err);
-}
-
-static pixview_status upload(pixview_error *err)
-{
-    return copy(LIST(8, 8, 3), LIST(64, 3, 1), false, err);
-}
-static pixview_status upload_planar(pixview_error *err)
-{
-    return copy(LIST(8, 8, 3), LIST(8, 1, 64), false, err);
-}
-static pixview_status upload_scattered(pixview_error *err)
-{
-    return copy(LIST(8, 8, 3), LIST(64, 8, 2), false, err);
-}
-static pixview_status download_planar(pixview_error *err)
-{
-    return copy(LIST(8, 8, 3), LIST(8, 1, 64), true, err);
-}
-static pixview_status download_scattered(pixview_error *err)
-{
-    return copy(LIST(8, 8, 3), LIST(64, 8, 2), true, err);
-}
-
-static pixview_status order(pixview_error *err)
-{
-    static uint64_t a, b;
-    if (!a)
-        a = fake_stream(0), b = fake_stream(0);
-    return pixviewi_cuda_order(0, a, b, NULL, err);
-}
-
-static pixview_status device_block(pixview_error *err)
-{
-    void *data = near;
-    pixview_owner *block = (pixview_owner *)near;
-    pixview_status status = pixviewi_cuda_alloc(0, 64, 0, &data, &block, err);
-    REQUIRE((data == NULL) == (status != PIXVIEW_OK));
-    REQUIRE((block == NULL) == (status != PIXVIEW_OK));
-    pixview_owner_unref(block);
-    return status;
-}
-
-static pixview_status use(pixview_error *err)
-{
-    pixview_owner *parent = pixviewi_owner_new(NULL), *child = NULL;
-    pixview_status status = PIXVIEW_E_MEMORY;
-    pixviewi_fail(err, status, "no memory");
-    if (!parent)
-        return status;
-    pixviewi_owner_set_release(parent, (void (*)(pixview_owner *))(void (*)(void))count_deleter);
-    child = pixviewi_owner_nested(parent);
-    if (child &&
-        pixviewi_cuda_add_dep_take(child, &(pixviewi_stream_dep){.consumer = 0, .home = 16}))
-        status = PIXVIEW_OK;
-    REQUIRE_INT(pixviewi_owner_count(parent), child ? 2 : 1);
-    pixview_owner_unref(child);
-    pixview_owner_unref(parent);
-    if (status == PIXVIEW_OK && err)
-        err->code = 0;
-    return status;
-}
-
-// ---- the sweeps -------------------------------------------------------------------------------
-
-static const struct {
+typedef struct sweep_way {
     const char *name;
-    pixview_status (*run)(pixview_error *err);
-} cases[] = {
-    {"owner", owner},
-    {"import", import},
-    {"export", export},
-    {"order", order},
-    {"device block", device_block},
-    {"on gpu", on_gpu},
-    {"gather", gather},
-    {"split", split},
-    {"upload", upload},
-    {"upload planar", upload_planar},
-    {"upload scattered", upload_scattered},
-    {"download planar", download_planar},
-    {"download scattered", download_scattered},
-    {"use", use},
+    bool cold;   // the device was reset: kernels are loaded again
+    int current; // the device whose context is current before; -1: none
+    bool no_err; // err is NULL
+} sweep_way;
+
+static const sweep_way ways[] = {
+    {"no context", false, -1, false},
+    {"no err", false, -1, true},
+    {"another GPU's context", false, 1, false},
+    {"after a reset", true, -1, false},
 };
-enum { CASES = sizeof cases / sizeof cases[0] };
 
-static void require_failed(const char *name, int n, pixview_status status, pixview_status wanted,
-                           const pixview_error *error)
-{
-    if (status != wanted || error->code != wanted || !error->message[0])
-        FAIL("%s, fault %d: %s (\"%s\"), not %s", name, n, pixview_status_name(status),
-             error->message, pixview_status_name(wanted));
-}
+typedef struct state {
+    int blocks, device_blocks, events;
+} state;
 
-static void require_clean(const char *name, int n, int blocks)
+// What the library keeps for the next call would hide a leak, and spare it an allocation.
+static void empty_caches(void)
 {
-    if (live != blocks)
-        FAIL("%s, fault %d: %d blocks leaked", name, n, live - blocks);
-    if (fake_context_depth() || fake_capture_mode())
-        FAIL("%s, fault %d: the context or capture mode was not put back", name, n);
-}
-
-static void sweep_memory(int i)
-{
-    for (int n = 1;; n++) {
-        pixview_error error = {0};
-        int blocks = live;
-        fail_in = n;
-        pixview_status status = cases[i].run(&error);
-        bool failed = fail_in == 0;
-        fail_in = 0;
-        if (!failed) { // nothing is left to fail
-            REQUIRE_INT(status, PIXVIEW_OK);
-            break;
+    pixviewi_scope scope;
+    pixviewi_event *event;
+    free(pixviewi_owner_cache_take(1));
+    fake_reset();
+    fake_fail_call("cuEventCreate", 999);
+    if (pixviewi_scope_enter(&scope, 0, NULL) == PIXVIEW_OK) {
+        while (pixviewi_event_take(&scope, 0, &event, NULL) == PIXVIEW_OK) {
+            scope.driver->event_destroy(event->handle);
+            free(event);
         }
-        require_failed(cases[i].name, n, status, PIXVIEW_E_MEMORY, &error);
-        require_clean(cases[i].name, n, blocks);
-        REQUIRE_INT(fake_live_blocks(), 0);
+        pixviewi_scope_leave(&scope);
     }
+    fake_reset();
+}
+
+// As a framework does that goes on after a reset.
+static void restart_device(void)
+{
+    pixviewi_scope scope;
+    fake_reset_device(0);
+    REQUIRE_INT(pixviewi_scope_enter(&scope, 0, NULL), PIXVIEW_OK);
+    (void)pixviewi_scope_live_context(&scope);
+    pixviewi_scope_leave(&scope);
+    fake_reset();
+}
+
+static state state_now(void) { return (state){live, fake_live_blocks(), fake_live_events()}; }
+
+static state begin(const sweep_way *way)
+{
+    empty_caches();
+    if (way->cold)
+        restart_device();
+    fake_set_current_device(way->current);
+    failing_call = 0;
+    in_release = false;
+    return state_now();
 }
 
 // The nth word of the log.
@@ -272,69 +146,213 @@ static void nth_call(int n, char name[64])
     snprintf(name, 64, "%.*s", (int)strcspn(log, " "), log);
 }
 
-// Did a release not get as far as the free, or not through it?
-static bool lost_block(const char *name)
+static bool is_one_of(const char *name, const char *const *names)
 {
-    return strcmp(name, "cuMemFreeAsync") == 0 ||
-           (strstr(fake_work(), "alloc") && !strstr(fake_work(), "free"));
+    while (*names && strcmp(name, *names) != 0)
+        names++;
+    return *names != NULL;
 }
 
-// A release, or what puts things back, has nobody to tell: such calls may fail in silence.
-static bool may_be_silent(int i, const char *name)
+#define COMPLAIN(format, ...) \
+    FAIL("%s (%s, %s), %s: " format, fault->function, fault->what, way->name, where, __VA_ARGS__)
+
+static void require_error(const fault_case *fault, const sweep_way *way, const char *where,
+                          pixview_status status, const pixview_error *error, pixview_status wanted)
 {
-    static const char *const silent[] = {"cuCtxPopCurrent_v2", "cuThreadExchangeStreamCaptureMode",
-                                         "cuCtxGetId"}; // the last: older drivers lack it
-    for (int k = 0; k < 3; k++)
-        if (strcmp(name, silent[k]) == 0)
-            return true;
-    // After an allocation it may be the release that asks.
-    bool asks = strncmp(name, "cuCtx", 5) == 0 || strcmp(name, "cuStreamIsCapturing") == 0;
-    bool releasing = asks && strstr(fake_work(), "alloc");
-    return cases[i].run == use || releasing || lost_block(name);
+    bool told = way->no_err || (error->code == wanted && error->message[0] &&
+                                error->driver_code == (wanted == PIXVIEW_E_CUDA ? 999 : 0));
+    if (status != wanted || !told)
+        COMPLAIN("%s (\"%s\", %d), not %s", pixview_status_name(status), error->message,
+                 error->driver_code, pixview_status_name(wanted));
+    if (way->no_err && error->code)
+        COMPLAIN("somebody wrote an error: %s", error->message);
 }
 
-static void sweep_driver(int i)
+// An event whose context is unknown is taken as one of before a reset, which is dead.
+static const char *const forgets_event[] = {"cuEventDestroy_v2", "cuCtxGetId", NULL};
+
+// `name`: the driver call that failed; "" for an allocation.
+static void require_clean(const fault_case *fault, const sweep_way *way, const char *where,
+                          const char *name, const state *before)
 {
-    for (int n = 1;; n++) {
-        pixview_error error = {0};
-        char name[64];
-        int blocks = live;
-        fake_reset();
-        fake_fail_at(n, 999);
-        pixview_status status = cases[i].run(&error);
-        if (fake_call_count() < n) {
-            REQUIRE_INT(status, PIXVIEW_OK);
-            break;
-        }
-        nth_call(n, name);
-        if (status != PIXVIEW_OK) {
-            require_failed(cases[i].name, n, status, PIXVIEW_E_CUDA, &error);
-            REQUIRE_INT(error.driver_code, 999);
-        } else if (!may_be_silent(i, name)) {
-            FAIL("%s: call %d (%s) failed, and nobody noticed", cases[i].name, n, name);
-        }
-        bool pools = cases[i].run == order ||
-                     cases[i].run == use; // an event is put into the pool, or was forgotten there
-        if (pools ? live > blocks + 1 : live != blocks)
-            FAIL("%s, call %d: %d blocks leaked", cases[i].name, n, live - blocks);
-        if (strcmp(name, "cuMemAllocAsync") == 0 || !lost_block(name))
-            REQUIRE_INT(fake_live_blocks(), device_blocks);
-        device_blocks = fake_live_blocks();
-        if (strcmp(name, "cuCtxPopCurrent_v2") != 0)
-            REQUIRE_INT(fake_context_depth(), 0);
-        fake_set_current_device(-1);
+    int mode = 0;
+    fake_fail_at(0, 0);
+    if (strcmp(name, "cuCtxPopCurrent_v2") != 0 &&
+        (fake_context_depth() != (way->current >= 0) || fake_current_device() != way->current))
+        COMPLAIN("device %d is current, not %d", fake_current_device(), way->current);
+    fake_set_current_device(-1);
+    if (strcmp(name, "cuThreadExchangeStreamCaptureMode") != 0)
+        REQUIRE_INT(fake_capture_mode(), 0);
+    REQUIRE_INT(cuThreadExchangeStreamCaptureMode(&mode), 0);
+    empty_caches();
+    state now = state_now();
+    // A release that fails cannot free, and cannot say so.
+    bool lost = in_release && *name;
+    if (now.blocks != before->blocks || now.device_blocks > before->device_blocks + lost ||
+        now.events > before->events + (lost || is_one_of(name, forgets_event)))
+        COMPLAIN("%d blocks, %d device blocks, %d events leaked", now.blocks - before->blocks,
+                 now.device_blocks - before->device_blocks, now.events - before->events);
+}
+
+// ---- The sweeps -----------------------------------------------------------------------------------
+
+// False: nothing was left to fail.
+static bool fail_allocation(const fault_case *fault, const sweep_way *way, int n)
+{
+    pixview_error error = {0};
+    char where[32];
+    state before = begin(way);
+    snprintf(where, sizeof where, "allocation %d", n);
+    asked = 0;
+    fail_in = n;
+    pixview_status status = fault->run(way->no_err ? NULL : &error);
+    bool failed = fail_in == 0;
+    fail_in = 0;
+    bool queued = strstr(fake_work(), "copy") || strstr(fake_work(), "launch");
+    if (failed && in_release && status == PIXVIEW_OK) {
+        if (!strstr(fake_work(), "sync"))
+            COMPLAIN("%s: freed without order", fake_work());
+    } else if (failed) {
+        require_error(fault, way, where, status, &error, PIXVIEW_E_MEMORY);
+        if (queued && !strstr(fake_work(), "sync"))
+            COMPLAIN("%s: the caller may free what is still read", fake_work());
+    } else {
+        REQUIRE_INT(status, PIXVIEW_OK);
+        REQUIRE(!fault->cannot_fail || !asked);
+    }
+    require_clean(fault, way, where, "", &before);
+    return failed;
+}
+
+// What puts things back has nobody to tell either, and some questions have an answer without the driver.
+static const char *const silent[] = {
+    "cuCtxPopCurrent_v2",        // the last of each call
+    "cuCtxGetId",                // older drivers lack it
+    "cuStreamGetCaptureInfo_v2", // two captures are taken as different ones
+    "cuPointerGetAttribute",     // the memory is taken as pageable
+    "cuEventDestroy_v2",
+    NULL};
+
+static void check_driver_fault(const fault_case *fault, const sweep_way *way, int n,
+                               pixview_status status, const pixview_error *error,
+                               const state *before)
+{
+    char name[64], where[96];
+    nth_call(n, name);
+    snprintf(where, sizeof where, "call %d, %s", n, name);
+    bool leaves = strcmp(name, "cuThreadExchangeStreamCaptureMode") == 0 && fake_capture_mode();
+    bool may_be_silent = in_release || leaves || is_one_of(name, silent);
+    if (status != PIXVIEW_OK || !may_be_silent)
+        require_error(fault, way, where, status, error, PIXVIEW_E_CUDA);
+    require_clean(fault, way, where, name, before);
+}
+
+static bool fail_call(const fault_case *fault, const sweep_way *way, int n)
+{
+    pixview_error error = {0};
+    state before = begin(way);
+    failing_call = n;
+    fake_fail_at(n, 999);
+    pixview_status status = fault->run(way->no_err ? NULL : &error);
+    bool failed = fake_call_count() >= n;
+    if (!failed) {
+        REQUIRE_INT(status, PIXVIEW_OK);
+        REQUIRE(!fault->cannot_fail || fake_call_count() == 0);
+        require_clean(fault, way, "no fault", "", &before);
+    } else {
+        check_driver_fault(fault, way, n, status, &error, &before);
+    }
+    return failed;
+}
+
+static void sweep(const fault_case *fault)
+{
+    int faults = 0;
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        for (int n = 1; fail_allocation(fault, &ways[w], n); n++)
+            faults++;
+        for (int n = 1; fail_call(fault, &ways[w], n); n++)
+            faults++;
+    }
+    if (!faults && !fault->cannot_fail)
+        FAIL("%s (%s): nothing was there to fail", fault->function, fault->what);
+    injected += faults;
+}
+
+// ---- The start of the driver, once in a process: each fault is a child's ----------------------------
+
+static int start_in_child(const fault_case *fault, int n)
+{
+    pixview_error error = {0}, again = {0};
+    state before = state_now();
+    failing_call = n;
+    fake_reset();
+    fake_set_current_device(-1);
+    fake_fail_at(n, 999);
+    pixview_status status = fault->run(&error);
+    if (fake_call_count() < n)
+        return 0;
+    check_driver_fault(fault, &ways[0], n, status, &error, &before);
+    // What could not start stays so, and says why each time.
+    if (fault->run(&again) != PIXVIEW_OK)
+        REQUIRE_TEXT(again.message, error.message);
+    return 1;
+}
+
+static void sweep_start(const fault_case *fault)
+{
+    for (int n = 1, status = 1 << 8; status == 1 << 8; n++) {
+        fflush(NULL);
+        pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child == 0)
+            _exit(start_in_child(fault, n));
+        REQUIRE(waitpid(child, &status, 0) == child);
+        if (status != 0 && status != 1 << 8)
+            FAIL("%s at the start: see above", fault->function);
+        injected += status != 0;
     }
 }
 
-int main(void)
+// ---- The table and the public names ---------------------------------------------------------------
+
+static bool has_case(const char *name)
 {
-    use_fake_driver(1);
-    far = fake_malloc(0, 1 << 12);
-    REQUIRE_INT(live, 0);
-    for (int i = 0; i < CASES; i++)
-        sweep_memory(i);
-    for (int i = 0; i < CASES; i++)
-        sweep_driver(i);
-    fake_free(far);
+    for (int i = 0; i < fault_case_count; i++)
+        if (strcmp(fault_cases[i].function, name) == 0)
+            return true;
+    return false;
+}
+
+static void require_all(const char *path)
+{
+    char line[128], *end;
+    int names = 0;
+    FILE *list = fopen(path, "r");
+    REQUIRE(list != NULL);
+    while (fgets(line, sizeof line, list)) {
+        if (line[0] == '#')
+            continue;
+        if ((end = strchr(line, '\n')))
+            *end = 0;
+        names++;
+        if (!has_case(line))
+            FAIL("%s has no case in fault_cases.c", line);
+    }
+    fclose(list);
+    REQUIRE(names > 0);
+}
+
+int main(int argc, char **argv)
+{
+    REQUIRE_INT(argc, 2);
+    require_all(argv[1]);
+    use_fake_driver(2);
+    prepare_fault_cases();
+    sweep_start(&fault_cases[0]);
+    for (int i = 0; i < fault_case_count; i++)
+        sweep(&fault_cases[i]);
+    end_fault_cases();
+    printf("%d faults injected\n", injected);
     return 0;
 }

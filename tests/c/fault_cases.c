@@ -1,0 +1,433 @@
+// What the fault sweep calls: every public function, and some of the library's own.
+#include "faults.h"
+
+#include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/stream.h"
+
+enum { SIZE = 1 << 16, MANY = 800 };
+
+static uint8_t near[SIZE] __attribute__((aligned(64))), pinned[SIZE] __attribute__((aligned(64)));
+static uint8_t *far;
+static uint64_t stream_a, stream_b;
+static int deleted;
+
+void prepare_fault_cases(void)
+{
+    far = fake_malloc(0, SIZE);
+    fake_register(pinned, SIZE, -1);
+    stream_a = fake_stream(0);
+    stream_b = fake_stream(0);
+}
+
+void end_fault_cases(void)
+{
+    fake_unregister(pinned);
+    fake_free(far);
+}
+
+static void count_release(void *ctx)
+{
+    (void)ctx;
+    deleted++;
+}
+static void count_deleter(DlManaged *self)
+{
+    (void)self;
+    deleted++;
+}
+static void count_legacy(DlManagedLegacy *self)
+{
+    (void)self;
+    deleted++;
+}
+
+static pixview_image image_at(void *data, pixview_layout layout, const int64_t *shape,
+                              const int64_t *strides, pixview_device device)
+{
+    return make_image(data, layout, shape, strides, U8, device);
+}
+
+// ---- Owners -----------------------------------------------------------------------------------
+
+static pixview_status create_owner(pixview_error *err)
+{
+    pixview_owner *made = (pixview_owner *)near;
+    deleted = 0;
+    pixview_status status = pixview_owner_create(NULL, count_release, &made, err);
+    REQUIRE((made == NULL) == (status != PIXVIEW_OK));
+    REQUIRE_INT(deleted, 0);
+    pixview_owner_ref(made);
+    pixview_owner_unref(made);
+    pixview_owner_unref(made);
+    REQUIRE_INT(deleted, status == PIXVIEW_OK);
+    return status;
+}
+
+// The release orders two streams.
+static pixview_status add_dependency(pixview_error *err)
+{
+    pixview_owner *parent = NULL, *child = NULL;
+    deleted = 0;
+    pixview_status status = pixview_owner_create(NULL, count_release, &parent, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    child = pixviewi_owner_nested(parent);
+    if (!child || !pixviewi_cuda_add_dep_take(
+                      child, &(pixviewi_stream_dep){.consumer = stream_a, .home = stream_b}))
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory");
+    REQUIRE_INT(pixviewi_owner_count(parent), child ? 2 : 1);
+    pixview_owner_unref(child);
+    REQUIRE_INT(pixviewi_owner_count(parent), 1);
+    pixview_owner_unref(parent);
+    REQUIRE_INT(deleted, 1);
+    return status;
+}
+
+// ---- DLPack -----------------------------------------------------------------------------------
+
+static pixview_status import(pixview_error *err)
+{
+    int64_t shape[3] = {4, 4, 3};
+    DlManaged tensor = {.version = {1, 0},
+                        .deleter = count_deleter,
+                        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
+    pixview_image image = {0};
+    deleted = 0;
+    pixview_status status =
+        pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
+    REQUIRE_INT(deleted, 0);
+    pixview_owner_unref(image.owner);
+    REQUIRE_INT(deleted, status == PIXVIEW_OK);
+    return status;
+}
+
+static pixview_status import_legacy(pixview_error *err)
+{
+    int64_t shape[3] = {4, 4, 3};
+    DlManagedLegacy tensor = {
+        .deleter = count_legacy,
+        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
+    pixview_image image = {0};
+    deleted = 0;
+    pixview_status status =
+        pixview_image_from_dlpack_legacy_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
+    REQUIRE_INT(deleted, 0);
+    pixview_owner_unref(image.owner);
+    REQUIRE_INT(deleted, status == PIXVIEW_OK);
+    return status;
+}
+
+// The first lies in the owner, the second is a block of its own.
+static pixview_status export_owned(pixview_error *err)
+{
+    pixview_image image = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
+    struct DLManagedTensorVersioned *out[2] = {(void *)near, (void *)near};
+    pixview_status status = pixview_owner_create(NULL, count_release, &image.owner, err);
+    for (int i = 0; i < 2 && status == PIXVIEW_OK; i++) {
+        status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &out[i], err);
+        REQUIRE((out[i] == NULL) == (status != PIXVIEW_OK));
+    }
+    for (int i = 0; i < 2; i++)
+        if (out[i] && out[i] != (void *)near)
+            out[i]->deleter(out[i]);
+    REQUIRE(!image.owner || pixviewi_owner_count(image.owner) == 1);
+    pixview_owner_unref(image.owner);
+    return status;
+}
+
+static pixview_status export_borrowed(pixview_error *err)
+{
+    pixview_image image = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
+    struct DLManagedTensorVersioned *out = (void *)near;
+    pixview_status status = pixview_image_to_dlpack(&image, PIXVIEW_LAYOUT_HWC, &out, err);
+    REQUIRE((out == NULL) == (status != PIXVIEW_OK));
+    if (out)
+        out->deleter(out);
+    return status;
+}
+
+static pixview_status export_legacy(pixview_error *err)
+{
+    pixview_image image = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
+    struct DLManagedTensor *out = (void *)near;
+    pixview_status status = pixview_owner_create(NULL, count_release, &image.owner, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    status = pixview_image_to_dlpack_legacy(&image, PIXVIEW_LAYOUT_HWC, &out, err);
+    REQUIRE((out == NULL) == (status != PIXVIEW_OK));
+    if (out)
+        out->deleter(out);
+    REQUIRE_INT(pixviewi_owner_count(image.owner), 1);
+    pixview_owner_unref(image.owner);
+    return status;
+}
+
+// ---- Copies -----------------------------------------------------------------------------------
+
+static pixview_status copy(pixview_image src, pixview_image dst, pixview_error *err)
+{
+    return pixview_copy(&src, &dst, NULL, err);
+}
+
+static pixview_status across(const int64_t *strides, bool to_host, pixview_error *err)
+{
+    pixview_image host = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), NULL, CPU);
+    pixview_image gpu = image_at(far, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), strides, GPU0);
+    return to_host ? copy(gpu, host, err) : copy(host, gpu, err);
+}
+#define PLANAR    LIST(8, 1, 64)
+#define SCATTERED LIST(64, 8, 2)
+
+static pixview_status upload_rows(pixview_error *err) { return across(LIST(64, 3, 1), false, err); }
+static pixview_status upload_planar(pixview_error *err) { return across(PLANAR, false, err); }
+static pixview_status upload_scattered(pixview_error *err) { return across(SCATTERED, false, err); }
+static pixview_status download_rows(pixview_error *err)
+{
+    return across(LIST(64, 3, 1), true, err);
+}
+static pixview_status download_planar(pixview_error *err) { return across(PLANAR, true, err); }
+static pixview_status download_scattered(pixview_error *err)
+{
+    return across(SCATTERED, true, err);
+}
+
+// The upload goes on when it returns, and its source is held until its event has passed, which here
+// is at the second look.
+static pixview_status upload_pinned(const int64_t *strides, pixview_error *err)
+{
+    pixview_image host = image_at(pinned, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), NULL, CPU);
+    deleted = 0;
+    pixview_status status = pixview_owner_create(NULL, count_release, &host.owner, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    fake_set_pending(1);
+    status = copy(host, image_at(far, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), strides, GPU0), err);
+    pixview_owner_unref(host.owner);
+    fake_set_pending(0);
+    pixviewi_drain_deferred_owners(true);
+    REQUIRE_INT(deleted, 1);
+    return status;
+}
+static pixview_status pinned_rows(pixview_error *err) { return upload_pinned(LIST(64, 3, 1), err); }
+static pixview_status pinned_planar(pixview_error *err) { return upload_pinned(PLANAR, err); }
+static pixview_status pinned_scattered(pixview_error *err) { return upload_pinned(SCATTERED, err); }
+
+static pixview_status copy_on_gpu(pixview_error *err)
+{
+    return copy(image_at(far, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, GPU0),
+                image_at(far + 64, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 4), NULL, GPU0), err);
+}
+static pixview_status copy_on_host(pixview_error *err)
+{
+    return copy(image_at(near, PIXVIEW_LAYOUT_HWC, LIST(64, 64, 3), NULL, CPU),
+                image_at(near + SIZE / 2, PIXVIEW_LAYOUT_CHW, LIST(3, 64, 64), NULL, CPU), err);
+}
+
+static const pixview_convert_params scaled = {.struct_size = sizeof scaled, .scale = 0.5};
+
+static pixview_status convert(void *memory, pixview_device device, pixview_error *err)
+{
+    pixview_image src = image_at(memory, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, device);
+    pixview_image dst =
+        make_image((char *)memory + 1024, PIXVIEW_LAYOUT_CHW, LIST(3, 4, 4), NULL, F32, device);
+    return pixview_convert(&src, &dst, &scaled, err);
+}
+static pixview_status convert_on_gpu(pixview_error *err) { return convert(far, GPU0, err); }
+static pixview_status convert_on_host(pixview_error *err) { return convert(near, CPU, err); }
+static pixview_status convert_upload(pixview_error *err)
+{
+    pixview_image src = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), NULL, CPU);
+    pixview_image dst = image_at(far, PIXVIEW_LAYOUT_HWC, LIST(8, 8, 3), PLANAR, GPU0);
+    return pixview_convert(&src, &dst, NULL, err);
+}
+
+// ---- Lists ------------------------------------------------------------------------------------
+
+// `count` images of 2 x 2 grey pixels, in as many pitches as told, and a batch of them.
+typedef struct batch {
+    pixview_image images[MANY], whole;
+} batch;
+
+static batch *lists(void *memory, int count, int pitches, pixview_device device)
+{
+    static batch made;
+    enum { ROOM = SIZE / 2 / MANY };
+    REQUIRE(count <= MANY);
+    for (int i = 0; i < count; i++)
+        made.images[i] = image_at((char *)memory + ROOM * i, PIXVIEW_LAYOUT_HW, LIST(2, 2),
+                                  LIST(2 + i % pitches % (ROOM / 2), 1), device);
+    made.whole = image_at((char *)memory + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(count, 1, 2, 2),
+                          NULL, device);
+    return &made;
+}
+
+static pixview_status stack(void *memory, int count, int pitches, pixview_device device,
+                            pixview_error *err)
+{
+    batch *all = lists(memory, count, pitches, device);
+    return pixview_stack(all->images, count, &all->whole, NULL, err);
+}
+static pixview_status unstack(void *memory, int count, int pitches, pixview_device device,
+                              pixview_error *err)
+{
+    batch *all = lists(memory, count, pitches, device);
+    return pixview_unstack(&all->whole, all->images, count, NULL, err);
+}
+
+static pixview_status stack_one(pixview_error *err) { return stack(far, 1, 1, GPU0, err); }
+static pixview_status stack_long(pixview_error *err)
+{
+    pixview_status status = stack(far, MANY, 1, GPU0, err);
+    REQUIRE(status != PIXVIEW_OK || strstr(fake_work(), "launch launch"));
+    return status;
+}
+static pixview_status stack_pitches(pixview_error *err) { return stack(far, 200, 38, GPU0, err); }
+static pixview_status stack_on_host(pixview_error *err) { return stack(near, 3, 1, CPU, err); }
+static pixview_status stack_padded(pixview_error *err)
+{
+    pixview_convert_params params = {.struct_size = sizeof params, .scale = 0.5, .pad = true};
+    batch *all = lists(far, 2, 1, GPU0);
+    pixview_image dst =
+        make_image(far + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 1, 4, 4), NULL, F32, GPU0);
+    return pixview_stack(all->images, 2, &dst, &params, err);
+}
+static pixview_status unstack_one(pixview_error *err) { return unstack(far, 1, 1, GPU0, err); }
+static pixview_status unstack_long(pixview_error *err) { return unstack(far, MANY, 1, GPU0, err); }
+static pixview_status unstack_on_host(pixview_error *err) { return unstack(near, 3, 1, CPU, err); }
+
+// ---- The library's own, which the Python extension calls ------------------------------------------
+
+static pixview_status order(pixview_error *err)
+{
+    return pixviewi_cuda_order(0, stream_a, stream_b, NULL, err);
+}
+
+static pixview_status allocate(pixview_error *err)
+{
+    void *data = near;
+    pixview_owner *block = (pixview_owner *)near;
+    pixview_status status = pixviewi_cuda_alloc(0, 64, 0, &data, &block, err);
+    REQUIRE((data == NULL) == (status != PIXVIEW_OK));
+    REQUIRE((block == NULL) == (status != PIXVIEW_OK));
+    pixview_owner_unref(block);
+    return status;
+}
+
+static pixview_status warm_up(pixview_error *err) { return pixviewi_cuda_warm_up(0, err); }
+
+static pixview_status query_pointer(pixview_error *err)
+{
+    int device = -1;
+    pixview_status status = pixviewi_cuda_query_pointer(far, &device, err);
+    REQUIRE_INT(device, 0);
+    return status;
+}
+
+static pixview_status query_stream(pixview_error *err)
+{
+    int device = -1;
+    return pixviewi_cuda_stream_device(stream_a, &device, err);
+}
+
+static pixview_status describe(pixview_error *err)
+{
+    return pixviewi_cuda_describe(0, NULL, NULL, NULL, NULL, err);
+}
+
+// ---- Those that cannot fail for want of anything ----------------------------------------------------
+
+static pixview_status names(pixview_error *err)
+{
+    pixview_dtype dtype;
+    REQUIRE(pixview_dtype_parse("uint8", &dtype) && pixview_dtype_equal(dtype, U8));
+    REQUIRE_INT(pixview_dtype_size(dtype), 1);
+    REQUIRE_TEXT(pixview_dtype_name(dtype), "uint8");
+    REQUIRE_INT(pixview_layout_rank(pixview_layout_parse("HWC")), 3);
+    REQUIRE_TEXT(pixview_layout_name(PIXVIEW_LAYOUT_HWC), "HWC");
+    REQUIRE_TEXT(pixview_status_name(PIXVIEW_OK), "PIXVIEW_OK");
+    REQUIRE_TEXT(pixview_typestr(U8), "|u1");
+    return pixview_typestr_parse("|u1", &dtype, err);
+}
+
+static pixview_status descriptor(pixview_error *err)
+{
+    pixview_image image, crop;
+    int64_t shape[4], strides[4];
+    int ndim;
+    pixview_status status =
+        pixview_image_init(&image, far, 3, LIST(4, 4, 3), NULL, U8, GPU0, PIXVIEW_LAYOUT_HWC, err);
+    if (status || (status = pixview_image_validate(&image, err)) ||
+        (status = pixview_image_crop(&image, 1, 1, 2, 2, &crop, err)) ||
+        (status = pixview_image_axes(&crop, PIXVIEW_LAYOUT_CHW, &ndim, shape, strides, err)))
+        return status;
+    REQUIRE_INT(pixview_image_nbytes(&crop), 12);
+    REQUIRE(!pixview_image_is_empty(&crop) && !pixview_image_on_host(&crop));
+    REQUIRE(!pixview_image_is_packed(&crop, PIXVIEW_LAYOUT_HWC));
+    REQUIRE(pixview_image_overlaps(&image, &crop));
+    return pixview_image_check_interleaved(&image, err);
+}
+
+static const char descriptor_only[] = "computes with the caller's struct";
+static const char constant[] = "returns or reads a constant";
+
+const fault_case fault_cases[] = {
+    // The first also starts the driver.
+    {"pixview_copy", "upload of rows", upload_rows, NULL},
+    {"pixview_copy", "upload, planar", upload_planar, NULL},
+    {"pixview_copy", "upload, scattered", upload_scattered, NULL},
+    {"pixview_copy", "download of rows", download_rows, NULL},
+    {"pixview_copy", "download, planar", download_planar, NULL},
+    {"pixview_copy", "download, scattered", download_scattered, NULL},
+    {"pixview_copy", "pinned upload of rows", pinned_rows, NULL},
+    {"pixview_copy", "pinned upload, planar", pinned_planar, NULL},
+    {"pixview_copy", "pinned upload, scattered", pinned_scattered, NULL},
+    {"pixview_copy", "on a GPU", copy_on_gpu, NULL},
+    {"pixview_copy", "on the host", copy_on_host, "loops over the caller's memory"},
+    {"pixview_convert", "on a GPU", convert_on_gpu, NULL},
+    {"pixview_convert", "upload", convert_upload, NULL},
+    {"pixview_convert", "on the host", convert_on_host, "loops over the caller's memory"},
+    {"pixview_stack", "one", stack_one, NULL},
+    {"pixview_stack", "several launches", stack_long, NULL},
+    {"pixview_stack", "many pitches", stack_pitches, NULL},
+    {"pixview_stack", "padded", stack_padded, NULL},
+    {"pixview_stack", "on the host", stack_on_host, "loops over the caller's memory"},
+    {"pixview_unstack", "one", unstack_one, NULL},
+    {"pixview_unstack", "several launches", unstack_long, NULL},
+    {"pixview_unstack", "on the host", unstack_on_host, NULL},
+    {"pixview_image_from_dlpack_take", "", import, NULL},
+    {"pixview_image_from_dlpack_legacy_take", "", import_legacy, NULL},
+    {"pixview_image_to_dlpack", "with an owner, twice", export_owned, NULL},
+    {"pixview_image_to_dlpack", "borrowed memory", export_borrowed, NULL},
+    {"pixview_image_to_dlpack_legacy", "", export_legacy, NULL},
+    {"pixview_owner_create", "", create_owner, NULL},
+    {"pixview_owner_ref", "", create_owner, NULL},
+    {"pixview_owner_unref", "that orders streams", add_dependency, NULL},
+    {"pixviewi_cuda_order", "", order, NULL},
+    {"pixviewi_cuda_alloc", "", allocate, NULL},
+    {"pixviewi_cuda_warm_up", "", warm_up, NULL},
+    {"pixviewi_cuda_query_pointer", "", query_pointer, NULL},
+    {"pixviewi_cuda_stream_device", "", query_stream, NULL},
+    {"pixviewi_cuda_describe", "", describe, NULL},
+    {"pixview_image_init", "", descriptor, descriptor_only},
+    {"pixview_image_validate", "", descriptor, descriptor_only},
+    {"pixview_image_crop", "", descriptor, descriptor_only},
+    {"pixview_image_axes", "", descriptor, descriptor_only},
+    {"pixview_image_check_interleaved", "", descriptor, descriptor_only},
+    {"pixview_image_is_empty", "", descriptor, descriptor_only},
+    {"pixview_image_is_packed", "", descriptor, descriptor_only},
+    {"pixview_image_nbytes", "", descriptor, descriptor_only},
+    {"pixview_image_on_host", "", descriptor, descriptor_only},
+    {"pixview_image_overlaps", "", descriptor, descriptor_only},
+    {"pixview_dtype_equal", "", names, constant},
+    {"pixview_dtype_name", "", names, constant},
+    {"pixview_dtype_parse", "", names, constant},
+    {"pixview_dtype_size", "", names, constant},
+    {"pixview_layout_name", "", names, constant},
+    {"pixview_layout_parse", "", names, constant},
+    {"pixview_layout_rank", "", names, constant},
+    {"pixview_status_name", "", names, constant},
+    {"pixview_typestr", "", names, constant},
+    {"pixview_typestr_parse", "", names, constant},
+};
+const int fault_case_count = sizeof fault_cases / sizeof *fault_cases;
