@@ -346,8 +346,8 @@ static void swap_channels(const pixviewi_loops *loops, const pixviewi_box *box, 
 // What is dense on both ends moves as one.
 static void run_job(bits_job *job)
 {
-    const axis *last = &job->axes[job->count - 1];
-    if (job->count > 0 && last->src == job->size && last->dst == job->size) {
+    const axis *last = job->count > 0 ? &job->axes[job->count - 1] : NULL;
+    if (last && last->src == job->size && last->dst == job->size) {
         job->size *= last->extent;
         job->count--;
     }

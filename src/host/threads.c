@@ -149,7 +149,9 @@ static void forget_pool(void)
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
     pthread_cond_init(&pool.done, NULL);
-    pool.workers = pool.open = pool.running = 0;
+    pool.workers = 0;
+    pool.open = 0;
+    pool.running = 0;
     pool.job = NULL;
 }
 
