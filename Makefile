@@ -35,6 +35,7 @@ help:
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
+	@echo "make fuzz       the fuzz targets with clang (FUZZ_SECONDS=60 of each, FUZZ_TARGETS='copy dlpack')"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
@@ -100,7 +101,8 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-driver test-packages test-python test-gpu gpu-record kcheck bench lint format wheel clean
+.PHONY: build demo test test-c test-driver test-packages test-python test-gpu gpu-record kcheck bench fuzz lint
+.PHONY: format wheel clean
 
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
@@ -139,6 +141,9 @@ kcheck: $(STAMPS)/.ready
 
 bench: need-gpu-for-bench $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh bench
+
+fuzz: $(STAMPS)/.ready
+	@tools/fuzz.sh
 
 lint: $(STAMPS)/.lint $(STAMPS)/.ready
 	@tools/lint.sh
