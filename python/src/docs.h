@@ -117,6 +117,7 @@
     "   the result, 'NCHW' or 'NHWC'. src_layout: axis order of every image, as for as_torch.\n" \
     "swap_rb: exchange channels 0 and 2 first. scale, mean, std: the result is\n" \
     "   (pixel * scale - mean) / std; mean and std are one number, or one per channel of the result.\n" \
+    "   blobFromImages computes (pixel - mean) * scalefactor: pass mean = its mean * scalefactor.\n" \
     "dtype: of the result: float16, bfloat16, float32, uint8 (rounded, saturated), or the images'\n" \
     "   own. None: the images' own, or float32 if scale, mean or std is given.\n" \
     "size: (H, W) of the result. A smaller image lies at the top left, the rest is pad_value, in units of\n" \

@@ -22,6 +22,19 @@ def planar(batch: Any) -> Any:
     return np.asarray(batch).transpose(0, 3, 1, 2)
 
 
+@pytest.mark.cv2
+def test_the_formula_of_blob_from_images(cv2: Any) -> None:
+    """The guide says how to port it: theirs is (pixel - mean) * scale."""
+    if not hasattr(cv2, "dnn"):
+        pytest.skip("an OpenCV without dnn")
+    frames, scale, mean = images(3), 1 / 58.0, (123.0, 116.0, 103.0)
+    theirs = cv2.dnn.blobFromImages(frames, scale, mean=mean, swapRB=True)
+    ours = pixview.stack(
+        frames, to="numpy", scale=scale, mean=[scale * m for m in mean], swap_rb=True
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 def normalised(batch: Any, scale: float, mean: Any, std: Any) -> Any:
     return (np.asarray(batch, np.float64) * scale - mean) / std
 
