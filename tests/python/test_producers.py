@@ -104,6 +104,16 @@ def test_tensors_without_plain_memory(torch: Any, way: str) -> None:
         with pytest.raises(pixview.Error):
             pixview.view(t)
             pytest.fail(name)
+    freed = torch.zeros(3, 4, 6)
+    freed.untyped_storage().resize_(0)
+    for t in (fake, freed):
+        with warnings.catch_warnings(), pytest.raises(pixview.UnsupportedError) as caught:
+            warnings.simplefilter("ignore")
+            pixview.view(t)
+        for words in ("storage was freed", "torch.compile", "register_fake"):
+            assert words in str(caught.value)
+    with FakeTensorMode():
+        assert pixview.view(torch.zeros(3, 0, 6)).shape == (3, 0, 6)  # needs none
 
 
 def test_a_tensor_whose_strides_lie(torch: Any) -> None:

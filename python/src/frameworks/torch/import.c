@@ -41,6 +41,21 @@ static int check_bits(pv_state *st, PyObject *x, pixview_dtype dtype)
     return check_bit(st, x, st->s_is_neg, "resolve_neg");
 }
 
+// Of a FakeTensor, and after storage.resize_(0).
+__attribute__((cold)) static int check_has_memory(pv_state *st, PyObject *x, int ndim,
+                                                  const int64_t *shape)
+{
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] == 0)
+            return 0;
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "this %s has no memory: either its storage was freed, or torch.compile or "
+              "torch.export traces with it; call pixview outside of the traced function, or in a "
+              "torch.library.custom_op with register_fake",
+              Py_TYPE(x)->tp_name);
+    return -1;
+}
+
 static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
                            const pv_options *options, pv_imported *in)
 {
@@ -56,6 +71,8 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
     if (pixviewi_dltensor_read(&t, &read, &st->error)) {
         return pv_fail(st);
     }
+    if (!read.data && check_has_memory(st, x, read.ndim, read.shape))
+        return -1;
     if (pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
                          read.packed ? NULL : read.strides, read.dtype, read.device) ||
         check_bits(st, x, read.dtype)) {
@@ -138,7 +155,7 @@ static int read_attributes(pv_state *st, PyObject *x, const pv_options *options,
     int rc = type ? pv_parse_dtype(st, type, &dtype) : -1;
     Py_XDECREF(type);
     if (rc || tensor_dims(st, x, &ndim, shape, strides) || pv_torch_device_of(st, x, &device) ||
-        tensor_pointer(st, x, &data)) {
+        tensor_pointer(st, x, &data) || (!data && check_has_memory(st, x, ndim, shape))) {
         return -1;
     }
     for (int i = 0; i < ndim; i++) {
