@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pixview
 import pytest
 from snippets import ROOT
@@ -332,6 +333,55 @@ def test_the_demo_writes_its_picture(
     )
     assert path.read_bytes().startswith(magic)
     assert "stack(4 images)" in table and "checked:" in table
+
+
+@pytest.mark.parametrize(
+    ("mode", "dtype", "top"),
+    [
+        ("I;16", "uint16", 65535),
+        ("I", "int32", 65535),
+        ("I", "int32", 2**30),
+        ("F", "float32", 1.0),
+        ("F", "float32", 900.0),
+        ("L", "uint8", 255),
+    ],
+)
+def test_the_demo_reads_grey_pictures_of_any_depth(
+    tmp_path: pathlib.Path, mode: str, dtype: str, top: float
+) -> None:
+    """Pillow clips more than 8 bits: the picture was white."""
+    image = pytest.importorskip("PIL.Image")
+    from pixview.cli import demo
+
+    ramp = np.linspace(0, 1, 80)[None].repeat(70, 0)
+    path = str(tmp_path / ("a.png" if mode in ("L", "I;16") else "a.tiff"))
+    picture = image.fromarray((ramp * top).astype(dtype))
+    assert picture.mode == mode
+    picture.save(path)
+    photo = demo._read(path)
+    assert photo.shape == (70, 80, 3) and photo.dtype == np.uint8
+    np.testing.assert_allclose(photo, (255 * ramp[..., None]).repeat(3, 2), atol=1)
+
+
+def test_the_demo_scales_a_large_picture(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took 8 GB and two minutes for 12000 x 8000. Turned by EXIF, too."""
+    image = pytest.importorskip("PIL.Image")
+    from pixview.cli import demo
+
+    assert demo.LARGEST**2 < 5_000_000
+    monkeypatch.setattr(demo, "LARGEST", 300)
+    picture = image.new("RGB", (1200, 800), (200, 100, 50))
+    exif = image.Exif()
+    exif[demo.ORIENTATION] = 6
+    for name, keywords in (("a.jpg", {"exif": exif}), ("a.png", {"compress_level": 1})):
+        picture.save(tmp_path / name, **keywords)
+        photo = demo._read(str(tmp_path / name))
+        long, short = 300, 200
+        assert photo.shape == ((long, short, 3) if keywords.get("exif") else (short, long, 3))
+        np.testing.assert_allclose(photo - np.array([200.0, 100, 50]), 0, atol=3)
+        assert "1200 x 800 pixels, scaled to" in capsys.readouterr().out
 
 
 def test_without_numpy_and_torch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,13 @@ from .machine import NAMES, find, line, no_gpu_for
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
     from .steps import Record
 
 SMALLEST = 64  # pixels; the regions that the demo changes need this much
+LARGEST = 2048  # pixels; a larger picture is scaled down, so that the demo takes seconds
+ORIENTATION = 0x0112  # EXIF
 
 
 def run(image: str | None, output: str) -> int:
@@ -97,16 +101,46 @@ def _read(image: str | None) -> np.ndarray:
 
     default = resources.files("pixview") / "data" / "chelsea.jpg"
     try:
-        with default.open("rb") if image is None else open(image, "rb") as file:
-            photo = np.array(ImageOps.exif_transpose(Image.open(file)).convert("RGB"))
+        with (
+            default.open("rb") if image is None else open(image, "rb") as file,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the error is enough
+            picture: Image.Image = Image.open(file)
+            width, height = picture.size
+            picture.draft("RGB", (LARGEST, LARGEST))  # a JPEG is decoded no larger than needed
+            turned = picture.getexif().get(ORIENTATION, 1) != 1
+            picture = _eight_bits(ImageOps.exif_transpose(picture) if turned else picture)
+            picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+            photo = np.array(picture)
     except Exception as error:  # Pillow's decoders raise many types
         raise DemoError(f"cannot read {image or default}: {line(error)}") from error
     if min(photo.shape[:2]) < SMALLEST:
         raise DemoError(
-            f"{image} is {photo.shape[1]} x {photo.shape[0]} pixels; "
-            f"the demo needs at least {SMALLEST} x {SMALLEST}"
+            f"{image} is {width} x {height} pixels; the demo needs at least {SMALLEST} x {SMALLEST}, "
+            f"after it has scaled the longer side to at most {LARGEST}"
+        )
+    if max(width, height) > LARGEST:
+        print(
+            f"{image}: {width} x {height} pixels, scaled to {photo.shape[1]} x {photo.shape[0]}",
+            flush=True,
         )
     return photo
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """In R,G,B of 8 bits. Pillow itself clips what has more bits: nearly all of it turns white."""
+    import numpy as np
+    from PIL import Image
+
+    if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
+        return picture.convert("RGB")
+    values = np.nan_to_num(np.asarray(picture), posinf=0, neginf=0)
+    low, high = (0, 65535) if picture.mode != "F" else (0.0, 1.0)
+    if values.min() < low or values.max() > high:
+        low, high = values.min(), values.max()
+    grey = ((values.astype(np.float32) - low) * (255 / (high - low))).round().astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
 
 
 def _missing(names: list[str]) -> str:
