@@ -78,6 +78,10 @@ static pixview_status load_driver(pixviewi_driver *driver, pixview_error *err)
         code = driver->device_count(&driver->count);
     if (code == CU_SUCCESS && driver->count == 0)
         code = CU_NO_DEVICE;
+    if (code == CU_NOT_INITIALIZED) // what it says in the child of a process that used CUDA
+        return pixviewi_driver_fail(err, driver, code,
+                                    "cannot start the CUDA driver; if CUDA was used before a fork, "
+                                    "start workers with the 'spawn' or 'forkserver' method");
     if (code != CU_SUCCESS)
         return pixviewi_driver_fail(err, driver, code, "cannot start the CUDA driver");
     pthread_atfork(NULL, NULL, set_forked); // a child cannot use the parent's contexts

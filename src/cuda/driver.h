@@ -79,6 +79,7 @@ typedef struct pixviewi_driver {
 enum {
     CU_SUCCESS = 0,
     CU_INVALID_VALUE = 1,
+    CU_NOT_INITIALIZED = 3,
     CU_NO_DEVICE = 100,
     CU_INVALID_DEVICE = 101,
     CU_INVALID_IMAGE = 200,

@@ -4,6 +4,8 @@
 // Here the log, devices and contexts; streams, memory and launches are in files of their own.
 #include "fake_state.h"
 
+#include <unistd.h>
+
 struct fake_state fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .version = 13000, .devices = -1};
 _Thread_local struct fake_thread thread;
 int contexts[MAX_DEVICES];
@@ -87,10 +89,14 @@ int fake_context_depth(void) { return thread.depth; }
 int fake_contexts_made(void) { return fake.made; }
 int fake_capture_mode(void) { return thread.mode; }
 
+// As the real driver does: a child of the process that called it first cannot start it.
 API cuInit(unsigned flags)
 {
+    static pid_t process;
     ENTER(NULL);
-    return flags ? INVALID_VALUE : OK;
+    if (!process)
+        process = getpid();
+    return flags ? INVALID_VALUE : process == getpid() ? OK : NOT_INITIALIZED;
 }
 API cuDriverGetVersion(int *version)
 {

@@ -138,3 +138,25 @@ if child == 0:
     os._exit(2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """)
+def test_fork_after_another_library_used_cuda(fake: Any) -> None:
+    """pixview comes first in the child, where the driver says no more than CUDA_ERROR_NOT_INITIALIZED."""
+    check_python("""
+import ctypes, os, pixview
+assert ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"]).cuInit(0) == 0
+child = os.fork()
+if child == 0:
+    for _ in range(2):
+        try:
+            pixview.warm_up()
+        except pixview.CudaError as error:
+            ok = error.code == 3 and "fork" in str(error) and "spawn" in str(error)
+        else:
+            ok = False
+        if not ok:
+            os._exit(1)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+pixview.warm_up()
+""")
+
+
