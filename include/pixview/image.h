@@ -169,7 +169,8 @@ PIXVIEW_API bool pixview_dtype_parse(const char *name, pixview_dtype *out);
 PIXVIEW_API bool pixview_dtype_equal(pixview_dtype a, pixview_dtype b);
 
 // Array interface typestr (NumPy's, as in the CUDA array interface 3), such as "|u1" and "<f4".
-// Reading refuses big-endian, structured and unknown types (PIXVIEW_E_DTYPE, the string is named).
+// Reading refuses big-endian, structured and unknown types (PIXVIEW_E_DTYPE, the string is named); '|' before
+// several bytes is the native order.
 // Writing: NULL for bfloat16, which has no typestr.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_typestr_parse(const char *typestr,
                                                                    pixview_dtype *out,

@@ -63,6 +63,14 @@ pixview_status pixviewi_fail_dltensor(const DlTensor *tensor, pixview_error *err
                          (unsigned long long)tensor->byte_offset, tensor->data);
 }
 
+static pixview_owner *owner_take(void *managed, void (*release)(pixview_owner *))
+{
+    pixview_owner *owner = pixviewi_owner_new(release);
+    if (owner)
+        *(void **)pixviewi_owner_held(owner) = managed;
+    return owner;
+}
+
 // An image of the tensor, with an owner that holds `managed`.
 static pixview_status import_take(const DlTensor *tensor, pixview_layout layout, void *managed,
                                   void (*release)(pixview_owner *), pixview_image *out,
@@ -76,12 +84,21 @@ static pixview_status import_take(const DlTensor *tensor, pixview_layout layout,
                                     t.dtype, t.device, layout, err);
     if (status != PIXVIEW_OK)
         return status;
-    image.owner = pixviewi_owner_new(release);
+    image.owner = owner_take(managed, release);
     if (!image.owner)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an owner");
-    *(void **)pixviewi_owner_held(image.owner) = managed;
     *out = image;
     return PIXVIEW_OK;
+}
+
+pixview_owner *pixviewi_dlpack_owner_take(DlManaged *managed)
+{
+    return owner_take(managed, release_versioned);
+}
+
+pixview_owner *pixviewi_dlpack_legacy_owner_take(DlManagedLegacy *managed)
+{
+    return owner_take(managed, release_legacy);
 }
 
 pixview_status pixview_image_from_dlpack_take(struct DLManagedTensorVersioned *tensor,

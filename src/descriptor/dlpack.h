@@ -32,6 +32,10 @@ bool pixviewi_dlpack_is_ours(const DlManaged *copy, const void *at);
 bool pixviewi_dlpack_legacy_is_ours(const DlManagedLegacy *copy, const void *at);
 pixview_owner *pixviewi_dlpack_legacy_owner(const DlManagedLegacy *managed);
 
+// An owner that calls the deleter of somebody's struct in the end; NULL: no memory, and it is not taken.
+pixview_owner *pixviewi_dlpack_owner_take(DlManaged *managed);
+pixview_owner *pixviewi_dlpack_legacy_owner_take(DlManagedLegacy *managed);
+
 // Fills `tensor`, whose shape and strides point to four entries each. It owns nothing.
 pixview_status pixviewi_dltensor_write(const pixview_image *image, pixview_layout layout,
                                        DlTensor *tensor, pixview_error *err);

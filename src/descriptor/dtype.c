@@ -57,10 +57,8 @@ bool pixview_dtype_parse(const char *name, pixview_dtype *out)
 
 // ---- NumPy's type strings: order, kind, bytes ("<f4") -------------------------------------------
 
-static bool order_fits(char order, int64_t size)
-{
-    return order == '<' || order == '=' || (order == '|' && size == 1);
-}
+// '|' says that the order does not matter. Decoders write it for several bytes as well: native, then.
+static bool order_fits(char order) { return order == '<' || order == '=' || order == '|'; }
 
 pixview_status pixview_typestr_parse(const char *typestr, pixview_dtype *out, pixview_error *err)
 {
@@ -68,8 +66,7 @@ pixview_status pixview_typestr_parse(const char *typestr, pixview_dtype *out, pi
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "typestr or out is NULL");
     for (int i = 0; typestr[0] && i < PIXVIEWI_DTYPE_COUNT; i++) {
         const pixviewi_dtype_row *row = &pixviewi_dtypes[i];
-        if (row->typestr && strcmp(row->typestr + 1, typestr + 1) == 0 &&
-            order_fits(typestr[0], pixview_dtype_size(row->dtype))) {
+        if (row->typestr && strcmp(row->typestr + 1, typestr + 1) == 0 && order_fits(typestr[0])) {
             *out = row->dtype;
             return PIXVIEW_OK;
         }
@@ -78,8 +75,14 @@ pixview_status pixview_typestr_parse(const char *typestr, pixview_dtype *out, pi
         return pixviewi_fail(err, PIXVIEW_E_DTYPE,
                              "typestr '%.40s' is big-endian; convert it to the native byte order",
                              typestr);
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++)
+        if (pixviewi_dtypes[i].typestr && strcmp(pixviewi_dtypes[i].typestr + 1, typestr) == 0)
+            return pixviewi_fail(err, PIXVIEW_E_DTYPE,
+                                 "typestr '%s' has no byte order; write '<%s' for little-endian",
+                                 typestr, typestr);
     return pixviewi_fail(err, PIXVIEW_E_DTYPE,
-                         "typestr '%.40s' is none of b1, i1 to i8, u1 to u8, f2 to f8, c8, c16",
+                         "typestr '%.40s' is no byte order (<, = or |) and one of b1, i1 to i8, u1 "
+                         "to u8, f2 to f8, c8, c16",
                          typestr);
 }
 

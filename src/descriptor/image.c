@@ -121,11 +121,20 @@ static inline bool range_fits(uintptr_t data, int64_t low, int64_t high)
            !__builtin_add_overflow(data, (uintptr_t)high, &end);
 }
 
-// Checks everything and rewrites the strides that mean nothing. `axes` is the order in which the
-// caller knows the axes, for messages.
-__attribute__((noinline)) static pixview_status normalize(pixview_image *image, int64_t itemsize,
-                                                          const pixviewi_axes *axes,
-                                                          pixview_error *err)
+static bool is_aligned(const pixview_image *image, int64_t itemsize)
+{
+    int64_t bits = (int64_t)(uintptr_t)image->data;
+    for (int axis = 0; axis < 4; axis++)
+        bits |= image->strides[axis];
+    return (bits & (pixviewi_alignment(itemsize) - 1)) == 0;
+}
+
+// Checks everything but the alignment and rewrites the strides that mean nothing. `axes` is the order in
+// which the caller knows the axes, for messages.
+__attribute__((noinline)) static pixview_status normalize_unaligned(pixview_image *image,
+                                                                    int64_t itemsize,
+                                                                    const pixviewi_axes *axes,
+                                                                    pixview_error *err)
 {
     static const uint8_t canonical[4] = {N, H, W, C};
     assert(itemsize > 0 && (itemsize & (itemsize - 1)) == 0);
@@ -137,12 +146,9 @@ __attribute__((noinline)) static pixview_status normalize(pixview_image *image, 
         return fail_extent(image, err);
 
     bool empty = pixview_image_is_empty(image);
-    int64_t bits = (int64_t)(uintptr_t)image->data;
-    for (int axis = 0; axis < 4; axis++) {
+    for (int axis = 0; axis < 4; axis++)
         if (shape[axis] == 1 || empty)
             image->strides[axis] = packed[axis];
-        bits |= image->strides[axis];
-    }
     if (empty)
         return PIXVIEW_OK;
 
@@ -153,9 +159,28 @@ __attribute__((noinline)) static pixview_status normalize(pixview_image *image, 
             (long long)shape[N], (long long)shape[H], (long long)shape[W], (long long)shape[C]);
     if (!byte_range(image, itemsize, &low, &high) || !range_fits((uintptr_t)image->data, low, high))
         return fail_extent(image, err);
-    if ((bits & (pixviewi_alignment(itemsize) - 1)) != 0)
-        return fail_alignment(image, axes, pixviewi_alignment(itemsize), err);
     return PIXVIEW_OK;
+}
+
+static pixview_status check_aligned(const pixview_image *image, int64_t itemsize,
+                                    const pixviewi_axes *axes, pixview_error *err)
+{
+    return pixview_image_is_empty(image) || is_aligned(image, itemsize)
+               ? PIXVIEW_OK
+               : fail_alignment(image, axes, pixviewi_alignment(itemsize), err);
+}
+
+static pixview_status normalize(pixview_image *image, int64_t itemsize, const pixviewi_axes *axes,
+                                pixview_error *err)
+{
+    pixview_status status = normalize_unaligned(image, itemsize, axes, err);
+    return status == PIXVIEW_OK ? check_aligned(image, itemsize, axes, err) : status;
+}
+
+pixview_status pixviewi_image_check_aligned(const pixview_image *image, pixview_layout layout,
+                                            pixview_error *err)
+{
+    return check_aligned(image, pixview_dtype_size(image->dtype), &pixviewi_layouts[layout], err);
 }
 
 __attribute__((cold)) static pixview_status fail_dtype(pixview_dtype dtype, pixview_error *err)
@@ -166,10 +191,10 @@ __attribute__((cold)) static pixview_status fail_dtype(pixview_dtype dtype, pixv
                          dtype.code, dtype.bits, dtype.lanes);
 }
 
-pixview_status pixviewi_image_init_general(pixview_image *out, void *data, int ndim,
-                                           const int64_t *shape, const int64_t *strides,
-                                           pixview_dtype dtype, pixview_device device,
-                                           pixview_layout layout, pixview_error *err)
+pixview_status pixviewi_image_init_unaligned(pixview_image *out, void *data, int ndim,
+                                             const int64_t *shape, const int64_t *strides,
+                                             pixview_dtype dtype, pixview_device device,
+                                             pixview_layout layout, pixview_error *err)
 {
     const pixviewi_axes *axes = pixviewi_layout_axes(layout);
     if (!axes)
@@ -185,7 +210,22 @@ pixview_status pixviewi_image_init_general(pixview_image *out, void *data, int n
     pixviewi_canonical_axes(layout, shape, strides ? strides : shape, image.shape, image.strides);
     if (!strides && !pack(image.shape, axes->axis, ndim, itemsize, image.strides))
         return fail_extent(&image, err);
-    pixview_status status = normalize(&image, itemsize, axes, err);
+    pixview_status status = normalize_unaligned(&image, itemsize, axes, err);
+    if (status == PIXVIEW_OK)
+        *out = image;
+    return status;
+}
+
+pixview_status pixviewi_image_init_general(pixview_image *out, void *data, int ndim,
+                                           const int64_t *shape, const int64_t *strides,
+                                           pixview_dtype dtype, pixview_device device,
+                                           pixview_layout layout, pixview_error *err)
+{
+    pixview_image image;
+    pixview_status status = pixviewi_image_init_unaligned(&image, data, ndim, shape, strides, dtype,
+                                                          device, layout, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_image_check_aligned(&image, layout, err);
     if (status == PIXVIEW_OK)
         *out = image;
     return status;

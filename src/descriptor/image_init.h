@@ -95,6 +95,16 @@ pixview_status pixviewi_image_init_general(pixview_image *out, void *data, int n
                                            pixview_dtype dtype, pixview_device device,
                                            pixview_layout layout, pixview_error *err);
 
+// pixview_image_init for memory that may not be aligned to the element. Such an image may be read a byte at
+// a time and no other way: no other function here takes it.
+pixview_status pixviewi_image_init_unaligned(pixview_image *out, void *data, int ndim,
+                                             const int64_t *shape, const int64_t *strides,
+                                             pixview_dtype dtype, pixview_device device,
+                                             pixview_layout layout, pixview_error *err);
+// Is it aligned? `layout`: the order in which the caller knows the axes, for the message.
+pixview_status pixviewi_image_check_aligned(const pixview_image *image, pixview_layout layout,
+                                            pixview_error *err);
+
 // `ndim` is the rank of `layout`, or the layout none. `strides` may be NULL.
 static PIXVIEWI_INLINE pixview_status pixviewi_image_init(pixview_image *out, void *data, int ndim,
                                                           const int64_t *shape,

@@ -70,8 +70,11 @@ static void test_parse(void)
     REQUIRE(pixview_dtype_equal(dtype, F32));
     REQUIRE_OK(pixview_typestr_parse("<u1", &dtype, err));
     REQUIRE(pixview_dtype_equal(dtype, U8));
+    REQUIRE_OK(pixview_typestr_parse("|f4", &dtype, err)); // of decoders: the native order
+    REQUIRE(pixview_dtype_equal(dtype, F32));
+    REQUIRE_FAILS(PIXVIEW_E_DTYPE, "no byte order", pixview_typestr_parse("f4", &dtype, err));
     REQUIRE_FAILS(PIXVIEW_E_DTYPE, "'>f4'", pixview_typestr_parse(">f4", &dtype, err));
-    static const char *const bad[] = {"",    "<",   "f4",   "|f4", "<f4 ",   "<f16",
+    static const char *const bad[] = {"",    "<",   "f4",   "|f3", "<f4 ",   "<f16",
                                       "<V2", "|S1", "<U1",  "|O8", "<M8[s]", "<i3",
                                       "<f1", "|b2", "<u16", "<c4", "<f4f4",  "<i128"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

@@ -331,11 +331,13 @@ ARRAYS: list[Row] = [
     Row("NumPy of dates", lambda m: np.zeros((4, 5), "M8[us]"), DTYPE),
     Row("NumPy long double", lambda m: np.zeros((4, 5), np.longdouble), DTYPE),
     Row("NumPy of raw bytes", lambda m: np.zeros((4, 5), "V3"), DTYPE),
-    Row("NumPy misaligned", lambda m: misaligned(), LAYOUT),
+    Row("NumPy misaligned", lambda m: misaligned(), LAYOUT, None, {"only": ("dst",)}),
     Row(
         "NumPy with rows of half elements",
         lambda m: strided(np.zeros(60, np.float32), (4, 5), (22, 4)),
         LAYOUT,
+        None,
+        {"only": ("dst",)},
     ),
     Row("NumPy masked", lambda m: np.ma.masked_array(m.host, m.host > 9), UNSUPPORTED),
     Row(

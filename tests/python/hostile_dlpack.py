@@ -196,8 +196,6 @@ STRUCTS: list[tuple[str, dict[str, Any], Any]] = [
     ("the least stride", {"strides": (-(2**63), 3, 1)}, LAYOUT),
     ("strides below address 0", {"strides": (-(2**60), 3, 1)}, LAYOUT),
     ("NULL data", {"data": None}, LAYOUT),
-    ("misaligned data", {"data": 4097, **F4}, LAYOUT),
-    ("an offset that misaligns", {"byte_offset": 1, **F4}, LAYOUT),
     ("an offset beyond the address space", {"byte_offset": 2**64 - 5000}, LAYOUT),
     ("4 lanes", {"lanes": 4}, DTYPE),
     ("no lane", {"lanes": 0}, DTYPE),

@@ -174,7 +174,11 @@ INTERFACES: list[Row] = [
     ),
     Row("strides below address 0", lambda m: on_host(m, strides=(-(2**61), 3, 1)), LAYOUT),
     Row(
-        "strides of half elements", lambda m: on_host(m, typestr="<i2", strides=(15, 2, 2)), LAYOUT
+        "strides of half elements",
+        lambda m: on_host(m, typestr="<i2", strides=(15, 2, 2)),
+        LAYOUT,
+        None,
+        {"only": ("dst",)},
     ),
     Row("big-endian", lambda m: on_host(m, typestr=">f4"), DTYPE),
     Row("typestr of objects", lambda m: on_host(m, typestr="|O8"), DTYPE),
@@ -206,6 +210,8 @@ INTERFACES: list[Row] = [
         "data misaligned",
         lambda m: on_host(m, data=(4097, False), typestr="<f4", strides=None),
         LAYOUT,
+        None,
+        {"only": ("dst",)},
     ),
     Row(
         "data neither read-only nor not",
@@ -242,7 +248,7 @@ INTERFACES: list[Row] = [
     Row("interface inside an interface", lambda m: on_host(m, data=on_host(m)), UNSUPPORTED),
     Row("CUDA: NULL", lambda m: on_gpu(m, data=(0, False)), LAYOUT),
     Row("CUDA: a buffer", lambda m: on_gpu(m, data=m.host), UNSUPPORTED),
-    Row("CUDA: stream 0", lambda m: on_gpu(m, stream=0), UNSUPPORTED),
+    Row("CUDA: stream True", lambda m: on_gpu(m, stream=True), UNSUPPORTED),
     Row("CUDA: stream -1", lambda m: on_gpu(m, stream=-1), UNSUPPORTED, OverflowError),
     Row(
         "CUDA: stream beyond 64 bits", lambda m: on_gpu(m, stream=2**64), UNSUPPORTED, OverflowError
@@ -255,6 +261,13 @@ INTERFACES: list[Row] = [
         lambda m: on_gpu(
             m, data=(m.gpu.ctypes.data + 1, False), typestr="<f8", shape=(2, 2), strides=None
         ),
+        LAYOUT,
+        None,
+        {"only": ("dst",)},
+    ),
+    Row(
+        "strides that count elements",
+        lambda m: on_host(m, typestr="<u2", shape=(2, 5, 3), strides=(15, 3, 1)),
         LAYOUT,
     ),
     Row("CUDA: fewer strides", lambda m: on_gpu(m, strides=(15,)), LAYOUT),

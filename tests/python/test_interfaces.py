@@ -109,7 +109,8 @@ WRONG: list[tuple[str, dict[str, Any], Any]] = [
         pixview.LayoutError,
     ),
     ("no memory", {"data": (0, False)}, pixview.LayoutError),
-    ("misaligned", {"data": (4097, False), "typestr": "<f4", "strides": None}, pixview.LayoutError),
+    ("strides in elements", {"typestr": "<u2", "shape": (2, 5, 3)}, pixview.LayoutError),
+    ("no byte order", {"typestr": "u1"}, pixview.DtypeError),
     ("masked", {"mask": image(4, 5, 3)}, pixview.Error),
 ]
 
@@ -210,7 +211,7 @@ def test_cuda_array_interface_of_zero_size(fake: Any) -> None:
     assert pixview.view(cuda_array_interface(a)).shape == (0, 5, 3)
 
 
-@pytest.mark.parametrize("stream", [None, 1, "drop"])
+@pytest.mark.parametrize("stream", [None, 0, 1, "drop"])  # 0: NVIDIA's decoders
 def test_cuda_array_interface_on_the_legacy_stream(fake: Any, torch: Any, stream: Any) -> None:
     a = fake.register(image(4, 5, 3))
     x = cuda_array_interface(a, stream=stream)
@@ -221,11 +222,69 @@ def test_cuda_array_interface_on_the_legacy_stream(fake: Any, torch: Any, stream
     assert fake.calls() == ""
 
 
-@pytest.mark.parametrize("stream", [0, -1, "1", 1.5, 2**70])
+@pytest.mark.parametrize("stream", [-1, "1", 1.5, True, 2**70])
 def test_cuda_array_interface_with_a_wrong_stream(fake: Any, stream: Any) -> None:
     a = fake.register(image(4, 5))
     with pytest.raises(pixview.Error, match="stream"):
         pixview.view(cuda_array_interface(a, stream=stream))
+
+
+def test_stream_0_is_the_legacy_stream(fake: Any) -> None:
+    """The protocol forbids it, and NVIDIA's decoders write it. Work on it is waited for."""
+    a = fake.register(image(4, 5, 3))
+    v = pixview.view(cuda_array_interface(a, stream=0))
+    assert v.__cuda_array_interface__["stream"] == 1
+    with pytest.raises(ValueError, match="0"):
+        v.__dlpack__(stream=0)  # the array API refuses it
+    fake.reset()
+    v.__dlpack__(stream=fake.stream)
+    assert "record" in fake.work() and "wait" in fake.work()
+
+
+def test_planes_of_a_decoder(fake: Any) -> None:
+    """As PyNvVideoCodec shows them: stream 0, and of 10 bits a type without a byte order."""
+    surface = fake.register(image(6, 8))
+    luma = cuda_array_interface(surface[:4], shape=(4, 8, 1), strides=(8, 1, 1), stream=0)
+    chroma = cuda_array_interface(surface[4:], shape=(2, 4, 2), strides=(8, 2, 1), stream=0)
+    assert pixview.view(luma).shape == (4, 8, 1) and pixview.view(chroma).shape == (2, 4, 2)
+    deep = fake.register(image(4, 8, dtype="uint16"))
+    v = pixview.view(cuda_array_interface(deep, typestr="|u2", stream=0))
+    assert v.dtype == np.uint16 and v.strides == deep.strides
+    wrong = cuda_array_interface(deep, typestr="|u2", shape=(4, 8, 1), strides=(8, 1, 1), stream=0)
+    for copy in (None, True):
+        with pytest.raises(pixview.LayoutError, match=r"strides\[1\]=1 .*from_pointer"):
+            pixview.view(wrong, copy=copy)
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_a_type_without_a_byte_order_is_native(name: str) -> None:
+    a = image(4, 5, 3, dtype=name)
+    v = pixview.view(array_interface(a, typestr="|" + a.dtype.str[1:]))
+    assert v.dtype == a.dtype
+    with pytest.raises(pixview.DtypeError, match="no byte order.*<" + a.dtype.str[1:]):
+        pixview.view(array_interface(a, typestr=a.dtype.str[1:]))
+
+
+class Bytes(bytearray):
+    """A buffer with an array interface that leaves the data out, which means the buffer."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return {"shape": (4, 5), "typestr": "<u2", "version": 3, "offset": 2}
+
+
+def test_an_interface_without_data_means_its_own_buffer() -> None:
+    a = image(4, 5, dtype="uint16")
+    x = Bytes(b"\0\0" + a.tobytes())
+    np.testing.assert_array_equal(pixview.as_numpy(x), a)
+    with pytest.raises(BufferError):
+        v = pixview.view(x)
+        x.append(1)  # its memory must not move under the view
+    del v
+    with pytest.raises(pixview.LayoutError, match="42"):
+        pixview.view(Bytes(b"\0" * 41))
+    with pytest.raises(pixview.UnsupportedError, match="data"):
+        pixview.view(array_interface(a, data="drop"))  # has no buffer
 
 
 def test_cuda_array_interface_with_a_mask(fake: Any) -> None:

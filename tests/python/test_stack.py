@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import gc
 import sys
 from typing import Any
@@ -544,3 +545,41 @@ def test_more_images_than_memory_can_hold(bits: int) -> None:
     batch = np.broadcast_to(np.zeros((1, 1, 1), np.uint8), (1 << bits, 1, 1, 1))
     with pytest.raises(MemoryError):
         pixview.stack(batch, to="numpy")
+
+
+# ---- a batch that only a protocol knows ----
+
+PROTOCOLS = {
+    "array interface": array_interface,
+    "DLPack": Dlpack,
+    "capsule": lambda a: a.__dlpack__(),
+    "buffer": lambda a: memoryview(a),
+}
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS)
+def test_a_batch_that_only_a_protocol_knows(kind: str) -> None:
+    a = image(2, 4, 5, 3)
+    batch = pixview.stack(PROTOCOLS[kind](a), to="numpy", scale=2)
+    np.testing.assert_array_equal(batch, a.transpose(0, 3, 1, 2) * np.float32(2))
+    with pytest.raises(pixview.LayoutError, match="one image of HWC"):
+        pixview.stack(PROTOCOLS[kind](a[0]), to="numpy")
+    with pytest.raises(pixview.LayoutError, match="empty"):
+        pixview.stack(PROTOCOLS[kind](a[:0].copy()), to="numpy")
+
+
+def test_what_is_no_batch_is_a_sequence() -> None:
+    a = image(4, 5, 3)
+    for images in ([a, a], (a, a), iter([a, a]), collections.deque([a, a]), {1: a, 2: a}.values()):
+        assert pixview.stack(images, to="numpy").shape == (2, 3, 4, 5)
+
+
+def test_a_protocol_that_raises_is_the_cause() -> None:
+    class Loud:
+        @property
+        def __dlpack__(self) -> Any:
+            raise RuntimeError("boom")
+
+    with pytest.raises(pixview.UnsupportedError, match="__dlpack__") as raised:
+        pixview.stack(Loud(), to="numpy")
+    assert isinstance(raised.value.__cause__, RuntimeError)

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "convert/align.h"
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
@@ -34,6 +35,8 @@ static int import_both(pv_state *st, pv_imported *dst, const pv_options *to, pv_
     bool dst_first = !pv_imports_without_python(st, dst->object);
     if ((dst_first && import_dst(st, dst, to)) || import_end(st, "src", src, from) ||
         (!dst_first && import_dst(st, dst, to)))
+        return -1;
+    if (pv_align_source(st, src, from))
         return -1;
     src->image.stream = pv_producer_stream(src, from);
     return 0;

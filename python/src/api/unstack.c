@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "convert/align.h"
 #include "convert/allocate.h"
 #include "convert/convert.h"
 #include "convert/copy.h"
@@ -119,13 +120,14 @@ static int allocate_batch(pv_state *st, const pv_options *options, const pv_impo
                : 0;
 }
 
-static PyObject *list_copies(pv_state *st, const pv_imported *in, const pv_options *options,
+static PyObject *list_copies(pv_state *st, pv_imported *in, const pv_options *options,
                              const pv_plan *plan)
 {
     pv_allocation made = {.object = NULL};
     pixviewi_stream_relation relation;
     PyObject *out = NULL;
-    if (allocate_batch(st, options, in, plan, &made) == 0 &&
+    if (pv_align_source(st, in, options) == 0 &&
+        allocate_batch(st, options, in, plan, &made) == 0 &&
         pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
                            &relation) == 0 &&
         pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/errors.h"
+#include "convert/align.h"
 #include "convert/import.h"
 #include "descriptor/image.h"
 #include "descriptor/stream.h"
@@ -105,7 +106,7 @@ static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options
 {
     pv_imported in;
     pv_imported_begin(&in, PyTuple_GET_ITEM(g->items, i));
-    if (pv_import(st, in.object, options, &in)) {
+    if (pv_import(st, in.object, options, &in) || pv_align_source(st, &in, options)) {
         if (!g->is_batch)
             pv_errors_prefix_item(st, "images", i);
         pv_imported_clear(&in);
@@ -141,6 +142,16 @@ static int make_room(pv_batch *g)
     return 0;
 }
 
+// One array, not a sequence of images: of a framework or known by a protocol. -1 with an error.
+static int is_batch(pv_state *st, PyObject *images)
+{
+    if (PyList_Check(images) || PyTuple_Check(images))
+        return 0;
+    if (pv_framework_of(st, images) != &pv_framework_protocols)
+        return 1;
+    return pv_has_protocol(st, images);
+}
+
 int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
 {
     g->items = g->kept = NULL;
@@ -150,8 +161,10 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
     g->producer_count = 0;
     g->takes_stream = false;
     g->like_first = 0;
-    g->is_batch = !PyList_CheckExact(images) && !PyTuple_CheckExact(images) &&
-                  pv_framework_of(st, images) != &pv_framework_protocols;
+    int batch = is_batch(st, images);
+    if (batch < 0)
+        return -1;
+    g->is_batch = batch;
     g->items = g->is_batch ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
     if (!g->items) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "convert/align.h"
 #include "convert/allocate.h"
 #include "convert/copy.h"
 #include "convert/import.h"
@@ -54,7 +55,7 @@ static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *opti
     pv_allocation made = {.object = NULL};
     pixviewi_stream_relation relation;
     PyObject *out = NULL;
-    if (pv_allocate(st, options, in, plan, &made) == 0 &&
+    if (pv_align_source(st, in, options) == 0 && pv_allocate(st, options, in, plan, &made) == 0 &&
         pv_hold_pinned_source(st, in, &made.image) == 0 &&
         pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
                            &relation) == 0 &&

@@ -3,6 +3,7 @@
 #include "base/errors.h"
 #include "base/pyref.h"
 #include "cuda/stream.h"
+#include "descriptor/image_init.h"
 #include "descriptor/owner.h"
 #include "frameworks/imported.h"
 #include "frameworks/table.h"
@@ -57,6 +58,11 @@ int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
                   "%s's __dlpack__ returned a copy, so writing to it would not change the "
                   "object; pass the object that owns the memory",
                   name);
+        return -1;
+    }
+    if (dst->unaligned && pixviewi_image_check_aligned(&dst->image, dst->layout, &st->error)) {
+        (void)pv_fail(st);
+        pv_errors_prefix(st, name);
         return -1;
     }
     return dst->from->check_writable ? dst->from->check_writable(st, name, dst) : 0;

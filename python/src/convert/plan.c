@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "descriptor/axes.h"
+#include "descriptor/image_init.h"
 #include "descriptor/status.h"
 
 // The result has the source's rank, in the order that is usual on its side.
@@ -47,6 +48,8 @@ static pixview_status refuse_view(const pv_imported *in, const pv_options *optio
     const pv_framework *to = options->to;
     if (in->copy_reason)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s", in->copy_reason);
+    if (in->unaligned)
+        return pixviewi_image_check_aligned(&in->image, in->layout, err);
     if (in->image.flags & PIXVIEW_FLAG_READ_ONLY && to->flags & PV_WRITABLE &&
         !options->allow_readonly)
         return pixviewi_fail(

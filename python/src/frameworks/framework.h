@@ -35,6 +35,7 @@ typedef struct pv_imported {
     const char *copy_reason; // why a view of it would not be safe; NULL: it is
     bool producer_copied;    // the producer gave a copy of its own
     bool stream_from_caller; // the object has no stream: image.stream is stream=, or the default
+    bool unaligned;          // no multiple of the element: to be read through pv_align_source alone
     bool stream_borrowed; // nothing keeps image.stream from being destroyed: it may not be stored
 } pv_imported;
 

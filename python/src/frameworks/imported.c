@@ -87,13 +87,14 @@ PIXVIEWI_HOT int pv_imported_init(pv_state *st, pv_imported *in, const pv_option
 {
     if (resolve_layout(st, in->from, options, ndim, shape, &in->layout))
         return -1;
-    if ((strides && pixviewi_init_common(&in->image, data, shape, strides, dtype,
-                                         pixview_dtype_size(dtype), device, in->layout)) ||
-        !pixview_image_init(&in->image, data, ndim, shape, strides, dtype, device, in->layout,
-                            &st->error)) {
+    if (strides && pixviewi_init_common(&in->image, data, shape, strides, dtype,
+                                        pixview_dtype_size(dtype), device, in->layout))
         return 0;
-    }
-    return pv_fail(st);
+    if (pixviewi_image_init_unaligned(&in->image, data, ndim, shape, strides, dtype, device,
+                                      in->layout, &st->error))
+        return pv_fail(st);
+    in->unaligned = pixviewi_image_check_aligned(&in->image, in->layout, NULL) != PIXVIEW_OK;
+    return 0;
 }
 
 PIXVIEWI_HOT int pv_imported_hold(pv_state *st, pv_imported *in)

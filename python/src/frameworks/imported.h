@@ -11,11 +11,11 @@ static inline void pv_imported_begin(pv_imported *in, PyObject *object)
     in->object = object;
     in->stream_object = in->keep = NULL;
     in->copy_reason = NULL;
-    in->producer_copied = in->stream_from_caller = in->stream_borrowed = false;
+    in->producer_copied = in->stream_from_caller = in->stream_borrowed = in->unaligned = false;
 }
 
-// Fills image and layout from axes in the object's own order; strides in bytes, NULL: packed. Guards
-// the channels if the caller named no layout. 0, or -1 with the error.
+// Fills image and layout from axes in the object's own order; strides in bytes, NULL: packed. The
+// memory may be unaligned, which it says. Guards the channels if the caller named no layout. 0, or -1 with the error.
 int pv_imported_init(pv_state *st, pv_imported *in, const pv_options *options, void *data, int ndim,
                      const int64_t *shape, const int64_t *strides, pixview_dtype dtype,
                      pixview_device device);

@@ -40,6 +40,9 @@ void pv_frameworks_find(pv_state *st);
 // Is x of a type that is read without running Python?
 bool pv_imports_without_python(pv_state *st, PyObject *x);
 
+// Does x, of no framework, show one array by some protocol? 1, 0, or -1 with an error.
+int pv_has_protocol(pv_state *st, PyObject *x);
+
 // The names in to= of the targets with all flags `with` and none of `without`: "'torch', 'image'". Returns out.
 enum { PV_FRAMEWORK_NAMES = 16 * PV_FRAMEWORKS_MOST };
 const char *pv_framework_names(unsigned with, unsigned without, char out[PV_FRAMEWORK_NAMES]);

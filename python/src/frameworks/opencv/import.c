@@ -102,12 +102,13 @@ __attribute__((noinline, cold)) static int init_unusual(pv_state *st, fields f, 
     int64_t size = dtype.bits / 8;
     int64_t shape[3] = {f.rows, f.cols, channels};
     int64_t strides[3] = {f.step, channels * size, size};
-    if (!pixview_image_init(&in->image, f.data, 3, shape, strides, dtype,
-                            (pixview_device){PIXVIEW_DEVICE_CUDA, device}, PIXVIEW_LAYOUT_HWC,
-                            &st->error)) {
-        return 0;
-    }
-    return pv_fail(st);
+    if (pixviewi_image_init_unaligned(&in->image, f.data, 3, shape, strides, dtype,
+                                      (pixview_device){PIXVIEW_DEVICE_CUDA, device},
+                                      PIXVIEW_LAYOUT_HWC, &st->error))
+        return pv_fail(st);
+    in->unaligned =
+        pixviewi_image_check_aligned(&in->image, PIXVIEW_LAYOUT_HWC, NULL) != PIXVIEW_OK;
+    return 0;
 }
 
 static inline int init_from_header(pv_state *st, const fields *f, const pv_options *options,

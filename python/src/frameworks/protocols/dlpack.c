@@ -38,8 +38,9 @@ int pv_import_managed_take(pv_state *st, DlManaged *m, const pv_options *options
         in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_take(m, in->layout, &in->image, &st->error)) {
-        return pv_fail(st);
+    if (!(in->image.owner = pixviewi_dlpack_owner_take(m))) {
+        PyErr_NoMemory();
+        return -1;
     }
     pv_pyref_guard_deleter(in->image.owner, false);
     in->image.stream = PIXVIEW_STREAM_NONE; // the producer has seen to the order
@@ -62,8 +63,9 @@ static int take_legacy(pv_state *st, PyObject *capsule, DlManagedLegacy *m,
         return -1;
     if (options->planning)
         return 0;
-    if (pixview_image_from_dlpack_legacy_take(m, in->layout, &in->image, &st->error)) {
-        return pv_fail(st);
+    if (!(in->image.owner = pixviewi_dlpack_legacy_owner_take(m))) {
+        PyErr_NoMemory();
+        return -1;
     }
     pv_pyref_guard_deleter(in->image.owner, true);
     in->image.stream = PIXVIEW_STREAM_NONE;

@@ -9,6 +9,7 @@
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "cuda/device.h"
+#include "descriptor/image_init.h"
 #include "descriptor/overlap.h"
 #include "frameworks/imported.h"
 #include "frameworks/protocols/protocols.h"
@@ -18,14 +19,20 @@ typedef struct {
     PyObject *shape, *typestr, *data, *strides, *stream, *mask, *offset; // borrowed; None: absent
 } entries;
 
+static const char *interface_name(bool cuda)
+{
+    return cuda ? "__cuda_array_interface__" : "__array_interface__";
+}
+
 static PyObject *entry(PyObject *dict, PyObject *key)
 {
     PyObject *value = PyDict_GetItemWithError(dict, key); // borrowed
     return value == Py_None ? NULL : value;
 }
 
-static int read_entries(pv_state *st, PyObject *interface, const char *what, entries *out)
+static int read_entries(pv_state *st, PyObject *x, PyObject *interface, bool cuda, entries *out)
 {
+    const char *what = interface_name(cuda);
     if (!PyDict_Check(interface)) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED, "%s is a %s object instead of a dictionary", what,
                   Py_TYPE(interface)->tp_name);
@@ -44,6 +51,8 @@ static int read_entries(pv_state *st, PyObject *interface, const char *what, ent
                   "%s has a mask, which pixview does not support; fill it first", what);
         return -1;
     }
+    if (!out->data && !cuda && PyObject_CheckBuffer(x)) // as NumPy's protocol says
+        out->data = x;
     if (out->shape && out->typestr && out->data)
         return 0;
     pv_raisef(st, PIXVIEW_E_UNSUPPORTED, "%s has no '%s'", what,
@@ -138,14 +147,16 @@ static int interface_data(pv_state *st, const entries *e, bool cuda, pv_imported
     return -1;
 }
 
-// 0 is not allowed (ambiguous, CUDA array interface 3); absent: nothing to wait for.
+// 0 is not allowed (ambiguous, CUDA array interface 3), but NVIDIA's decoders write it for the legacy stream.
+// Absent: nothing to wait for.
 static int interface_stream(pv_state *st, PyObject *stream, pixview_stream *out)
 {
     *out = PIXVIEW_STREAM_NONE;
     if (!stream)
         return 0;
-    unsigned long long handle = PyLong_Check(stream) ? PyLong_AsUnsignedLongLong(stream) : 0;
-    if (handle && (pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
+    bool number = PyLong_Check(stream) && !PyBool_Check(stream);
+    unsigned long long handle = number ? PyLong_AsUnsignedLongLong(stream) : 0;
+    if (number && (pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
         *out = (pixview_stream)handle;
         return 0;
     }
@@ -166,10 +177,29 @@ static int interface_device(pv_state *st, bool cuda, void *data, const int64_t *
     return pv_fail(st);
 }
 
+// Strides in elements where the protocol counts bytes would show the pixels of somewhere else.
+static int check_strides(pv_state *st, const char *what, int ndim, const int64_t *shape,
+                         const int64_t *strides, pixview_dtype dtype)
+{
+    int64_t size = pixview_dtype_size(dtype), alignment = pixviewi_alignment(size);
+    for (int i = 0; i < ndim; i++) {
+        bool small = strides[i] > -size && strides[i] < size && strides[i] % alignment != 0;
+        if (shape[i] <= 1 || !small)
+            continue;
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "strides[%d]=%lld of %s is less than the %lld bytes of an element: strides count "
+                  "bytes there, and these seem to count elements; pixview.from_pointer takes the "
+                  "address, with strides x %lld",
+                  i, (long long)strides[i], what, (long long)size, (long long)size);
+        return -1;
+    }
+    return 0;
+}
+
 static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda,
                        const pv_options *options, pv_imported *in)
 {
-    const char *what = cuda ? "__cuda_array_interface__" : "__array_interface__";
+    const char *what = interface_name(cuda);
     entries e;
     pixview_dtype dtype;
     pixview_device device;
@@ -178,7 +208,7 @@ static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda
     bool readonly = false;
     int ndim, same = -1;
     int64_t shape[4], strides[4];
-    if (read_entries(st, interface, what, &e) || parse_typestr(st, x, e.typestr, &dtype) ||
+    if (read_entries(st, x, interface, cuda, &e) || parse_typestr(st, x, e.typestr, &dtype) ||
         pv_parse_dims(st, "shape", e.shape, 4, &ndim, shape) ||
         (e.strides && pv_parse_dims(st, "strides", e.strides, 4, &same, strides)) ||
         interface_data(st, &e, cuda, in, &data, &readonly) ||
@@ -190,7 +220,8 @@ static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda
         pv_raisef(st, PIXVIEW_E_LAYOUT, "%s has %d extents but %d strides", what, ndim, same);
         return -1;
     }
-    if (pv_imported_init(st, in, options, data, ndim, shape, e.strides ? strides : NULL, dtype,
+    if ((e.strides && check_strides(st, what, ndim, shape, strides, dtype)) ||
+        pv_imported_init(st, in, options, data, ndim, shape, e.strides ? strides : NULL, dtype,
                          device)) {
         return -1;
     }

@@ -56,6 +56,29 @@ static int protocols_import(pv_state *st, PyObject *x, const pv_options *options
     return -1;
 }
 
+int pv_has_protocol(pv_state *st, PyObject *x)
+{
+    PyObject *const names[] = {st->s___dlpack__, st->s___cuda_array_interface__,
+                               st->s___array_interface__, st->s___dlpack_c_exchange_api__};
+    if (PyType_Check(x))
+        return 0;
+    if (PyCapsule_CheckExact(x) || PyObject_CheckBuffer(x))
+        return 1;
+    for (int i = 0; i < 4; i++) {
+        PyObject *found = PyObject_GetAttr(x, names[i]);
+        Py_XDECREF(found);
+        if (found)
+            return 1;
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%U of a %s object cannot be read", names[i],
+                          Py_TYPE(x)->tp_name);
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    return 0;
+}
+
 const pv_framework pv_framework_protocols = {
     .name = "",
     .call = "",
