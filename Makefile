@@ -31,6 +31,7 @@ help:
 	@echo "make            build and install into $(VENV)"
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
+	@echo "make test-clang the C tests, built by clang with -Werror"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
@@ -101,7 +102,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-driver test-packages test-python test-gpu gpu-record kcheck bench fuzz lint
+.PHONY: build demo test test-c test-clang test-driver test-packages test-python test-gpu gpu-record kcheck bench fuzz lint
 .PHONY: format wheel clean
 
 build: $(STAMPS)/.pixview
@@ -118,6 +119,9 @@ test: lint
 
 test-c: $(STAMPS)/.ready
 	@tools/test.sh c
+
+test-clang: $(STAMPS)/.ready
+	@tools/test.sh clang
 
 test-driver: $(STAMPS)/.ready
 	@tools/test.sh driver

@@ -1,7 +1,9 @@
 #!/bin/sh
-# usage: test.sh c | driver | python | gpu | gpu-programs | kcheck | bench
+# usage: test.sh c | clang | driver | python | gpu | gpu-programs | kcheck | bench
 #
-# c        the C tests, built with the address and undefined-behaviour sanitizers
+# c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
+#          once more with the thread sanitizer
+# clang    the C tests, built by clang with all warnings as errors ($CLANG, $CLANGXX: another clang)
 # driver   builds the fake CUDA driver for the Python tests
 # python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core;
 #          passes with a stock OpenCV on the installed build, the others on one with asserts
@@ -34,7 +36,24 @@ test_c() {
         -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build/asan --quiet
     # The limits are for an idle machine; pip works beside the tests.
-    meson test -C build/asan --no-rebuild --print-errorlogs --timeout-multiplier 4
+    meson test -C build/asan --no-rebuild --print-errorlogs --timeout-multiplier 4 || failed=1
+    say "C tests that have threads, with the thread sanitizer"
+    setup build/tsan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
+        -Db_sanitize=thread -Db_lundef=false
+    ninja -C build/tsan --quiet threaded
+    meson test -C build/tsan --no-rebuild --print-errorlogs --timeout-multiplier 4 --suite threads || failed=1
+}
+
+test_clang() {
+    clang=${CLANG:-clang}
+    command -v "$clang" >/dev/null 2>&1 || { say "no $clang: apt install clang, or set CLANG"; exit 1; }
+    say "C tests with $("$clang" --version | head -n 1)"
+    (
+        export CC="$clang" CXX="${CLANGXX:-$(echo "$clang" | sed 's/clang/clang++/')}"
+        setup build/clang -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=true -Db_lundef=false
+    )
+    ninja -C build/clang --quiet
+    meson test -C build/clang --no-rebuild --print-errorlogs --timeout-multiplier 4 || failed=1
 }
 
 # The kernels against plain C, through the real driver; the other C tests have a driver of their own.
@@ -163,6 +182,7 @@ bench_layout() {
 
 case $1 in
 c) test_c ;;
+clang) test_clang ;;
 driver) build_driver ;;
 python) test_python ;;
 pass)
@@ -183,7 +203,7 @@ bench)
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, driver, python, gpu, gpu-programs, kcheck or bench"
+    say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck or bench"
     exit 1
     ;;
 esac
