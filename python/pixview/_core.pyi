@@ -198,7 +198,7 @@ class Image:
         """For NumPy. Raises DeviceError for GPU memory."""
     def __dlpack__(
         self,
-        stream: int | None = None,
+        stream: _Stream | None = None,
         *,
         max_version: tuple[int, int] | None = None,
         dl_device: tuple[int, int] | None = None,
@@ -208,7 +208,7 @@ class Image:
 
         Without ``max_version`` the capsule is a legacy one. It has no read-only flag, so read-only
         memory raises BufferError. ``stream`` waits for the Image's own stream: None or 1 (legacy), 2,
-        a handle, or -1 for no ordering. ``dl_device=(1, 0)`` downloads GPU memory and waits for it;
+        a handle, a stream object, or -1 for no ordering. ``dl_device=(1, 0)`` downloads GPU memory and waits for it;
         with ``copy=False`` that raises BufferError.
         """
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -371,7 +371,7 @@ def warm_up(device: _Device = 0) -> None:
     CudaError if there is no driver or no kernel for this GPU.
     """
 
-def _stream_facts(stream: _Stream) -> tuple[int, int | None]:
+def _stream_facts(stream: _Stream) -> tuple[int, int | None, object]:
     """The handle and the GPU; None for a default stream, which every GPU has."""
 
 def _push_stream(handle: int, device: int | None, stream: object, /) -> None: ...

@@ -90,7 +90,8 @@ class using_stream:  # noqa: N801
     Leaving the block, also by an exception, restores the state before it. Blocks nest.
 
     Entering and leaving order nothing. A conversion orders its two ends if their streams differ.
-    Keep the stream alive until its work is done. A view keeps a stream object alive, but not an int.
+    Keep the stream alive until its work is done. A view keeps a stream object alive, but not an int, and
+    then orders its release by the legacy stream.
 
     Errors: TypeError or ValueError if it is not a stream (-1 is not one). DeviceError for a stream of
     a cv2 without CUDA. CudaError if the driver does not know the stream.
@@ -98,7 +99,7 @@ class using_stream:  # noqa: N801
 
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
-        self._handle, self._device = _core._stream_facts(stream)
+        self._handle, self._device, self._keeper = _core._stream_facts(stream)
         self._entered: list[ExitStack] = []
 
     def __enter__(self) -> cv2.cuda.Stream | None:
@@ -112,7 +113,7 @@ class using_stream:  # noqa: N801
                 _enter_cupy(stack, modules["cupy"], *what)
             if modules["cv2"]:
                 cv_stream = _enter_cv2(stack, modules["cv2"], *what)
-            _core._push_stream(self._handle, self._device, self._stream)
+            _core._push_stream(self._handle, self._device, self._keeper)
             stack.callback(_core._pop_stream)
             self._entered.append(stack.pop_all())
         return cv_stream

@@ -89,11 +89,10 @@
     "used_on($module, /, view, stream)\n--\n\n" \
     "Adds a stream that reads or writes a view, besides the two of the conversion.\n\n" \
     "When the last view is dropped, the memory's stream waits for the work that `stream` has queued by\n" \
-    "then. The host does not wait. The call itself orders nothing: make `stream` wait for the producer\n" \
-    "yourself.\n\n" \
+    "then. The host does not wait. Make `stream` wait for the producer yourself.\n\n" \
     "view: a result of pixview on a GPU, a slice or header copy of one, or an Image. A tensor of\n" \
-    "torch's own memory gets record_stream(). stream: as stream= elsewhere (None: legacy); a stream\n" \
-    "object is kept alive, an int is not.\n" \
+    "torch's own memory gets record_stream(). stream: as stream= elsewhere (None: legacy). A stream\n" \
+    "object is kept alive. An int is not: the memory's stream waits at once, for the work queued so far.\n" \
     "Errors: UnsupportedError if view is not a view by pixview, DeviceError for host memory,\n" \
     "CudaError if the driver does not know the stream, ValueError for -1."
 

@@ -64,7 +64,10 @@ uint64_t fake_freed_on(void); // the stream of the last cuMemFreeAsync
 
 // ---- streams ----
 
-uint64_t fake_stream(int device); // a new, blocking stream; never destroyed
+uint64_t fake_stream(int device); // a new, blocking stream
+// Its handle is dead from now on: the driver would crash on it. And how often one was given to it.
+void fake_destroy_stream(uint64_t handle);
+int fake_dead_uses(void);
 // Was `consumer` made to wait for work that `producer` had recorded, since the reset?
 int fake_waited(uint64_t consumer, uint64_t producer);
 int fake_wait_count(void);

@@ -53,10 +53,10 @@ extern struct fake_state {
         int device, owned;
     } ranges[MAX_RANGES];
     struct stream {
-        int device, capture;
+        int device, capture, dead;
         uint64_t id;
     } streams[MAX_STREAMS];
-    int stream_count;
+    int stream_count, dead_uses;
     struct {
         uint64_t consumer, producer;
     } waits[MAX_WAITS];

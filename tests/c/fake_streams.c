@@ -13,6 +13,10 @@ static struct stream *find_stream(uint64_t handle)
     uint64_t index = (handle - FIRST_STREAM) / STREAM_STEP;
     if (handle < FIRST_STREAM || handle % STREAM_STEP || index >= (uint64_t)fake.stream_count)
         return NULL;
+    if (fake.streams[index].dead) { // where the driver would crash
+        fake.dead_uses++;
+        return NULL;
+    }
     return &fake.streams[index];
 }
 
@@ -56,6 +60,13 @@ uint64_t fake_stream(int device)
     fake.streams[fake.stream_count].device = device;
     return FIRST_STREAM + STREAM_STEP * (uint64_t)fake.stream_count++;
 }
+void fake_destroy_stream(uint64_t handle)
+{
+    struct stream *stream = find_stream(handle);
+    if (stream)
+        stream->dead = 1;
+}
+int fake_dead_uses(void) { return fake.dead_uses; }
 void fake_set_capture(uint64_t handle, int status, uint64_t id)
 {
     struct stream *stream = find_stream(handle);

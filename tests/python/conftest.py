@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import drain
+from support import Stream, drain
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -141,7 +141,7 @@ def fake_library() -> ctypes.CDLL:
 
 @pytest.fixture(scope="session")
 def other_stream(fake_library: ctypes.CDLL) -> int:
-    return fake_library.fake_stream(0)
+    return Stream(fake_library.fake_stream(0))
 
 
 @pytest.fixture

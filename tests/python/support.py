@@ -427,6 +427,13 @@ def tensor_of(fake: Any, a: np.ndarray[Any, Any], **keywords: Any) -> Any:
     return pixview.as_torch(fake.image(a, **keywords))
 
 
+class Stream(int):
+    """A handle that is a stream object as well: what takes it can keep it."""
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return (0, int(self))
+
+
 def waited(fake: Any, consumer: int, producer: int) -> bool:
     """Did a wait for the producer's stream reach the consumer's, by the fake driver's log? 0 is legacy."""
     fake.lib.fake_waited.argtypes = [ctypes.c_uint64] * 2

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import drain, image
+from support import Stream, drain, image
 
 SHAPE = (16, 20, 3)
 
@@ -25,7 +25,7 @@ class Captures:
         self.begun: list[int] = []
 
     def stream(self) -> int:
-        return int(self.lib.fake_stream(0))
+        return Stream(self.lib.fake_stream(0))
 
     def begin(self, stream: int, number: int = 10) -> None:
         self.lib.fake_set_capture(stream, 1, number)

@@ -298,11 +298,9 @@ def test_dlpack_of_an_image(fake: Any) -> None:
         call_deleter(managed)
     consumed = consume(v.__dlpack__(1))
     call_deleter(consumed)
-    for stream in (0, -2, 2**64 - 1):
+    for stream in (0, -2, 2**64 - 1, 2**64):
         with pytest.raises(ValueError, match="stream="):
             v.__dlpack__(stream=stream)
-    with pytest.raises(OverflowError):
-        v.__dlpack__(stream=2**64)
     with pytest.raises(TypeError):
         v.__dlpack__(stream="1")
     with pytest.raises(BufferError):

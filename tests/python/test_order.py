@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
+from support import Stream as Handle
 from support import drain, image, waited
 
 SHAPE = (16, 20, 3)
@@ -15,7 +16,7 @@ SHAPE = (16, 20, 3)
 
 @pytest.fixture
 def other(fake: Any) -> int:
-    return int(fake.lib.fake_stream(0))
+    return Handle(fake.lib.fake_stream(0))
 
 
 def source(fake: Any, **keywords: Any) -> pixview.Image:
@@ -109,7 +110,7 @@ def test_stream_objects_live_as_long_as_their_handle_is_kept(
 def test_cupy_also_gives_back_through_the_legacy_stream(fake: Any, other: int, cupy: Any) -> None:
     array = pixview.as_cupy(source(fake))
     cupy.streams.ptr = other
-    third = int(fake.lib.fake_stream(0))
+    third = Handle(fake.lib.fake_stream(0))
     fake.reset()
     v = pixview.view(array, stream=third)
     assert fake.work() == ["record", "wait"] and waited(fake, third, other)

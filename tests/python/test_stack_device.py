@@ -12,6 +12,7 @@ import pixview
 import pytest
 from support import (
     Dlpack,
+    Stream,
     address,
     check_flat,
     cuda_array_interface,
@@ -156,7 +157,7 @@ def test_one_stream_needs_no_other_call(fake: Any) -> None:
 
 
 def test_each_stream_is_ordered_once(fake: Any) -> None:
-    streams = [fake.lib.fake_stream(0) for _ in range(12)]
+    streams = [Stream(fake.lib.fake_stream(0)) for _ in range(12)]
     images = [fake.image(x, stream=streams[i % 12]) for i, x in enumerate(arrays(60))]
     out = batch_of(fake, np.zeros((60, 3, 6, 10), np.uint8))
     pixview.stack(images, out=out)
@@ -192,7 +193,7 @@ def test_no_order_across_a_capture(fake: Any, other_stream: int) -> None:
 
 def test_a_producer_is_told_the_stream_that_works(fake: Any) -> None:
     asked = Dlpack(fake.register(image(*SHAPE)), device=(2, 0))
-    other = fake.lib.fake_stream(0)
+    other = Stream(fake.lib.fake_stream(0))
     out = batch_of(fake, np.zeros((1, 3, 6, 10), np.uint8), stream=other)
     fake.reset()
     pixview.stack([asked], out=out)

@@ -14,6 +14,7 @@ import exchange
 import numpy as np
 import pixview
 import pytest
+from support import Stream as Handle
 from support import cuda_array_interface, drain, image, waited, wrap
 
 SHAPE = (16, 20, 3)
@@ -21,12 +22,12 @@ SHAPE = (16, 20, 3)
 
 @pytest.fixture
 def other(fake: Any) -> int:
-    return int(fake.lib.fake_stream(0))
+    return Handle(fake.lib.fake_stream(0))
 
 
 @pytest.fixture
 def third(fake: Any) -> int:
-    return int(fake.lib.fake_stream(0))
+    return Handle(fake.lib.fake_stream(0))
 
 
 class Stream:
@@ -300,7 +301,7 @@ def test_used_on_again_and_again(fake: Any, other: int, third: int) -> None:
     for s in streams * 50:
         pixview.used_on(v, s)
         pixview.used_on(v, Stream(s.handle))
-        pixview.used_on(v, s.handle)
+        pixview.used_on(v, int(s.handle))
     del s
     assert [sys.getrefcount(s) for s in streams] == [sys.getrefcount(object()) + 3] * 2
     fake.reset()

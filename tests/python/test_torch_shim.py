@@ -153,9 +153,37 @@ t = pixview.as_torch(pixview.from_pointer(a.ctypes.data, (40, 50, 3), "uint8", d
 mat = pixview.as_gpumat(t)
 pixview.as_torch(mat)  # the first asks for the context
 assert calls() == ([], [])
-set_stream(driver.fake_stream(0))
+class Pooled: cuda_stream, stream_id = driver.fake_stream(0), 3
+torch.cuda.current_stream = lambda device: Pooled
+set_stream(Pooled.cuda_stream)
 for found in calls():
     assert found.count("cuEventRecord") == found.count("cuStreamWaitEvent") == 2, found
 set_stream(-1)  # then the table says it: the legacy one
 assert calls() == ([], [])
+""")
+
+
+def test_a_wrapped_stream_is_not_stored(fake: Any, torch: Any, cv2: Any) -> None:
+    """torch.cuda.ExternalStream can be the current one, and die before the view. Its id is its handle."""
+    run("""
+driver.fake_stream.restype = ctypes.c_uint64
+driver.fake_destroy_stream.argtypes = [ctypes.c_uint64]
+made = []
+t = pixview.as_torch(pixview.from_pointer(a.ctypes.data, (40, 50, 3), "uint8", device=0))
+mat = pixview.as_gpumat(t)
+for owned in (True, False, True, False):
+    class Current:
+        cuda_stream = driver.fake_stream(0)
+        stream_id = 3 if owned else cuda_stream
+    torch.cuda.current_stream = lambda device: Current
+    set_stream(Current.cuda_stream)
+    made += [pixview.as_torch(mat), pixview.as_gpumat(t), pixview.view(t), pixview.view(t).__dlpack__(stream=1)]
+    assert pixview.stream_of(made[-2]) == (Current.cuda_stream if owned else 0)
+    if not owned:
+        driver.fake_destroy_stream(Current.cuda_stream)
+set_stream(0)
+views = [pixview.view(x, stream=1) for x in made if isinstance(x, pixview.Image)]
+del made, views
+drain()
+assert driver.fake_dead_uses() == 0
 """)

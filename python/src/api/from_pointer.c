@@ -6,10 +6,12 @@
 #include "base/errors.h"
 #include "base/image_object.h"
 #include "base/pyref.h"
+#include "convert/stream_order.h"
 #include "cuda/device.h"
 #include "descriptor/owner.h"
 #include "frameworks/imported.h"
 #include "frameworks/stream_argument.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 
 static int pointer_device(pv_state *st, PyObject *value, void *data, bool empty,
@@ -91,25 +93,29 @@ PV_CALL(from_pointer)
         {"owner", &a.owner},     {"stream", &a.stream}, {"readonly", &a.readonly}};
     pixview_image image;
     pixview_layout layout;
-    pixview_stream given = PIXVIEW_STREAM_LEGACY;
+    pv_stream stream = {PIXVIEW_STREAM_LEGACY, NULL};
     bool readonly = false, has_stream;
     if (pv_parse_args("from_pointer", args, nargs, kwnames, 3, keywords, 9) ||
         pv_parse_bool("readonly", a.readonly, &readonly) ||
-        ((has_stream = pv_given(a.stream)) && pv_parse_stream(st, a.stream, &given)) ||
+        ((has_stream = pv_given(a.stream)) && pv_parse_stream(st, a.stream, &stream)) ||
         describe_pointer(st, &a, &image, &layout)) {
         return NULL;
     }
-    pv_stream stream = {given, has_stream && !PyLong_Check(a.stream) ? a.stream : NULL};
-    if (!has_stream) // an int is the caller's to keep
+    if (!has_stream)
         stream = pv_default_stream(image.device.id);
     image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_NONE : stream.handle;
     if (readonly)
         image.flags |= PIXVIEW_FLAG_READ_ONLY;
-    if (pv_given(a.owner) && !(image.owner = pv_pyref_owner(a.owner)))
-        return NULL;
-    if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
-        pixviewi_owner_set_alloc_stream(image.owner, image.stream);
-    PyObject *out = pv_image_new_take(st, &image, layout, stream.object);
-    pixview_owner_unref(image.owner); // NULL if taken
+    PyObject *out = NULL;
+    Py_XINCREF(stream.object);
+    pv_stream_find_keeper(st, image.device.id, &stream);
+    if (pv_order_for_storing(st, &image, &stream.object) == 0 &&
+        (!pv_given(a.owner) || (image.owner = pv_pyref_owner(a.owner)))) {
+        if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
+            pixviewi_owner_set_alloc_stream(image.owner, image.stream);
+        out = pv_image_new_take(st, &image, layout, stream.object);
+        pixview_owner_unref(image.owner); // NULL if taken
+    }
+    Py_XDECREF(stream.object);
     return out;
 }

@@ -341,9 +341,8 @@ static PyObject *into_new(pv_state *st, settings *s, pv_batch *g, const pv_impor
         (s->to.to->check && s->to.to->check(st, &like->image, &plan)))
         return NULL;
     if (pv_allocate(st, &s->to, like, &plan, &made) == 0 &&
-        order_and_run(st, s, g, &made.image, made.consumer, &relation) == 0 &&
-        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
-                              made.consumer_object) == 0) {
+        order_and_run(st, s, g, &made.image, made.consumer.handle, &relation) == 0 &&
+        pv_owner_add_consumer(&made.image, &made.consumer, &relation, made.stream_object) == 0) {
         out = pv_allocation_export(st, &s->to, &plan, &made);
     }
     pv_allocation_clear(&made);

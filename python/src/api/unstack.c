@@ -10,6 +10,7 @@
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
+#include "convert/stream_order.h"
 #include "cuda/stream.h"
 #include "frameworks/stream_argument.h"
 
@@ -62,7 +63,7 @@ static PyObject *list_views(pv_state *st, pv_imported *in, const pv_options *opt
 {
     if (pv_prepare_view(st, in, options))
         return NULL;
-    return list_of(st, &in->image, options, plan, pv_view_stream(in, options));
+    return list_of(st, &in->image, options, plan, in->stream_object);
 }
 
 // ---- copies -----------------------------------------------------------------------------------
@@ -128,11 +129,12 @@ static PyObject *list_copies(pv_state *st, pv_imported *in, const pv_options *op
     PyObject *out = NULL;
     if (pv_align_source(st, in, options) == 0 &&
         allocate_batch(st, options, in, plan, &made) == 0 &&
-        pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
+        pv_copy_on_streams(st, &in->image, &made.image, made.consumer.handle, options->has_stream,
                            &relation) == 0 &&
-        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
-                              made.consumer_object) == 0) {
-        out = list_of(st, &made.image, options, plan, made.stream_object);
+        pv_owner_add_consumer(&made.image, &made.consumer, &relation, made.stream_object) == 0) {
+        if (!(options->to->flags & PV_OURS) ||
+            pv_order_for_storing(st, &made.image, &made.stream_object) == 0)
+            out = list_of(st, &made.image, options, plan, made.stream_object);
     }
     pv_allocation_clear(&made);
     return out;

@@ -8,6 +8,7 @@
 #include "convert/device_of.h"
 #include "convert/stream_order.h"
 #include "frameworks/stream_argument.h"
+#include "frameworks/stream_life.h"
 
 static int refuse_use(pv_state *st, const pv_framework *framework, PyObject *x)
 {
@@ -22,7 +23,7 @@ static int refuse_use(pv_state *st, const pv_framework *framework, PyObject *x)
     return -1;
 }
 
-static int add_stream(pv_state *st, PyObject *x, PyObject *stream_object, pixview_stream stream)
+static int add_stream(pv_state *st, PyObject *x, pv_stream *stream)
 {
     int device;
     pixview_owner *owner = NULL;
@@ -31,9 +32,10 @@ static int add_stream(pv_state *st, PyObject *x, PyObject *stream_object, pixvie
         return refuse_use(st, framework, x);
     if (pv_gpu_of(st, framework, x, &device) || framework->owner_of(st, x, &owner))
         return -1;
+    pv_stream_find_keeper(st, device, stream);
     if (owner)
-        return pv_owner_used_on(st, owner, device, stream, stream_object);
-    return framework->record_stream ? framework->record_stream(st, x, device, stream)
+        return pv_owner_used_on(st, owner, device, stream);
+    return framework->record_stream ? pv_object_used_on(st, x, device, stream)
                                     : refuse_use(st, framework, x);
 }
 
@@ -42,19 +44,21 @@ PV_CALL(used_on)
     pv_state *st = pv_get_state(module);
     PyObject *view = NULL, *value = NULL;
     const pv_keyword keywords[] = {{"view", &view}, {"stream", &value}};
-    pixview_stream stream = PIXVIEW_STREAM_LEGACY;
+    pv_stream stream = {PIXVIEW_STREAM_LEGACY, NULL};
     if (pv_parse_args("used_on", args, nargs, kwnames, 2, keywords, 2) ||
         (value != Py_None && pv_parse_stream(st, value, &stream))) {
         return NULL;
     }
-    if (stream == PIXVIEW_STREAM_NONE) {
+    if (stream.handle == PIXVIEW_STREAM_NONE) {
         PyErr_SetString(PyExc_ValueError,
                         "stream=-1 means no ordering and is not a stream; pass the stream that "
                         "uses the view");
         return NULL;
     }
-    bool keep = value != Py_None && !PyLong_Check(value); // an int is the caller's to keep
-    if (add_stream(st, view, keep ? value : NULL, stream))
+    Py_XINCREF(stream.object);
+    int rc = add_stream(st, view, &stream);
+    Py_XDECREF(stream.object);
+    if (rc)
         return NULL;
     Py_RETURN_NONE;
 }

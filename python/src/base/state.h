@@ -15,6 +15,7 @@ enum { PV_FRAMEWORKS_MOST = 8 }; // rows of the table in frameworks/table.c
 
 #define PV_NAMES(X)              \
     X(_c_contiguous)             \
+    X(_foreign_stream_ref)       \
     X(_init)                     \
     X(__array_interface__)       \
     X(__cuda_array_interface__)  \
@@ -54,6 +55,7 @@ enum { PV_FRAMEWORKS_MOST = 8 }; // rows of the table in frameworks/table.c
     X(size)                      \
     X(step)                      \
     X(stream)                    \
+    X(stream_id)                 \
     X(stride)                    \
     X(strides)                   \
     X(type)                      \

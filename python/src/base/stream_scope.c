@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "descriptor/stream.h"
+
 typedef struct scope {
     pixview_stream handle;
     int device; // that the stream belongs to; -1: any, a default stream
@@ -21,6 +23,15 @@ pv_stream pv_scope_stream(int device)
     bool fits = mine && (device < 0 || mine->device < 0 || mine->device == device);
     return fits ? (pv_stream){mine->handle, mine->object}
                 : (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
+}
+
+bool pv_scope_keeps(int device, pv_stream *stream)
+{
+    pv_stream mine = pv_default_stream(device);
+    if (pixviewi_stream_is_legacy(mine.handle) || mine.handle != stream->handle)
+        return false;
+    Py_XSETREF(stream->object, Py_XNewRef(mine.object));
+    return true;
 }
 
 int pv_scope_push(pixview_stream handle, int device, PyObject *object)

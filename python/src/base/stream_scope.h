@@ -6,7 +6,10 @@
 
 #include "base/state.h"
 
-// A stream, and the Python object that keeps it from being destroyed (NULL: nothing has to).
+// A stream, and the Python object that keeps it from being destroyed. NULL: nothing has to, since it is
+// a default stream or its library never destroys it. PV_UNKEPT: nothing is known to keep it, so its
+// handle is used in the call that it came with, and never stored.
+#define PV_UNKEPT Py_None
 typedef struct pv_stream {
     pixview_stream handle;
     PyObject *object;
@@ -15,6 +18,9 @@ typedef struct pv_stream {
 extern atomic_int pv_stream_scopes; // using_stream blocks of all threads
 // Of this thread's innermost block, if its stream is of that device (-1: whichever). Borrowed.
 pv_stream pv_scope_stream(int device);
+
+// Is it the stream of this thread's block? Then stream->object, which is owned, is what keeps that.
+bool pv_scope_keeps(int device, pv_stream *stream);
 
 static inline pv_stream pv_default_stream(int device)
 {

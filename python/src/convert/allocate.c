@@ -1,18 +1,23 @@
 #include "convert/allocate.h"
 
-#include "frameworks/streams.h"
+#include "convert/stream_order.h"
+#include "frameworks/stream_life.h"
 
 int pv_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
                 const pv_plan *plan, pv_allocation *out)
 {
     bool host = pixview_image_on_host(&like->image);
-    int rc = options->to->allocate(st, options, like, plan, out);
+    pv_stream end = pv_end_stream_kept(st, options, host ? -1 : like->image.device.id);
+    pv_options kept = *options;
+    if (kept.has_stream)
+        kept.stream_object = end.object;
+    int rc = options->to->allocate(st, &kept, like, plan, out);
     // A GpuMat is used on the caller's stream; every other result on the stream of its memory.
     bool by_caller = options->has_stream ||
                      (options->to->flags & PV_NO_STREAM && !(options->to->flags & PV_OURS));
-    pv_stream end = pv_end_stream(options, host ? -1 : like->image.device.id);
-    out->consumer = by_caller ? end.handle : out->image.stream;
-    out->consumer_object = by_caller ? end.object : NULL;
+    out->consumer = by_caller ? (pv_stream){end.handle, Py_XNewRef(end.object)}
+                              : (pv_stream){out->image.stream, Py_XNewRef(out->stream_object)};
+    Py_XDECREF(end.object);
     return rc;
 }
 
@@ -21,6 +26,9 @@ PyObject *pv_allocation_export(pv_state *st, const pv_options *options, const pv
 {
     if (allocation->object)
         return Py_NewRef(allocation->object);
+    if (options->to->flags & PV_OURS &&
+        pv_order_for_storing(st, &allocation->image, &allocation->stream_object))
+        return NULL;
     return options->to->export_take(st, &allocation->image, plan, allocation->stream_object);
 }
 
@@ -29,4 +37,5 @@ void pv_allocation_clear(pv_allocation *allocation)
     pixview_owner_unref(allocation->image.owner);
     Py_XDECREF(allocation->object);
     Py_XDECREF(allocation->stream_object);
+    Py_XDECREF(allocation->consumer.object);
 }

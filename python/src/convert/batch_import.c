@@ -91,7 +91,7 @@ static int note_producer(pv_batch *g, const pv_imported *in, pixview_stream stre
     g->takes_stream |= in->stream_from_caller || (in->from->flags & PV_OURS) != 0;
     if (!pixviewi_on_device(in->image.device) || stream == PIXVIEW_STREAM_NONE)
         return 0;
-    return add_producer(g, stream, in->from->record_stream != NULL);
+    return add_producer(g, stream, in->from->record_stream || in->from->owner_of);
 }
 
 static int keep_parts(pv_batch *g, pv_imported *in)
@@ -261,17 +261,12 @@ int pv_batch_wait_for_producers(pv_state *st, const pv_batch *g, pixview_device 
     return 0;
 }
 
-// torch hands a block back to the stream it was allocated on, which nobody can ask for.
-static int record_streams(pv_state *st, const pv_batch *g, int device, pixview_stream stream,
-                          pixview_stream work)
+static int record_streams(pv_state *st, const pv_batch *g, int device, pixview_stream home)
 {
-    for (Py_ssize_t i = 0; i < g->count; i++) {
-        PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        const pv_framework *from = pv_framework_of(st, item);
-        if (g->images[i].stream == stream && from->record_stream &&
-            from->record_stream(st, item, device, work))
+    for (Py_ssize_t i = 0; i < g->count; i++)
+        if (g->images[i].stream == home &&
+            pv_record_home(st, PyTuple_GET_ITEM(g->items, i), device, home))
             return -1;
-    }
     return 0;
 }
 
@@ -283,7 +278,7 @@ int pv_batch_producers_wait(pv_state *st, const pv_batch *g, pixview_device devi
         if (producer->relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
             continue;
         if (pv_stream_wait(st, device, work, producer->handle, &producer->relation) ||
-            (producer->records && record_streams(st, g, device.id, producer->handle, work)))
+            (producer->records && record_streams(st, g, device.id, producer->handle)))
             return -1;
     }
     return 0;

@@ -10,34 +10,36 @@
 #include "convert/plan.h"
 #include "convert/stream_order.h"
 #include "cuda/stream.h"
-#include "frameworks/streams.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/table.h"
 
 // An Image that is made without stream= stays in the order of its source.
 static inline bool keeps_source_stream(const pv_imported *in, const pv_options *options)
 {
-    return options->to->flags & PV_OURS && !options->has_stream && !in->stream_borrowed;
+    return options->to->flags & PV_OURS && !options->has_stream &&
+           pv_stream_lasts(in->image.stream, in->stream_object);
+}
+
+static int prepare_on_gpu(pv_state *st, pv_imported *in, const pv_options *options)
+{
+    pv_stream home = {in->image.stream, Py_XNewRef(in->stream_object)};
+    int rc = keeps_source_stream(in, options) ? 0 : pv_order_view(st, in, options);
+    if (rc == 0)
+        rc = pv_imported_hold(st, in);
+    home.handle = pv_stream_stored(home.handle, home.object);
+    if (rc == 0 && home.handle != PIXVIEW_STREAM_LEGACY && in->image.owner &&
+        !(in->from->flags & PV_OURS))
+        rc = pv_owner_set_alloc_stream(in->image.owner, home.handle, home.object);
+    Py_XDECREF(home.object);
+    if (rc == 0 && options->to->flags & PV_OURS)
+        rc = pv_order_for_storing(st, &in->image, &in->stream_object);
+    return rc;
 }
 
 PIXVIEWI_HOT int pv_prepare_view(pv_state *st, pv_imported *in, const pv_options *options)
 {
-    bool host = pixview_image_on_host(&in->image);
-    pixview_stream home = in->stream_borrowed ? PIXVIEW_STREAM_LEGACY : in->image.stream;
-    if (!host && !keeps_source_stream(in, options) && pv_order_view(st, in, options))
-        return -1;
-    if (pv_imported_hold(st, in))
-        return -1;
-    bool known =
-        home != PIXVIEW_STREAM_LEGACY && !host && in->image.owner && !(in->from->flags & PV_OURS);
-    return known ? pv_owner_set_alloc_stream(in->image.owner, home, in->stream_object) : 0;
-}
-
-PyObject *pv_view_stream(const pv_imported *in, const pv_options *options)
-{
-    if (!(options->to->flags & PV_OURS))
-        return NULL;
-    return keeps_source_stream(in, options) ? in->stream_object
-                                            : pv_end_stream(options, in->image.device.id).object;
+    return pixview_image_on_host(&in->image) ? pv_imported_hold(st, in)
+                                             : prepare_on_gpu(st, in, options);
 }
 
 static PyObject *make_view(pv_state *st, pv_imported *in, const pv_options *options,
@@ -46,7 +48,7 @@ static PyObject *make_view(pv_state *st, pv_imported *in, const pv_options *opti
     if (pv_prepare_view(st, in, options))
         return NULL;
     assert(in->image.owner || pixview_image_is_empty(&in->image) || in->from->flags & PV_OURS);
-    return options->to->export_take(st, &in->image, plan, pv_view_stream(in, options));
+    return options->to->export_take(st, &in->image, plan, in->stream_object);
 }
 
 static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *options,
@@ -57,10 +59,9 @@ static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *opti
     PyObject *out = NULL;
     if (pv_align_source(st, in, options) == 0 && pv_allocate(st, options, in, plan, &made) == 0 &&
         pv_hold_pinned_source(st, in, &made.image) == 0 &&
-        pv_copy_on_streams(st, &in->image, &made.image, made.consumer, options->has_stream,
+        pv_copy_on_streams(st, &in->image, &made.image, made.consumer.handle, options->has_stream,
                            &relation) == 0 &&
-        pv_owner_add_consumer(&made.image, made.consumer, &relation, made.stream_object,
-                              made.consumer_object) == 0) {
+        pv_owner_add_consumer(&made.image, &made.consumer, &relation, made.stream_object) == 0) {
         out = pv_allocation_export(st, options, plan, &made);
     }
     pv_allocation_clear(&made);

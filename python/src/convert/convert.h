@@ -11,7 +11,5 @@ PyObject *pv_plan_object(pv_state *st, PyObject *x, const pv_options *options);
 
 // Orders the streams of a view's two ends, and makes in->image own its memory. 0, or -1 with the error.
 int pv_prepare_view(pv_state *st, pv_imported *in, const pv_options *options);
-// What keeps the stream of a view alive, where it is an Image; borrowed, may be NULL.
-PyObject *pv_view_stream(const pv_imported *in, const pv_options *options);
 
 #endif

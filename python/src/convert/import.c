@@ -6,15 +6,27 @@
 
 #include "base/pyref.h"
 #include "descriptor/stream.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
+
+static void find_keeper(pv_state *st, pv_imported *in)
+{
+    pv_stream stream = {in->image.stream, in->stream_object};
+    if (!PyErr_Occurred())
+        pv_stream_find_keeper(st, in->image.device.id, &stream);
+    in->stream_object = stream.object;
+}
 
 PIXVIEWI_HOT int pv_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
     pv_pyref_drain();
     assert(!in->image.owner && in->object == x); // pv_imported_begin
     in->from = pv_framework_of(st, x);
-    return in->from->import(st, x, options, in);
+    int rc = in->from->import(st, x, options, in);
+    if (in->stream_object == PV_UNKEPT)
+        find_keeper(st, in);
+    return rc;
 }
 
 // A DLPack producer (whose import is owned) made its data ready for the stream that we named to it.

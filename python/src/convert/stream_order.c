@@ -14,6 +14,7 @@
 #include "descriptor/owner.h"
 #include "descriptor/stream.h"
 #include "frameworks/imported.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
 
@@ -102,28 +103,52 @@ static int own_alone(pv_state *st, pv_imported *in)
     return 0;
 }
 
+// What the release of a view's owner lets go of in the end.
+static PyObject *source_of(const pixview_owner *owner)
+{
+    const pixview_owner *parent;
+    while ((parent = pixviewi_owner_parent(owner)))
+        owner = parent;
+    return pv_pyref_of(owner);
+}
+
+// torch hands memory back to the stream that it was allocated on, which nobody can ask for. `home`, which
+// waits for all uses at the release, is recorded with what owns the memory of x in the end.
+int pv_record_home(pv_state *st, PyObject *x, int device, pixview_stream home)
+{
+    enum { MOST = 16 }; // views of views
+    for (int i = 0; x && i < MOST; i++) {
+        const pv_framework *from = pv_framework_of(st, x);
+        pixview_owner *owner = NULL;
+        if (from->owner_of && from->owner_of(st, x, &owner))
+            return -1;
+        if (!owner)
+            return from->record_stream && from->record_stream(st, x, device, home) < 0 ? -1 : 0;
+        x = source_of(owner);
+    }
+    return 0;
+}
+
 static int note_uses(pv_state *st, pv_imported *in, const pv_stream *consumer, uint64_t capture)
 {
     int device = in->image.device.id;
-    pixview_stream producer = in->stream_borrowed ? PIXVIEW_STREAM_NONE : in->image.stream;
+    pixview_stream home = pv_stream_stored(in->image.stream, in->stream_object);
+    pixview_stream user = pv_stream_stored(consumer->handle, consumer->object);
     PyObject *keep;
     if (own_alone(st, in))
         return -1;
     pixview_owner *owner = in->image.owner;
     if (!owner) // empty, or borrowed memory of a raw pointer
         return 0;
-    if (in->from->record_stream &&
-        in->from->record_stream(st, in->object, device, consumer->handle))
+    if (pv_record_home(st, in->object, device, home) ||
+        keep_both(in->stream_object, consumer->object, &keep))
         return -1;
-    if (keep_both(in->stream_object, consumer->object, &keep))
-        return -1;
-    // An exporter that ordered its data itself keeps its stream to itself: the legacy one stands in.
     int rc = 0;
-    if (producer != PIXVIEW_STREAM_NONE)
-        rc = add_consumer(owner, device, consumer->handle, producer, capture, keep);
+    if (home != PIXVIEW_STREAM_NONE)
+        rc = add_consumer(owner, device, user, home, capture, keep);
     // Its pool takes memory back on the stream of the allocation.
-    if (rc == 0 && (in->from->flags & PV_FREES_ON_LEGACY || producer == PIXVIEW_STREAM_NONE))
-        rc = add_consumer(owner, device, consumer->handle, PIXVIEW_STREAM_LEGACY, capture, keep);
+    if (rc == 0 && in->from->flags & PV_FREES_ON_LEGACY && !pixviewi_stream_is_legacy(home))
+        rc = add_consumer(owner, device, user, PIXVIEW_STREAM_LEGACY, capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -153,29 +178,47 @@ PIXVIEWI_HOT int pv_order_view(pv_state *st, pv_imported *in, const pv_options *
         Py_XDECREF(consumer.object);
         return -1;
     }
+    pv_stream_find_keeper(st, image->device.id, &consumer);
     int rc = 0;
     if (image->stream != consumer.handle && !pixviewi_stream_same(image->stream, consumer.handle) &&
         consumer.handle != PIXVIEW_STREAM_NONE) {
         rc = order_apart(st, in, options, &consumer);
     }
     image->stream = consumer.handle;
-    if (consumer.object != NULL)
-        Py_DECREF(consumer.object);
+    PyObject *before = in->stream_object;
+    in->stream_object = consumer.object;
+    if (before != NULL)
+        Py_DECREF(before);
     return rc;
 }
 
-int pv_owner_add_consumer(const pixview_image *image, pixview_stream consumer,
-                          const pixviewi_stream_relation *relation, PyObject *memory_stream,
-                          PyObject *consumer_stream)
+int pv_order_for_storing(pv_state *st, pixview_image *image, PyObject **stream_object)
+{
+    pixviewi_stream_relation relation;
+    if (pixview_image_on_host(image) || pv_stream_lasts(image->stream, *stream_object))
+        return 0;
+    if (pixviewi_cuda_order(image->device.id, image->stream, PIXVIEW_STREAM_LEGACY, &relation,
+                            &st->error))
+        return pv_fail(st);
+    if (pv_raise_if_unorderable(st, &relation, false, image->stream, PIXVIEW_STREAM_LEGACY))
+        return -1;
+    image->stream = PIXVIEW_STREAM_LEGACY;
+    Py_CLEAR(*stream_object);
+    return 0;
+}
+
+int pv_owner_add_consumer(const pixview_image *image, const pv_stream *consumer,
+                          const pixviewi_stream_relation *relation, PyObject *memory_stream)
 {
     PyObject *keep;
     if (pixview_image_on_host(image) || !image->owner ||
         relation->kind != PIXVIEWI_STREAMS_ORDERABLE)
         return 0;
-    if (keep_both(memory_stream, consumer_stream, &keep))
+    if (keep_both(memory_stream, consumer->object, &keep))
         return -1;
-    int rc = add_consumer(image->owner, image->device.id, consumer, image->stream,
-                          relation->capture, keep);
+    int rc = add_consumer(image->owner, image->device.id,
+                          pv_stream_stored(consumer->handle, consumer->object),
+                          pv_stream_stored(image->stream, memory_stream), relation->capture, keep);
     Py_XDECREF(keep);
     return rc;
 }
@@ -195,10 +238,26 @@ static int order_shown(pv_state *st, const pixview_image *image, pixview_stream 
     return pv_raise_if_unorderable(st, relation, given, image->stream, consumer);
 }
 
-int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_stream consumer)
+// An Image's own stream is one that lasts.
+static int add_user(pv_state *st, pixview_owner *owner, const pixview_image *image,
+                    PyObject *image_stream, const pv_stream *consumer, uint64_t capture)
+{
+    PyObject *keep;
+    if (pv_record_home(st, source_of(owner), image->device.id, image->stream) ||
+        keep_both(image_stream, consumer->object, &keep))
+        return -1;
+    int rc =
+        add_consumer(owner, image->device.id, pv_stream_stored(consumer->handle, consumer->object),
+                     image->stream, capture, keep);
+    Py_XDECREF(keep);
+    return rc;
+}
+
+int pv_order_image(pv_state *st, pixview_image *image, PyObject *image_stream,
+                   const pv_stream *consumer)
 {
     pixviewi_stream_relation relation;
-    if (order_shown(st, image, consumer, &relation))
+    if (order_shown(st, image, consumer->handle, &relation))
         return -1;
     pixview_owner_ref(image->owner);
     if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
@@ -206,10 +265,8 @@ int pv_order_image(pv_state *st, pixview_image *image, PyObject *keep, pixview_s
     pixview_owner *alone = pixviewi_owner_nested(image->owner);
     pixview_owner_unref(image->owner);
     image->owner = alone;
-    if (alone && add_consumer(alone, image->device.id, consumer, image->stream, relation.capture,
-                              keep) == 0) {
+    if (alone && add_user(st, alone, image, image_stream, consumer, relation.capture) == 0)
         return 0;
-    }
     if (!alone)
         PyErr_NoMemory();
     pixview_owner_unref(alone);
@@ -241,50 +298,70 @@ static bool noted(pv_state *st, const pixview_owner *owner, pixview_stream strea
     return false;
 }
 
-int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *keep,
-                      pixview_stream consumer)
+int pv_order_borrowed(pv_state *st, const pixview_image *image, PyObject *image_stream,
+                      const pv_stream *consumer)
 {
     pixviewi_stream_relation relation;
-    if (order_shown(st, image, consumer, &relation))
+    if (order_shown(st, image, consumer->handle, &relation))
         return -1;
     if (!image->owner || relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
-        noted(st, image->owner, consumer, image->stream, relation.capture, NULL)) {
+        noted(st, image->owner, pv_stream_stored(consumer->handle, consumer->object), image->stream,
+              relation.capture, NULL))
         return 0;
-    }
-    return add_consumer(image->owner, image->device.id, consumer, image->stream, relation.capture,
-                        keep);
+    return add_user(st, image->owner, image, image_stream, consumer, relation.capture);
 }
 
-// What the release of a view's owner lets go of in the end.
-static PyObject *source_of(const pixview_owner *owner)
-{
-    const pixview_owner *parent;
-    while ((parent = pixviewi_owner_parent(owner)))
-        owner = parent;
-    return pv_pyref_of(owner);
-}
-
-int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, pixview_stream stream,
-                     PyObject *keep)
+// What cannot be stored is waited for at once.
+static int wait_now(pv_state *st, pixview_device gpu, pixview_stream stream, pixview_stream home)
 {
     pixviewi_stream_relation relation;
-    pixview_stream home = pixviewi_owner_alloc_stream(owner);
-    if (pixviewi_stream_same(stream, home))
+    return pv_stream_relate(st, gpu, stream, home, true, &relation) ||
+                   pv_stream_wait(st, gpu, stream, home, &relation)
+               ? -1
+               : 0;
+}
+
+static int add_user_once(pv_state *st, pixview_owner *owner, int device, const pv_stream *user,
+                         pixview_stream home)
+{
+    pixviewi_stream_relation relation;
+    bool lasts = pv_stream_lasts(user->handle, user->object);
+    if (pixviewi_cuda_stream_relation(device, user->handle, home, &relation, &st->error))
+        return pv_fail(st); // it is no stream at all
+    // A program may say it once for each frame.
+    if (noted(st, owner, user->handle, home, relation.capture, lasts ? user->object : NULL))
         return 0;
-    if (pixviewi_cuda_stream_relation(device, stream, home, &relation,
-                                      &st->error)) { // is it a stream at all?
-        return pv_fail(st);
-    }
+    if (!lasts)
+        return wait_now(st, (pixview_device){PIXVIEW_DEVICE_CUDA, device}, user->handle, home);
+    return add_consumer(owner, device, user->handle, home, relation.capture, user->object);
+}
+
+int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, const pv_stream *user)
+{
+    pixview_stream home = pixviewi_owner_alloc_stream(owner);
+    if (pixviewi_stream_same(user->handle, home))
+        return 0;
     PyObject *source = source_of(owner);
     const pv_framework *from = source ? pv_framework_of(st, source) : &pv_framework_protocols;
-    if (from->record_stream && from->record_stream(st, source, device, stream))
+    if (add_user_once(st, owner, device, user, home) || pv_record_home(st, source, device, home))
         return -1;
-    // A program may say it once for each frame.
-    if (!noted(st, owner, stream, home, relation.capture, keep) &&
-        add_consumer(owner, device, stream, home, relation.capture, keep))
+    return from->flags & PV_FREES_ON_LEGACY && !pixviewi_stream_is_legacy(home)
+               ? add_user_once(st, owner, device, user, PIXVIEW_STREAM_LEGACY)
+               : 0;
+}
+
+int pv_object_used_on(pv_state *st, PyObject *x, int device, const pv_stream *user)
+{
+    const pv_framework *from = pv_framework_of(st, x);
+    pv_stream home;
+    int rc = from->record_stream(st, x, device, user->handle);
+    if (rc <= 0)
+        return rc;
+    if (from->current_stream(st, device, &home))
         return -1;
-    if (!(from->flags & PV_FREES_ON_LEGACY) ||
-        noted(st, owner, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep))
-        return 0;
-    return add_consumer(owner, device, stream, PIXVIEW_STREAM_LEGACY, relation.capture, keep);
+    rc = wait_now(st, (pixview_device){PIXVIEW_DEVICE_CUDA, device}, user->handle, home.handle);
+    if (rc == 0)
+        rc = from->record_stream(st, x, device, pv_stream_stored(home.handle, home.object));
+    Py_XDECREF(home.object);
+    return rc < 0 ? -1 : 0;
 }

@@ -21,7 +21,7 @@ typedef struct pv_options {
     bool planning;           // nothing is converted: a producer orders and hands over nothing
     bool has_stream;         // stream= was given
     pixview_stream stream;   // PIXVIEW_STREAM_LEGACY when not
-    PyObject *stream_object; // borrowed; what was passed as stream=
+    PyObject *stream_object; // borrowed; keeps it, as in pv_stream
 } pv_options;
 
 // An imported object: its descriptor, still borrowed, and how to hold it.
@@ -31,12 +31,11 @@ typedef struct pv_imported {
     const pv_framework *from;
     PyObject *object;        // borrowed; what pv_imported_hold keeps alive
     PyObject *keep;          // owned; held instead of `object` if set (a memoryview)
-    PyObject *stream_object; // owned; keeps image.stream alive
+    PyObject *stream_object; // owned; keeps image.stream alive, as in pv_stream
     const char *copy_reason; // why a view of it would not be safe; NULL: it is
     bool producer_copied;    // the producer gave a copy of its own
     bool stream_from_caller; // the object has no stream: image.stream is stream=, or the default
     bool unaligned;          // no multiple of the element: to be read through pv_align_source alone
-    bool stream_borrowed; // nothing keeps image.stream from being destroyed: it may not be stored
 } pv_imported;
 
 // What will be done, and all that the target's check found out about the result. Why it is a copy stands in
@@ -49,11 +48,10 @@ typedef struct pv_plan {
 
 // Memory for a copy.
 typedef struct pv_allocation {
-    pixview_image image;       // writable; image.stream is the stream that the memory belongs to
-    PyObject *object;          // owned; the finished object, if its framework makes it in one step
-    PyObject *stream_object;   // owned; keeps image.stream alive
-    pixview_stream consumer;   // the stream that will use the result
-    PyObject *consumer_object; // borrowed; keeps it alive
+    pixview_image image;     // writable; image.stream is the stream that the memory belongs to
+    PyObject *object;        // owned; the finished object, if its framework makes it in one step
+    PyObject *stream_object; // owned; keeps image.stream alive, as in pv_stream
+    pv_stream consumer;      // the stream that will use the result; the object is owned
 } pv_allocation;
 
 enum {
@@ -114,7 +112,11 @@ struct pv_framework {
     int (*current_stream)(pv_state *st, int device, pv_stream *out);
     // 0 with the handle of value, one of its streams; 1: it is none. May be NULL: 1.
     int (*stream_handle)(pv_state *st, PyObject *value, pixview_stream *out);
-    // The memory behind x is used on `stream` too: its allocator has to know. May be NULL: it need not.
+    // 1: value names a stream of that handle without keeping it; 0: not that one knows; -1 with an error.
+    // May be NULL: 0.
+    int (*only_names_stream)(pv_state *st, PyObject *value, pixview_stream handle);
+    // The memory behind x is used on `stream` too: its allocator has to know. 1: it takes streams of its
+    // own only, and this is none. May be NULL: it need not know.
     int (*record_stream)(pv_state *st, PyObject *x, int device, pixview_stream stream);
 
     // Where x is, of any rank. May be NULL: import it.

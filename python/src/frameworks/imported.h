@@ -11,7 +11,7 @@ static inline void pv_imported_begin(pv_imported *in, PyObject *object)
     in->object = object;
     in->stream_object = in->keep = NULL;
     in->copy_reason = NULL;
-    in->producer_copied = in->stream_from_caller = in->stream_borrowed = in->unaligned = false;
+    in->producer_copied = in->stream_from_caller = in->unaligned = false;
 }
 
 // Fills image and layout from axes in the object's own order; strides in bytes, NULL: packed. The

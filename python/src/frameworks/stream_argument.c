@@ -2,6 +2,7 @@
 
 #include "base/args.h"
 #include "base/errors.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 #include "frameworks/table.h"
 
@@ -31,8 +32,9 @@ static int handle_from_framework(pv_state *st, PyObject *value, pixview_stream *
     return rc;
 }
 
-static int stream_handle(pv_state *st, PyObject *value, pixview_stream *out)
+static int stream_handle(pv_state *st, PyObject *value, pixview_stream *out, bool *is_object)
 {
+    *is_object = false;
     if (PyLong_CheckExact(value))
         return pv_stream_from_int(value, out);
     PyObject *method;
@@ -40,6 +42,7 @@ static int stream_handle(pv_state *st, PyObject *value, pixview_stream *out)
         return -1;
     int rc = method ? handle_from_protocol(method, out) : handle_from_framework(st, value, out);
     Py_XDECREF(method);
+    *is_object = rc != 1;
     if (rc != 1)
         return rc;
     if (PyIndex_Check(value) && !PyBool_Check(value))
@@ -52,10 +55,16 @@ static int stream_handle(pv_state *st, PyObject *value, pixview_stream *out)
     return -1;
 }
 
-int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
+int pv_parse_stream(pv_state *st, PyObject *value, pv_stream *out)
 {
-    if (stream_handle(st, value, out) == 0)
+    bool is_object;
+    int rc = stream_handle(st, value, &out->handle, &is_object), named = !is_object;
+    if (rc == 0 && is_object)
+        rc = named = pv_stream_only_named(st, value, out->handle);
+    if (rc >= 0) {
+        out->object = named ? PV_UNKEPT : value;
         return 0;
+    }
     if (!PyErr_ExceptionMatches(st->Error) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
         !PyErr_ExceptionMatches(PyExc_ValueError)) {
         pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "stream=%R has a handle that cannot be read",
@@ -67,11 +76,9 @@ int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out)
 int pv_parse_stream_option(pv_state *st, PyObject *value, pv_options *options)
 {
     options->has_stream = pv_given(value);
-    options->stream = PIXVIEW_STREAM_LEGACY;
-    options->stream_object = NULL;
-    if (!options->has_stream)
-        return 0;
-    if (!PyLong_Check(value)) // an int is the caller's to keep
-        options->stream_object = value;
-    return pv_parse_stream(st, value, &options->stream);
+    pv_stream stream = {PIXVIEW_STREAM_LEGACY, NULL};
+    int rc = options->has_stream ? pv_parse_stream(st, value, &stream) : 0;
+    options->stream = stream.handle;
+    options->stream_object = stream.object;
+    return rc;
 }

@@ -4,8 +4,8 @@
 
 #include "frameworks/framework.h"
 
-// 0, or -1 with an error.
-int pv_parse_stream(pv_state *st, PyObject *value, pixview_stream *out);
+// 0, or -1 with an error. out->object is borrowed.
+int pv_parse_stream(pv_state *st, PyObject *value, pv_stream *out);
 // Into options; None is as good as absent.
 int pv_parse_stream_option(pv_state *st, PyObject *value, pv_options *options);
 

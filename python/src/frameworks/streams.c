@@ -48,6 +48,13 @@ int pv_stream_from_attribute(PyObject *value, PyObject *name, pixview_stream *ou
     return rc;
 }
 
+int pv_stream_named_by_id(pv_state *st, PyObject *value, pixview_stream handle)
+{
+    pixview_stream id = 0;
+    int rc = handle <= 2 ? 1 : pv_stream_from_attribute(value, st->s_stream_id, &id);
+    return rc ? rc < 0 ? -1 : 0 : id == handle;
+}
+
 int pv_consumer_stream(pv_state *st, const pv_options *options, pixview_device device,
                        pv_stream *out)
 {

@@ -10,6 +10,8 @@ int pv_stream_from_int(PyObject *value, pixview_stream *out);
 int pv_find_attribute(PyObject *value, PyObject *name, PyObject **out);
 // For pv_framework.stream_handle: the attribute `name` is the handle. 1: value has none.
 int pv_stream_from_attribute(PyObject *value, PyObject *name, pixview_stream *out);
+// For pv_framework.only_names_stream: torch's id of a stream that it does not own is the handle itself.
+int pv_stream_named_by_id(pv_state *st, PyObject *value, pixview_stream handle);
 // Of an end that has no stream of its own: what was passed, or the default. Borrowed.
 static inline pv_stream pv_end_stream(const pv_options *options, int device)
 {

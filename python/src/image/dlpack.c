@@ -7,6 +7,8 @@
 #include "convert/copy.h"
 #include "cuda/stream.h"
 #include "descriptor/dlpack_abi.h"
+#include "frameworks/stream_argument.h"
+#include "frameworks/stream_life.h"
 #include "image/image.h"
 
 PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
@@ -20,10 +22,10 @@ PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored)
 
 typedef struct asked {
     bool versioned;
-    bool cpu;     // dl_device asks for the CPU ...
-    bool to_host; // ... of memory that is not there
-    int copy;     // -1 None, 0, 1
-    pixview_stream stream;
+    bool cpu;         // dl_device asks for the CPU ...
+    bool to_host;     // ... of memory that is not there
+    int copy;         // -1 None, 0, 1
+    pv_stream stream; // the consumer's; the object is owned
 } asked;
 
 static int parse_version(pv_state *st, PyObject *value, asked *out)
@@ -41,32 +43,33 @@ static int parse_version(pv_state *st, PyObject *value, asked *out)
     return -1;
 }
 
-// None means the legacy default stream, 0 is not allowed (ambiguous), -1 means no ordering.
-static int parse_consumer(PyObject *value, bool host, asked *out)
+// None means the legacy default stream, the number 0 is not allowed (ambiguous), -1 means no ordering.
+static int parse_consumer(pv_state *st, PyObject *value, const pixview_image *image, bool host,
+                          asked *out)
 {
-    out->stream = PIXVIEW_STREAM_LEGACY;
+    out->stream = (pv_stream){PIXVIEW_STREAM_LEGACY, NULL};
     if (!value || value == Py_None)
         return 0;
-    if (!PyLong_Check(value)) {
-        pv_raise_python(PyExc_TypeError, "stream=%R is not None or an integer", value);
+    if (pv_parse_stream(st, value, &out->stream))
         return -1;
+    if (out->stream.handle == PIXVIEW_STREAM_NONE) {
+        out->stream.object = NULL;
+        return 0;
     }
-    int overflow;
-    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (!overflow && number == -1) {
-        out->stream = PIXVIEW_STREAM_NONE;
-    } else if (host) {
+    if (host) {
         pv_raise_python(PyExc_BufferError,
                         "stream=%R, but the Image is in host memory; pass None or -1", value);
-    } else if (number == 0 || (!overflow && number < 0)) {
+        return -1;
+    }
+    if (out->stream.handle == 0 && PyIndex_Check(value)) {
         pv_raise_python(PyExc_ValueError, "stream=%R: DLPack allows None, -1, 1, 2 or a handle",
                         value);
-    } else {
-        out->stream = (pixview_stream)PyLong_AsUnsignedLongLong(value);
-        if (out->stream == PIXVIEW_STREAM_NONE && !PyErr_Occurred())
-            pv_raise_python(PyExc_ValueError, "stream=%R is no handle", value);
+        return -1;
     }
-    return PyErr_Occurred() ? -1 : 0;
+    // Libraries pass the handle of their current stream, which can be held.
+    Py_XINCREF(out->stream.object);
+    pv_stream_find_keeper(st, image->device.id, &out->stream);
+    return 0;
 }
 
 static int parse_dl_device(PyObject *value, const pixview_image *image, asked *out)
@@ -108,7 +111,7 @@ static int parse_dlpack_call(pv_state *st, const pixview_image *image, PyObject 
     if (parse_version(st, version, out) || parse_dl_device(device, image, out) ||
         pv_parse_copy(copy, &out->copy))
         return -1;
-    return parse_consumer(stream, pixview_image_on_host(image) || out->to_host, out);
+    return parse_consumer(st, stream, image, pixview_image_on_host(image) || out->to_host, out);
 }
 
 static PyObject *make_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,
@@ -124,7 +127,7 @@ static PyObject *show_view(pv_state *st, const pixview_image *image, pixview_lay
     pixview_image shown = *image;
     if (ask->cpu) // pinned memory too
         shown.device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
-    if (pv_order_image(st, &shown, keep, ask->stream))
+    if (pv_order_image(st, &shown, keep, &ask->stream))
         return NULL;
     PyObject *out = make_capsule(st, &shown, layout, ask, 0);
     pixview_owner_unref(shown.owner);
@@ -142,28 +145,34 @@ static PyObject *show_copy(pv_state *st, const pixview_image *image, pixview_lay
         return NULL;
     PyObject *capsule = NULL;
     pixviewi_stream_relation relation;
-    if (pv_copy_on_streams(st, image, &made, ask->stream, false, &relation) == 0 &&
-        pv_owner_add_consumer(&made, ask->stream, &relation, keep, NULL) == 0)
+    if (pv_copy_on_streams(st, image, &made, ask->stream.handle, false, &relation) == 0 &&
+        pv_owner_add_consumer(&made, &ask->stream, &relation, keep) == 0)
         capsule = make_capsule(st, &made, layout, ask, DL_FLAG_IS_COPIED);
     pixview_owner_unref(made.owner);
     return capsule;
+}
+
+static PyObject *show(pv_state *st, const pv_image *self, const asked *ask)
+{
+    if (ask->to_host && ask->copy == 0) {
+        PyErr_SetString(PyExc_BufferError,
+                        "copy=False, but device memory reaches the CPU only by a copy");
+        return NULL;
+    }
+    return ask->copy == 1 || ask->to_host
+               ? show_copy(st, &self->image, self->layout, self->stream_object, ask)
+               : show_view(st, &self->image, self->layout, self->stream_object, ask);
 }
 
 PyObject *pv_image_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                           PyObject *kwnames)
 {
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
-    const pixview_image *image = &((pv_image *)self)->image;
-    pixview_layout layout = ((pv_image *)self)->layout;
+    const pv_image *image = (pv_image *)self;
     asked ask;
-    if (parse_dlpack_call(st, image, args, nargs, kwnames, &ask))
+    if (parse_dlpack_call(st, &image->image, args, nargs, kwnames, &ask))
         return NULL;
-    if (ask.to_host && ask.copy == 0) {
-        PyErr_SetString(PyExc_BufferError,
-                        "copy=False, but device memory reaches the CPU only by a copy");
-        return NULL;
-    }
-    PyObject *keep = ((pv_image *)self)->stream_object;
-    return ask.copy == 1 || ask.to_host ? show_copy(st, image, layout, keep, &ask)
-                                        : show_view(st, image, layout, keep, &ask);
+    PyObject *capsule = show(st, image, &ask);
+    Py_XDECREF(ask.stream.object);
+    return capsule;
 }

@@ -30,9 +30,9 @@
     "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n--\n\n" \
     "A DLPack capsule (array API 2024.12) that keeps the memory alive.\n\n" \
     "stream: the stream on which the consumer uses device memory: None or 1 (legacy default), 2\n" \
-    "   (per-thread default), a handle, or -1 (no ordering). It waits for the Image's own stream. For host\n" \
-    "   memory only None or -1. max_version: from (1, 0) on a versioned struct, otherwise a legacy one,\n" \
-    "   which has no read-only flag. dl_device: the Image's own device, or (1, 0), the CPU: this copies\n" \
+    "   (per-thread default), a handle, a stream object, or -1 (no ordering). It waits for the Image's own\n" \
+    "   stream. For host memory only None or -1. max_version: from (1, 0) on a versioned struct, otherwise\n" \
+    "   a legacy one, which has no read-only flag. dl_device: the Image's own device, or (1, 0), the CPU: this copies\n" \
     "   device memory and waits. copy: None copies only for that, False never, True always.\n\n" \
     "Errors: BufferError for what DLPack cannot describe or a copy that is not allowed, ReadOnlyError (a\n" \
     "BufferError) for read-only memory in a legacy struct, ValueError for stream=0, CudaError."

@@ -43,15 +43,6 @@ static pv_image *checked_image(void *object)
 
 // ---- Image -> DLPack -------------------------------------------------------------------------------
 
-// What keeps both streams alive; *out may come back NULL.
-static int keep_streams(PyObject *own, PyObject *work, PyObject **out)
-{
-    *out = Py_XNewRef(own ? own : work);
-    if (own && work)
-        Py_SETREF(*out, PyTuple_Pack(2, own, work));
-    return *out || !own || !work ? 0 : -1;
-}
-
 static int from_py(void *object, DlManaged **out)
 {
     if (!out)
@@ -63,16 +54,14 @@ static int from_py(void *object, DlManaged **out)
     pv_state *st = PyType_GetModuleState(Py_TYPE(self));
     pixview_image shown = self->image;
     pv_stream work = pv_default_stream(shown.device.id);
-    PyObject *keep = NULL;
     pv_pyref_drain();
-    int rc = keep_streams(self->stream_object, work.object, &keep);
-    if (rc == 0 && (rc = pv_order_image(st, &shown, keep, work.handle)) == 0) {
+    int rc = pv_order_image(st, &shown, self->stream_object, &work);
+    if (rc == 0) {
         rc = pixview_image_to_dlpack(&shown, self->layout, out, &st->error) ? -1 : 0;
         if (rc)
             pv_raise(st, &st->error);
         pixview_owner_unref(shown.owner);
     }
-    Py_XDECREF(keep);
     return rc;
 }
 
@@ -102,11 +91,7 @@ static int dltensor_from_py(void *object, DlTensor *out)
         return pv_fail(st);
     }
     pv_stream work = pv_default_stream(self->image.device.id);
-    PyObject *keep = NULL;
-    int rc = keep_streams(self->stream_object, work.object, &keep);
-    if (rc == 0)
-        rc = pv_order_borrowed(st, &self->image, keep, work.handle);
-    Py_XDECREF(keep);
+    int rc = pv_order_borrowed(st, &self->image, self->stream_object, &work);
     if (rc == 0)
         *out = tensor;
     return rc;
@@ -138,7 +123,10 @@ static int to_py(DlManaged *tensor, void **out)
         return -1;
     pv_stream work = pv_default_stream(in.image.device.id);
     in.image.stream = work.handle;
-    PyObject *image = pv_image_new_take(st, &in.image, in.layout, work.object);
+    in.stream_object = Py_XNewRef(work.object);
+    PyObject *image = NULL;
+    if (pv_order_for_storing(st, &in.image, &in.stream_object) == 0)
+        image = pv_image_new_take(st, &in.image, in.layout, in.stream_object);
     if (!image)
         pixviewi_owner_set_release(in.image.owner,
                                    release_nothing); // the tensor stays the caller's

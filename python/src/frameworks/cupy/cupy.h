@@ -30,6 +30,7 @@ int pv_cupy_owner_of(pv_state *st, PyObject *x, pixview_owner **out);
 // stream.c
 int pv_cupy_current_stream(pv_state *st, int device, pv_stream *out);
 int pv_cupy_stream_handle(pv_state *st, PyObject *value, pixview_stream *out);
+int pv_cupy_only_names_stream(pv_state *st, PyObject *value, pixview_stream handle);
 
 // export.c
 PyObject *pv_cupy_export_take(pv_state *st, pixview_image *image, const pv_plan *plan,

@@ -91,6 +91,7 @@ const pv_framework pv_framework_cupy = {
     .allocate_bytes = pv_cupy_allocate_bytes,
     .current_stream = pv_cupy_current_stream,
     .stream_handle = pv_cupy_stream_handle,
+    .only_names_stream = pv_cupy_only_names_stream,
     .device_of = pv_cupy_device_of,
     .owner_of = pv_cupy_owner_of,
     .report = cupy_report,

@@ -3,7 +3,7 @@
 #include "base/errors.h"
 #include "base/image_object.h"
 #include "base/plain_memory.h"
-#include "frameworks/streams.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/table.h"
 
 static int image_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
@@ -35,21 +35,20 @@ static int image_allocate(pv_state *st, const pv_options *options, const pv_impo
 {
     const pixview_image *image = &like->image;
     pixview_device device = {PIXVIEW_DEVICE_CUDA, image->device.id};
-    pixview_stream stream = options->has_stream     ? options->stream
-                            : like->stream_borrowed ? PIXVIEW_STREAM_LEGACY
-                                                    : image->stream;
+    pv_stream stream = options->has_stream ? (pv_stream){options->stream, options->stream_object}
+                                           : (pv_stream){image->stream, like->stream_object};
     void *data = NULL;
     if (pixview_image_on_host(image))
         device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
-    out->stream_object =
-        Py_XNewRef(options->has_stream ? options->stream_object : like->stream_object);
+    stream.handle = pv_stream_stored(stream.handle, stream.object); // that the memory goes back to
+    out->stream_object = Py_XNewRef(stream.object);
     if (device.type == PIXVIEW_DEVICE_CUDA && !pixview_image_is_empty(image) &&
         like->from->allocate_bytes &&
         like->from->allocate_bytes(st, device.id, pixview_image_nbytes(image), out, &data)) {
         return -1;
     }
     if (!data)
-        return pv_allocate_plain(st, image, plan->layout, device, stream, out->stream_object,
+        return pv_allocate_plain(st, image, plan->layout, device, stream.handle, out->stream_object,
                                  &out->image);
     return pv_describe_packed(st, image, plan->layout, data, device, &out->image);
 }

@@ -16,21 +16,15 @@ typedef struct held_header {
 } held_header;
 _Static_assert(sizeof(held_header) <= PIXVIEWI_OWNER_HELD, "a header fits");
 
-// The last count frees: with cudaFree, so in the context of the memory and not under the GIL; or, if
-// the memory is ours, by dropping the owner, which wants the GIL if it is there.
+// The last count frees: with cudaFree, so in the context of the memory and not under the GIL.
 PIXVIEWI_HOT static void release_gpumat_header(pixview_owner *owner)
 {
     held_header *held = pixviewi_owner_held(owner);
     pv_gpumat *header = &held->header;
-    bool ours = header->allocator == &pv_gpumat_our_allocator;
     if (pixviewi_cuda_unusable())
         return; // OpenCV's static allocator may be gone
     if (!pv_gpumat_drop(header))
         return;
-    if (ours) {
-        pv_gpumat_free(header);
-        return;
-    }
     if (!pixviewi_cuda_same_context(held->device, held->context))
         return; // the memory went with a reset of the device
     PyThreadState *gil = pv_gil_held() ? PyEval_SaveThread() : NULL;
@@ -44,11 +38,15 @@ PIXVIEWI_HOT pixview_owner *pv_gpumat_hold(pv_state *st, const pv_imported *in)
     pv_gpumat *g = pv_gpumat_in_place(st) ? pv_gpumat_header(in->object) : NULL;
     if (!g || !g->refcount || !pv_gpumat_abi_of(st)->own_native)
         return pv_pyref_owner(in->object);
-    pixview_owner *owner = pixviewi_owner_new(release_gpumat_header);
+    bool ours = g->allocator == &pv_gpumat_our_allocator;
+    pixview_owner *owner = ours ? pixviewi_owner_nested(pv_gpumat_counted_owner(g))
+                                : pixviewi_owner_new(release_gpumat_header);
     if (!owner) {
         PyErr_SetString(PyExc_MemoryError, "no memory for an owner");
         return NULL;
     }
+    if (ours)
+        return owner;
     int device = in->image.device.id;
     assert(*g->refcount > 0);
     __atomic_add_fetch(g->refcount, 1, __ATOMIC_ACQ_REL);

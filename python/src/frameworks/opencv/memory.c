@@ -5,6 +5,7 @@
 #include "cuda/device.h"
 #include "frameworks/imported.h"
 #include "frameworks/opencv/opencv.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 
 typedef struct gpumat_call {
@@ -88,21 +89,22 @@ int pv_gpumat_allocate(pv_state *st, const pv_options *options, const pv_importe
     int64_t pitch, total, size = pixview_dtype_size(image->dtype);
     bool host = pixview_image_on_host(image), empty = pixview_image_is_empty(image);
     void *data = NULL;
-    out->image.stream = pv_end_stream(options, host ? -1 : image->device.id).handle;
+    pv_stream stream = pv_end_stream(options, host ? -1 : image->device.id);
+    out->image.stream = pv_stream_stored(stream.handle, stream.object); // that memory goes back to
     if (texture_pitch(st, image, &pitch, &total) ||
         (!empty && gpumat_bytes(st, like, total, out, &data)))
         return -1;
     if (!empty && !data)
         return allocate_by_opencv(st, like, plan->type, out);
     pixview_owner *owner = out->image.owner;
-    pixview_stream stream = out->image.stream;
+    pixview_stream home = out->image.stream;
     int64_t shape[] = {n[PIXVIEW_AXIS_H], n[PIXVIEW_AXIS_W], n[PIXVIEW_AXIS_C]};
     int64_t strides[] = {pitch, n[PIXVIEW_AXIS_C] * size, size};
     pixview_device device = {PIXVIEW_DEVICE_CUDA, host ? 0 : image->device.id};
     pixview_status status = pixview_image_init(&out->image, data, 3, shape, strides, image->dtype,
                                                device, PIXVIEW_LAYOUT_HWC, &st->error);
     out->image.owner = owner;
-    out->image.stream = stream;
+    out->image.stream = home;
     if (status == PIXVIEW_OK)
         return 0;
     return pv_fail(st);

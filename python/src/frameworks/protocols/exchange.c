@@ -165,7 +165,8 @@ static int import_by(pv_state *st, PyObject *x, const DlExchange *table, const p
     if (rc == 0) {
         bool host = pixview_image_on_host(&in->image);
         in->image.stream = host ? PIXVIEW_STREAM_NONE : (pixview_stream)stream;
-        in->stream_borrowed = !host && (pixview_stream)stream > 1;
+        if (!host)
+            in->stream_object = Py_NewRef(PV_UNKEPT); // a handle is all that the table has
     }
     return rc;
 }

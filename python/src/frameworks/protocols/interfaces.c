@@ -226,6 +226,8 @@ static int import_dict(pv_state *st, PyObject *x, PyObject *interface, bool cuda
         return -1;
     }
     in->image.stream = stream;
+    if (stream != PIXVIEW_STREAM_NONE)
+        in->stream_object = Py_NewRef(PV_UNKEPT); // a handle is all that the interface has
     if (readonly)
         in->image.flags |= PIXVIEW_FLAG_READ_ONLY;
     return check_inside(st, in);

@@ -75,6 +75,7 @@ const pv_framework pv_framework_torch = {
     .allocate_bytes = pv_torch_allocate_bytes,
     .current_stream = pv_torch_current_stream,
     .stream_handle = pv_torch_stream_handle,
+    .only_names_stream = pv_torch_only_names_stream,
     .record_stream = pv_torch_record_stream,
     .device_of = pv_torch_device_of,
     .owner_of = pv_torch_owner_of,

@@ -56,6 +56,15 @@ __attribute__((cold)) static int check_has_memory(pv_state *st, PyObject *x, int
     return -1;
 }
 
+static inline int read_stream(pv_state *st, pv_imported *in)
+{
+    pv_stream stream = {0, NULL};
+    int rc = pv_torch_current_stream(st, in->image.device.id, &stream);
+    in->image.stream = stream.handle;
+    in->stream_object = stream.object;
+    return rc;
+}
+
 static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
                            const pv_options *options, pv_imported *in)
 {
@@ -80,7 +89,7 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
     }
     if (t.device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
-    return pv_torch_stream(st, t.device.id, &in->image.stream);
+    return read_stream(st, in);
 }
 
 static int tensor_dims(pv_state *st, PyObject *x, int *ndim, int64_t *shape, int64_t *strides)
@@ -172,7 +181,7 @@ static int read_attributes(pv_state *st, PyObject *x, const pv_options *options,
     }
     if (device.type != PIXVIEW_DEVICE_CUDA)
         return 0;
-    return pv_torch_stream(st, device.id, &in->image.stream);
+    return read_stream(st, in);
 }
 
 static int import_by_attributes(pv_state *st, PyObject *x, const pv_options *options,

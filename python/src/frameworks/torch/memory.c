@@ -73,6 +73,16 @@ static int new_tensor(pv_state *st, int ndim, const int64_t *shape, pixview_dtyp
     return *object ? 0 : -1;
 }
 
+// Memory goes back to the stream that is torch's current one now.
+static int stream_of_memory(pv_state *st, int device, pv_allocation *out)
+{
+    pv_stream stream = {0, NULL};
+    int rc = pv_torch_current_stream(st, device, &stream);
+    out->image.stream = stream.handle;
+    Py_XSETREF(out->stream_object, stream.object);
+    return rc;
+}
+
 int pv_torch_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
                       const pv_plan *plan, pv_allocation *out)
 {
@@ -93,7 +103,7 @@ int pv_torch_allocate(pv_state *st, const pv_options *options, const pv_imported
         return -1;
     if (device.type == PIXVIEW_DEVICE_CPU)
         return 0;
-    return pv_torch_stream(st, device.id, &out->image.stream);
+    return stream_of_memory(st, device.id, out);
 }
 
 // The bytes of a tensor, which is what the table allocates.
@@ -127,5 +137,5 @@ int pv_torch_allocate_bytes(pv_state *st, int device, int64_t nbytes, pv_allocat
         tensor_bytes(st, nbytes, (pixview_device){PIXVIEW_DEVICE_CUDA, device}, owner, data)) {
         return -1;
     }
-    return pv_torch_stream(st, device, &out->image.stream);
+    return stream_of_memory(st, device, out);
 }

@@ -14,12 +14,16 @@ typedef struct pv_torch_shim {
     int32_t (*stream)(int32_t device, void **current);
 } pv_torch_shim;
 
+enum { PV_TORCH_POOLED = 256 }; // torch has up to 32 streams for each priority and GPU
+
 typedef struct pv_torch {
     PyObject *module;
     PyObject *increment_version; // of torch.autograd.graph, found at the first write
     const DlExchange *table;     // NULL before torch 2.10
     bool cuda_ready;             // torch.cuda.init was called
     pv_torch_shim shim;
+    pixview_stream pooled[PV_TORCH_POOLED]; // streams seen that torch owns, and never destroys
+    int pooled_count;
 } pv_torch;
 
 static inline pv_torch *pv_torch_of(pv_state *st) { return st->framework_state[PV_TORCH]; }
@@ -46,10 +50,10 @@ int pv_torch_owner_of(pv_state *st, PyObject *x, pixview_owner **out); // owner.
 int pv_torch_check_writable(pv_state *st, const char *name, const pv_imported *dst);
 int pv_torch_count_write(pv_state *st, PyObject *x);
 
-// stream.c: torch's current stream, which torch never destroys.
-int pv_torch_stream(pv_state *st, int device, pixview_stream *out);
+// stream.c
 int pv_torch_current_stream(pv_state *st, int device, pv_stream *out);
 int pv_torch_stream_handle(pv_state *st, PyObject *value, pixview_stream *out);
+int pv_torch_only_names_stream(pv_state *st, PyObject *value, pixview_stream handle);
 int pv_torch_record_stream(pv_state *st, PyObject *tensor, int device, pixview_stream stream);
 
 // export.c
