@@ -24,6 +24,7 @@ Errors of every function
     CudaError         a driver call failed; ``.code`` and ``.name`` say how
 """
 
+import ctypes
 from collections.abc import Iterable, Mapping, Sequence
 from typing import (
     Any,
@@ -32,6 +33,7 @@ from typing import (
     Literal,
     Protocol,
     SupportsIndex,
+    SupportsInt,
     TypeAlias,
     TypedDict,
     TypeVar,
@@ -313,7 +315,7 @@ def plan(
     """Would the conversion of x be a view or a copy, and why? Converts nothing."""
 
 def from_pointer(
-    ptr: int,
+    ptr: SupportsIndex | SupportsInt | ctypes.c_void_p,
     shape: Sequence[SupportsIndex],
     dtype: _Dtype,
     *,
@@ -326,7 +328,7 @@ def from_pointer(
 ) -> Image:
     """An ``Image`` over the memory at address ``ptr``.
 
-    ptr: address of the first element.
+    ptr: address of the first element: an integer, ctypes.c_void_p, or an object with __int__.
     shape: 2 to 4 extents. strides: in bytes; None: packed.
     dtype: a NumPy, torch or CuPy dtype, or a string.
     device: an int ordinal, "cpu", "cuda", "cuda:1" or ("cuda", 1). None: the GPU that the driver

@@ -57,7 +57,7 @@
 #define PV_DOC_from_pointer \
     "from_pointer($module, /, ptr, shape, dtype, *, strides=None, layout=None, device=None, owner=None,\n" \
     "             stream=None, readonly=False)\n--\n\n" \
-    "The memory at address `ptr` as a pixview.Image.\n\n" \
+    "The memory at address `ptr` as a pixview.Image. ptr: an integer, ctypes.c_void_p or CUdeviceptr.\n\n" \
     "shape: 2 to 4 extents, in the order `layout` (by default HW, HWC or NHWC). strides: bytes; None\n" \
     "is packed. dtype: a NumPy, torch or CuPy dtype, or a string. device: an int ordinal, 'cpu', 'cuda',\n" \
     "'cuda:1' or ('cuda', 1); None: the GPU that the driver names for ptr. owner: an object that the Image\n" \

@@ -59,6 +59,11 @@ static pixview_status check_entry(double scale, double mean, double std, int64_t
                              "scale=%g, mean[%lld]=%g, std[%lld]=%g: scale / std or mean / std "
                              "does not fit float32",
                              scale, (long long)channel, mean, (long long)channel, std);
+    if ((float)(scale / std) == 0)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID,
+                             "scale=%g, std[%lld]=%g: scale / std is 0 in float32, which would "
+                             "make all pixels equal",
+                             scale, (long long)channel, std);
     return PIXVIEW_OK;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,16 @@ POINTERS: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("ptr NULL", {"ptr": 0}, LAYOUT, None),
     ("ptr at the end of memory", {"ptr": 2**64 - 4}, LAYOUT, None),
     ("ptr misaligned", {"ptr": 4097, "dtype": "float32"}, LAYOUT, None),
+    ("ptr True", {"ptr": True}, TYPE, None),
+    ("ptr a float", {"ptr": 4096.0}, TYPE, None),
+    ("ptr a NumPy float", {"ptr": np.float32(4096)}, TYPE, None),
+    ("ptr an index that raises", {"ptr": Index(Boom("i"))}, pixview.Error, Boom),
     ("shape an int", {"shape": 60}, TYPE, None),
+    ("shape that never ends", {"shape": itertools.repeat(5)}, LAYOUT, None),
+    ("strides that never end", {"strides": itertools.count()}, LAYOUT, None),
+    ("shape of bools", {"shape": (True, True, 3)}, TYPE, None),
+    ("device True", {"device": True}, TYPE, None),
+    ("device of a bool", {"device": ("cuda", True)}, VALUE, None),
     ("shape empty", {"shape": ()}, LAYOUT, None),
     ("shape of rank 5", {"shape": (1, 1, 4, 5, 3)}, LAYOUT, None),
     ("shape negative", {"shape": (4, -5, 3)}, LAYOUT, None),
@@ -145,7 +155,15 @@ def img(m: Memory) -> Any:
     return pixview.view(m.host)
 
 
+def channels(m: Memory, **values: Any) -> Any:
+    return pixview.stack([m.host], to="numpy", **values)
+
+
 OTHERS: list[Call] = [
+    Call("a mean that never ends", lambda m: channels(m, mean=itertools.repeat(1.0)), LAYOUT),
+    Call("a std that never ends", lambda m: channels(m, std=itertools.count(1)), LAYOUT),
+    Call("a scale that underflows", lambda m: channels(m, scale=1e-60), LAYOUT),
+    Call("a std that makes it underflow", lambda m: channels(m, std=[1, 1e60, 1]), LAYOUT),
     Call("copy=1", lambda m: pixview.view(m.host, copy=1), TYPE),
     Call("copy='no'", lambda m: pixview.as_numpy(m.host, copy="no"), TYPE),
     Call("copy with a bad repr", lambda m: pixview.view(m.host, copy=BadRepr()), TYPE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hostile import (
@@ -101,6 +102,11 @@ class Index:
 class NoTruth:
     def __bool__(self) -> bool:
         raise Boom("neither true nor false")
+
+
+class Endless:
+    def __iter__(self) -> Any:
+        return itertools.repeat(5)
 
 
 class Steps:
@@ -270,6 +276,9 @@ INTERFACES: list[Row] = [
         lambda m: on_host(m, typestr="<u2", shape=(2, 5, 3), strides=(15, 3, 1)),
         LAYOUT,
     ),
+    Row("a shape that never ends", lambda m: on_host(m, shape=Endless()), LAYOUT),
+    Row("strides that never end", lambda m: on_host(m, strides=Endless()), LAYOUT),
+    Row("data is a bool", lambda m: on_host(m, data=(True, False)), UNSUPPORTED, TypeError),
     Row("CUDA: fewer strides", lambda m: on_gpu(m, strides=(15,)), LAYOUT),
     Row(
         "CUDA: read-only",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
 import pixview
 import pytest
-from support import image
+from support import array_interface, cuda_array_interface, image
 
 # Errors that are allowed: ours, or Python's own for a wrong argument.
 TYPED = (pixview.Error, TypeError, ValueError)
@@ -112,3 +113,68 @@ def test_recursion_ends_in_an_error() -> None:
     """Our own errors are TypeErrors too: they are no reason to ask a producer again with fewer keywords."""
     with pytest.raises((pixview.Error, RecursionError)):
         pixview.view(Recursive())
+
+
+# ---- numbers and flags of every kind ----
+
+
+class Pointer:
+    """As cuda.bindings' CUdeviceptr: an int by __int__ alone."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __int__(self) -> int:
+        return self.value
+
+
+@pytest.mark.parametrize("kind", [int, np.uint64, np.int64, ctypes.c_void_p, Pointer])
+def test_an_address_of_every_kind(kind: Any) -> None:
+    a = image(4, 5)
+    v = pixview.from_pointer(kind(a.ctypes.data), (np.int8(4), 5), "uint8", device="cpu", owner=a)
+    np.testing.assert_array_equal(np.asarray(v), a)
+    with pytest.raises(pixview.LayoutError, match="NULL"):
+        pixview.from_pointer(ctypes.c_void_p(None), (4, 5), "uint8", device="cpu")
+
+
+def test_integers_are_read_in_one_way(fake: Any) -> None:
+    a = fake.register(image(4, 5))
+    for device in (np.int64(0), ("cuda", np.uint8(0))):
+        assert fake.image(a, device=device).device == ("cuda", 0)
+    data = (np.uint64(a.ctypes.data), np.False_)
+    assert pixview.view(array_interface(a, data=data, shape=[np.int16(4), 5])).shape == (4, 5)
+    raw = array_interface(a, data=a, offset=np.int32(5), shape=(3, 5))
+    np.testing.assert_array_equal(pixview.as_numpy(raw), a[1:])
+    x = cuda_array_interface(a, stream=np.int64(1))
+    assert pixview.view(x).__cuda_array_interface__["stream"] == 1
+
+
+def test_flags_of_numpy() -> None:
+    a = image(4, 5, 3)
+    assert pixview.as_numpy(a, copy=np.True_) is not a
+    assert pixview.as_numpy(a, copy=np.False_, contiguous=np.True_) is a
+    v = pixview.from_pointer(
+        a.ctypes.data, a.shape, "uint8", device="cpu", readonly=np.True_, owner=a
+    )
+    assert v.readonly
+
+
+@pytest.mark.parametrize("what", ["shape", "strides"])
+def test_a_sequence_without_an_end(what: str) -> None:
+    read = 0
+
+    def endless() -> Any:
+        nonlocal read
+        while True:
+            read += 1
+            yield 1
+
+    a = image(4, 5)
+    arguments: dict[str, Any] = {"shape": (4, 5), what: endless()}
+    with pytest.raises(pixview.LayoutError, match="5 or more axes"):
+        pixview.from_pointer(a.ctypes.data, dtype="uint8", device="cpu", **arguments)
+    assert read == 5  # the first entry too many
+    with pytest.raises(pixview.LayoutError, match="100000 axes"):
+        pixview.from_pointer(a.ctypes.data, [1] * 100_000, "uint8", device="cpu")
+    with pytest.raises(pixview.LayoutError, match="mean has 33"):
+        pixview.stack([a], to="numpy", mean=endless())

@@ -45,17 +45,9 @@ static int describe_pointer(pv_state *st, const pointer_arguments *a, pixview_im
     pixview_dtype dtype;
     pixview_device device;
     bool has_strides = pv_given(a->strides);
-    if (!PyLong_Check(a->ptr)) {
-        pv_raise_python(PyExc_TypeError, "ptr=%R is not an integer address", a->ptr);
-        return -1;
-    }
-    void *data = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(a->ptr);
-    if (PyErr_Occurred()) {
-        PyErr_Clear();
-        pv_raise_python(PyExc_ValueError, "ptr=%R is not an address of 64 bits", a->ptr);
-        return -1;
-    }
-    if (pv_parse_layout(st, "layout", a->layout, layout) ||
+    void *data;
+    if (pv_parse_address(st, "ptr", a->ptr, &data) ||
+        pv_parse_layout(st, "layout", a->layout, layout) ||
         pv_parse_dims_argument(st, "shape", a->shape, 4, &ndim, shape) ||
         pv_parse_dtype(st, a->dtype, &dtype) ||
         (has_strides && pv_parse_dims_argument(st, "strides", a->strides, 4, &same, strides))) {

@@ -60,7 +60,9 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
                         value);
         return -1;
     }
-    PyObject *items = PyFloat_Check(value) || PyLong_Check(value) ? NULL : PySequence_Tuple(value);
+    Py_ssize_t n = 0;
+    bool number = PyFloat_Check(value) || PyLong_Check(value);
+    PyObject *items = number ? NULL : pv_first_entries(value, PIXVIEWI_MAX_CHANNELS, &n);
     if (!items) {
         if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
@@ -68,7 +70,6 @@ static int parse_entries(pv_state *st, const char *what, PyObject *value, double
         *count = 1;
         return pv_parse_number(st, what, value, false, out);
     }
-    Py_ssize_t n = PyTuple_GET_SIZE(items);
     int rc = 0;
     if (n < 1 || n > PIXVIEWI_MAX_CHANNELS) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,

@@ -78,13 +78,23 @@ int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_lay
     return -1;
 }
 
+// 1 and 0; -1: it is no bool, neither Python's nor NumPy's.
+static int truth(PyObject *value)
+{
+    if (PyBool_Check(value))
+        return value == Py_True;
+    const char *name = Py_TYPE(value)->tp_name;
+    bool numpy = strcmp(name, "numpy.bool") == 0 || strcmp(name, "numpy.bool_") == 0;
+    int set = numpy ? PyObject_IsTrue(value) : -1;
+    if (set < 0)
+        PyErr_Clear();
+    return set;
+}
+
 int pv_parse_copy(PyObject *value, int *out)
 {
-    if (!value || value == Py_None) {
-        *out = -1;
-    } else if (value == Py_True || value == Py_False) {
-        *out = value == Py_True;
-    } else {
+    *out = -1;
+    if (value && value != Py_None && (*out = truth(value)) < 0) {
         pv_raise_python(PyExc_TypeError, "copy=%R is not None, True or False", value);
         return -1;
     }
@@ -95,12 +105,88 @@ int pv_parse_bool(const char *what, PyObject *value, bool *out)
 {
     if (!value)
         return 0;
-    if (value != Py_True && value != Py_False) {
+    int set = truth(value);
+    if (set < 0) {
         pv_raise_python(PyExc_TypeError, "%s=%R is not True or False", what, value);
         return -1;
     }
-    *out = value == Py_True;
+    *out = set;
     return 0;
+}
+
+PyObject *pv_index(PyObject *value)
+{
+    if (!PyBool_Check(value))
+        return PyNumber_Index(value);
+    PyErr_SetString(PyExc_TypeError, "a bool is no integer here");
+    return NULL;
+}
+
+// New; NULL, perhaps without an error: it is no address.
+static PyObject *address_of(PyObject *value)
+{
+    if (PyBool_Check(value) || PyUnicode_Check(value) || PyFloat_Check(value))
+        return NULL;
+    if (PyIndex_Check(value))
+        return PyNumber_Index(value);
+    const PyNumberMethods *number = Py_TYPE(value)->tp_as_number;
+    if (number && number->nb_int && !number->nb_float)
+        return PyNumber_Long(value);
+    if (strcmp(Py_TYPE(value)->tp_name, "c_void_p") != 0)
+        return NULL;
+    PyObject *held = PyObject_GetAttrString(value, "value"); // None: NULL
+    if (held == Py_None)
+        Py_SETREF(held, PyLong_FromLong(0));
+    return held;
+}
+
+int pv_parse_address(pv_state *st, const char *what, PyObject *value, void **out)
+{
+    PyObject *number = address_of(value);
+    if (!number || !PyLong_Check(number)) {
+        Py_XDECREF(number);
+        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Clear();
+            pv_raise_python(PyExc_TypeError, "%s=%R is not an integer address", what, value);
+        } else {
+            pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "%s=%R has a value that cannot be read", what,
+                          value);
+        }
+        return -1;
+    }
+    // Not PyLong_AsVoidPtr, which takes negative numbers as well.
+    *out = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(number);
+    Py_DECREF(number);
+    if (!PyErr_Occurred())
+        return 0;
+    PyErr_Clear();
+    pv_raise_python(PyExc_ValueError, "%s=%R is not an address of 64 bits", what, value);
+    return -1;
+}
+
+static bool is_counted(PyObject *value) { return PyTuple_Check(value) || PyList_Check(value); }
+
+PyObject *pv_first_entries(PyObject *value, Py_ssize_t most, Py_ssize_t *count)
+{
+    if (PyTuple_CheckExact(value)) {
+        *count = PyTuple_GET_SIZE(value);
+        return Py_NewRef(value);
+    }
+    PyObject *iterator = PyObject_GetIter(value), *item;
+    PyObject *list = iterator ? PyList_New(0) : NULL;
+    int rc = list ? 0 : -1;
+    while (rc == 0 && PyList_GET_SIZE(list) <= most && (item = PyIter_Next(iterator))) {
+        rc = PyList_Append(list, item);
+        Py_DECREF(item);
+    }
+    PyObject *out = rc == 0 && !PyErr_Occurred() ? PyList_AsTuple(list) : NULL;
+    if (out)
+        *count = PyTuple_GET_SIZE(out);
+    if (out && *count > most && is_counted(value) && Py_SIZE(value) > *count)
+        *count = Py_SIZE(value);
+    Py_XDECREF(iterator);
+    Py_XDECREF(list);
+    return out;
 }
 
 // The N of 'cuda:N': digits alone. -1 if it is none.
@@ -115,10 +201,11 @@ static long ordinal(const char *text)
 int pv_parse_device(PyObject *value, pixview_device *out)
 {
     PyObject *name = value, *index = NULL;
+    bool number = PyIndex_Check(value) && !PyBool_Check(value);
     if (PyTuple_Check(value) && PyTuple_GET_SIZE(value) == 2) {
         name = PyTuple_GET_ITEM(value, 0);
         index = PyTuple_GET_ITEM(value, 1);
-    } else if (PyLong_Check(value)) {
+    } else if (number) {
         name = NULL;
         index = value;
     }
@@ -127,8 +214,10 @@ int pv_parse_device(PyObject *value, pixview_device *out)
                        : PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length)
                                                : NULL;
     long id = 0;
+    PyObject *whole_index = index ? pv_index(index) : NULL;
     if (index)
-        id = PyLong_Check(index) && !PyBool_Check(index) ? PyLong_AsLong(index) : -1;
+        id = whole_index ? PyLong_AsLong(whole_index) : -1;
+    Py_XDECREF(whole_index);
     bool whole = text && strlen(text) == (size_t)length;
     if (whole && !index && strncmp(text, "cuda:", 5) == 0) {
         id = ordinal(text + 5);
@@ -140,7 +229,7 @@ int pv_parse_device(PyObject *value, pixview_device *out)
     if (!PyErr_Occurred() && (cpu || (cuda && id >= 0 && id <= INT32_MAX)))
         return 0;
     PyErr_Clear();
-    bool kind = PyUnicode_Check(value) || PyTuple_Check(value) || PyLong_Check(value);
+    bool kind = PyUnicode_Check(value) || PyTuple_Check(value) || number;
     pv_raise_python(kind ? PyExc_ValueError : PyExc_TypeError,
                     "device=%R is not None, 'cpu', 'cuda', 'cuda:N', ('cuda', N) or an ordinal",
                     value);
@@ -198,7 +287,7 @@ static bool is_wrong_type(bool argument)
 static int parse_dim(pv_state *st, const char *what, Py_ssize_t i, PyObject *item, bool argument,
                      int64_t *out)
 {
-    PyObject *index = PyNumber_Index(item);
+    PyObject *index = pv_index(item);
     if (index) {
         *out = PyLong_AsLongLong(index);
         Py_DECREF(index);
@@ -217,7 +306,8 @@ static int parse_dims(pv_state *st, const char *what, PyObject *value, bool argu
                       int *ndim, int64_t *out)
 {
     static const char wrong[] = "%s=%R is not a sequence of integers";
-    PyObject *items = PySequence_Tuple(value);
+    Py_ssize_t n;
+    PyObject *items = pv_first_entries(value, max, &n);
     if (!items) {
         if (is_wrong_type(argument))
             pv_raise_python(PyExc_TypeError, wrong, what, value);
@@ -225,11 +315,11 @@ static int parse_dims(pv_state *st, const char *what, PyObject *value, bool argu
             pv_raise_from(st, PIXVIEW_E_LAYOUT, wrong, what, value);
         return -1;
     }
-    Py_ssize_t n = PyTuple_GET_SIZE(items);
     int rc = 0;
     if (n > max) {
         pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "%s has %zd axes; an image has 2 to 4: index or reshape it first", what, n);
+                  "%s has %zd%s axes; an image has 2 to 4: index or reshape it first", what, n,
+                  is_counted(value) ? "" : " or more");
         rc = -1;
     }
     for (Py_ssize_t i = 0; i < n && rc == 0; i++) {

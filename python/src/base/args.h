@@ -15,8 +15,15 @@ typedef struct pv_keyword {
 int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                   int npos, const pv_keyword *keywords, int count);
 int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
-int pv_parse_copy(PyObject *value, int *out); // -1 None, 0 False, 1 True
-int pv_parse_bool(const char *what, PyObject *value, bool *out);
+int pv_parse_copy(PyObject *value, int *out);                    // -1 None, 0 False, 1 True
+int pv_parse_bool(const char *what, PyObject *value, bool *out); // NumPy's too
+// An int of what counts as an integer: __index__, and no bool. NULL with an error of Python's.
+PyObject *pv_index(PyObject *value);
+// An address: an integer, a ctypes pointer, or an object with __int__ alone (cuda.bindings' CUdeviceptr).
+int pv_parse_address(pv_state *st, const char *what, PyObject *value, void **out);
+// The first entries of an iterable, which may never end: a tuple of at most `most` + 1. *count is how many
+// there are, if they can be counted. NULL with an error of Python's.
+PyObject *pv_first_entries(PyObject *value, Py_ssize_t most, Py_ssize_t *count);
 // A real number. `bools`: True and False are 1 and 0.
 int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out);
 int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', ('cuda', 1), 1

@@ -94,7 +94,9 @@ static int interface_buffer(pv_state *st, const entries *e, pv_imported *in, voi
         return -1;
     }
     const Py_buffer *buffer = PyMemoryView_GET_BUFFER(in->keep);
-    long long offset = e->offset ? PyLong_AsLongLong(e->offset) : 0;
+    PyObject *index = e->offset ? pv_index(e->offset) : NULL;
+    long long offset = index ? PyLong_AsLongLong(index) : 0;
+    Py_XDECREF(index);
     if (PyErr_Occurred()) {
         pv_raise_from(st, PIXVIEW_E_LAYOUT, "offset=%R is not an integer of 64 bits", e->offset);
         return -1;
@@ -131,13 +133,14 @@ static int interface_data(pv_state *st, const entries *e, bool cuda, pv_imported
 {
     PyObject *data = e->data;
     if (PyTuple_Check(data) && PyTuple_GET_SIZE(data) == 2) {
-        PyObject *address = PyTuple_GET_ITEM(data, 0);
         // Not PyLong_AsVoidPtr, which takes negative numbers as well.
-        *pointer =
-            PyLong_Check(address) ? (void *)(uintptr_t)PyLong_AsUnsignedLongLong(address) : NULL;
+        PyObject *address = pv_index(PyTuple_GET_ITEM(data, 0));
+        if (address)
+            *pointer = (void *)(uintptr_t)PyLong_AsUnsignedLongLong(address);
+        Py_XDECREF(address);
         int flag = PyErr_Occurred() ? -1 : PyObject_IsTrue(PyTuple_GET_ITEM(data, 1));
         *readonly = flag > 0;
-        if (PyLong_Check(address) && flag >= 0)
+        if (flag >= 0)
             return 0;
     } else if (!cuda && PyObject_CheckBuffer(data)) {
         return interface_buffer(st, e, in, pointer, readonly);
@@ -154,9 +157,10 @@ static int interface_stream(pv_state *st, PyObject *stream, pixview_stream *out)
     *out = PIXVIEW_STREAM_NONE;
     if (!stream)
         return 0;
-    bool number = PyLong_Check(stream) && !PyBool_Check(stream);
-    unsigned long long handle = number ? PyLong_AsUnsignedLongLong(stream) : 0;
-    if (number && (pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
+    PyObject *number = pv_index(stream);
+    unsigned long long handle = number ? PyLong_AsUnsignedLongLong(number) : 0;
+    Py_XDECREF(number);
+    if ((pixview_stream)handle != PIXVIEW_STREAM_NONE && !PyErr_Occurred()) {
         *out = (pixview_stream)handle;
         return 0;
     }
