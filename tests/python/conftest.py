@@ -107,7 +107,8 @@ class Fake:
 
     def register(self, array: np.ndarray[Any, Any], device: int = 0) -> np.ndarray[Any, Any]:
         """From now on the driver takes the array's memory for that of a GPU."""
-        low, high = np.lib.array_utils.byte_bounds(array)
+        # NumPy 1 has it elsewhere.
+        low, high = getattr(np.lib, "array_utils", np).byte_bounds(array)
         self.lib.fake_register(low, max(high - low, 1), device)
         self.ranges.append(low)
         self.held.append(array)

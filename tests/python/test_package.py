@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -58,6 +59,25 @@ def test_import_makes_no_driver_call() -> None:
         "    pixview.view(memoryview(bytearray(20)).cast('B', (4, 5)), copy=True)\n"
         "    assert lib.fake_calls() == b'', lib.fake_calls()\n"
     )
+
+
+def test_the_extension_is_hardened() -> None:
+    """Read-only tables, no stack to execute, no RPATH, and no name given away but CPython's own."""
+    if not shutil.which("readelf"):
+        pytest.skip("no readelf")
+    library = pixview._core.__file__
+    check = pathlib.Path(__file__).parents[2] / "tools" / "check_hardening.sh"
+    done = subprocess.run(["sh", check, library], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    symbols = subprocess.run(
+        ["readelf", "-W", "--dyn-syms", library], capture_output=True, text=True, check=True
+    )
+    defined = [
+        fields[7]
+        for fields in (line.split() for line in symbols.stdout.splitlines())
+        if len(fields) > 7 and fields[0].endswith(":") and fields[6].isdigit()
+    ]
+    assert defined == ["PyInit__core"], defined
 
 
 def test_everything_works_without_a_driver(torch: Any) -> None:
