@@ -37,6 +37,9 @@ test_c() {
     ninja -C build/asan --quiet
     # The limits are for an idle machine; pip works beside the tests.
     meson test -C build/asan --no-rebuild --print-errorlogs --timeout-multiplier 4 || failed=1
+    say "the shared library as it is installed: its exports and its hardening"
+    setup build/library -Dbuildtype=release
+    meson test -C build/library --print-errorlogs symbols hardening || failed=1
     say "C tests that have threads, with the thread sanitizer"
     setup build/tsan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
         -Db_sanitize=thread -Db_lundef=false

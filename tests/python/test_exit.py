@@ -138,6 +138,8 @@ if child == 0:
     os._exit(2)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """)
+
+
 def test_fork_after_another_library_used_cuda(fake: Any) -> None:
     """pixview comes first in the child, where the driver says no more than CUDA_ERROR_NOT_INITIALIZED."""
     check_python("""
@@ -158,5 +160,3 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 pixview.warm_up()
 """)
-
-
