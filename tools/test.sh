@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: test.sh c | clang | driver | python | gpu | gpu-programs | kcheck | bench
+# usage: test.sh c | clang | driver | python | gpu | gpu-programs | kcheck | soak | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
 #          once more with the thread sanitizer
@@ -11,6 +11,8 @@
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # gpu-programs  builds the programs in C that need a GPU, in build/gpu/tests/c
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
+# soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
+#          driver where there is no GPU
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
@@ -183,6 +185,19 @@ bench_layout() {
 }" "$PY" bench/layout.py ${BENCH:-}
 }
 
+test_soak() {
+    if ! has_driver; then
+        build_driver
+        export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
+        export PIXVIEW_LIBCUDA="$PIXVIEW_FAKE_DRIVER"
+    fi
+    folders=$(tools/opencv.sh cuda)
+    folder=${folders##*
+}
+    run_with "$folder" "$PY" tests/soak/threads.py
+    run_with "$folder" "$PY" tests/soak/conversions.py
+}
+
 case $1 in
 c) test_c ;;
 clang) test_clang ;;
@@ -200,13 +215,14 @@ gpu)
     ;;
 gpu-programs) build_with_kernels test_gpu example_gpu kcheck ;;
 kcheck) with_kernels kcheck ${KCHECK:-} ;;
+soak) test_soak ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
     each_cuda_opencv "$PY" bench/launch.py ${BENCH:-}
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck or bench"
+    say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck, soak or bench"
     exit 1
     ;;
 esac

@@ -208,6 +208,16 @@ def call_deleter(managed: Legacy | Versioned) -> None:
     managed.deleter(ctypes.addressof(managed))
 
 
+def drop_on_unknown_thread(managed: Legacy | Versioned) -> None:
+    """The deleter is the thread's whole body: no Python, and no thread state."""
+    thread = ctypes.c_ulong()
+    libc = ctypes.CDLL(None)
+    start = ctypes.cast(managed.deleter, ctypes.c_void_p)
+    where = ctypes.c_void_p(ctypes.addressof(managed))
+    assert libc.pthread_create(ctypes.byref(thread), None, start, where) == 0
+    assert libc.pthread_join(thread, None) == 0
+
+
 class Dlpack:
     """Exports memory by DLPack. Every field of the struct can be set, wrong ones too.
 
