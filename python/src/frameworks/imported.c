@@ -12,7 +12,7 @@ static pixview_layout default_layout(const pv_framework *from, int ndim)
                                             PIXVIEW_LAYOUT_NCHW};
     static const pixview_layout interleaved[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
                                                  PIXVIEW_LAYOUT_NHWC};
-    return (from->flags & PV_PLANAR ? planar : interleaved)[ndim - 2];
+    return from->flags & PV_PLANAR ? planar[ndim - 2] : interleaved[ndim - 2];
 }
 
 static const char *src_name(const pv_options *options)
