@@ -34,7 +34,7 @@ test_c() {
     1[0-4]*) werror=true ;;
     *) werror=false ;;
     esac
-    setup build/asan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
+    setup build/asan -Dbuildtype=debugoptimized -Dlibrary=false -Dpython=true -Dwerror=$werror \
         -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build/asan --quiet
     # The limits are for an idle machine; pip works beside the tests.
