@@ -87,7 +87,8 @@ run_with() { # FOLDER or "", command
 
 build_driver() {
     setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
-    ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so
+    ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so \
+        tests/c/libfakemalloc.so
 }
 
 # The installed extension once more, with asserts and with the same kernels.

@@ -58,8 +58,8 @@ PyObject *pv_doctor(PyObject *module, PyObject *ignored)
 {
     (void)ignored;
     pv_state *st = pv_get_state(module);
+    pv_frameworks_find(st); // which clears errors
     PyObject *dict = PyDict_New();
-    pv_frameworks_find(st);
     bool failed = !dict ||
                   add_row(dict, "version", PyObject_GetAttrString(module, "__version__")) ||
                   add_row(dict, "kernels", PyBool_FromLong(pixviewi_cuda_has_kernels())) ||

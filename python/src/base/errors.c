@@ -147,7 +147,7 @@ PyObject *pv_raise_python(PyObject *type, const char *fmt, ...)
 static bool is_out_of_memory(PyObject *error)
 {
     static const char *const words[] = {"bad_alloc", "ut of memory", "allocate memory",
-                                        "Insufficient memory"};
+                                        "Failed to allocate", "Insufficient memory"};
     PyObject *text = error ? PyObject_Str(error) : NULL;
     const char *said = text ? PyUnicode_AsUTF8(text) : NULL;
     bool found = false;
