@@ -2,6 +2,7 @@
 
 #include "base/plain_memory.h"
 #include "convert/copy.h"
+#include "frameworks/stream_life.h"
 #include "frameworks/streams.h"
 
 // Image n of the batch, with the bytes of an element as its last axis.
@@ -24,7 +25,7 @@ static pixview_image bytes_of(const pixview_image *image, int64_t n)
 static int reading_stream(pv_state *st, pv_imported *in, const pv_options *options)
 {
     pv_stream stream = {PIXVIEW_STREAM_LEGACY, NULL};
-    if (in->stream_borrowed || in->image.stream != PIXVIEW_STREAM_NONE)
+    if (in->image.stream != PIXVIEW_STREAM_NONE)
         return 0;
     if (pv_consumer_stream(st, options, in->image.device, &stream))
         return -1;
@@ -43,7 +44,7 @@ int pv_align_source(pv_state *st, pv_imported *in, const pv_options *options)
         device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     if (reading_stream(st, in, options) ||
         pv_allocate_plain(st, &in->image, PIXVIEW_LAYOUT_NHWC, device,
-                          in->stream_borrowed ? PIXVIEW_STREAM_LEGACY : in->image.stream,
+                          pv_stream_stored(in->image.stream, in->stream_object),
                           in->stream_object, &aligned))
         return -1;
     int rc = 0;
@@ -55,7 +56,7 @@ int pv_align_source(pv_state *st, pv_imported *in, const pv_options *options)
         pixview_image read = in->image;
         in->image = aligned;
         aligned = read;
-        in->unaligned = in->stream_borrowed = false;
+        in->unaligned = false;
     }
     pixview_owner_unref(aligned.owner);
     return rc;
