@@ -346,6 +346,7 @@ static pixview_status names(pixview_error *err)
     REQUIRE_INT(pixview_layout_rank(pixview_layout_parse("HWC")), 3);
     REQUIRE_TEXT(pixview_layout_name(PIXVIEW_LAYOUT_HWC), "HWC");
     REQUIRE_TEXT(pixview_status_name(PIXVIEW_OK), "PIXVIEW_OK");
+    REQUIRE(pixview_version() > 0);
     REQUIRE_TEXT(pixview_typestr(U8), "|u1");
     return pixview_typestr_parse("|u1", &dtype, err);
 }
@@ -427,6 +428,7 @@ const fault_case fault_cases[] = {
     {"pixview_layout_parse", "", names, constant},
     {"pixview_layout_rank", "", names, constant},
     {"pixview_status_name", "", names, constant},
+    {"pixview_version", "", names, constant},
     {"pixview_typestr", "", names, constant},
     {"pixview_typestr_parse", "", names, constant},
 };

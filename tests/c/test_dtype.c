@@ -81,7 +81,7 @@ static void test_parse(void)
         REQUIRE_FAILS(PIXVIEW_E_DTYPE, bad[i], pixview_typestr_parse(bad[i], &dtype, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_typestr_parse(NULL, &dtype, err));
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "NULL", pixview_typestr_parse("<f4", NULL, err));
-    REQUIRE(pixview_dtype_equal(dtype, U8)); // as the last success left it
+    REQUIRE(pixview_dtype_equal(dtype, F32)); // as the last success left it
 }
 
 int main(void)

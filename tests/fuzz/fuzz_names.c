@@ -38,7 +38,7 @@ static void check_typestr(const char *text)
     }
     const char *written = pixview_typestr(dtype);
     REQUIRE_TEXT(written + 1, text + 1);
-    REQUIRE(text[0] == written[0] || text[0] == '=' || written[0] == '|');
+    REQUIRE(text[0] == '<' || text[0] == '=' || text[0] == '|');
     REQUIRE_INT(pixview_dtype_size(dtype), atoi(text + 2));
 }
 

@@ -44,8 +44,8 @@ int pv_align_source(pv_state *st, pv_imported *in, const pv_options *options)
         device = (pixview_device){PIXVIEW_DEVICE_CPU, 0};
     if (reading_stream(st, in, options) ||
         pv_allocate_plain(st, &in->image, PIXVIEW_LAYOUT_NHWC, device,
-                          pv_stream_stored(in->image.stream, in->stream_object),
-                          in->stream_object, &aligned))
+                          pv_stream_stored(in->image.stream, in->stream_object), in->stream_object,
+                          &aligned))
         return -1;
     int rc = 0;
     for (int64_t n = 0; n < aligned.shape[PIXVIEW_AXIS_N] && rc == 0; n++) {
