@@ -48,12 +48,15 @@ static int fails(const void *caller)
     return fail_in > 0 && (uintptr_t)caller - low < high - low && --fail_in == 0;
 }
 
-EXPORT void *malloc(size_t size)
+EXPORT void *malloc(size_t size);
+EXPORT void *calloc(size_t count, size_t size);
+
+void *malloc(size_t size)
 {
     return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
-EXPORT void *calloc(size_t count, size_t size)
+void *calloc(size_t count, size_t size)
 {
     return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
