@@ -373,7 +373,7 @@ def test_making_of_nothing(cv2: Any, fake: Any, cupy: Any, gpumat: Any, shape: A
 @pytest.mark.parametrize("channels", [128, 129, 512, 513, 5000])
 def test_too_many_channels(cv2: Any, fake: Any, gpumat: Any, channels: int) -> None:
     limit = 128 if is_five(cv2) else 512
-    v = fake.image(image(2, 3, channels))
+    v = fake.image(image(2, 3, channels), layout="HWC")
     if channels <= limit:
         g = pixview.as_gpumat(v)
         assert g.channels() == channels
