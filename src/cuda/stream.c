@@ -38,21 +38,52 @@ static pixview_status query_capture(const pixviewi_driver *driver, pixview_strea
 static pixviewi_stream_relation relate(const capture_state *a, const capture_state *b)
 {
     if (a->active && b->active && a->id && a->id == b->id)
-        return (pixviewi_stream_relation){PIXVIEWI_STREAMS_ORDERABLE, a->id, true};
+        return (pixviewi_stream_relation){PIXVIEWI_STREAMS_ORDERABLE, a->id, true, true};
     if (a->active || b->active)
-        return (pixviewi_stream_relation){PIXVIEWI_CAPTURE_MISMATCH, 0, b->active};
+        return (pixviewi_stream_relation){PIXVIEWI_CAPTURE_MISMATCH, 0, b->active, a->active};
     return (pixviewi_stream_relation){
-        a->blocked || b->blocked ? PIXVIEWI_LEGACY_BLOCKED : PIXVIEWI_STREAMS_ORDERABLE, 0, false};
+        a->blocked || b->blocked ? PIXVIEWI_LEGACY_BLOCKED : PIXVIEWI_STREAMS_ORDERABLE, 0, false, false};
 }
 
-static pixview_status relation_of(const pixviewi_driver *driver, pixview_stream producer,
+// Of a stream of another GPU an event could be waited for, but none be recorded at the release.
+static pixview_status check_gpu(const pixviewi_scope *scope, pixview_stream stream,
+                                pixview_error *err)
+{
+    const pixviewi_driver *driver = scope->driver;
+    void *context = NULL, *popped;
+    int device = scope->device;
+    if (stream <= PIXVIEWI_STREAM_CUDA_PER_THREAD)
+        return PIXVIEW_OK;
+    int code = driver->stream_context(pixviewi_stream_handle(stream), &context);
+    if (code == CU_SUCCESS && context != scope->context) { // there may be several of one GPU
+        code = driver->context_push(context);
+        if (code == CU_SUCCESS) {
+            code = driver->context_device(&device);
+            driver->context_pop(&popped);
+        }
+    }
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot ask which GPU a stream belongs to");
+    if (device == scope->device)
+        return PIXVIEW_OK;
+    return pixviewi_fail(err, PIXVIEW_E_DEVICE,
+                         "the stream %#llx belongs to GPU %d, and the memory to GPU %d; pass a "
+                         "stream of the memory's GPU",
+                         (unsigned long long)stream, device, scope->device);
+}
+
+static pixview_status relation_of(const pixviewi_scope *scope, pixview_stream producer,
                                   pixview_stream consumer, pixviewi_stream_relation *relation,
                                   pixview_error *err)
 {
     capture_state a, b;
-    pixview_status status = query_capture(driver, producer, &a, err);
+    pixview_status status = check_gpu(scope, producer, err);
     if (status == PIXVIEW_OK)
-        status = query_capture(driver, consumer, &b, err);
+        status = check_gpu(scope, consumer, err);
+    if (status == PIXVIEW_OK)
+        status = query_capture(scope->driver, producer, &a, err);
+    if (status == PIXVIEW_OK)
+        status = query_capture(scope->driver, consumer, &b, err);
     if (status == PIXVIEW_OK)
         *relation = relate(&a, &b);
     return status;
@@ -73,7 +104,7 @@ pixview_status pixviewi_cuda_stream_relation(int device, pixview_stream producer
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = relation_of(scope.driver, producer, consumer, relation, err);
+        status = relation_of(&scope, producer, consumer, relation, err);
     pixviewi_scope_leave(&scope);
     return status;
 }
@@ -197,7 +228,7 @@ pixview_status pixviewi_cuda_order(int device, pixview_stream producer, pixview_
         return PIXVIEW_OK;
     pixview_status status = pixviewi_scope_enter(&scope, device, err);
     if (status == PIXVIEW_OK)
-        status = relation_of(scope.driver, producer, consumer, relation, err);
+        status = relation_of(&scope, producer, consumer, relation, err);
     if (status == PIXVIEW_OK && relation->kind == PIXVIEWI_STREAMS_ORDERABLE)
         status = wait_for(&scope, device, producer, consumer, err);
     pixviewi_scope_leave(&scope);
@@ -222,8 +253,8 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
 {
     pixviewi_stream_relation relation;
     assert(!dep->ended && dep->consumer != PIXVIEWI_STREAM_CUDA_PER_THREAD);
-    if (relation_of(scope->driver, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
-        return true;
+    if (relation_of(scope, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
+        return false; // free nothing that may be in use
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         (relation.capture && relation.capture != dep->capture))
         return false;

@@ -18,7 +18,7 @@ typedef enum pixviewi_stream_relation_kind {
 typedef struct pixviewi_stream_relation {
     pixviewi_stream_relation_kind kind;
     uint64_t capture;       // that both are in; 0: none
-    bool consumer_captures; // of CAPTURE_MISMATCH: the consumer does
+    bool consumer_captures, producer_captures; // of CAPTURE_MISMATCH
 } pixviewi_stream_relation;
 
 pixview_status pixviewi_cuda_stream_relation(int device, pixview_stream producer,
@@ -53,8 +53,8 @@ pixview_status pixviewi_cuda_check_work(const struct pixviewi_scope *scope, pixv
 
 // Adds a dependency whose home waits for its consumer when the owner lets go, or whose event has to pass
 // first: fills in what ends it, its context, and streams that mean the same on any thread. Takes the
-// keepalive; false, and nothing is taken: out of memory. A driver that fails then is no reason to keep
-// the memory: there is nobody to report it to.
+// keepalive; false, and nothing is taken: out of memory. If the driver fails then, the owner is kept and
+// tried again: its memory may be in use.
 bool pixviewi_cuda_add_dep_take(pixview_owner *owner, const pixviewi_stream_dep *dep);
 
 // Holds the owner (counted) until the stream has passed what is queued on it now. In a capture there is

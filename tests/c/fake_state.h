@@ -53,7 +53,7 @@ extern struct fake_state {
         int device, owned;
     } ranges[MAX_RANGES];
     struct stream {
-        int device, capture, dead;
+        int device, capture, dead, non_blocking;
         uint64_t id;
     } streams[MAX_STREAMS];
     int stream_count, dead_uses;

@@ -45,9 +45,17 @@ void break_captures(void)
             fake.streams[i].capture = BROKEN;
 }
 
+static int legacy_blocked(void)
+{
+    for (int i = 0; i < fake.stream_count; i++)
+        if (fake.streams[i].capture == ACTIVE && !fake.streams[i].non_blocking)
+            return 1;
+    return 0;
+}
+
 int touch_legacy(uint64_t handle)
 {
-    if (handle > LEGACY || !capturing())
+    if (handle > LEGACY || !legacy_blocked())
         return OK;
     break_captures();
     return CAPTURE_IMPLICIT;
@@ -59,6 +67,12 @@ uint64_t fake_stream(int device)
         give_up("too many streams");
     fake.streams[fake.stream_count].device = device;
     return FIRST_STREAM + STREAM_STEP * (uint64_t)fake.stream_count++;
+}
+uint64_t fake_stream_non_blocking(int device)
+{
+    uint64_t handle = fake_stream(device);
+    find_stream(handle)->non_blocking = 1;
+    return handle;
 }
 void fake_destroy_stream(uint64_t handle)
 {
@@ -113,7 +127,7 @@ API cuStreamIsCapturing(void *handle, int *status)
 {
     ENTER(NULL);
     const struct stream *stream = find_stream((uintptr_t)handle);
-    if ((uintptr_t)handle <= LEGACY && capturing())
+    if ((uintptr_t)handle <= LEGACY && legacy_blocked())
         return CAPTURE_IMPLICIT; // and harms nothing
     *status = stream ? stream->capture : 0;
     return OK;

@@ -22,10 +22,15 @@ class Captures:
         self.lib = fake.lib
         self.lib.fake_set_capture.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64]
         self.lib.fake_capture_status.argtypes = [ctypes.c_uint64]
+        self.lib.fake_stream_non_blocking.restype = ctypes.c_uint64
         self.begun: list[int] = []
 
     def stream(self) -> int:
         return Stream(self.lib.fake_stream(0))
+
+    def torchs(self) -> int:
+        """A stream as torch's: non-blocking."""
+        return Stream(self.lib.fake_stream_non_blocking(0))
 
     def begin(self, stream: int, number: int = 10) -> None:
         self.lib.fake_set_capture(stream, 1, number)
@@ -211,3 +216,56 @@ def test_gpumats_in_a_capture(fake: Any, captures: Captures, torch: Any, gpumat:
         pixview.as_torch(g, stream=stream)
     assert pixview.as_torch(g).data_ptr() == t.data_ptr()
     assert fake.work() == []
+
+
+@pytest.mark.parametrize("what", ["copy_into", "view", "stack", "stack into", "unordered"])
+def test_a_source_that_captures_and_a_result_that_does_not(
+    fake: Any, captures: Captures, kernels: None, what: str
+) -> None:
+    """The copy would be done once, outside of the graph, and no replay would refresh the result."""
+    stream = captures.torchs()
+    v, w, batch = source(fake, stream=stream), source(fake), fake.image(image(1, *SHAPE))
+    calls: dict[str, Callable[[], object]] = {
+        "copy_into": lambda: pixview.copy_into(w, v),
+        "unordered": lambda: pixview.copy_into(w, v, stream=-1),
+        "view": lambda: pixview.view(v, copy=True, stream=captures.torchs()),
+        "stack": lambda: pixview.stack([v], to="image", stream=captures.torchs()),
+        "stack into": lambda: pixview.stack([w, v][1:], out=batch, layout="NHWC"),
+    }
+    captures.begin(stream)
+    log = [x for x in fake.work() if x == "launch"]
+    with pytest.raises(pixview.CudaError, match="905") as e:
+        calls[what]()
+    assert e.value.code == 905
+    if what in ("copy_into", "unordered", "stack into"):
+        assert "pass stream= of the capture, or call inside pixview.using_stream" in str(e.value)
+    assert [x for x in fake.work() if x == "launch"] == log
+    # The other way round a replay reads what was ready before it.
+    pixview.copy_into(v, w)
+
+
+def test_an_upload_is_refused_before_anything_is_allocated(
+    fake: Any, captures: Captures, cupy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = captures.torchs()
+    pixview.as_cupy(source(fake))
+    cupy.streams.ptr = stream
+    captures.begin(stream)
+    monkeypatch.setattr(cupy, "empty", None)
+    with pytest.raises(pixview.CudaError, match="host and GPU waits") as e:
+        pixview.as_cupy(image(*SHAPE), copy=True)
+    assert e.value.code == 900
+
+
+def test_the_allocator_of_cupy_runs_in_relaxed_mode(
+    fake: Any, captures: Captures, cupy: Any, kernels: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v, modes, empty = source(fake), [], cupy.empty
+
+    def watched(*args: Any) -> Any:
+        modes.append(fake.lib.fake_capture_mode())
+        return empty(*args)
+
+    monkeypatch.setattr(cupy, "empty", watched)
+    pixview.as_cupy(v, copy=True)
+    assert modes == [2] and fake.lib.fake_capture_mode() == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pixview
 import pytest
 from support import Stream as Handle
-from support import drain, image, waited
+from support import check_python, drain, image, waited
 
 SHAPE = (16, 20, 3)
 
@@ -185,3 +185,35 @@ def test_a_gpumat_on_another_stream(fake: Any, other: int, torch: Any, gpumat: A
     drain()
     assert waited(fake, 0, other) and waited(fake, other, 0)
     np.testing.assert_array_equal(t.shape, (3, *SHAPE[:2]))
+
+
+OTHER_GPU = """
+import ctypes, os, numpy as np, pixview
+from support import Stream, cuda_array_interface, drain, image
+lib = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
+lib.fake_register.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+lib.fake_stream.restype = ctypes.c_uint64
+a = image(4, 5, 3)
+lib.fake_register(a.ctypes.data, a.nbytes, 1)
+v = pixview.from_pointer(a.ctypes.data, a.shape, "uint8", owner=a)
+assert v.device == ("cuda", 1)
+theirs, ours = (Stream(lib.fake_stream(device)) for device in (0, 1))
+for s in (theirs, int(theirs)):
+    for call in (
+        lambda: pixview.view(v, stream=s),
+        lambda: v.__dlpack__(stream=s),
+        lambda: pixview.used_on(v, s),
+        lambda: pixview.from_pointer(a.ctypes.data, a.shape, "uint8", stream=int(s)),
+    ):
+        try:
+            call()
+        except pixview.DeviceError as e:
+            assert "belongs to GPU 0, and the memory to GPU 1" in str(e), e
+        else:
+            raise AssertionError("accepted")
+w = pixview.view(v, stream=ours)
+"""
+
+
+def test_a_stream_of_another_gpu(fake: Any) -> None:
+    check_python(OTHER_GPU, FAKE_CUDA_DEVICES="2")

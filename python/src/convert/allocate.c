@@ -1,7 +1,34 @@
 #include "convert/allocate.h"
 
+#include "base/errors.h"
 #include "convert/stream_order.h"
+#include "cuda/stream.h"
+#include "descriptor/stream.h"
 #include "frameworks/stream_life.h"
+#include "frameworks/table.h"
+
+// An upload waits and allocates, which would break a capture: on its stream, or, by the allocators of
+// CuPy and OpenCV, on the current stream of a library.
+static int check_upload(pv_state *st, const pv_options *options, const pv_stream *end)
+{
+    pixview_stream work = end->handle == PIXVIEW_STREAM_NONE ? PIXVIEW_STREAM_LEGACY : end->handle;
+    if (pixviewi_cuda_check_rows(0, work, true, &st->error))
+        return pv_fail(st);
+    pv_frameworks_find(st);
+    for (int i = 0; i < PV_FRAMEWORK_COUNT; i++) {
+        const pv_framework *framework = pv_frameworks[i];
+        pv_stream now = {0, NULL};
+        if (!framework->current_stream || !st->framework_type[i])
+            continue;
+        bool known = framework->current_stream(st, 0, &now) == 0;
+        Py_XDECREF(now.object);
+        PyErr_Clear(); // a library that cannot tell captures nothing
+        bool works = framework == options->to || !pixviewi_stream_is_legacy(now.handle);
+        if (known && works && pixviewi_cuda_check_rows(0, now.handle, true, &st->error))
+            return pv_fail(st);
+    }
+    return 0;
+}
 
 int pv_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
                 const pv_plan *plan, pv_allocation *out)
@@ -9,6 +36,11 @@ int pv_allocate(pv_state *st, const pv_options *options, const pv_imported *like
     bool host = pixview_image_on_host(&like->image);
     pv_stream end = pv_end_stream_kept(st, options, host ? -1 : like->image.device.id);
     pv_options kept = *options;
+    bool upload = host && !(options->to->flags & PV_ON_HOST);
+    if (upload && check_upload(st, options, &end)) {
+        Py_XDECREF(end.object);
+        return -1;
+    }
     if (kept.has_stream)
         kept.stream_object = end.object;
     int rc = options->to->allocate(st, &kept, like, plan, out);

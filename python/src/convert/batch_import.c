@@ -246,8 +246,8 @@ int pv_batch_relate_streams(pv_state *st, pv_batch *g, pixview_device device, pi
                             bool given)
 {
     for (int i = 0; i < g->producer_count; i++)
-        if (pv_stream_relate(st, device, g->producers[i].handle, work, given,
-                             &g->producers[i].relation))
+        if (pv_stream_relate_copy(st, device, g->producers[i].handle, work, given,
+                                  &g->producers[i].relation))
             return -1;
     return 0;
 }

@@ -22,7 +22,7 @@ int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_im
     pixview_stream work = params.stream, producer = from_host ? work : from->stream;
     if (to_host)
         consumer = work;
-    if (pv_stream_relate(st, device, producer, work, given, &before) ||
+    if (pv_stream_relate_copy(st, device, producer, work, given, &before) ||
         pv_stream_relate(st, device, work, consumer, given, &after) ||
         pv_stream_wait(st, device, producer, work, &before)) {
         return -1;

@@ -10,8 +10,10 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
+#include "cuda/driver.h"
 #include "cuda/stream.h"
 #include "descriptor/owner.h"
+#include "descriptor/status.h"
 #include "descriptor/stream.h"
 #include "frameworks/imported.h"
 #include "frameworks/stream_life.h"
@@ -63,6 +65,22 @@ int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream produce
         return 0;
     if (!pixviewi_cuda_stream_relation(device.id, producer, consumer, relation, &st->error))
         return pv_raise_if_unorderable(st, relation, given, producer, consumer);
+    return pv_fail(st);
+}
+
+int pv_stream_relate_copy(pv_state *st, pixview_device device, pixview_stream producer,
+                          pixview_stream work, bool given, pixviewi_stream_relation *relation)
+{
+    if (pv_stream_relate(st, device, producer, work, given, relation))
+        return -1;
+    if (relation->kind != PIXVIEWI_CAPTURE_MISMATCH || !relation->producer_captures)
+        return 0;
+    pixviewi_fail(&st->error, PIXVIEW_E_CUDA,
+                  "CUDA_ERROR_STREAM_CAPTURE_ISOLATION (905): the source's stream %#llx is in a "
+                  "graph capture and the result's %#llx is not, so the copy would run outside of "
+                  "the graph; pass stream= of the capture, or call inside pixview.using_stream",
+                  (unsigned long long)producer, (unsigned long long)work);
+    st->error.driver_code = CU_CAPTURE_ISOLATION;
     return pv_fail(st);
 }
 

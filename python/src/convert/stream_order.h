@@ -10,6 +10,10 @@
 // Before anything is queued: may the two streams be ordered? And then, if so, the wait.
 int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream producer,
                      pixview_stream consumer, bool given, pixviewi_stream_relation *relation);
+// The same for a copy, which runs on `work`: outside of the capture that its source is in, it would be
+// done once, and by no replay.
+int pv_stream_relate_copy(pv_state *st, pixview_device device, pixview_stream producer,
+                          pixview_stream work, bool given, pixviewi_stream_relation *relation);
 int pv_stream_wait(pv_state *st, pixview_device device, pixview_stream producer,
                    pixview_stream consumer, const pixviewi_stream_relation *relation);
 // Nothing is ordered across the border of a graph capture. That is an error where the user passed a

@@ -2,11 +2,12 @@
 
 #include "base/errors.h"
 #include "base/pyref.h"
+#include "cuda/device.h"
 #include "frameworks/array.h"
 #include "frameworks/cupy/cupy.h"
 
 // CuPy allocates on its current device, so that is switched for the call.
-static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim,
+static PyObject *empty_on_device(pv_state *st, const pixview_device *device, int ndim,
                             const int64_t *shape, pixview_dtype dtype)
 {
     if (!device)
@@ -26,6 +27,33 @@ static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim
     Py_XDECREF(entered);
     Py_XDECREF(scope);
     return array;
+}
+
+typedef struct empty_call {
+    pv_state *st;
+    const pixview_device *device;
+    int ndim;
+    const int64_t *shape;
+    pixview_dtype dtype;
+    PyObject *array;
+} empty_call;
+
+static void call_empty(void *arg)
+{
+    empty_call *c = arg;
+    c->array = empty_on_device(c->st, c->device, c->ndim, c->shape, c->dtype);
+}
+
+// CuPy's pool may call cudaMalloc, which breaks a graph capture of torch's outside of relaxed mode.
+static PyObject *cupy_empty(pv_state *st, const pixview_device *device, int ndim,
+                            const int64_t *shape, pixview_dtype dtype)
+{
+    empty_call call = {st, device, ndim, shape, dtype, NULL};
+    if (device)
+        pixviewi_cuda_with_device(device->id, call_empty, &call);
+    else
+        call_empty(&call);
+    return call.array;
 }
 
 int pv_cupy_allocate(pv_state *st, const pv_options *options, const pv_imported *like,
