@@ -76,6 +76,10 @@ static pixview_status check_counts(const pixview_convert_params *params, int64_t
                              (long long)channels);
     if (!params->mean && !params->std)
         return PIXVIEW_OK;
+    if (params->channels == 3 && channels == 4)
+        return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
+                             "mean and std have 3 entries, but the images have 4 channels; pass 4, "
+                             "or slices of 3 channels: array[..., :3], as_torch(x)[:3]");
     if (params->channels != 1 && params->channels != channels)
         return pixviewi_fail(
             err, PIXVIEW_E_LAYOUT,

@@ -18,7 +18,7 @@ static pixview_status check_copied_pair(const pixview_image *src, const pixview_
     if (!pixview_dtype_equal(src->dtype, dst->dtype))
         return pixviewi_fail(err, PIXVIEW_E_DTYPE,
                              "the source is %s, but the destination is %s; a copy cannot convert "
-                             "values: use pixview_convert, in Python stack",
+                             "values: pixview.stack does in Python, pixview_convert in C",
                              pixview_dtype_name(src->dtype), pixview_dtype_name(dst->dtype));
     if ((status = pixviewi_check_extents(src, dst, err)) ||
         (status = pixviewi_copy_plan_checked(src, dst, plan, err)) ||

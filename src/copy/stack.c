@@ -39,8 +39,9 @@ __attribute__((cold)) static pixview_status fail_size(const list *of, int64_t i,
         "%s[%lld] has H,W,C = %lld,%lld,%lld, but the batch needs %lld,%lld,%lld%s", of->name,
         (long long)i, (long long)got[1], (long long)got[2], (long long)got[3], (long long)want[1],
         (long long)want[2], (long long)want[3],
-        !sized ? ""
-        : pad  ? "; padding cannot shrink an image"
+        !sized ? "; all images need the same channels: stack slices of those with more, or convert "
+                 "their colours first"
+        : pad  ? "; padding cannot shrink an image: crop or resize it first, or pass a larger size"
                : "; to pad images of different sizes, set pad (in Python pass size=(H, W))");
 }
 

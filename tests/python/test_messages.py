@@ -110,6 +110,16 @@ ROWS: list[Row] = [
     ("shape of floats", lambda: pointer(shape=(4.0, 5)), TypeError, r"shape\[0\] = 4.0"),
     ("strides a number", lambda: pointer(strides=3), TypeError, "strides=3"),
     ("device 1.5", lambda: pointer(device=1.5), TypeError, "device=1.5 .*'cuda:N'"),
+    ("dtype= of as_torch", lambda: pixview.as_torch(A, dtype="float32"), TypeError, "'dtype': .*pixview.stack"),
+    ("device= of as_numpy", lambda: pixview.as_numpy(A, device="cuda"), TypeError, "'device': copy=True moves"),
+    ("unknown keyword", lambda: pixview.as_numpy(A, order="C"), TypeError, "keyword argument 'order'$"),
+    ("batch to the GPU", lambda: pixview.unstack(np.stack(PAIR), to="cupy"), pixview.DeviceError, r"unstack\(x, copy=True\)"),
+    ("four channels", lambda: pixview.stack([image(4, 5, 4)], to="numpy", mean=[1, 2, 3]),
+     pixview.LayoutError, r"3 entries.*4 channels.*as_torch\(x\)\[:3\]"),
+    ("grey and colour", lambda: pixview.stack([A, A[..., :1]], to="numpy"), pixview.LayoutError, "images.1.*slices"),
+    ("larger than size", lambda: stack(size=(3, 3)), pixview.LayoutError, "crop or resize.*larger size"),
+    ("copy_into two types", lambda: pixview.copy_into(A.astype("f4"), A), pixview.DtypeError, "pixview.stack does in Python"),
+    ("stream on the host", lambda: pixview.view(A).__dlpack__(stream=1), ValueError, "host memory; pass None"),
     ("device tpu", lambda: pointer(device="tpu"), ValueError, "device='tpu' .*'cuda:N'"),
 ]  # fmt: skip
 
@@ -123,6 +133,21 @@ def test_message(torch: Any, row: Row) -> None:
         assert raised.type is error
     else:
         assert not isinstance(raised.value, pixview.Error)
+
+
+def test_a_tensor_without_memory(torch: Any) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        t = torch.zeros(3, 4, 5)
+    with pytest.raises(pixview.UnsupportedError, match="no plain memory"):
+        pixview.view(t)
+
+
+@pytest.mark.cv2
+def test_umat_names_its_way_out(cv2: Any) -> None:
+    with pytest.raises(pixview.UnsupportedError, match=r"x\.get\(\)"):
+        pixview.as_numpy(cv2.UMat(A))
 
 
 def test_host_images_to_cupy() -> None:

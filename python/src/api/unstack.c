@@ -167,7 +167,7 @@ PV_CALL(unstack)
                                    {"src_layout", &src_layout},
                                    {"copy", &copy},
                                    {"stream", &stream}};
-    pv_options options = {.to = PV_UNSTACK_DEFAULT, .copy = -1};
+    pv_options options = {.to = PV_UNSTACK_DEFAULT, .copy = -1, .call = "unstack"};
     if (pv_parse_args("unstack", args, nargs, kwnames, 1, keywords, 5) ||
         (to && pv_parse_framework("to", to, &options.to)) ||
         pv_parse_layout(st, "src_layout", src_layout, &options.src_layout) ||

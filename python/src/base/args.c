@@ -9,6 +9,19 @@
 #include "base/dtypes.h"
 #include "base/errors.h"
 
+// What other libraries' conversions take, and pixview's do not.
+static const char *keyword_hint(const char *name)
+{
+    if (name && strcmp(name, "dtype") == 0)
+        return ": it keeps the values; pixview.stack(..., dtype=) converts them, as does the "
+               "result's "
+               "own method";
+    if (name && strcmp(name, "device") == 0)
+        return ": copy=True moves pixels between host and GPU, the result's own method to another "
+               "GPU";
+    return "";
+}
+
 static int find_keyword(const char *function, PyObject *name, const pv_keyword *keywords, int count)
 {
     Py_ssize_t length;
@@ -19,7 +32,8 @@ static int find_keyword(const char *function, PyObject *name, const pv_keyword *
             return i; // the first byte spares most calls
     }
     PyErr_Clear(); // a name that UTF-8 cannot hold is none of ours
-    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
+    PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'%s", function, name,
+                 keyword_hint(text));
     return -1;
 }
 

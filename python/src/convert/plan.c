@@ -28,7 +28,7 @@ static int check_memory_kind(pv_state *st, const pv_imported *in, const pv_optio
     *crosses = !(options->to->flags & (host ? PV_ON_HOST : PV_ON_GPU));
     if (!*crosses || options->copy == 1)
         return 0;
-    const char *call = options->to->call;
+    const char *call = options->call ? options->call : options->to->call;
     if (options->copy == 0) {
         pv_raisef(st, PIXVIEW_E_DEVICE,
                   "the source is in %s memory, and copy=False does not allow a copy; %s(x, "

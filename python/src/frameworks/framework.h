@@ -15,6 +15,7 @@ typedef struct pv_options {
     const pv_framework *to;
     pixview_layout layout, src_layout;
     const char *src_name; // of the argument src_layout, for messages; NULL: that
+    const char *call;     // what was called, for messages; NULL: to->call
     int copy;             // -1 None, 0 False, 1 True
     bool contiguous;
     bool allow_readonly;

@@ -57,7 +57,7 @@ static int parse_consumer(pv_state *st, PyObject *value, const pixview_image *im
         return 0;
     }
     if (host) {
-        pv_raise_python(PyExc_BufferError,
+        pv_raise_python(PyExc_ValueError,
                         "stream=%R, but the Image is in host memory; pass None or -1", value);
         return -1;
     }
@@ -111,7 +111,7 @@ static int parse_dlpack_call(pv_state *st, const pixview_image *image, PyObject 
     if (parse_version(st, version, out) || parse_dl_device(device, image, out) ||
         pv_parse_copy(copy, &out->copy))
         return -1;
-    return parse_consumer(st, stream, image, pixview_image_on_host(image) || out->to_host, out);
+    return parse_consumer(st, stream, image, pixview_image_on_host(image), out);
 }
 
 static PyObject *make_capsule(pv_state *st, const pixview_image *image, pixview_layout layout,

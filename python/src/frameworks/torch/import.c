@@ -69,13 +69,8 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
                            const pv_options *options, pv_imported *in)
 {
     DlTensor t;
-    if (table->dltensor_from_py(x, &t) != 0) {
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
-                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
-                      "copy it first",
-                      Py_TYPE(x)->tp_name);
-        return -1;
-    }
+    if (table->dltensor_from_py(x, &t) != 0)
+        return raise_memoryless(st, x);
     pixviewi_tensor read;
     if (pixviewi_dltensor_read(&t, &read, &st->error)) {
         return pv_fail(st);
@@ -141,13 +136,8 @@ int pv_torch_device_of(pv_state *st, PyObject *x, pixview_device *out)
 static int tensor_pointer(pv_state *st, PyObject *x, void **out)
 {
     PyObject *pointer = PyObject_CallMethodNoArgs(x, st->s_data_ptr);
-    if (!pointer) {
-        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
-                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
-                      "copy it first",
-                      Py_TYPE(x)->tp_name);
-        return -1;
-    }
+    if (!pointer)
+        return raise_memoryless(st, x);
     *out = PyLong_AsVoidPtr(pointer);
     Py_DECREF(pointer);
     return *out == NULL && PyErr_Occurred() ? -1 : 0;
