@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: test.sh c | clang | driver | python | gpu | gpu-programs | kcheck | soak | bench
+# usage: test.sh c | clang | driver | python | gpu | gpu-programs | kcheck | sanitizers | soak | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
 #          once more with the thread sanitizer
@@ -11,6 +11,8 @@
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # gpu-programs  builds the programs in C that need a GPU, in build/gpu/tests/c
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
+# sanitizers  tests/python without OpenCV on an extension built with the address and undefined-behaviour
+#          sanitizers; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
@@ -186,6 +188,31 @@ bench_layout() {
 }" "$PY" bench/layout.py ${BENCH:-}
 }
 
+test_sanitizers() {
+    build_driver
+    fatbin=$PWD/build/wheel/src/kernels/kernels.fatbin
+    [ -f "$fatbin" ] || fatbin=
+    printf "[binaries]\npython = '%s'\n" "$PY" >build/sanitized.ini
+    site=$PWD/build/sanitized/site
+    setup build/sanitized --native-file build/sanitized.ini -Dbuildtype=debugoptimized -Dpython=true \
+        -Dlibrary=false -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dfatbin="$fatbin" -Dpython.platlibdir="$site" -Dpython.purelibdir="$site"
+    ninja -C build/sanitized --quiet
+    meson install -C build/sanitized --no-rebuild --quiet
+    preload=
+    for name in libasan.so libubsan.so libstdc++.so.6; do # libstdc++: what catches its exceptions
+        preload="$preload $(readlink -f "$(${CC:-cc} -print-file-name=$name)")"
+    done
+    say "Python tests without OpenCV, with the address and undefined-behaviour sanitizers"
+    # Python and torch leave memory at exit.
+    PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so" \
+        PIXVIEW_LIBCUDA="$PWD/build/fake/tests/c/libfakecuda.so" PIXVIEW_SANITIZED=1 \
+        PYTHONPATH="$site:$PWD/compat/savant" LD_PRELOAD="$preload" \
+        ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        "$PY" -m pytest tests/python -m "not cv2" || failed=1
+}
+
 test_soak() {
     if ! has_driver; then
         build_driver
@@ -216,6 +243,7 @@ gpu)
     ;;
 gpu-programs) build_with_kernels test_gpu example_gpu kcheck ;;
 kcheck) with_kernels kcheck ${KCHECK:-} ;;
+sanitizers) test_sanitizers ;;
 soak) test_soak ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
@@ -223,7 +251,7 @@ bench)
     bench_layout
     ;;
 *)
-    say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck, soak or bench"
+    say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
     exit 1
     ;;
 esac

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pixview
 import pytest
+from support import not_sanitized
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def long_turns():
     sys.setswitchinterval(before)
 
 
+@not_sanitized
 def test_a_short_copy_keeps_the_gil(long_turns: None) -> None:
     src, dst = np.ones((590, 590, 3), np.uint8), np.empty((3, 590, 590), np.uint8)
     stop = False
