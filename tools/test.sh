@@ -199,18 +199,21 @@ test_sanitizers() {
         -Dfatbin="$fatbin" -Dpython.platlibdir="$site" -Dpython.purelibdir="$site"
     ninja -C build/sanitized --quiet
     meson install -C build/sanitized --no-rebuild --quiet
+    rm -f build/sanitized/report.*
     preload=
     for name in libasan.so libubsan.so libstdc++.so.6; do # libstdc++: what catches its exceptions
         preload="$preload $(readlink -f "$(${CC:-cc} -print-file-name=$name)")"
     done
     say "Python tests without OpenCV, with the address and undefined-behaviour sanitizers"
-    # Python and torch leave memory at exit.
+    # Python and torch leave memory at exit; tests ask for more memory than there is. What the sanitizers
+    # say goes into a file, since pytest keeps what a test prints when they end it.
     PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so" \
         PIXVIEW_LIBCUDA="$PWD/build/fake/tests/c/libfakecuda.so" PIXVIEW_SANITIZED=1 \
         PYTHONPATH="$site:$PWD/compat/savant" LD_PRELOAD="$preload" \
-        ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
-        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1:log_path="$PWD/build/sanitized/report" \
+        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path="$PWD/build/sanitized/report" \
         "$PY" -m pytest tests/python -m "not cv2" || failed=1
+    show build/sanitized/report.*
 }
 
 test_soak() {
