@@ -33,7 +33,8 @@ PROGRAMS = "build/gpu/tests/c/"
 LIMIT = float(os.environ.get("LIMIT") or 560)
 NOT_RUN = 77  # a program's own word for: no GPU here, or nothing to run with
 NO_TESTS = 5  # pytest's: every module was skipped
-QUEUES = {"CUDA_DEVICE_MAX_CONNECTIONS": "32"}
+# A queue for each stream of the stress; a tenth of what `make soak` does, so that it fits.
+ENVIRONMENT = {"CUDA_DEVICE_MAX_CONNECTIONS": "32", "SOAK_COUNT": "1000000"}
 
 
 class Step:
@@ -73,7 +74,7 @@ def script(name, path, *arguments, **keywords):
     module = path.removesuffix(".py").replace("/", ".")
     found = (ROOT / "tests" / path).exists()
     command = [PY, "-m", module, *arguments] if found else None
-    return Step(name, command, cwd="tests", env=QUEUES, **keywords)
+    return Step(name, command, cwd="tests", env=ENVIRONMENT, **keywords)
 
 
 def pieces():
@@ -100,7 +101,7 @@ def pieces():
         "stress": [
             script("stress, 1000 of each", "gpu/stress.py", "1000", opencv=last, alone=True),
             script("stress, random graphs", "gpu/stress_random.py", "--seconds=120", opencv=last),
-            script("soak, growth", "soak/growth.py", opencv=last),
+            script("soak, conversions", "soak/conversions.py", opencv=last),
             script("soak, threads", "soak/threads.py", opencv=last),
         ],
     }
@@ -121,7 +122,7 @@ def counts(step, output):
         return counted("passed", last), failed, counted("skipped", last)
     if found := re.search(r"^(\d+) jobs, (\d+) differ", output, re.MULTILINE):
         return int(found[1]) - int(found[2]), int(found[2]), 0
-    if rounds := re.findall(r": (\d+) of (\d+) right", output):
+    if rounds := re.findall(r"(\d+) of (\d+) (?:right|directions are flat)", output):
         right = sum(int(n) for n, _ in rounds)
         return right, sum(int(n) for _, n in rounds) - right, 0
     if found := re.search(r"(\d+) reads?, all right", output):

@@ -40,6 +40,7 @@ PYTEST = ["python", "-m", "pytest"]
         (["stress"], "ordered a b: 10 of 10 right in 1.0 s\n" * 2, 0, (20, 0, 0), "passed"),
         (["stress"], "ordered a b: 9 of 10 right in 1.0 s\n", 0, (9, 1, 0), "failed"),
         (["random"], "7 graphs, 300 reads, all right\n", 0, (300, 0, 0), "passed"),
+        (["soak"], "[1/1] a: 9 in 1 s\n4 of 5 directions are flat\n", 1, (4, 1, 0), "failed"),
         (["program"], "", 0, None, "passed"),
         (["program"], "half a", None, None, "ran out of time"),
     ],
