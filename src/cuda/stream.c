@@ -41,8 +41,9 @@ static pixviewi_stream_relation relate(const capture_state *a, const capture_sta
         return (pixviewi_stream_relation){PIXVIEWI_STREAMS_ORDERABLE, a->id, true, true};
     if (a->active || b->active)
         return (pixviewi_stream_relation){PIXVIEWI_CAPTURE_MISMATCH, 0, b->active, a->active};
-    return (pixviewi_stream_relation){
-        a->blocked || b->blocked ? PIXVIEWI_LEGACY_BLOCKED : PIXVIEWI_STREAMS_ORDERABLE, 0, false, false};
+    return (pixviewi_stream_relation){a->blocked || b->blocked ? PIXVIEWI_LEGACY_BLOCKED
+                                                               : PIXVIEWI_STREAMS_ORDERABLE,
+                                      0, false, false};
 }
 
 // Of a stream of another GPU an event could be waited for, but none be recorded at the release.

@@ -17,7 +17,7 @@ typedef enum pixviewi_stream_relation_kind {
 
 typedef struct pixviewi_stream_relation {
     pixviewi_stream_relation_kind kind;
-    uint64_t capture;       // that both are in; 0: none
+    uint64_t capture;                          // that both are in; 0: none
     bool consumer_captures, producer_captures; // of CAPTURE_MISMATCH
 } pixviewi_stream_relation;
 

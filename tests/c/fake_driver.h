@@ -65,7 +65,8 @@ uint64_t fake_freed_on(void); // the stream of the last cuMemFreeAsync
 // ---- streams ----
 
 uint64_t fake_stream(int device); // a new, blocking stream
-uint64_t fake_stream_non_blocking(int device); // as torch's: its capture leaves the legacy stream alone
+uint64_t fake_stream_non_blocking(
+    int device); // as torch's: its capture leaves the legacy stream alone
 // Its handle is dead from now on: the driver would crash on it. And how often one was given to it.
 void fake_destroy_stream(uint64_t handle);
 int fake_dead_uses(void);

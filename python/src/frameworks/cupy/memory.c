@@ -8,7 +8,7 @@
 
 // CuPy allocates on its current device, so that is switched for the call.
 static PyObject *empty_on_device(pv_state *st, const pixview_device *device, int ndim,
-                            const int64_t *shape, pixview_dtype dtype)
+                                 const int64_t *shape, pixview_dtype dtype)
 {
     if (!device)
         return pv_array_empty(st, pv_cupy_of(st)->module, ndim, shape, dtype);

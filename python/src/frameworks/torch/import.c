@@ -69,8 +69,13 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
                            const pv_options *options, pv_imported *in)
 {
     DlTensor t;
-    if (table->dltensor_from_py(x, &t) != 0)
-        return raise_memoryless(st, x);
+    if (table->dltensor_from_py(x, &t) != 0) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
+                      "copy it first",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
     pixviewi_tensor read;
     if (pixviewi_dltensor_read(&t, &read, &st->error)) {
         return pv_fail(st);
@@ -136,8 +141,13 @@ int pv_torch_device_of(pv_state *st, PyObject *x, pixview_device *out)
 static int tensor_pointer(pv_state *st, PyObject *x, void **out)
 {
     PyObject *pointer = PyObject_CallMethodNoArgs(x, st->s_data_ptr);
-    if (!pointer)
-        return raise_memoryless(st, x);
+    if (!pointer) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED,
+                      "this %s has no plain memory to view (sparse, fake or wrapped?): densify or "
+                      "copy it first",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
     *out = PyLong_AsVoidPtr(pointer);
     Py_DECREF(pointer);
     return *out == NULL && PyErr_Occurred() ? -1 : 0;
