@@ -101,7 +101,7 @@ def pieces():
         "stress": [
             script("stress, 1000 of each", "gpu/stress.py", "1000", opencv=last, alone=True),
             script("stress, random graphs", "gpu/stress_random.py", "--seconds=120", opencv=last),
-            script("soak, conversions", "soak/conversions.py", opencv=last),
+            script("soak, conversions", "soak/conversions.py", opencv=last, alone=True),
             script("soak, threads", "soak/threads.py", opencv=last),
         ],
     }

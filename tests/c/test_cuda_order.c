@@ -130,7 +130,8 @@ static void test_reset_forgets_events(void)
     uint64_t a = fake_stream(0), b = fake_stream(0);
     fake_reset();
     REQUIRE_OK(pixviewi_cuda_order(0, a, b, NULL, err));
-    REQUIRE_CALLS("cuCtxGetCurrent cuCtxPushCurrent_v2 cuStreamIsCapturing cuStreamIsCapturing "
+    REQUIRE_CALLS("cuCtxGetCurrent cuCtxPushCurrent_v2 cuStreamGetCtx cuStreamGetCtx "
+                  "cuStreamIsCapturing cuStreamIsCapturing "
                   "cuCtxGetId cuEventRecord cuStreamWaitEvent cuCtxPopCurrent_v2");
     int before = fake_live_events();
     fake_reset_device(0); // the fake driver ends the test at the first use of a dead event
