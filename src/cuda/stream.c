@@ -255,7 +255,7 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
     pixviewi_stream_relation relation;
     assert(!dep->ended && dep->consumer != PIXVIEWI_STREAM_CUDA_PER_THREAD);
     if (relation_of(scope, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
-        return false; // free nothing that may be in use
+        return true; // the stream is gone, and nothing can wait for it
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         (relation.capture && relation.capture != dep->capture))
         return false;
