@@ -31,22 +31,24 @@ static inline PyObject *core_member(const char *name)
     return member;
 }
 
-// pixview.view(x), with src_layout now and then. NULL: it failed with an error of pixview's, as it should.
-static inline PyObject *view(PyObject *x, fuzz_input *in)
+// pixview.view(x, copy=copy), with src_layout now and then. `copy` is None or False; with None the memory of x
+// must exist, because what is not aligned is copied. NULL: it failed with an error of pixview's, as it should.
+static inline PyObject *view(PyObject *x, PyObject *copy, fuzz_input *in)
 {
-    static PyObject *call, *error, *names;
+    static PyObject *call, *error, *names[2];
     if (!call) {
         call = core_member("view");
         error = core_member("Error");
-        names = Py_BuildValue("(s)", "src_layout");
-        REQUIRE(names);
+        names[0] = Py_BuildValue("(s)", "copy");
+        names[1] = Py_BuildValue("(ss)", "copy", "src_layout");
+        REQUIRE(names[0] && names[1]);
     }
-    PyObject *args[2] = {x, NULL};
+    PyObject *args[3] = {x, copy, NULL};
     uint8_t bits = take_byte(in);
     if (bits >= 128)
-        args[1] = PyUnicode_FromString(pixview_layout_name((pixview_layout)(1 + bits % 5)));
-    PyObject *image = PyObject_Vectorcall(call, args, 1, args[1] ? names : NULL);
-    Py_XDECREF(args[1]);
+        args[2] = PyUnicode_FromString(pixview_layout_name((pixview_layout)(1 + bits % 5)));
+    PyObject *image = PyObject_Vectorcall(call, args, 1, names[args[2] != NULL]);
+    Py_XDECREF(args[2]);
     if (!image) {
         if (!PyErr_ExceptionMatches(error)) {
             PyErr_Print();

@@ -84,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     PyObject *capsule = make_capsule(&in);
-    PyObject *image = view(capsule, &in);
-    PyObject *again = view(capsule, &in); // consumed, if the first one worked
+    PyObject *image = view(capsule, Py_False, &in);
+    PyObject *again = view(capsule, Py_False, &in); // consumed, if the first one worked
     REQUIRE(!image || !again);
     Py_XDECREF(image);
     Py_XDECREF(again);

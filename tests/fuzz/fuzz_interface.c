@@ -140,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool over_buffer = shown && PyMemoryView_Check(shown) && !cuda;
     REQUIRE(PyObject_SetAttrString(x, cuda ? "__cuda_array_interface__" : "__array_interface__",
                                    dict) == 0);
-    PyObject *image = view(x, &in);
+    PyObject *image = view(x, over_buffer ? Py_None : Py_False, &in);
     if (image && over_buffer)
         require_inside(image, memory, length);
     Py_XDECREF(image);
