@@ -111,6 +111,13 @@ pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, p
     return PIXVIEW_OK;
 }
 
+int pixviewi_cuda_current_device(void)
+{
+    const pixviewi_driver *driver = pixviewi_driver_get(NULL);
+    int device;
+    return driver && driver->context_device(&device) == CU_SUCCESS ? device : 0;
+}
+
 // ---- Contexts ---------------------------------------------------------------------------------
 
 uint64_t pixviewi_cuda_context(int device)

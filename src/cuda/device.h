@@ -31,6 +31,9 @@ static PIXVIEWI_INLINE pixview_status pixviewi_cuda_pointer_device(const void *p
 // The GPU whose context the stream belongs to. PIXVIEW_E_CUDA if the driver does not know it.
 pixview_status pixviewi_cuda_stream_device(pixview_stream stream, int *device, pixview_error *err);
 
+// The GPU whose context is current on this thread; 0 without any.
+int pixviewi_cuda_current_device(void);
+
 // The number of the device's context, as far as it was seen: asks only the first time, so that a view
 // makes no driver call. And is it the same still? Memory, streams and events of one that was reset are
 // dead, and touching them can crash. 0: unknown, and taken for the same.

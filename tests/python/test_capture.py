@@ -74,7 +74,7 @@ def test_a_stream_outside_of_the_capture_is_an_error(
     producer, consumer = captures.stream(), captures.stream()
     v = source(fake, stream=producer)
     captures.begin(producer if producer_captures else consumer)
-    with pytest.raises(pixview.CudaError, match=r"one of the streams .* pass stream= of") as e:
+    with pytest.raises(pixview.CudaError, match=r"stream.* pass stream= of the") as e:
         pixview.view(v, copy=copy, stream=consumer)
     assert e.value.code == 905 and e.value.name == "CUDA_ERROR_STREAM_CAPTURE_ISOLATION"
     assert "launch" not in fake.work() and "record" not in fake.work()
@@ -237,8 +237,7 @@ def test_a_source_that_captures_and_a_result_that_does_not(
     with pytest.raises(pixview.CudaError, match="905") as e:
         calls[what]()
     assert e.value.code == 905
-    if what in ("copy_into", "stack into"):
-        assert "pass stream= of the capture, or call inside pixview.using_stream" in str(e.value)
+    assert "pass stream= of the capture, or call inside pixview.using_stream" in str(e.value)
     assert [x for x in fake.work() if x == "launch"] == log
     # The other way round a replay reads what was ready before it.
     pixview.copy_into(v, w)
@@ -255,6 +254,16 @@ def test_an_upload_is_refused_before_anything_is_allocated(
     with pytest.raises(pixview.CudaError, match="host and GPU waits") as e:
         pixview.as_cupy(image(*SHAPE), copy=True)
     assert e.value.code == 900
+
+
+def test_an_upload_asks_for_the_streams_of_the_current_gpu(fake: Any, cupy: Any) -> None:
+    """The driver has one GPU, so the question about the second one is the answer."""
+    fake.lib.fake_set_current_device(1)
+    try:
+        with pytest.raises(pixview.DeviceError, match="GPU 1 of 1"):
+            pixview.as_cupy(image(*SHAPE), copy=True)
+    finally:
+        fake.lib.fake_set_current_device(0)
 
 
 def test_the_allocator_of_cupy_runs_in_relaxed_mode(

@@ -2,6 +2,7 @@
 
 #include "base/errors.h"
 #include "convert/stream_order.h"
+#include "cuda/device.h"
 #include "cuda/stream.h"
 #include "descriptor/stream.h"
 #include "frameworks/stream_life.h"
@@ -11,20 +12,17 @@
 // CuPy and OpenCV, on the current stream of a library.
 static int check_upload(pv_state *st, const pv_options *options, const pv_stream *end)
 {
+    int device = pixviewi_cuda_current_device();
     pixview_stream work = end->handle == PIXVIEW_STREAM_NONE ? PIXVIEW_STREAM_LEGACY : end->handle;
-    if (pixviewi_cuda_check_rows(0, work, true, &st->error))
+    if (pixviewi_cuda_check_rows(device, work, true, &st->error))
         return pv_fail(st);
-    pv_frameworks_find(st);
     for (int i = 0; i < PV_FRAMEWORK_COUNT; i++) {
-        const pv_framework *framework = pv_frameworks[i];
-        pv_stream now = {0, NULL};
-        if (!framework->current_stream || !st->framework_type[i])
+        pv_stream now;
+        if (!pv_stream_current(st, i, device, &now))
             continue;
-        bool known = framework->current_stream(st, 0, &now) == 0;
         Py_XDECREF(now.object);
-        PyErr_Clear(); // a library that cannot tell captures nothing
-        bool works = framework == options->to || !pixviewi_stream_is_legacy(now.handle);
-        if (known && works && pixviewi_cuda_check_rows(0, now.handle, true, &st->error))
+        bool works = pv_frameworks[i] == options->to || !pixviewi_stream_is_legacy(now.handle);
+        if (works && pixviewi_cuda_check_rows(device, now.handle, true, &st->error))
             return pv_fail(st);
     }
     return 0;

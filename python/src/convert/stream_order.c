@@ -71,10 +71,10 @@ int pv_stream_relate(pv_state *st, pixview_device device, pixview_stream produce
 int pv_stream_relate_copy(pv_state *st, pixview_device device, pixview_stream producer,
                           pixview_stream work, bool given, pixviewi_stream_relation *relation)
 {
-    if (pv_stream_relate(st, device, producer, work, given, relation))
+    if (pv_stream_relate(st, device, producer, work, false, relation))
         return -1;
     if (relation->kind != PIXVIEWI_CAPTURE_MISMATCH || !relation->producer_captures)
-        return 0;
+        return pv_raise_if_unorderable(st, relation, given, producer, work);
     pixviewi_fail(&st->error, PIXVIEW_E_CUDA,
                   "CUDA_ERROR_STREAM_CAPTURE_ISOLATION (905): the source's stream %#llx is in a "
                   "graph capture and the result's %#llx is not, so the copy would run outside of "

@@ -12,20 +12,32 @@ int pv_stream_only_named(pv_state *st, PyObject *value, pixview_stream handle)
     return rc;
 }
 
+bool pv_stream_current(pv_state *st, int library, int device, pv_stream *out)
+{
+    const pv_framework *framework = pv_frameworks[library];
+    *out = (pv_stream){0, NULL};
+    if (!framework->current_stream)
+        return false;
+    if (!st->framework_type[library] && framework->find)
+        framework->find(st);
+    if (!st->framework_type[library])
+        return false;
+    if (framework->current_stream(st, device, out) == 0)
+        return true;
+    Py_CLEAR(out->object);
+    PyErr_Clear();
+    return false;
+}
+
 void pv_stream_find_keeper(pv_state *st, int device, pv_stream *stream)
 {
     if (pv_stream_lasts(stream->handle, stream->object) || pv_scope_keeps(device, stream))
         return;
-    pv_frameworks_find(st);
     for (int i = 0; i < PV_FRAMEWORK_COUNT; i++) {
-        const pv_framework *framework = pv_frameworks[i];
-        pv_stream now = {0, NULL};
-        if (!framework->current_stream || !st->framework_type[i])
+        pv_stream now;
+        if (!pv_stream_current(st, i, device, &now))
             continue;
-        bool found = framework->current_stream(st, device, &now) == 0 &&
-                     now.handle == stream->handle && now.object != PV_UNKEPT;
-        PyErr_Clear(); // a library that cannot tell keeps nothing
-        if (found) {
+        if (now.handle == stream->handle && now.object != PV_UNKEPT) {
             Py_XSETREF(stream->object, now.object);
             return;
         }

@@ -7,6 +7,10 @@
 // Does `value` only name the stream, which somebody else keeps (an ExternalStream)? -1 with an error.
 int pv_stream_only_named(pv_state *st, PyObject *value, pixview_stream handle);
 
+// The current stream of a library, by its index in the table; out->object is owned. false: it is not
+// imported, has none, or cannot tell. No error is left.
+bool pv_stream_current(pv_state *st, int library, int device, pv_stream *out);
+
 // Of a stream of that GPU which nothing is known to keep: looks for what does, and puts it into
 // stream->object, which is owned: what using_stream was given, or the current stream of a library.
 void pv_stream_find_keeper(pv_state *st, int device, pv_stream *stream);
