@@ -43,7 +43,7 @@ status=0
 for name in $FUZZ_TARGETS; do
     program=build/fuzz/tests/fuzz/fuzz_$name
     [ -x "$program" ] || { say "$name: skipped, it is not built (no libpython to embed?)"; continue; }
-    programs="$programs -object $program"
+    programs="$programs${programs:+ -object }$program"
     mkdir -p "$work/$name" "tests/fuzz/corpus/$name"
     say "$name: $seconds s"
     LLVM_PROFILE_FILE=$work/$name.profraw "$program" -max_total_time="$seconds" -max_len=400 \
