@@ -32,7 +32,7 @@ help:
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-clang the C tests, built by clang with -Werror"
-	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan"
+	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan; threads with TSan"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"

@@ -12,7 +12,7 @@
 # gpu-programs  builds the programs in C that need a GPU, in build/gpu/tests/c
 # kcheck   the kernels against plain C, on the GPU, with the arguments in $KCHECK
 # sanitizers  tests/python without OpenCV on an extension built with the address and undefined-behaviour
-#          sanitizers; PIXVIEW_SANITIZED tells the tests
+#          sanitizers, those of threads with the thread sanitizer; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
@@ -188,31 +188,50 @@ bench_layout() {
 }" "$PY" bench/layout.py ${BENCH:-}
 }
 
-test_sanitizers() {
-    build_driver
+# The extension with sanitizers, which `run_sanitized` puts in front.
+build_sanitized() { # FOLDER, sanitizers
     fatbin=$PWD/build/wheel/src/kernels/kernels.fatbin
     [ -f "$fatbin" ] || fatbin=
-    printf "[binaries]\npython = '%s'\n" "$PY" >build/sanitized.ini
-    site=$PWD/build/sanitized/site
-    setup build/sanitized --native-file build/sanitized.ini -Dbuildtype=debugoptimized -Dpython=true \
-        -Dlibrary=false -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dfatbin="$fatbin" -Dpython.platlibdir="$site" -Dpython.purelibdir="$site"
-    ninja -C build/sanitized --quiet
-    meson install -C build/sanitized --no-rebuild --quiet
-    rm -f build/sanitized/report.*
+    printf "[binaries]\npython = '%s'\n" "$PY" >"$1.ini"
+    setup "$1" --native-file "$1.ini" -Dbuildtype=debugoptimized -Dpython=true -Dlibrary=false \
+        -Dtests=false -Db_sanitize="$2" -Db_lundef=false -Dfatbin="$fatbin" \
+        -Dpython.platlibdir="$PWD/$1/site" -Dpython.purelibdir="$PWD/$1/site"
+    ninja -C "$1" --quiet
+    meson install -C "$1" --no-rebuild --quiet
+    rm -f "$1"/report.*
+}
+
+# What the sanitizers say goes into a file, since pytest keeps what a test prints when they end it.
+run_sanitized() { # FOLDER, the sanitizers' name for the tests, LIBRARIES, command
+    folder=$PWD/$1
     preload=
-    for name in libasan.so libubsan.so libstdc++.so.6; do # libstdc++: what catches its exceptions
-        preload="$preload $(readlink -f "$(${CC:-cc} -print-file-name=$name)")"
+    for name in $3; do
+        preload="$preload $(readlink -f "$(${CC:-cc} -print-file-name="$name")")"
     done
+    PIXVIEW_SANITIZED=$2 PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
+    PIXVIEW_LIBCUDA=$PIXVIEW_FAKE_DRIVER PYTHONPATH=$folder/site:$PWD/compat/savant
+    # Python and torch leave memory at exit; tests ask for more memory than there is.
+    ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1:log_path=$folder/report
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$folder/report
+    TSAN_OPTIONS=die_after_fork=0:log_path=$folder/report
+    export PIXVIEW_SANITIZED PIXVIEW_FAKE_DRIVER PIXVIEW_LIBCUDA PYTHONPATH
+    export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+    shift 3
+    LD_PRELOAD="$preload" "$@"
+}
+
+test_sanitizers() {
+    build_driver
+    build_sanitized build/sanitized address,undefined
+    build_sanitized build/sanitized-threads thread
+    say "threads in Python, with the thread sanitizer"
+    (run_sanitized build/sanitized-threads thread libtsan.so \
+        "$PY" -m pytest tests/python/test_threads.py tests/python/test_host_threads.py) || failed=1
+    show build/sanitized-threads/report.*
     say "Python tests without OpenCV, with the address and undefined-behaviour sanitizers"
-    # Python and torch leave memory at exit; tests ask for more memory than there is. What the sanitizers
-    # say goes into a file, since pytest keeps what a test prints when they end it.
-    PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so" \
-        PIXVIEW_LIBCUDA="$PWD/build/fake/tests/c/libfakecuda.so" PIXVIEW_SANITIZED=1 \
-        PYTHONPATH="$site:$PWD/compat/savant" LD_PRELOAD="$preload" \
-        ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:allocator_may_return_null=1:log_path="$PWD/build/sanitized/report" \
-        UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path="$PWD/build/sanitized/report" \
-        "$PY" -m pytest tests/python -m "not cv2" || failed=1
+    # libstdc++: what catches its exceptions.
+    (run_sanitized build/sanitized address "libasan.so libubsan.so libstdc++.so.6" \
+        "$PY" -m pytest tests/python -m "not cv2") || failed=1
     show build/sanitized/report.*
 }
 
