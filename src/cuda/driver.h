@@ -39,6 +39,7 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(context_pop, cuCtxPopCurrent_v2, (void **context))                                        \
     X(context_device, cuCtxGetDevice, (int *device))                                            \
     X(context_current, cuCtxGetCurrent, (void **context))                                       \
+    X(context_synchronize, cuCtxSynchronize, (void))                                            \
     X(pointer_attribute, cuPointerGetAttribute, (void *value, int attribute, uint64_t pointer)) \
     X(pointer_attributes, cuPointerGetAttributes,                                               \
       (unsigned count, int *attributes, void **values, uint64_t pointer))                       \

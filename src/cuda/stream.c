@@ -254,8 +254,11 @@ static bool end_order(pixviewi_scope *scope, const pixviewi_stream_dep *dep)
 {
     pixviewi_stream_relation relation;
     assert(!dep->ended && dep->consumer != PIXVIEWI_STREAM_CUDA_PER_THREAD);
-    if (relation_of(scope, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK)
-        return true; // the stream is gone, and nothing can wait for it
+    if (relation_of(scope, dep->consumer, dep->home, &relation, NULL) != PIXVIEW_OK) {
+        (void)!pixviewi_scope_relax(scope, NULL);
+        scope->driver->context_synchronize(); // the stream is gone: its work among all others'
+        return true;
+    }
     if (relation.kind != PIXVIEWI_STREAMS_ORDERABLE ||
         (relation.capture && relation.capture != dep->capture))
         return false;

@@ -216,7 +216,8 @@ static void test_postponed_by_threads(void)
     REQUIRE_INT(pixviewi_deferred_owners, 0);
 }
 
-// The use of a stream that its framework destroyed must not keep the memory for ever.
+// The use of a stream that its framework destroyed must not keep the memory for ever, and its work may still
+// run.
 static void test_release_with_a_dead_stream(void)
 {
     pixview_owner *owner = used(&(pixviewi_stream_dep){.consumer = 0xdead00, .home = 0});
@@ -224,6 +225,7 @@ static void test_release_with_a_dead_stream(void)
     fake_fail_call("cuStreamIsCapturing", 400);
     pixview_owner_unref(owner);
     REQUIRE_INT(released, 1);
+    REQUIRE_WORK("sync");
     fake_reset();
 }
 
