@@ -147,7 +147,8 @@ def test_a_drop_on_a_thread_that_python_never_saw(kind):
         layout = {"src_layout": "HWC"} if kind == "torch" else {}
         torch.cuda.synchronize()
         image = pixview.view(source, **layout)
-        capsule = image.__dlpack__(stream=side.cuda_stream)
+        with torch.cuda.stream(side):  # current: else an int would be used in the call and not kept
+            capsule = image.__dlpack__(stream=side.cuda_stream)
         deleter, managed = c_deleter(capsule)
         seen = pixview.as_torch(image, layout="HWC")  # the same pixels, read on the other stream
         with torch.cuda.stream(side):

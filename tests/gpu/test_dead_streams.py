@@ -65,7 +65,9 @@ WAYS = {
     "gpumat copy": 'lambda s: pixview.as_gpumat(t, src_layout="HWC", stream=s.ptr, copy=True)',
     "view": "lambda s: pixview.view(image, stream=s.ptr)",
     "view copy": "lambda s: pixview.view(image, stream=s.ptr, copy=True)",
-    "from_pointer": "lambda s: pixview.from_pointer(t.data_ptr(), (8, 8, 3), 'u1', stream=s.ptr, owner=t)",
+    "from_pointer": (
+        "lambda s: pixview.from_pointer(t.data_ptr(), (8, 8, 3), 'uint8', stream=s.ptr, owner=t)"
+    ),
     "interface": "lambda s: pixview.view(Interface(cupy.zeros((8, 8, 3), 'u1'), s))",
     "interface to torch": "lambda s: pixview.as_torch(Interface(cupy.zeros((8, 8, 3), 'u1'), s))",
     "used_on": "used_on",

@@ -445,7 +445,7 @@ a = np.zeros((4, 5), "u1")
 assert pixview._core._doctor()["driver"].get("devices", []) == []
 for device in (None, 0):
     try:
-        v = pixview.from_pointer(a.ctypes.data, a.shape, "u1", owner=a, device=device)
+        v = pixview.from_pointer(a.ctypes.data, a.shape, a.dtype, owner=a, device=device)
         pixview.as_numpy(v, copy=True)
     except pixview.Error as error:
         assert str(error)

@@ -90,7 +90,7 @@ def test_everything_works_without_a_driver(torch: Any) -> None:
         "assert facts['driver']['error'], facts\n"
         "for device in (None, 0, 'cuda'):\n"
         "    try:\n"
-        "        v = pixview.from_pointer(a.ctypes.data, a.shape, 'u1', owner=a, device=device)\n"
+        "        v = pixview.from_pointer(a.ctypes.data, a.shape, a.dtype, owner=a, device=device)\n"
         "        pixview.as_numpy(v, copy=True)\n"
         "    except pixview.Error as error:\n"
         "        assert str(error)\n"
