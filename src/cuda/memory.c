@@ -42,6 +42,25 @@ static void free_device_block(pixview_owner *self)
     pixviewi_scope_leave(&scope);
 }
 
+// Memory that a capture allocates is the graph's, which then can be launched once only. So there it comes from
+// the thread's own stream, and is ready before the call returns.
+static pixview_status allocate(const pixviewi_scope *scope, int64_t nbytes, pixview_stream stream,
+                               uint64_t *pointer, pixview_error *err)
+{
+    bool captures;
+    pixview_status status = pixviewi_cuda_captures(scope, stream, &captures, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    void *queue = pixviewi_stream_handle(captures ? PIXVIEWI_STREAM_CUDA_PER_THREAD : stream);
+    int code = scope->driver->mem_alloc_async(pointer, (size_t)nbytes, queue);
+    if (code == CU_SUCCESS && captures &&
+        (code = scope->driver->stream_synchronize(queue)) != CU_SUCCESS)
+        scope->driver->mem_free_async(*pointer, queue);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, scope->driver, code, "cannot allocate GPU memory");
+    return PIXVIEW_OK;
+}
+
 // Until there is something to free.
 static void free_nothing(pixview_owner *self) { (void)self; }
 
@@ -61,7 +80,6 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
     // The memory goes back to this stream, which therefore may not be capturing then.
     pixviewi_stream_dep back = {.consumer = stream, .home = stream, .device = device};
     uint64_t pointer = 0;
-    int code = CU_SUCCESS;
     status = pixviewi_scope_relax(&scope, err);
     if (status != PIXVIEW_OK)
         goto end;
@@ -72,11 +90,9 @@ pixview_status pixviewi_cuda_alloc(int device, int64_t nbytes, pixview_stream st
     status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
-    code = scope.driver->mem_alloc_async(&pointer, (size_t)nbytes, pixviewi_stream_handle(stream));
-    if (code != CU_SUCCESS) {
-        status = pixviewi_driver_fail(err, scope.driver, code, "cannot allocate GPU memory");
+    status = allocate(&scope, nbytes, stream, &pointer, err);
+    if (status != PIXVIEW_OK)
         goto end;
-    }
     pixviewi_owner_set_release(block, free_device_block);
     pixviewi_owner_set_alloc_stream(block, stream);
     *(device_block *)pixviewi_owner_held(block) =

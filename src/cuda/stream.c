@@ -165,6 +165,15 @@ pixview_status pixviewi_cuda_check_work(const pixviewi_scope *scope, pixview_str
     return refuse_legacy(err);
 }
 
+pixview_status pixviewi_cuda_captures(const pixviewi_scope *scope, pixview_stream stream,
+                                      bool *captures, pixview_error *err)
+{
+    capture_state found = {.id = 0};
+    pixview_status status = query_capture(scope->driver, stream, &found, err);
+    *captures = found.active;
+    return status;
+}
+
 pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool wait,
                                         pixview_error *err)
 {

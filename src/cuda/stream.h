@@ -51,6 +51,10 @@ pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool 
 pixview_status pixviewi_cuda_check_work(const struct pixviewi_scope *scope, pixview_stream stream,
                                         pixview_error *err);
 
+// Is the stream in a capture?
+pixview_status pixviewi_cuda_captures(const struct pixviewi_scope *scope, pixview_stream stream,
+                                      bool *captures, pixview_error *err);
+
 // Adds a dependency whose home waits for its consumer when the owner lets go, or whose event has to pass
 // first: fills in what ends it, its context, and streams that mean the same on any thread. Takes the
 // keepalive; false, and nothing is taken: out of memory. If the driver fails then, the owner is kept and

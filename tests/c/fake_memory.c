@@ -132,6 +132,8 @@ API cuMemAllocAsync(uint64_t *pointer, size_t bytes, void *stream)
     code = code ? code : touch_memory();
     if (code || bytes == 0)
         return code ? code : INVALID_VALUE;
+    if (fake_capture_status((uintptr_t)stream) == 1)
+        give_up("memory of a graph: it can be launched only once");
     void *block = new_block(bytes);
     if (!block)
         return OUT_OF_MEMORY;

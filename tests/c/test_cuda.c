@@ -272,6 +272,15 @@ static void test_memory_in_capture(void)
     REQUIRE_INT(fake_capture_status(a), 1);
     REQUIRE_INT(fake_live_blocks(), 0);
     REQUIRE_INT(fake_capture_mode(), 0);
+    // On the stream itself it would be the graph's.
+    REQUIRE_OK(pixviewi_cuda_alloc(0, 100, a, &data, &owner, err));
+    REQUIRE_WORK("alloc free alloc sync");
+    pixview_owner_unref(owner);
+    REQUIRE_INT(fake_live_blocks(), 1); // until the capture has ended
+    fake_set_capture(a, 0, 0);
+    pixviewi_poll_deferred_owners();
+    REQUIRE_INT(fake_live_blocks(), 0);
+    REQUIRE_INT(fake_freed_on(), a);
     fake_reset();
 }
 

@@ -29,7 +29,7 @@ class Driver:
 
 @pytest.fixture
 def driver():
-    torch.cuda.init()
+    torch.zeros(1, device="cuda")  # its context is current
     return Driver()
 
 

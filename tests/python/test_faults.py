@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from support import SANITIZED
+
+pytestmark = pytest.mark.skipif(SANITIZED, reason="sanitizers have a malloc of their own")
 
 
 def sweep(group: str) -> None:

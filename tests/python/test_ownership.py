@@ -23,6 +23,7 @@ from support import (
     eventually,
     image,
     in_thread,
+    not_sanitized,
 )
 
 SHAPE = (64, 65, 3)
@@ -351,6 +352,7 @@ assert np.asarray(kept[0]).sum() == a.sum()
     )
 
 
+@not_sanitized
 def test_a_forked_child_drops_what_it_holds(fake: Any) -> None:
     """The driver was used before the fork: the child frees host memory all the same."""
     check_python(
