@@ -41,8 +41,15 @@ def _enter_torch(stack: ExitStack, torch: Any, stream: Any, handle: int, device:
     stack.enter_context(torch.cuda.stream(stream))  # and its device
 
 
+def _has_gpu(cupy: Any) -> bool:
+    try:
+        return bool(cupy.cuda.is_available())
+    except RuntimeError:  # CuPy 13, where there is no driver or an old one
+        return False
+
+
 def _enter_cupy(stack: ExitStack, cupy: Any, stream: Any, handle: int, device: Any) -> None:
-    if not cupy.cuda.is_available():
+    if not _has_gpu(cupy):
         return
     if device is not None:
         stack.enter_context(cupy.cuda.Device(device))

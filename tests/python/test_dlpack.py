@@ -355,7 +355,8 @@ def test_what_is_no_device(device: Any) -> None:
 def test_capsules_of_another_name() -> None:
     import datetime
 
-    for capsule in (datetime.datetime_CAPI, np._core._multiarray_umath._ARRAY_API):
+    numpy = getattr(np, "_core", None) or np.core  # NumPy 2, NumPy 1
+    for capsule in (datetime.datetime_CAPI, numpy._multiarray_umath._ARRAY_API):
         with pytest.raises(pixview.UnsupportedError):
             pixview.view(Odd(capsule))
         with pytest.raises(pixview.UnsupportedError):

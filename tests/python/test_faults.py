@@ -44,4 +44,5 @@ def test_no_memory_cupy(kernels: None) -> None:
 
 @pytest.mark.cv2
 def test_no_memory_gpumat(torch: object, kernels: None) -> None:
+    pytest.importorskip("cv2")
     sweep("gpumat")

@@ -215,6 +215,17 @@ def test_default_streams(fake: Any, frameworks: Log, stream: Any, cupy: str) -> 
     assert frameworks.lines[2:] == [f"-cupy {cupy}", f"-torch {torch}"]
 
 
+def test_a_cupy_without_a_driver_is_left_out(fake: Any, frameworks: Log, other: int) -> None:
+    """CuPy 13 raises where CuPy 14 says no."""
+
+    def available() -> bool:
+        raise RuntimeError("cudaErrorInsufficientDriver")
+
+    sys.modules["cupy"].cuda.is_available = available  # type: ignore[attr-defined]
+    with pixview.using_stream(other):
+        assert frameworks.lines == [f"+torch {other}@0", "cv2 device 0"]
+
+
 def test_all_is_restored_after_an_error(fake: Any, frameworks: Log, other: int) -> None:
     with contextlib.suppress(KeyError), pixview.using_stream(other):
         raise KeyError

@@ -18,6 +18,7 @@ import numpy as np, pixview
 src, dst = np.zeros((3000, 3000, 3), np.uint8), np.zeros((3, 3000, 3000), np.uint8)
 counts = sys.getrefcount(src), sys.getrefcount(dst)
 rounds = 0
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     while True:
