@@ -80,6 +80,9 @@ int fake_capture_status(uint64_t stream);
 
 // ---- kernels ----
 
+// Of these bytes a kernel may touch only those with a mark; the rest of the memory stays as it is.
+// `marks` is the caller's; NULL: all bytes again.
+void fake_set_marks(const void *start, size_t size, const uint8_t *marks);
 // Inside: what a running kernel touches has to be aligned, and memory of its device.
 void fake_touch(const void *at, size_t size, size_t alignment);
 

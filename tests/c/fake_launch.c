@@ -19,11 +19,30 @@ static _Thread_local struct {
     int next;
 } running;
 
+static struct {
+    const char *start;
+    size_t size;
+    const uint8_t *marks;
+} marked;
+
+void fake_set_marks(const void *start, size_t size, const uint8_t *marks)
+{
+    marked.start = start, marked.size = marks ? size : 0, marked.marks = marks;
+}
+
+static void check_marks(const char *at, size_t size)
+{
+    size_t offset = (size_t)(at - marked.start); // huge for what lies before
+    if (offset < marked.size && memchr(marked.marks + offset, 0, size))
+        give_up("a kernel touches bytes of a block that belong to no pixel");
+}
+
 void fake_touch(const void *at, size_t size, size_t alignment)
 {
     const char *start = at;
     if ((uintptr_t)at % alignment)
         give_up("a kernel was given an address or a stride that it cannot use");
+    check_marks(start, size);
     for (int i = 0; i < 4; i++)
         if (start >= running.seen[i].start &&
             start + size <= running.seen[i].start + running.seen[i].size)

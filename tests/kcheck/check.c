@@ -223,6 +223,47 @@ const char *kernel_of(const kjob *job)
     return kernel < 0 ? "none" : pixviewi_kernel_name(kernel);
 }
 
+// ---- which bytes are pixels ---------------------------------------------------------------------
+
+void (*kmarks)(const void *start, size_t size, const uint8_t *marks);
+
+static void mark_image(uint8_t *at, const int64_t shape[4], const int64_t strides[4], int64_t size)
+{
+    for (int64_t h = 0; h < shape[1]; h++)
+        for (int64_t w = 0; w < shape[2]; w++)
+            for (int64_t c = 0; c < shape[3]; c++)
+                memset(at + h * strides[1] + w * strides[2] + c * strides[3], 1, (size_t)size);
+}
+
+static void mark_source(const kends *far, const char *block, uint8_t *marks)
+{
+    const pixviewi_operand *src = &far->op.src;
+    int64_t shape[4], size = pixview_dtype_size(src->dtype);
+    memcpy(shape, far->op.shape, sizeof shape);
+    shape[PIXVIEW_AXIS_H] -= src->pad_rows;
+    shape[PIXVIEW_AXIS_W] -= src->pad_cols;
+    for (int64_t n = 0; n < shape[0]; n++)
+        if (src->images)
+            mark_image(marks + ((char *)src->images[n].data - block), src->images[n].shape,
+                       src->images[n].strides, size);
+        else
+            mark_image(marks + (src->data - block) + n * src->strides[0], shape, src->strides,
+                       size);
+}
+
+static void run_on_gpu(const kends *far, const char *block)
+{
+    uint8_t *marks = kmarks ? calloc((size_t)far->src_bytes, 1) : NULL;
+    if (marks) {
+        mark_source(far, block, marks);
+        kmarks(block, (size_t)far->src_bytes, marks);
+    }
+    REQUIRE_OK(pixviewi_cuda_run(0, &far->op, PIXVIEW_STREAM_LEGACY, err));
+    if (marks)
+        kmarks(NULL, 0, NULL);
+    free(marks);
+}
+
 // ---- comparison ---------------------------------------------------------------------------------
 
 static bool is_nan(pixview_dtype dtype, const char *at)
@@ -291,7 +332,7 @@ bool check(const kjob *job)
 
     kends far = make_ends(job, from, dst_buffer.far + BORDER);
     note_kernels(&far.op);
-    REQUIRE_OK(pixviewi_cuda_run(0, &far.op, PIXVIEW_STREAM_LEGACY, err));
+    run_on_gpu(&far, from);
     gpu_download(dst_buffer.near, dst_buffer.far, dst_bytes);
     pixview_owner_unref(owner);
 

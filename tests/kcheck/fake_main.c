@@ -5,5 +5,6 @@
 int main(void)
 {
     use_fake_driver(1);
+    kmarks = fake_set_marks;
     return sweep(true, false, 1) != 0;
 }

@@ -38,6 +38,10 @@ typedef struct kends {
 kends make_ends(const kjob *job, char *src, char *dst);
 void free_ends(kends *ends);
 
+// Told which bytes of the source's block belong to a pixel before the kernels run, and NULL after: the
+// fake driver ends the program where one touches another byte of it. Not set: a real driver.
+extern void (*kmarks)(const void *start, size_t size, const uint8_t *marks);
+
 // Runs a job on the GPU and by the reference; every byte of the destination and around it has to be
 // equal. Counts the kernels. False: it differed, and said so.
 bool check(const kjob *job);
