@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the layout of C, CUDA and Python sources, or makes it right, and the layers of the C files.
+# Checks the layout of C, CUDA and Python sources, or makes it right; the layers of the C files; and
+# searches them for defects.
 # usage: lint.sh [fix]
 set -eu
 . tools/lib.sh
@@ -10,6 +11,21 @@ sources() {
     else
         for pattern; do find . -name "$pattern" -not -path './.venv/*' -not -path './build/*'; done
     fi
+}
+
+# Searches the C files for defects: .clang-tidy names them. Not a wheel, so that not everybody has it.
+tidy() {
+    for tool in clang-tidy clang-tidy-21 clang-tidy-20 clang-tidy-19 clang-tidy-18 clang-tidy-17 clang-tidy-16 \
+        clang-tidy-15 clang-tidy-14 none; do
+        version=$("$tool" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+        [ "${version:-0}" -lt 14 ] || break
+    done
+    [ $tool != none ] || { say "no clang-tidy of version 14 or later, so its checks are left out: apt install clang-tidy"; return 0; }
+    (
+        cd build/layers
+        sed -n 's/.*"file": "\(.*\.c\)".*/\1/p' compile_commands.json | sort -u |
+            xargs -n 6 -P "$(getconf _NPROCESSORS_ONLN)" $tool -quiet -p . 2>tidy.log || { grep -v generated tidy.log >&2; exit 1; }
+    )
 }
 
 for tool in clang-format ruff; do
@@ -31,5 +47,6 @@ else
             -Dbuildtype=plain >build/layers.log 2>&1 || { cat build/layers.log >&2; exit 1; }
     ninja -C build/layers --quiet
     "$PY" tools/check_layers.py build/layers
+    tidy
     "$PY" tools/check_record.py >&2 # a warning: not everybody has a GPU
 fi

@@ -37,6 +37,7 @@ const char *pixview_status_name(pixview_status status)
     }
 }
 
+#undef pixviewi_fail // for clang-tidy
 pixview_status pixviewi_fail(pixview_error *err, pixview_status code, const char *format, ...)
 {
     if (err) {

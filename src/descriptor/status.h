@@ -10,4 +10,9 @@ __attribute__((cold, format(printf, 3, 4))) pixview_status pixviewi_fail(pixview
                                                                          pixview_status code,
                                                                          const char *format, ...);
 
+// clang-tidy does not look into another file, and would follow paths where a failure is PIXVIEW_OK.
+#ifdef __clang_analyzer__
+#define pixviewi_fail(err, code, ...) (pixviewi_fail(err, code, __VA_ARGS__), code)
+#endif
+
 #endif

@@ -19,7 +19,7 @@ typedef struct pixviewi_divisor {
 
 // Division of n < 2^31 by d without dividing: magic = ceil(2^(32 + shift) / d), and
 // shift = ceil(log2(d)) - 1. The error of magic, below 1, times n stays below 2^(32 + shift) / d.
-// d = 1 has magic 0.
+// d = 1 has magic 0; so has 0, by which nothing is divided.
 PIXVIEWI_DEVICE uint32_t pixviewi_divide(uint32_t n, pixviewi_divisor by)
 {
     return by.magic ? (uint32_t)(((uint64_t)n * by.magic) >> 32) >> by.shift : n;
@@ -29,7 +29,7 @@ static inline pixviewi_divisor pixviewi_divisor_of(uint32_t d)
 {
     pixviewi_divisor by = {0, 0};
     uint32_t bits = 0;
-    if (d == 1)
+    if (d <= 1)
         return by;
     while (bits < 31 && (1u << bits) < d)
         bits++;
