@@ -78,6 +78,14 @@ int fake_wait_count(void);
 void fake_set_capture(uint64_t stream, int status, uint64_t id);
 int fake_capture_status(uint64_t stream);
 
+// ---- GpuMats ----
+
+// The function that frees in a table of a cv::cuda::GpuMat::Allocator. It notes how often it was called,
+// on which GPU, and whether the caller held the lock that `is_held` asks for.
+void fake_gpumat_free(void *allocator, void *header);
+void fake_gpumat_watch(int (*is_held)(void));
+extern int fake_gpumat_frees, fake_gpumat_freed_on, fake_gpumat_freed_locked;
+
 // ---- kernels ----
 
 // Of these bytes a kernel may touch only those with a mark; the rest of the memory stays as it is.

@@ -11,6 +11,7 @@ import numpy as np
 import pixview
 import pytest
 from support import (
+    Array,
     address,
     check_flat,
     check_python,
@@ -55,6 +56,24 @@ def test_a_stream_ordered_release_still_drops_the_source(fake: Any, cupy: Any) -
     del v
     in_thread(box.clear)
     assert eventually(lambda: sys.getrefcount(a) == count)
+
+
+@pytest.mark.parametrize("to", ["copy_into", "cupy"])
+def test_an_upload_from_pinned_memory_holds_its_source(fake: Any, cupy: Any, to: str) -> None:
+    on_gpu = fake.image(np.zeros((4, 5, 3), np.uint8))
+    a = image(4, 5, 3).view(Array)
+    fake.register(np.asarray(a), device=-1)
+    fake.held.clear()
+    ref, expected = weakref.ref(a), np.array(a)
+    fake.lib.fake_set_pending(1 << 20)
+    made = pixview.copy_into(on_gpu, a) if to == "copy_into" else pixview.as_cupy(a, copy=True)
+    assert fake.work()[-3:] == ["copy", "record", "query"]  # the host does not wait
+    del a
+    eventually(lambda: ref() is None, seconds=0.1)
+    assert ref() is not None
+    fake.lib.fake_set_pending(0)
+    assert dead(ref)
+    np.testing.assert_array_equal(pixview.as_numpy(made, copy=True), expected)
 
 
 def test_leaves_nothing_behind(fake: Any, cupy: Any, torch: Any) -> None:
