@@ -172,7 +172,13 @@ OBJECTS: list[Row] = [
     Row("nested lists", lambda m: [[1, 2], [3, 4]], UNSUPPORTED),
     Row("a dict", lambda m: {"shape": (4, 5)}, UNSUPPORTED),
     Row("an interface's dict", lambda m: interface_of(m.host), UNSUPPORTED),
-    Row("a generator", lambda m: (i for i in range(3)), UNSUPPORTED),
+    Row(
+        "a generator",
+        lambda m: (i for i in range(3)),
+        UNSUPPORTED,
+        None,
+        {"stack whole": (UNSUPPORTED, LAYOUT)},  # empty from the second call on
+    ),
     Row("an object", lambda m: object(), UNSUPPORTED),
     Row("a function", lambda m: lambda: None, UNSUPPORTED),
     Row("a module", lambda m: np, UNSUPPORTED),
@@ -180,7 +186,7 @@ OBJECTS: list[Row] = [
     Row("the type Tensor", lambda m: m.torch.Tensor, UNSUPPORTED),
     Row("the type Image", lambda m: pixview.Image, UNSUPPORTED),
     Row("a lock", lambda m: threading.Lock(), UNSUPPORTED),
-    Row("an open file", lambda m: io.BytesIO(b"abc"), UNSUPPORTED),
+    Row("an open file", lambda m: io.BytesIO(b"abc"), UNSUPPORTED, None, {"stack whole": LAYOUT}),
     Row("a ctypes int", lambda m: ctypes.c_int(5), LAYOUT),
     Row("a ctypes pointer", lambda m: ctypes.pointer(ctypes.c_int(5)), (LAYOUT, DTYPE)),
     Row("a ctypes struct", lambda m: ctypes.py_object(5), (LAYOUT, DTYPE)),
@@ -252,6 +258,12 @@ def loud_tensor(torch: Any, *names: str) -> Any:
     }
     cls = type("LoudTensor", (torch.Tensor,), attributes)
     return torch.zeros(3, 4, 5).as_subclass(cls)
+
+
+def loud_storage(m: Memory) -> Any:
+    """A tensor on a GPU; nothing but used_on asks for its storage."""
+    v = pixview.from_pointer(m.gpu.ctypes.data, (4, 5, 3), "uint8", device=0, owner=m.gpu)
+    return pixview.as_torch(v).as_subclass(type(loud_tensor(m.torch, "untyped_storage")))
 
 
 def loud_function(torch: Any) -> Any:
@@ -385,6 +397,13 @@ ARRAYS: list[Row] = [
         {"only": ("dst",)},
     ),
     Row("torch whose functions raise", lambda m: loud_function(m.torch), UNSUPPORTED, Boom),
+    Row(
+        "torch whose storage raises",
+        loud_storage,
+        UNSUPPORTED,
+        Boom,
+        {"only": ("used_on",)},
+    ),
     Row("CuPy whose data raises", lambda m: loud_cupy(m, "data"), UNSUPPORTED, Boom),
     Row("CuPy whose dtype raises", lambda m: loud_cupy(m, "dtype"), UNSUPPORTED, Boom),
     Row("a memoryview of rank 1", lambda m: memoryview(b"abc"), LAYOUT),

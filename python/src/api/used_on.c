@@ -30,8 +30,13 @@ static int add_stream(pv_state *st, PyObject *x, pv_stream *stream)
     const pv_framework *framework = pv_framework_of(st, x);
     if (!framework->owner_of)
         return refuse_use(st, framework, x);
-    if (pv_gpu_of(st, framework, x, &device) || framework->owner_of(st, x, &owner))
+    if (pv_gpu_of(st, framework, x, &device))
         return -1;
+    if (framework->owner_of(st, x, &owner)) {
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the memory of a %s object cannot be read",
+                      Py_TYPE(x)->tp_name);
+        return -1;
+    }
     pv_stream_find_keeper(st, device, stream);
     if (owner)
         return pv_owner_used_on(st, owner, device, stream);

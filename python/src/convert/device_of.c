@@ -21,11 +21,22 @@ int pv_import_to_look(pv_state *st, PyObject *x, pv_imported *out)
     return rc ? rc : require_gpu(st, out->image.device);
 }
 
+static int device_by_framework(pv_state *st, const pv_framework *framework, PyObject *x,
+                               pixview_device *out)
+{
+    int rc = framework->device_of(st, x, out);
+    if (rc && !PyErr_ExceptionMatches(st->Error))
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the device of a %s object cannot be read",
+                      Py_TYPE(x)->tp_name);
+    return rc;
+}
+
 int pv_gpu_of(pv_state *st, const pv_framework *framework, PyObject *x, int *out)
 {
     pixview_device device;
     pv_imported in;
-    if (framework->device_of ? framework->device_of(st, x, &device) : pv_import_to_look(st, x, &in))
+    if (framework->device_of ? device_by_framework(st, framework, x, &device)
+                             : pv_import_to_look(st, x, &in))
         return -1;
     if (!framework->device_of)
         device = in.image.device;
