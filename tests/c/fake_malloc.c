@@ -14,7 +14,7 @@ void *__libc_calloc(size_t count, size_t size);
 
 // Every thread's calls of that object count, so a test has one thread.
 static uintptr_t low, high;
-static int fail_in;
+static int fail_in, called;
 
 static int find_object(struct dl_phdr_info *info, size_t size, void *address)
 {
@@ -42,10 +42,17 @@ void fake_malloc_fail(int n) { fail_in = n; }
 EXPORT int fake_malloc_left(void);
 int fake_malloc_left(void) { return fail_in; }
 
+// How many calls there were so far.
+EXPORT int fake_malloc_calls(void);
+int fake_malloc_calls(void) { return called; }
+
 #ifdef __GLIBC__
 static int fails(const void *caller)
 {
-    return fail_in > 0 && (uintptr_t)caller - low < high - low && --fail_in == 0;
+    if ((uintptr_t)caller - low >= high - low)
+        return 0;
+    called++;
+    return fail_in > 0 && --fail_in == 0;
 }
 
 EXPORT void *malloc(size_t size);

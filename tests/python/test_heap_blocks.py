@@ -1,0 +1,57 @@
+"""A view is one allocation of pixview's, and one object: docs/design.md. A GpuMat's header is a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from support import not_sanitized
+
+
+def count(*group: str) -> dict[str, tuple[int, int]]:
+    driver = os.environ["PIXVIEW_FAKE_DRIVER"]
+    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
+    done = subprocess.run(
+        [sys.executable, "heap_blocks.py", *group],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"LD_PRELOAD": preload},
+        cwd=os.path.dirname(__file__),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {name: (int(ours), int(objects)) for name, ours, objects in rows}
+
+
+@not_sanitized
+def test_blocks_of_a_view(fake: object, torch: object, cupy: object) -> None:
+    found = count()
+    assert {name: ours for name, (ours, _) in found.items()} == {
+        "view(numpy)": 1,
+        "view(torch)": 1,
+        "view(cupy)": 1,
+        "view.crop": 0,  # it shares the owner
+        "as_torch(numpy)": 1,
+        "as_torch(cupy)": 1,
+        "as_numpy(torch)": 1,
+        "as_cupy(torch)": 1,
+    }
+    # as_numpy and as_cupy make objects of NumPy's and CuPy's beside the one that is asked for.
+    one = [name for name in found if name.startswith(("view", "as_torch"))]
+    assert {name: found[name][1] for name in one} == dict.fromkeys(one, 1)
+
+
+@not_sanitized
+@pytest.mark.cv2
+def test_blocks_of_a_gpumat(fake: object, torch: object, cupy: object, cv2: object) -> None:
+    found = count("gpumat")
+    assert {name: ours for name, (ours, _) in found.items()} == {
+        "as_gpumat(torch)": 2,  # and the header
+        "as_torch(gpumat)": 1,
+        "view(gpumat)": 1,
+        "as_cupy(gpumat)": 1,
+    }
+    assert all(objects == 1 for name, (_, objects) in found.items() if name != "as_cupy(gpumat)")
