@@ -6,66 +6,67 @@ import os
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pixview
 import pytest
-from support import not_sanitized
 
 
-@pytest.fixture
-def long_turns():
-    """A thread that runs Python keeps the GIL for half a second, if nobody gives it away."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(0.5)
-    yield
-    sys.setswitchinterval(before)
+class Waiting:
+    """A thread that waits for the GIL, with no right to ask for it: has it run?"""
+
+    def __init__(self) -> None:
+        self.ran: list[int] = []
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.thread = threading.Thread(target=self.mark)
+
+    def mark(self) -> None:
+        with self.gate:
+            self.ran.append(1)
+
+    def __enter__(self) -> Waiting:
+        self.before = sys.getswitchinterval()
+        sys.setswitchinterval(1000)
+        self.thread.start()
+        self.gate.release()  # from here on it wants the GIL
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        sys.setswitchinterval(self.before)
+        self.thread.join()
 
 
-@not_sanitized
-def test_a_short_copy_keeps_the_gil(long_turns: None) -> None:
-    src, dst = np.ones((590, 590, 3), np.uint8), np.empty((3, 590, 590), np.uint8)
-    stop = False
-
-    def spin() -> None:
-        while not stop:
-            pass
-
-    busy = threading.Thread(target=spin)
-    busy.start()
-    stalls = 0
-    for _ in range(1000):
-        begin = time.monotonic()
-        pixview.copy_into(dst, src, dst_layout="CHW")
-        stalls += time.monotonic() - begin > 0.25
-        if stalls > 3:
-            break
-    stop = True
-    busy.join()
-    assert stalls <= 3, "a turn of the other thread is due now and then, not at every copy"
+def ran_beside(copy: Callable[[], Any], times: int) -> bool:
+    with Waiting() as other:
+        for _ in range(times):
+            copy()
+            if other.ran:
+                return True
+        return False
 
 
-def test_a_long_copy_gives_the_gil_away(long_turns: None) -> None:
-    sys.setswitchinterval(1000)
-    src, dst = np.ones((2000, 2000, 3), np.uint8), np.empty((3, 2000, 2000), np.uint8)
-    gate, ran = threading.Lock(), []
-    gate.acquire()
+@pytest.mark.parametrize("rows", [512, 1023])
+def test_a_short_copy_keeps_the_gil(rows: int) -> None:
+    """Below 1 MB it takes less than getting the GIL back."""
+    src, dst = np.ones((rows, 1024), np.uint8), np.empty((rows, 2048), np.uint8)[:, ::2]
+    assert not ran_beside(lambda: pixview.copy_into(dst, src), 1000)
 
-    def mark() -> None:
-        with gate:
-            ran.append(1)
 
-    other = threading.Thread(target=mark)
-    other.start()
-    gate.release()  # from here on it wants the GIL
-    for _ in range(2000):
-        pixview.copy_into(dst, src, dst_layout="CHW")
-        if ran:
-            break
-    assert ran
-    sys.setswitchinterval(0.01)
-    other.join()
+@pytest.mark.parametrize("rows", [1024, 4096])
+def test_a_long_copy_gives_the_gil_away(rows: int) -> None:
+    src, dst = np.ones((rows, 1024), np.uint8), np.empty((rows, 2048), np.uint8)[:, ::2]
+    assert ran_beside(lambda: pixview.copy_into(dst, src), 20_000)
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_a_copy_by_the_driver_gives_the_gil_away(fake: Any, upload: bool) -> None:
+    """It may wait for the GPU, however short it is."""
+    near, far = np.zeros((4, 5, 3), np.uint8), fake.image(np.zeros((4, 5, 3), np.uint8))
+    src, dst = (near, far) if upload else (far, near)
+    assert ran_beside(lambda: pixview.copy_into(dst, src), 20_000)
 
 
 CHILD = """

@@ -422,18 +422,26 @@ def test_refusals(fake: Any, cupy: Any) -> None:
 
 
 def test_a_driver_that_fails(fake: Any) -> None:
-    images = [fake.image(x) for x in arrays(3)]
-    out = batch_of(fake, np.zeros((3, 3, 6, 10), np.uint8))
+    """At each of its calls: what needs the answer fails, and nothing is written; the rest goes on."""
+    a, memory = arrays(3), np.zeros((3, 3, 6, 10), np.uint8)
+    images, out = [fake.image(x) for x in a], batch_of(fake, memory)
     pixview.stack(images, out=out)
-    raised = 0
-    for n in range(1, 8):  # restoring the context, and asking its number, cannot fail the call
+    fake.reset()
+    pixview.stack(images, out=out)
+    calls, raised = fake.calls().split(), []
+    for n, name in enumerate(calls, 1):
+        pixview.stack(images, out=out)  # an unknown context has its kernels loaded again
+        memory[...] = 7
         fake.reset()
         fake.fail_at(n, 700)
         try:
             pixview.stack(images, out=out)
+            np.testing.assert_array_equal(memory, planar(a))
         except pixview.CudaError as error:
-            assert error.code == 700
-            raised += 1
-    fake.reset()
-    assert raised >= 2  # the context in use, and the launch
-    pixview.stack(images, out=out)
+            assert error.code == 700 and (memory == 7).all()
+            raised.append(name)
+        assert fake.calls().split()[n - 1] == name
+        assert fake.lib.fake_context_depth() == (name == "cuCtxPopCurrent_v2")
+        fake.lib.fake_set_current_device(-1)
+    needed = "cuCtxGetCurrent cuCtxPushCurrent_v2 cuStreamIsCapturing cuLaunchKernel".split()
+    assert raised == needed and set(calls) - set(raised) == {"cuCtxGetId", "cuCtxPopCurrent_v2"}
