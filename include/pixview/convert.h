@@ -73,9 +73,9 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_stack(const pixview_image *
 
 // The inverse: the n-th image of the batch `src` into dsts[n], all `count` of them. There is no
 // padding (PIXVIEW_E_INVALID). Destinations may not share bytes with each other or with `src`
-// (PIXVIEW_E_LAYOUT). Those whose address ranges meet are compared with each other, as
-// pixview_image_overlaps does: some that interlock without sharing a byte are refused, and n of one
-// buffer take n * n comparisons.
+// (PIXVIEW_E_LAYOUT); a list is refused only if pixview_image_overlaps is true for two of its images.
+// Finding out takes n log n where the address ranges are apart, and for columns, tiles or channels of one
+// buffer; else each pair whose address ranges meet may be compared.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_unstack(const pixview_image *src,
                                                              const pixview_image *dsts,
                                                              int64_t count,

@@ -151,8 +151,8 @@ pixview_image_check_interleaved(const pixview_image *image, pixview_error *err);
 // Is the image dense, C-contiguous in `layout`? Axes of size 1 never matter; an empty image is.
 PIXVIEW_API bool pixview_image_is_packed(const pixview_image *image, pixview_layout layout);
 
-// Do the two share a byte? Exact for rectangles of one pitched buffer; else true when the address
-// ranges meet. Images on different devices never do.
+// Do the two share a byte? Exact for crops and slices of one buffer. With unrelated strides it may be
+// true where only the address ranges meet. Images on different devices never do.
 PIXVIEW_API bool pixview_image_overlaps(const pixview_image *a, const pixview_image *b);
 
 // Layouts and dtypes by name. Unknown names: PIXVIEW_LAYOUT_NONE, false.

@@ -4,7 +4,6 @@
 // loop over it does only what each image needs: extents, type and device, and whether its addresses
 // come near the batch at all.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "copy/affine.h"
@@ -140,43 +139,22 @@ static pixview_status check_batch(const pixview_image *batch, const char *name, 
 
 // ---- destinations that are many ---------------------------------------------------------------
 
-typedef struct placed {
-    pixviewi_range range;
-    int64_t index;
-} placed;
-
-static int by_address(const void *a, const void *b)
-{
-    const placed *x = a, *y = b;
-    return x->range.low < y->range.low ? -1 : x->range.low > y->range.low;
-}
-
-// Sorted by address, only neighbours whose ranges meet have to be looked at.
 static pixview_status check_list_self_overlap(const pixview_image *dsts, int64_t count,
                                               pixview_error *err)
 {
-    pixview_status status = PIXVIEW_OK;
-    placed *order = malloc((size_t)count * sizeof *order);
-    if (!order)
+    int64_t pair[2];
+    for (int64_t i = 0; i < count; i++) {
+        pixview_status status = pixviewi_check_destination(&dsts[i], err);
+        if (status != PIXVIEW_OK)
+            return name_image("dsts", i, status, err);
+    }
+    if (!pixviewi_find_shared(dsts, count, pair))
+        return PIXVIEW_OK;
+    if (pair[0] < 0)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to compare %lld images",
                              (long long)count);
-    for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++) {
-        order[i] = (placed){pixviewi_image_range(&dsts[i]), i};
-        status = pixviewi_check_destination(&dsts[i], err);
-        if (status != PIXVIEW_OK)
-            status = name_image("dsts", i, status, err);
-    }
-    qsort(order, status == PIXVIEW_OK ? (size_t)count : 0, sizeof *order, by_address);
-    for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++)
-        for (int64_t k = i + 1; k < count && order[k].range.low < order[i].range.beyond; k++)
-            if (pixview_image_overlaps(&dsts[order[i].index], &dsts[order[k].index])) {
-                status =
-                    pixviewi_fail(err, PIXVIEW_E_LAYOUT, "dsts[%lld] and dsts[%lld] share memory",
-                                  (long long)order[i].index, (long long)order[k].index);
-                break;
-            }
-    free(order);
-    return status;
+    return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "dsts[%lld] and dsts[%lld] share memory",
+                         (long long)pair[0], (long long)pair[1]);
 }
 
 // ---- entry ------------------------------------------------------------------------------------

@@ -32,4 +32,8 @@ static inline bool pixviewi_ranges_meet(pixviewi_range a, pixviewi_range b)
     return a.low < b.beyond && b.low < a.beyond;
 }
 
+// Is pixview_image_overlaps true for two of the images, which all lie in one memory? `pair` gets their
+// indices; both are -1, and the answer is true, where there is no memory to find out.
+bool pixviewi_find_shared(const pixview_image *images, int64_t count, int64_t pair[2]);
+
 #endif

@@ -1,5 +1,7 @@
-// Overlap: exact for crops and slices of one buffer, compared with a slow count of every byte.
+// Overlap: exact for crops and slices of one buffer, compared with a slow count of every byte. And of
+// lists: how many pairs of images are compared.
 #include "harness.h"
+#include "pixview/pixview.h"
 
 static uint8_t memory[1 << 14] __attribute__((aligned(64)));
 
@@ -140,8 +142,109 @@ static void test_far(void)
         &b, &(pixview_image){low, {1, 1, 1, 1}, {0, 0, 0, 0}, U8, CPU, 0, 0, NULL, 0}));
 }
 
+// ---- lists --------------------------------------------------------------------------------------
+
+static int64_t compared;
+bool __real_pixview_image_overlaps(const pixview_image *a, const pixview_image *b);
+bool __wrap_pixview_image_overlaps(const pixview_image *a, const pixview_image *b);
+bool __wrap_pixview_image_overlaps(const pixview_image *a, const pixview_image *b)
+{
+    compared++;
+    return __real_pixview_image_overlaps(a, b);
+}
+
+enum { MANY = 16000, H = 4, SHEET = MANY * H * 3 };
+static uint8_t sheet[SHEET + 4096];
+static pixview_image parts[MANY];
+
+static pixview_status unstack(int64_t count)
+{
+    static uint8_t pixels[SHEET];
+    const int64_t *shape = parts[0].shape;
+    pixview_error error;
+    pixview_image batch = make_image(pixels, PIXVIEW_LAYOUT_NHWC,
+                                     LIST(count, shape[1], shape[2], shape[3]), NULL, U8, CPU);
+    compared = 0;
+    return pixview_unstack(&batch, parts, count, NULL, &error);
+}
+
+// Parts that lie side by side: few are compared. One of them moved a byte: refused.
+static void require_apart(int64_t count)
+{
+    REQUIRE_INT(unstack(count), PIXVIEW_OK);
+    REQUIRE(compared <= 2 * count); // one by one with the batch, and few with each other
+    parts[count / 2].data = (char *)parts[count / 2].data + 1;
+    REQUIRE_INT(unstack(count), PIXVIEW_E_LAYOUT);
+}
+
+static void cut(const pixview_image *whole, int64_t rows, int64_t columns, int64_t channels)
+{
+    const int64_t *shape = whole->shape, step[3] = {rows, columns, channels};
+    int64_t count = 0;
+    for (int64_t y = 0; y < shape[1]; y += rows)
+        for (int64_t x = 0; x < shape[2]; x += columns)
+            for (int64_t c = 0; c < shape[3]; c += channels, count++) {
+                parts[count] = *whole;
+                parts[count].data =
+                    sheet + y * whole->strides[1] + x * whole->strides[2] + c * whole->strides[3];
+                memcpy(parts[count].shape + 1, step, sizeof step);
+            }
+    require_apart(count);
+}
+
+static void test_many(void)
+{
+    const pixview_layout mixed = PIXVIEW_LAYOUT_HWC, planar = PIXVIEW_LAYOUT_CHW;
+    pixview_image whole = make_image(sheet, mixed, LIST(H, MANY, 3), NULL, U8, CPU);
+    cut(&whole, H, 1, 3); // columns
+    cut(&whole, 2, 4, 3); // tiles
+    whole = make_image(sheet, planar, LIST(3, H, MANY), NULL, U8, CPU);
+    cut(&whole, H, 1, 3);
+    cut(&whole, 1, 8, 3);
+    whole = make_image(sheet, mixed, LIST(H, 7, 1000), LIST(7 * 1000 + 5, 1000, 1), U8, CPU);
+    cut(&whole, H, 7, 1); // channels, of rows with a gap
+    cut(&whole, H, 1, 10);
+    whole = make_image(sheet, mixed, LIST(100, 100, 3), LIST(512, 3, 1), U8, CPU);
+    cut(&whole, 2, 2, 3);
+    cut(&whole, 2, 2, 1);
+}
+
+// Lists of equal parts anywhere in a buffer, and of unrelated ones: as pair by pair.
+static void test_lists(void)
+{
+    uint64_t seed = 5;
+    int refused = 0, rounds = 3000;
+    for (int round = 0; round < rounds; round++) {
+        int64_t count = 9 + next_random(&seed) % 12, shape[3], strides[2][3];
+        bool share = false;
+        for (int i = 0; i < 3; i++)
+            shape[i] = 1 + next_random(&seed) % 3;
+        for (int k = 0; k < 2; k++) {
+            strides[k][2] = 1 + next_random(&seed) % 4;
+            strides[k][1] = strides[k][2] * shape[2] * (1 + next_random(&seed) % 9);
+            strides[k][0] = strides[k][1] * shape[1] * (1 + next_random(&seed) % 9);
+        }
+        int odd = (int)(next_random(&seed) % 2), step = 1 + (int)(next_random(&seed) % 64);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = next_random(&seed) % 4 ? i * step : next_random(&seed) % 3000;
+            parts[i] = make_image(sheet + at, PIXVIEW_LAYOUT_HWC, shape,
+                                  strides[odd && next_random(&seed) % 8 == 0], U8, CPU);
+        }
+        for (int64_t i = 0; i < count && !share; i++)
+            for (int64_t k = i + 1; k < count && !share; k++)
+                share = pixview_image_overlaps(&parts[i], &parts[k]);
+        pixview_status status = unstack(count);
+        if (status != (share ? PIXVIEW_E_LAYOUT : PIXVIEW_OK))
+            FAIL("round %d: %s", round, pixview_status_name(status));
+        refused += share;
+    }
+    REQUIRE(refused > rounds / 10 && refused < rounds * 9 / 10);
+}
+
 int main(void)
 {
+    test_many();
+    test_lists();
     test_far();
     test_halves();
     test_parts();
