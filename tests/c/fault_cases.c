@@ -86,36 +86,34 @@ static pixview_status add_dependency(pixview_error *err)
 
 // ---- DLPack -----------------------------------------------------------------------------------
 
-static pixview_status import(pixview_error *err)
+static int64_t tensor_shape[3] = {4, 4, 3};
+#define TENSOR {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, tensor_shape, NULL, 0}
+
+// The deleter runs once, with the image's owner; never where there is none.
+static pixview_status end_import(pixview_status status, pixview_image *image)
 {
-    int64_t shape[3] = {4, 4, 3};
-    DlManaged tensor = {.version = {1, 0},
-                        .deleter = count_deleter,
-                        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
-    pixview_image image = {0};
-    deleted = 0;
-    pixview_status status =
-        pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
     REQUIRE_INT(deleted, 0);
-    pixview_owner_unref(image.owner);
+    pixview_owner_unref(image->owner);
     REQUIRE_INT(deleted, status == PIXVIEW_OK);
     return status;
 }
 
-static pixview_status import_legacy(pixview_error *err)
+static pixview_status import(pixview_error *err)
 {
-    int64_t shape[3] = {4, 4, 3};
-    DlManagedLegacy tensor = {
-        .deleter = count_legacy,
-        .tensor = {near, {PIXVIEW_DEVICE_CPU, 0}, 3, {1, 8, 1}, shape, NULL, 0}};
+    DlManaged tensor = {.version = {1, 0}, .deleter = count_deleter, .tensor = TENSOR};
     pixview_image image = {0};
     deleted = 0;
-    pixview_status status =
-        pixview_image_from_dlpack_legacy_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err);
-    REQUIRE_INT(deleted, 0);
-    pixview_owner_unref(image.owner);
-    REQUIRE_INT(deleted, status == PIXVIEW_OK);
-    return status;
+    return end_import(pixview_image_from_dlpack_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err),
+                      &image);
+}
+
+static pixview_status import_legacy(pixview_error *err)
+{
+    DlManagedLegacy tensor = {.deleter = count_legacy, .tensor = TENSOR};
+    pixview_image image = {0};
+    deleted = 0;
+    return end_import(
+        pixview_image_from_dlpack_legacy_take(&tensor, PIXVIEW_LAYOUT_HWC, &image, err), &image);
 }
 
 // The first lies in the owner, the second is a block of its own.
