@@ -360,9 +360,16 @@ static void test_pinned_upload(void)
         REQUIRE_INT(pixviewi_owner_count(src.owner), 1);
     }
     // While somebody captures the event is asked in relaxed mode; the copy may be part of a graph.
+    uint64_t captured = fake_stream(0);
     fake_reset();
-    fake_set_capture(fake_stream(0), 1, 10);
+    fake_set_capture(captured, 1, 10);
+    fake_set_pending(1);
     REQUIRE_OK(pixview_copy(&src, &dst, &params, err));
+    REQUIRE_INT(pixviewi_deferred_owners, 1);
+    pixviewi_poll_deferred_owners();
+    REQUIRE_INT(pixviewi_deferred_owners, 0);
+    REQUIRE_WORK("copy record query query");
+    REQUIRE_INT(fake_capture_status(captured), 1);
     fake_reset();
     fake_set_capture(a, 1, 10);
     REQUIRE_OK(pixview_copy(&src, &dst, &params, err));

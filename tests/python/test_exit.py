@@ -110,6 +110,38 @@ def test_exit_with_live_views(fake: Any, torch: Any) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("threadless", [False, True])
+def test_what_a_late_release_leaves_alone(fake: Any, threadless: bool) -> None:
+    """References, streams' objects and other exporters' deleters, once the process began to end."""
+    done = run_python(
+        START
+        + f"""
+from support import Stream, consume, drop_on_unknown_thread
+a, stream, exporter = image(4, 5, 3), Stream(LIBRARY.fake_stream(0)), Dlpack(image(4, 5))
+v, w = pixview.view(a), pixview.view(exporter)
+u = device_image(image(4, 5, 3))
+if {threadless}:
+    v, w, u = consume(v.__dlpack__()), consume(w.__dlpack__()), consume(u.__dlpack__(stream=stream))
+else:
+    pixview.used_on(u, stream)
+
+def counts():
+    return sys.getrefcount(a), sys.getrefcount(stream), exporter.deleted
+
+def drop():
+    global v, w, u
+    before = counts()
+    if {threadless}:
+        [drop_on_unknown_thread(x) for x in (v, w, u)]
+    del v, w, u
+    pixview.view(image(4, 5))
+    os._exit(17 if counts() == before else 1)
+late.append(drop)
+"""
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (17, "", "")
+
+
 @pytest.mark.cv2
 @pytest.mark.parametrize("path", ["auto", "public"])
 def test_exit_with_live_gpumats(fake: Any, torch: Any, cv2: Any, path: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pixview
 import pytest
 from support import Stream as Handle
-from support import check_python, drain, image, waited
+from support import check_python, drain, image, in_thread, waited
 
 SHAPE = (16, 20, 3)
 
@@ -45,6 +45,20 @@ def test_each_view_of_an_image_waits_for_itself(fake: Any, other: int, torch: An
     drain()
     assert fake.work() == ["record", "wait"] * 2
     assert v.owner is not None
+
+
+def test_the_per_thread_stream_is_another_one_at_the_release(fake: Any, other: int) -> None:
+    """Whichever thread that is; the legacy stream, which waits for it, stands in on both ends."""
+    for home, user in ((2, other), (other, 2)):
+        v = source(fake, stream=home)
+        fake.reset()
+        box = [pixview.view(v, stream=user)]
+        assert waited(fake, user, home)
+        fake.reset()
+        in_thread(box.clear)
+        drain()
+        assert waited(fake, 0, other) if home == 2 else waited(fake, other, 0)
+        assert not waited(fake, home, user) and fake.work() == ["record", "wait"]
 
 
 @pytest.mark.parametrize("streams", [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)])
