@@ -258,12 +258,13 @@ def test_an_upload_is_refused_before_anything_is_allocated(
 
 def test_an_upload_asks_for_the_streams_of_the_current_gpu(fake: Any, cupy: Any) -> None:
     """The driver has one GPU, so the question about the second one is the answer."""
+    before = fake.lib.fake_current_device()
     fake.lib.fake_set_current_device(1)
     try:
         with pytest.raises(pixview.DeviceError, match="GPU 1 of 1"):
             pixview.as_cupy(image(*SHAPE), copy=True)
     finally:
-        fake.lib.fake_set_current_device(0)
+        fake.lib.fake_set_current_device(before)
 
 
 def test_the_allocator_of_cupy_runs_in_relaxed_mode(

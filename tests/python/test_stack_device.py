@@ -423,6 +423,7 @@ def test_refusals(fake: Any, cupy: Any) -> None:
 
 def test_a_driver_that_fails(fake: Any) -> None:
     """At each of its calls: what needs the answer fails, and nothing is written; the rest goes on."""
+    fake.lib.fake_set_current_device(-1)  # whatever the tests before have left
     a, memory = arrays(3), np.zeros((3, 3, 6, 10), np.uint8)
     images, out = [fake.image(x) for x in a], batch_of(fake, memory)
     pixview.stack(images, out=out)
