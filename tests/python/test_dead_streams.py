@@ -93,6 +93,45 @@ def test_a_handle_is_never_used_after_its_call(
     raw.check()
 
 
+HELD: dict[str, Callable[[pixview.Image], Any]] = {
+    "image": lambda i: i,
+    "crop": lambda i: i.crop(0, 0, 4, 4),
+    "tensor": lambda i: pixview.as_torch(i),
+    "parts": lambda i: pixview.unstack(i, to="image")[0],
+    "capsule": lambda i: pixview.view(i.__dlpack__(stream=1)),
+}
+
+
+@pytest.mark.parametrize("what", HELD)
+@pytest.mark.parametrize("used", ["object", "legacy"])
+@pytest.mark.parametrize("block", [False, True])
+def test_the_stream_of_memory_outlives_its_last_use(
+    fake: Any, raw: Raw, torch: Any, what: str, used: str, block: bool
+) -> None:
+    """Nothing but pixview holds the stream object; what is noted for the release still needs it."""
+
+    class Dies(Stream):
+        def __del__(self) -> None:
+            raw.destroy(int(self))
+
+    memory = fake.register(image(*SHAPE))
+    where: dict[str, Any] = {"device": 0, "owner": memory}
+    if block:
+        with pixview.using_stream(Dies(raw.new())):
+            made = pixview.from_pointer(memory.ctypes.data, SHAPE, "uint8", **where)
+    else:
+        made = pixview.from_pointer(
+            memory.ctypes.data, SHAPE, "uint8", stream=Dies(raw.new()), **where
+        )
+    held = HELD[what](made)
+    del made
+    pixview.used_on(held, Dies(raw.new()) if used == "object" else 0)
+    del held
+    gc.collect()
+    drain()
+    raw.check()
+
+
 def test_the_legacy_stream_stands_in(fake: Any, raw: Raw) -> None:
     """It waits for every blocking stream; so does what waits for it."""
     home, s = Stream(raw.new()), raw.new()

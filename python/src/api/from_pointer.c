@@ -102,9 +102,9 @@ PV_CALL(from_pointer)
     Py_XINCREF(stream.object);
     pv_stream_find_keeper(st, image.device.id, &stream);
     if (pv_order_for_storing(st, &image, &stream.object) == 0 &&
-        (!pv_given(a.owner) || (image.owner = pv_pyref_owner(a.owner)))) {
-        if (image.owner && image.stream != PIXVIEW_STREAM_NONE)
-            pixviewi_owner_set_alloc_stream(image.owner, image.stream);
+        (!pv_given(a.owner) || (image.owner = pv_pyref_owner(a.owner))) &&
+        (!image.owner ||
+         pv_owner_set_alloc_stream(image.owner, image.stream, stream.object) == 0)) {
         out = pv_image_new_take(st, &image, layout, stream.object);
         pixview_owner_unref(image.owner); // NULL if taken
     }

@@ -11,8 +11,8 @@ void pv_image_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     pv_image *image = (pv_image *)self;
+    pixview_owner_unref(image->image.owner); // first: it may order the stream
     Py_XDECREF(image->stream_object);
-    pixview_owner_unref(image->image.owner);
     type->tp_free(self);
     Py_DECREF(type);
 }
