@@ -7,6 +7,7 @@ The stream that pixview uses inside the block is kept by the extension (``_push_
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ class using_stream:  # noqa: N801
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
         self._handle, self._device, self._keeper = _core._stream_facts(stream)
-        self._entered: list[ExitStack] = []
+        self._entered = threading.local()  # what each thread has entered, innermost last
 
     def __enter__(self) -> cv2.cuda.Stream | None:
         what = (self._stream, self._handle, self._device)
@@ -122,7 +123,7 @@ class using_stream:  # noqa: N801
                 cv_stream = _enter_cv2(stack, modules["cv2"], *what)
             _core._push_stream(self._handle, self._device, self._keeper)
             stack.callback(_core._pop_stream)
-            self._entered.append(stack.pop_all())
+            self._stacks().append(stack.pop_all())
         return cv_stream
 
     def __exit__(
@@ -131,4 +132,14 @@ class using_stream:  # noqa: N801
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+        stacks = self._stacks()
+        if not stacks:
+            raise RuntimeError(
+                "this thread did not enter this using_stream, so it cannot leave it; leave it on the "
+                "thread that entered it"
+            )
+        stacks.pop().__exit__(kind, error, traceback)
+
+    def _stacks(self) -> list[ExitStack]:
+        stacks: list[ExitStack] = self._entered.__dict__.setdefault("stacks", [])
+        return stacks

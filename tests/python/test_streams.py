@@ -226,6 +226,36 @@ def test_a_cupy_without_a_driver_is_left_out(fake: Any, frameworks: Log, other: 
         assert frameworks.lines == [f"+torch {other}@0", "cv2 device 0"]
 
 
+def test_one_block_on_two_threads(fake: Any, frameworks: Log, other: int) -> None:
+    """Each leaves what it has entered, whoever leaves first."""
+    block, names = pixview.using_stream(other), {}
+    entered, left = threading.Event(), threading.Event()
+
+    class Manager:
+        def __enter__(self) -> None:
+            names[id(self)] = threading.current_thread().name
+
+        def __exit__(self, *error: Any) -> None:
+            assert names[id(self)] == threading.current_thread().name
+
+    frameworks.manager = lambda name: Manager()  # type: ignore[method-assign, assignment]
+
+    def second() -> None:
+        with block:
+            entered.set()
+            left.wait()
+
+    thread = threading.Thread(target=second)
+    with block:
+        thread.start()
+        entered.wait()
+    left.set()
+    thread.join()
+    assert len(names) > 2 and set(names.values()) == {"MainThread", thread.name}
+    with pytest.raises(RuntimeError, match="did not enter"):
+        block.__exit__(None, None, None)
+
+
 def test_all_is_restored_after_an_error(fake: Any, frameworks: Log, other: int) -> None:
     with contextlib.suppress(KeyError), pixview.using_stream(other):
         raise KeyError
