@@ -98,7 +98,7 @@ def test_the_stream_object_lives(fake: Any, other: int, torch: Any) -> None:
     count = sys.getrefcount(stream)
     with pixview.using_stream(stream):
         v = source(fake)
-    assert sys.getrefcount(stream) == count + 1
+    assert sys.getrefcount(stream) == count + 2  # the Image and its memory
     t = pixview.as_torch(v)
     del v
     assert sys.getrefcount(stream) > count
