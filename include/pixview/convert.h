@@ -7,6 +7,7 @@
 #define PIXVIEW_CONVERT_H
 
 #include "image.h"
+#include "placement.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +28,28 @@ typedef struct pixview_convert_params {
     bool swap_rb;          // channel 0 becomes 2 and 2 becomes 0; C is 3 or 4
     bool pad;              // sources may be smaller: they lie at the top left, the rest is padded
     double pad_value;      // value of the padding, in units of the source
+    const struct pixview_geometry
+        *geometry; // resizes on the way, pixview_stack only; NULL: nothing
 } pixview_convert_params;
+
+// A part of an image: its first row and column, and how many.
+typedef struct pixview_roi {
+    int64_t y, x, h, w;
+} pixview_roi;
+
+// Each image is resized and placed on a canvas, the destination's H and W; what it does not cover gets
+// pad_value. `pad` of the params is then implied.
+typedef struct pixview_geometry {
+    size_t struct_size; // sizeof(pixview_geometry)
+    pixview_fit fit;
+    pixview_align align;
+    bool no_scaleup;
+    pixview_interpolation interpolation;
+    const pixview_roi
+        *rois; // the part of each image that is taken, `count` entries; NULL: all of it
+    pixview_placement
+        *placements; // `count` entries, written if the call succeeds; NULL: not wanted
+} pixview_geometry;
 
 // Copies `src` into `dst` like pixview_copy, and also changes element type and values.
 //

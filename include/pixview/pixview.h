@@ -15,6 +15,7 @@
 #include "copy.h"
 #include "dlpack.h"
 #include "image.h"
+#include "placement.h"
 #include "status.h"
 #include "version.h"
 

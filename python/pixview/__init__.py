@@ -13,6 +13,7 @@ object into each other without moving a pixel. Where a view is impossible, it ma
     warm_up                                   loads the kernels before the first frame
     copy_into                                 copies pixels into an existing image
     stack, unstack                            many images into one converted batch, and back
+    placement                                 where an image goes on a canvas of another size
 
 Axes: ``layout`` is the axis order of the result, ``src_layout`` that of the source: HW, CHW, HWC, NCHW
 or NHWC. By default a torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
@@ -55,6 +56,7 @@ except ModuleNotFoundError:
     raise ImportError(
         f"pixview is not built in {__path__[0]}; if that is its source folder, run Python in another one"
     ) from None
+from ._placement import Placement, Placements, placement
 from ._using import using_stream
 
 __all__ = [
@@ -64,6 +66,8 @@ __all__ = [
     "Error",
     "Image",
     "LayoutError",
+    "Placement",
+    "Placements",
     "Plan",
     "ReadOnlyError",
     "UnsupportedError",
@@ -74,6 +78,7 @@ __all__ = [
     "as_torch",
     "copy_into",
     "from_pointer",
+    "placement",
     "plan",
     "stream_of",
     "used_on",

@@ -46,6 +46,8 @@ import numpy
 import torch
 from typing_extensions import Buffer, CapsuleType, NotRequired
 
+from ._placement import Placements
+
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
 
@@ -373,6 +375,17 @@ def warm_up(device: _Device = 0) -> None:
     CudaError if there is no driver or no kernel for this GPU.
     """
 
+def _placement(
+    source_hw: Sequence[int],
+    size: Sequence[int],
+    fit: str | None,
+    align: str,
+    scaleup: bool,
+    stride: int | None,
+    /,
+) -> tuple[
+    int, int, int, int, tuple[float, float, float, float], float, float, tuple[int, int]
+]: ...
 def _stream_facts(stream: _Stream) -> tuple[int, int | None, object]:
     """The handle and the GPU; None for a default stream, which every GPU has."""
 
@@ -380,6 +393,14 @@ def _push_stream(handle: int, device: int | None, stream: object, /) -> None: ..
 def _pop_stream() -> None: ...
 
 _Number: TypeAlias = float | Any  # or a NumPy or torch scalar
+_Fit: TypeAlias = Literal["stretch", "letterbox", "cover"]
+_Interpolation: TypeAlias = Literal[
+    "linear", "nearest", "area", "pil-bilinear", "pil-bicubic", "pil-lanczos"
+]
+# (y, x, h, w) for each image, or a sequence of them for each.
+_Rois: TypeAlias = (
+    Sequence[Sequence[int]] | Sequence[Sequence[Sequence[int]]] | numpy.ndarray[Any, Any]
+)
 _Numbers: TypeAlias = _Number | Sequence[float] | Any  # or an array
 
 @overload
@@ -396,6 +417,14 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     out: None = None,
     stream: _Stream = None,
 ) -> torch.Tensor:
@@ -411,8 +440,18 @@ def stack(
     mean and std are one number, or one per channel of the result.
     dtype: float16, bfloat16, float32, uint8 (rounds half to even, saturates, NaN becomes 0) or the
     images' own. None: their own, or float32 if scale, mean or std is given.
-    size: (H, W) of the result. A smaller image lies at the top left, the rest is pad_value, in units
-    of the images and normalised like a pixel.
+    size: (H, W) of the result, the canvas. A smaller image lies at the top left, the rest is pad_value,
+    in units of the images and normalised like a pixel.
+    fit: resize each image to the canvas: "stretch" each axis by itself, "letterbox" keeping the ratio and
+    padding (the numbers of ultralytics' LetterBox), "cover" keeping it and cutting off (torchvision's Resize
+    and CenterCrop). align: "center" or "top-left". scaleup=False: smaller images keep their size.
+    stride: for "letterbox": the canvas is the smallest that loses only whole strides of padding.
+    interpolation: for 8-bit images the bytes of "linear" and "nearest" are those of cv2.resize, of
+    "pil-bilinear", "pil-bicubic" and "pil-lanczos" those of Pillow 13 (uint8 only); "area" is the mean of
+    what a pixel covers.
+    rois: (y, x, h, w) for each image, or a sequence of them for each: those regions are stacked, in order.
+    channels: only that many, the first, of each pixel.
+    return_placements: return (batch, Placements): where each image lies, and the way back for boxes.
     out: an existing batch to write into and return; ``to`` is then ignored. layout describes it (an
     Image has its own). It must have the result's dtype and be on the images' device.
     stream: the stream of GpuMats, Images and raw pointers among images and out.
@@ -437,6 +476,14 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     out: None = None,
     stream: _Stream = None,
 ) -> _CupyArray: ...
@@ -454,6 +501,14 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     out: None = None,
     stream: _Stream = None,
 ) -> numpy.ndarray[Any, Any]: ...
@@ -471,6 +526,14 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     out: None = None,
     stream: _Stream = None,
 ) -> cv2.cuda.GpuMat: ...
@@ -488,6 +551,14 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     out: None = None,
     stream: _Stream = None,
 ) -> Image: ...
@@ -506,8 +577,41 @@ def stack(
     swap_rb: bool = False,
     size: Sequence[int] | None = None,
     pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[False] = False,
     stream: _Stream = None,
 ) -> _Out: ...
+@overload
+def stack(
+    images: Iterable[_Source] | _Source,
+    *,
+    to: _Target = "torch",
+    layout: Literal["NCHW", "NHWC"] = "NCHW",
+    src_layout: _Layout | None = None,
+    dtype: _Dtype | None = None,
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    swap_rb: bool = False,
+    size: Sequence[int] | None = None,
+    pad_value: _Number = 0,
+    fit: _Fit | None = None,
+    align: Literal["center", "top-left"] = "center",
+    scaleup: bool = True,
+    stride: int | None = None,
+    interpolation: _Interpolation = "linear",
+    rois: _Rois | None = None,
+    channels: int | None = None,
+    return_placements: Literal[True],
+    out: _Source | None = None,
+    stream: _Stream = None,
+) -> tuple[Any, Placements]: ...
 @overload
 def unstack(
     batch: _Source,

@@ -106,8 +106,9 @@
 
 #define PV_DOC_stack \
     "stack($module, /, images, *, to='torch', layout='NCHW', src_layout=None, dtype=None,\n" \
-    "      scale=None, mean=None, std=None, swap_rb=False, size=None, pad_value=0, out=None,\n" \
-    "      stream=None)\n--\n\n" \
+    "      scale=None, mean=None, std=None, swap_rb=False, size=None, pad_value=0, fit=None,\n" \
+    "      align='center', scaleup=True, stride=None, interpolation='linear', rois=None,\n" \
+    "      channels=None, return_placements=False, out=None, stream=None)\n--\n\n" \
     "Converts many images into one batch: on a GPU in one kernel launch.\n\n" \
     "images: a sequence or iterator of images of any type, which may be mixed, or one batch of 4 axes.\n" \
     "   All have one element type, one device and, without size=, one size.\n" \
@@ -119,13 +120,24 @@
     "   blobFromImages computes (pixel - mean) * scalefactor: pass mean = its mean * scalefactor.\n" \
     "dtype: of the result: float16, bfloat16, float32, uint8 (rounded, saturated), or the images'\n" \
     "   own. None: the images' own, or float32 if scale, mean or std is given.\n" \
-    "size: (H, W) of the result. A smaller image lies at the top left, the rest is pad_value, in units of\n" \
-    "   the images and normalised like a pixel.\n" \
+    "size: (H, W) of the result, the canvas. A smaller image lies at the top left, the rest is pad_value,\n" \
+    "   in units of the images and normalised like a pixel.\n" \
+    "fit: resize each image to the canvas: 'stretch' each axis by itself, 'letterbox' keeping the ratio and\n" \
+    "   padding (the numbers of ultralytics' LetterBox), 'cover' keeping it and cutting off (torchvision's\n" \
+    "   Resize and CenterCrop). align: 'center' or 'top-left'. scaleup=False: smaller images keep their size.\n" \
+    "   stride: for 'letterbox': the canvas is the smallest that loses only whole strides of padding.\n" \
+    "interpolation: of 8-bit images, 'linear' and 'nearest' give the bytes of cv2.resize, 'pil-bilinear',\n" \
+    "   'pil-bicubic' and 'pil-lanczos' those of Pillow 13 (uint8 only); 'area' is the mean of what a\n" \
+    "   pixel covers.\n" \
+    "rois: (y, x, h, w) for each image, or a sequence of them for each: those regions are stacked, in order.\n" \
+    "channels: only that many, the first, of each pixel.\n" \
+    "return_placements: return (batch, Placements): where each image lies, and the way back for boxes.\n" \
     "out: an existing batch to write into and return; `to` is then ignored. layout describes it (an Image\n" \
     "   has its own).\n" \
     "stream: the stream of GpuMats, raw pointers and Images; None is the legacy default stream.\n\n" \
     "All errors are raised before any work is queued, and out is then unchanged: LayoutError (no image,\n" \
-    "unequal sizes, a mean or std of a wrong length, zero or not finite, overlap), DtypeError, DeviceError,\n" \
+    "unequal sizes, a region that leaves its image, a mean or std of a wrong length, zero or not finite,\n" \
+    "overlap), DtypeError, DeviceError,\n" \
     "ReadOnlyError, CudaError, UnsupportedError."
 
 #define PV_DOC_unstack \

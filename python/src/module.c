@@ -24,6 +24,7 @@ static PyMethodDef module_methods[] = {
     FAST("used_on", pv_call_used_on, PV_DOC_used_on),
     FAST("warm_up", pv_call_warm_up, PV_DOC_warm_up),
     {"stream_of", pv_stream_of, METH_O, PV_DOC_stream_of},
+    {"_placement", (PyCFunction)(void (*)(void))pv_placement, METH_FASTCALL, NULL},
     {"_stream_facts", pv_stream_facts, METH_O, NULL},
     {"_push_stream", pv_push_stream, METH_VARARGS, NULL},
     {"_pop_stream", pv_pop_stream, METH_NOARGS, NULL},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "copy/geometry.h"
 #include "descriptor/half.h"
 
 // Identity of the multiply-add: + 0.0 would turn -0.0 into 0.0.
@@ -209,6 +210,10 @@ pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *bat
     pixviewi_affine *out = &op->affine;
     memcpy(op->shape, batch->shape, sizeof op->shape);
     op->plan = NULL;
+    op->filters = NULL;
+    op->resizes = params->geometry != NULL;
+    if (op->resizes)
+        op->resize = pixviewi_resize_of(params->geometry);
     out->is_identity = pixview_dtype_equal(from, to);
     out->swap_rb = params->swap_rb;
     out->pad = 0;
@@ -216,7 +221,8 @@ pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *bat
     pixview_status status;
     if ((status = check_counts(params, batch->shape[PIXVIEW_AXIS_C], err)) ||
         (status = fill_factors(params, out, err)) ||
-        (!out->is_identity && (status = check_types(from, to, err))) || !params->pad)
+        (!out->is_identity && (status = check_types(from, to, err))) ||
+        !(params->pad || op->resizes))
         return status;
     return fill_padding(params->pad_value, from, out, err);
 }

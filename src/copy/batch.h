@@ -5,10 +5,11 @@
 #include "copy/operation.h"
 
 // Have all images, which pixview_image_validate has passed, the type of the first, the size of one image
-// of `batch` (with `pad` at most that), and its place? `batch` needs no memory. `name` is that of the
-// list, for errors.
+// of `batch` (with `pad` at most that, with a geometry any that it can place), and its place? `batch` needs
+// no memory. `name` is that of the list, for errors. params may be NULL.
 pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
-                                    const pixview_image *batch, bool pad, const char *name,
+                                    const pixview_image *batch,
+                                    const pixview_convert_params *params, const char *name,
                                     pixview_error *err);
 
 // The rest of pixview_stack but the last step, pixviewi_run, which an empty batch does not need.

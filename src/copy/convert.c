@@ -27,8 +27,11 @@ static pixview_status make_pair_op(const pixview_image *src, const pixview_image
                                    const pixview_convert_params *params, pixviewi_copy_op *op,
                                    pixview_error *err)
 {
-    pixview_status status;
-    if ((status = pixviewi_check_convert_params(params, err)) ||
+    pixview_status status = pixviewi_check_convert_params(params, err);
+    if (status == PIXVIEW_OK && params->geometry)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID,
+                             "params->geometry: pixview_stack resizes, also one image alone");
+    if (status ||
         (status =
              params->pad ? check_smaller(src, dst, err) : pixviewi_check_extents(src, dst, err)) ||
         (status = pixviewi_check_destination(dst, err)))

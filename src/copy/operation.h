@@ -6,6 +6,7 @@
 
 #include "descriptor/image.h"
 #include "descriptor/status.h"
+#include "kernels/geometry.h"
 
 enum { PIXVIEWI_MAX_CHANNELS = 32 }; // with values of their own
 
@@ -31,6 +32,12 @@ typedef struct pixviewi_affine {
     uint8_t pad_bits[16]; // or these bits, when bits move
 } pixviewi_affine;
 
+// How each source is resized and placed on the destination.
+typedef struct pixviewi_resize {
+    pixviewi_fit_args fit;
+    int32_t interpolation;
+} pixviewi_resize;
+
 typedef struct pixviewi_copy_op {
     int64_t
         shape[4]; // N,H,W,C of the destination. A source may have fewer rows and columns: it lies
@@ -38,6 +45,11 @@ typedef struct pixviewi_copy_op {
     pixviewi_operand src, dst; // at most one of them is a list
     pixviewi_affine affine;
     const struct pixviewi_copy_plan *plan; // of the same copy of bits, if it is made; NULL
+    // Rows and columns do not stay: the source is a list, of images of any size. Even if affine.is_identity,
+    // an interpolated pixel has new bits.
+    bool resizes;
+    pixviewi_resize resize;
+    const struct pixviewi_filters *filters; // where it has some (copy/filter.h); NULL: not made yet
 } pixviewi_copy_op;
 
 static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
@@ -73,6 +85,8 @@ static inline pixviewi_copy_op pixviewi_bits_op(const pixview_image *src, const 
     op.affine.is_identity = true;
     op.affine.swap_rb = false;
     op.plan = NULL;
+    op.resizes = false;
+    op.filters = NULL;
     return op;
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "copy/filter.h"
 #include "descriptor/half.h"
 
 static uint8_t u8_of_float(float value)
@@ -48,11 +49,22 @@ static float load_element(pixview_dtype dtype, const char *from)
     }
 }
 
+static uint16_t u16_of_float(float value)
+{
+    if (isnan(value) || value <= 0)
+        return 0;
+    return value >= 65535 ? 65535 : (uint16_t)lrintf(value);
+}
+
 static void store_element(pixview_dtype dtype, char *to, float value)
 {
     uint16_t half;
     if (dtype.bits == 8) {
         *(uint8_t *)to = u8_of_float(value);
+    } else if (dtype.bits == 16 &&
+               dtype.code == PIXVIEW_DTYPE_UINT) { // resized, and no value changed
+        half = u16_of_float(value);
+        memcpy(to, &half, sizeof half);
     } else if (dtype.bits == 16) {
         half = dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_from_float(value)
                                                   : pixviewi_f16_from_float(value);
@@ -79,30 +91,189 @@ static char *locate_element(const pixviewi_copy_op *op, const pixviewi_operand *
            at[2] * image->strides[PIXVIEW_AXIS_W] + channel * image->strides[PIXVIEW_AXIS_C];
 }
 
-static void move_element(const pixviewi_copy_op *op, const int64_t at[4])
+// ---- resized ----------------------------------------------------------------------------------
+
+// A source on the canvas.
+typedef struct placed {
+    pixviewi_axis rows, columns;
+    double row_scale, column_scale;
+    bool as_is; // it keeps its size: its pixels are copied
+} placed;
+
+static placed place(const pixviewi_copy_op *op, int64_t n)
+{
+    const pixview_image *image = &op->src.images[n];
+    placed p = {.rows = {image->shape[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0},
+                .columns = {image->shape[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0}};
+    pixviewi_place(&p.rows, &p.columns, &op->resize.fit);
+    p.row_scale = pixviewi_tap_scale(p.rows.source, p.rows.resized);
+    p.column_scale = pixviewi_tap_scale(p.columns.source, p.columns.resized);
+    p.as_is = p.rows.source == p.rows.resized && p.columns.source == p.columns.resized;
+    return p;
+}
+
+static bool covers(const pixviewi_axis *axis, int64_t at)
+{
+    int64_t begin = pixviewi_axis_begin(axis);
+    return at >= begin && at < begin + pixviewi_axis_length(axis);
+}
+
+static char *pixel_of(const pixview_image *image, int64_t y, int64_t x, int64_t channel)
+{
+    return (char *)image->data + y * image->strides[PIXVIEW_AXIS_H] +
+           x * image->strides[PIXVIEW_AXIS_W] + channel * image->strides[PIXVIEW_AXIS_C];
+}
+
+static float load_pixel(const pixview_image *image, int64_t y, int64_t x, int64_t channel)
+{
+    return load_element(image->dtype, pixel_of(image, y, x, channel));
+}
+
+// Between four pixels of a source, at row y and column x of the resized image.
+static float sample_linear(const pixview_image *image, const placed *p, int64_t y, int64_t x,
+                           int64_t channel)
+{
+    bool bytes = image->dtype.bits == 8;
+    int64_t rows = p->rows.source, columns = p->columns.source;
+    pixviewi_tap v = bytes ? pixviewi_byte_tap(y, rows, p->row_scale, true)
+                           : pixviewi_float_tap(y, rows, p->row_scale);
+    pixviewi_tap h = bytes ? pixviewi_byte_tap(x, columns, p->column_scale, false)
+                           : pixviewi_float_tap(x, columns, p->column_scale);
+    float a = load_pixel(image, v.first, h.first, channel);
+    float b = load_pixel(image, v.first, h.second, channel);
+    float c = load_pixel(image, v.second, h.first, channel);
+    float d = load_pixel(image, v.second, h.second, channel);
+    if (bytes)
+        return (float)pixviewi_mix_rows(pixviewi_mix_columns((int)a, (int)b, &h),
+                                        pixviewi_mix_columns((int)c, (int)d, &h), &v);
+    return pixviewi_mix(pixviewi_mix(a, b, h.weight), pixviewi_mix(c, d, h.weight), v.weight);
+}
+
+// Of row y of the source, what column x of the result is made of; or of column x, row y.
+static int32_t filter_line_fixed(const pixview_image *image, const pixviewi_filter *f, int64_t y,
+                                 int64_t x, bool along_rows, int64_t channel)
+{
+    int32_t sum = PIXVIEWI_FILTER_HALF;
+    int64_t entry = along_rows ? y : x;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        int64_t at = f->first[entry] + k;
+        sum += f->weights.fixed[entry * f->most + k] *
+               (int32_t)load_pixel(image, along_rows ? at : y, along_rows ? x : at, channel);
+    }
+    return pixviewi_filter_byte(sum);
+}
+
+// Pillow's two passes, of bytes each. `outer` is the filter of the second one.
+static float sample_pillow(const pixview_image *image, const pixviewi_filter *rows,
+                           const pixviewi_filter *columns, int64_t y, int64_t x, int64_t channel)
+{
+    bool rows_first = pixviewi_pil_rows_first(&rows->axis, &columns->axis);
+    const pixviewi_filter *outer = rows_first ? columns : rows;
+    int64_t entry = rows_first ? x : y;
+    int32_t sum = PIXVIEWI_FILTER_HALF;
+    for (int64_t k = 0; k < outer->count[entry]; k++) {
+        int64_t at = outer->first[entry] + k;
+        int32_t line = rows_first ? filter_line_fixed(image, rows, y, at, true, channel)
+                                  : filter_line_fixed(image, columns, at, x, false, channel);
+        sum += outer->weights.fixed[entry * outer->most + k] * line;
+    }
+    return pixviewi_filter_byte(sum);
+}
+
+static float sample_area(const pixview_image *image, const pixviewi_filter *rows,
+                         const pixviewi_filter *columns, int64_t y, int64_t x, int64_t channel)
+{
+    float sum = 0;
+    for (int64_t k = 0; k < rows->count[y]; k++) {
+        float line = 0;
+        for (int64_t j = 0; j < columns->count[x]; j++)
+            line =
+                fmaf(columns->weights.floats[x * columns->most + j],
+                     load_pixel(image, rows->first[y] + k, columns->first[x] + j, channel), line);
+        sum = fmaf(rows->weights.floats[y * rows->most + k], line, sum);
+    }
+    return image->dtype.bits == 8 ? u8_of_float(sum) : sum;
+}
+
+// At row y and column x of the visible part.
+static float sample_filtered(const pixviewi_copy_op *op, int64_t n, int64_t y, int64_t x,
+                             int64_t channel)
+{
+    const pixviewi_filters *filters = op->filters;
+    const pixviewi_filter *rows = &filters->items[filters->of_image[n][0]];
+    const pixviewi_filter *columns = &filters->items[filters->of_image[n][1]];
+    return op->resize.interpolation == PIXVIEWI_AREA
+               ? sample_area(&op->src.images[n], rows, columns, y, x, channel)
+               : sample_pillow(&op->src.images[n], rows, columns, y, x, channel);
+}
+
+// ---- all of it --------------------------------------------------------------------------------
+
+static void store_value(const pixviewi_copy_op *op, char *to, float in, int64_t channel)
 {
     const pixviewi_affine *affine = &op->affine;
-    int64_t channel = at[3], partner = channel;
-    if (affine->swap_rb && (channel == 0 || channel == 2))
-        partner = 2 - channel;
-    const char *from = locate_element(op, &op->src, at, partner);
-    char *to = locate_element(op, &op->dst, at, channel);
-    if (affine->is_identity) {
+    int64_t entry = affine->channels == 1 ? 0 : channel;
+    float out = affine->is_identity ? in : fmaf(in, affine->scale[entry], affine->bias[entry]);
+    store_element(op->dst.dtype, to, out);
+}
+
+// `from`: NULL beyond a smaller image.
+static void move_from(const pixviewi_copy_op *op, char *to, const char *from, int64_t channel)
+{
+    const pixviewi_affine *affine = &op->affine;
+    if (affine->is_identity)
         memcpy(to, from ? from : (const char *)affine->pad_bits,
                (size_t)pixview_dtype_size(op->dst.dtype));
-        return;
-    }
-    int64_t entry = affine->channels == 1 ? 0 : channel;
-    float in = from ? load_element(op->src.dtype, from) : affine->pad;
-    store_element(op->dst.dtype, to, fmaf(in, affine->scale[entry], affine->bias[entry]));
+    else
+        store_value(op, to, from ? load_element(op->src.dtype, from) : affine->pad, channel);
+}
+
+static int64_t partner_of(const pixviewi_copy_op *op, int64_t channel)
+{
+    return op->affine.swap_rb && (channel == 0 || channel == 2) ? 2 - channel : channel;
+}
+
+static void move_element(const pixviewi_copy_op *op, const int64_t at[4])
+{
+    move_from(op, locate_element(op, &op->dst, at, at[3]),
+              locate_element(op, &op->src, at, partner_of(op, at[3])), at[3]);
+}
+
+static void move_resized(const pixviewi_copy_op *op, const int64_t at[4], const placed *p)
+{
+    const pixview_image *image = &op->src.images[at[0]];
+    char *to = locate_element(op, &op->dst, at, at[3]);
+    int64_t y = at[1] + p->rows.skip, x = at[2] + p->columns.skip, from = partner_of(op, at[3]);
+    if (!covers(&p->rows, at[1]) || !covers(&p->columns, at[2]))
+        move_from(op, to, NULL, at[3]);
+    else if (op->resize.interpolation == PIXVIEWI_NEAREST || p->as_is)
+        move_from(op, to,
+                  pixel_of(image, pixviewi_nearest_tap(y, p->rows.source, p->row_scale),
+                           pixviewi_nearest_tap(x, p->columns.source, p->column_scale), from),
+                  at[3]);
+    else if (!op->filters)
+        store_value(op, to, sample_linear(image, p, y, x, from), at[3]);
+    else
+        store_value(op, to,
+                    sample_filtered(op, at[0], at[1] - pixviewi_axis_begin(&p->rows),
+                                    at[2] - pixviewi_axis_begin(&p->columns), from),
+                    at[3]);
 }
 
 void pixviewi_run_reference(const pixviewi_copy_op *op)
 {
     int64_t at[4];
-    for (at[0] = 0; at[0] < op->shape[0]; at[0]++)
+    placed p = {.row_scale = 0};
+    for (at[0] = 0; at[0] < op->shape[0]; at[0]++) {
+        if (op->resizes)
+            p = place(op, at[0]);
         for (at[1] = 0; at[1] < op->shape[1]; at[1]++)
             for (at[2] = 0; at[2] < op->shape[2]; at[2]++)
-                for (at[3] = 0; at[3] < op->shape[3]; at[3]++)
-                    move_element(op, at);
+                for (at[3] = 0; at[3] < op->shape[3]; at[3]++) {
+                    if (op->resizes)
+                        move_resized(op, at, &p);
+                    else
+                        move_element(op, at);
+                }
+    }
 }

@@ -3,7 +3,7 @@
 
 #include "copy/operation.h"
 
-// The specification of every copy: plain C, slow. Host memory only.
+// The specification of every copy: plain C, slow. Host memory only. op->filters are made, where it has some.
 void pixviewi_run_reference(const pixviewi_copy_op *op);
 
 #endif

@@ -4,6 +4,22 @@
 #include <assert.h>
 
 #include "copy/backend.h"
+#include "copy/filter.h"
+
+// With the tables of weights that it needs, which live until the work is done or queued.
+static pixview_status run_filtered(const pixviewi_copy_op *op, pixview_device device,
+                                   pixview_stream stream, pixview_error *err)
+{
+    pixviewi_copy_op with_filters = *op;
+    pixviewi_filters filters;
+    pixview_status status = pixviewi_filters_make(op, &filters, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    with_filters.filters = &filters;
+    status = pixviewi_run(&with_filters, device, stream, err);
+    pixviewi_filters_free(&filters);
+    return status;
+}
 
 pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
                             pixview_stream stream, pixview_error *err)
@@ -16,6 +32,8 @@ pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
     (void)affine;
     if (op->shape[0] == 0 || op->shape[1] == 0 || op->shape[2] == 0 || op->shape[3] == 0)
         return PIXVIEW_OK;
+    if (pixviewi_has_filters(op) && !op->filters)
+        return run_filtered(op, device, stream, err);
     if (!pixviewi_on_device(device)) {
         pixviewi_host_run(op);
         return PIXVIEW_OK;

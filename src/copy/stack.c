@@ -4,11 +4,13 @@
 // loop over it does only what each image needs: extents, type and device, and whether its addresses
 // come near the batch at all.
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "copy/affine.h"
 #include "copy/batch.h"
 #include "copy/checks.h"
+#include "copy/geometry.h"
 #include "copy/run.h"
 #include "descriptor/overlap.h"
 
@@ -94,16 +96,36 @@ static inline bool size_fits(const pixview_image *image, const pixview_image *ba
            got[PIXVIEW_AXIS_W] <= want[PIXVIEW_AXIS_W];
 }
 
+// Any size that its geometry can place.
+static pixview_status check_placed(const list *of, int64_t i, const pixview_image *batch,
+                                   const pixview_geometry *geometry, pixview_error *err)
+{
+    pixview_placement placed;
+    const int64_t *got = of->images[i].shape;
+    if (got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != batch->shape[PIXVIEW_AXIS_C])
+        return fail_size(of, i, batch, true, err);
+    pixview_status status = pixviewi_geometry_place(geometry, &of->images[i], batch, &placed, err);
+    return status == PIXVIEW_OK ? status : name_image(of->name, i, status, err);
+}
+
 pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
-                                    const pixview_image *batch, bool pad, const char *name,
+                                    const pixview_image *batch,
+                                    const pixview_convert_params *params, const char *name,
                                     pixview_error *err)
 {
     const list of = {name, images, count};
+    const pixview_geometry *geometry = params ? params->geometry : NULL;
+    bool pad = params && params->pad;
+    pixview_status status = PIXVIEW_OK;
+    if (geometry && count > 0 && (status = pixviewi_check_geometry(geometry, images[0].dtype, err)))
+        return status;
     for (int64_t i = 0; i < count; i++) {
         const pixview_image *image = &images[i];
         if (!pixview_dtype_equal(image->dtype, images[0].dtype))
             return fail_type(&of, i, err);
-        if (!size_fits(image, batch, pad))
+        if (geometry && (status = check_placed(&of, i, batch, geometry, err)))
+            return status;
+        if (!geometry && !size_fits(image, batch, pad))
             return fail_size(&of, i, batch, pad, err);
         if (!pixviewi_same_place(image->device, batch->device))
             return fail_device(&of, i, batch, err);
@@ -160,9 +182,9 @@ static pixview_status check_list_self_overlap(const pixview_image *dsts, int64_t
 // ---- entry ------------------------------------------------------------------------------------
 
 // A list of one is a batch, whose launch takes an eighth of the parameters.
-static pixviewi_operand list_end(const pixview_image *images, int64_t count)
+static pixviewi_operand list_end(const pixview_image *images, int64_t count, bool resizes)
 {
-    if (count == 1)
+    if (count == 1 && !resizes)
         return pixviewi_operand_of(images);
     return (pixviewi_operand){.dtype = images[0].dtype, .images = images};
 }
@@ -181,26 +203,50 @@ pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const
         return fail_device(&sources, 0, dst, err);
     if ((status = check_no_overlap(&sources, dst, err)))
         return status;
-    op->src = count == 1 ? pixviewi_operand_padded(srcs, dst) : list_end(srcs, count);
+    op->src = count == 1 && !params->geometry ? pixviewi_operand_padded(srcs, dst)
+                                              : list_end(srcs, count, params->geometry != NULL);
     op->dst = pixviewi_operand_of(dst);
     return pixviewi_op_finish(op, dst, params, err);
+}
+
+static pixview_status stack_images(const pixview_image *srcs, int64_t count,
+                                   const pixview_image *dst, const pixview_convert_params *params,
+                                   pixview_error *err)
+{
+    pixviewi_copy_op op;
+    pixview_status status;
+    if ((status = pixviewi_check_alike(srcs, count, dst, params, "srcs", err)) ||
+        (status = pixviewi_stack_op(srcs, count, dst, params, "srcs", &op, err)))
+        return status;
+    return pixviewi_run(&op, dst->device, params->stream, err);
 }
 
 pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
                              const pixview_convert_params *params, pixview_error *err)
 {
-    pixviewi_copy_op op;
     list sources = {"srcs", srcs, count};
     if (!srcs || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
     if (!params)
         params = &stack_defaults;
     pixview_status status;
-    if ((status = pixviewi_check_image(dst, err)) || (status = check_images(&sources, err)) ||
-        (status = pixviewi_check_alike(srcs, count, dst, params->pad, sources.name, err)) ||
-        (status = pixviewi_stack_op(srcs, count, dst, params, sources.name, &op, err)))
+    if ((status = pixviewi_check_convert_params(params, err)) ||
+        (status = pixviewi_check_image(dst, err)) || (status = check_images(&sources, err)))
         return status;
-    return pixviewi_run(&op, dst->device, params->stream, err);
+    const pixview_geometry *geometry = params->geometry;
+    pixview_image *regions = NULL;
+    if (geometry && count > 0 &&
+        ((status = pixviewi_check_geometry(geometry, srcs[0].dtype, err)) ||
+         (geometry->rois &&
+          (status = pixviewi_geometry_crop(srcs, geometry->rois, count, "srcs", &regions, err)))))
+        return status;
+    if (regions)
+        srcs = regions;
+    status = stack_images(srcs, count, dst, params, err);
+    if (status == PIXVIEW_OK && geometry && geometry->placements)
+        pixviewi_write_placements(srcs, count, dst, geometry);
+    free(regions);
+    return status;
 }
 
 pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,
@@ -213,16 +259,17 @@ pixview_status pixview_unstack(const pixview_image *src, const pixview_image *ds
     if (!params)
         params = &stack_defaults;
     pixview_status status = pixviewi_check_convert_params(params, err);
-    if (status == PIXVIEW_OK && params->pad)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "params->pad: a split has nothing to pad");
+    if (status == PIXVIEW_OK && (params->pad || params->geometry))
+        return pixviewi_fail(err, PIXVIEW_E_INVALID,
+                             "params->pad and geometry: a split has nothing to pad or resize");
     if (status || (status = pixviewi_check_image(src, err)) ||
         (status = check_images(&results, err)) || (status = check_batch(src, "src", count, err)) ||
-        (status = pixviewi_check_alike(dsts, count, src, false, results.name, err)) ||
+        (status = pixviewi_check_alike(dsts, count, src, NULL, results.name, err)) ||
         (status = check_no_overlap(&results, src, err)) ||
         (status = check_list_self_overlap(dsts, count, err)))
         return status;
     op.src = pixviewi_operand_of(src);
-    op.dst = list_end(dsts, count);
+    op.dst = list_end(dsts, count, false);
     status = pixviewi_op_finish(&op, src, params, err);
     return status ? status : pixviewi_run(&op, src->device, params->stream, err);
 }

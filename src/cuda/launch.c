@@ -1,10 +1,12 @@
-// Queues operations: who goes through which kernel is in tiles.c and list.c.
+// Queues operations: who goes through which kernel is in tiles.c, list.c and resize.c.
 #include <assert.h>
 
 #include "copy/backend.h"
 #include "cuda/context.h"
+#include "cuda/filters.h"
 #include "cuda/module.h"
 #include "cuda/select/list.h"
+#include "cuda/select/resize.h"
 #include "cuda/stream.h"
 
 static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels *kernels,
@@ -36,6 +38,23 @@ __attribute__((noinline)) static pixview_status launch_list(const pixviewi_scope
     return status;
 }
 
+__attribute__((noinline)) static pixview_status launch_resized(
+    const pixviewi_scope *scope, int device, const pixviewi_kernels *kernels,
+    const pixviewi_copy_op *op, pixview_stream stream, pixview_error *err)
+{
+    pixviewi_resize_launch next;
+    pixview_status status = PIXVIEW_OK;
+    pixview_owner *tables = NULL;
+    pixviewi_resize_begin(&next, op);
+    if (op->filters)
+        status =
+            pixviewi_cuda_put_filters(scope, device, op, stream, &next.args.filters, &tables, err);
+    while (status == PIXVIEW_OK && pixviewi_resize_next(&next, op))
+        status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
+    pixview_owner_unref(tables);
+    return status;
+}
+
 pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview_stream stream,
                                  pixview_error *err)
 {
@@ -51,7 +70,9 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (pixviewi_select_launch(op, &batch))
+    if (op->resizes)
+        status = launch_resized(&scope, device, kernels, op, stream, err);
+    else if (pixviewi_select_launch(op, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else
         status = launch_list(&scope, kernels, op, stream, err);

@@ -2,7 +2,9 @@
 // the caller has checked: extents, types, overlap.
 //
 //     run.c       an operation -> pieces for threads -> boxes: one image, or a whole batch
+//     box.c       a box as its operation says, or its padding
 //     repack.c    a box of equal types: axes sorted and merged, the loop chosen
+//     resize.c    a list of images of any size onto canvases: rows between rows, then boxes
 //     affine.c    a box of unequal types: runs of pixels through small buffers
 //     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
 //     threads.c   the threads
@@ -78,6 +80,18 @@ void pixviewi_host_repack_plan(const pixviewi_loops *loops, const pixviewi_copy_
 // Values change. a and b by the channel of the box.
 void pixviewi_host_affine(const pixviewi_loops *loops, const pixviewi_box *box,
                           const pixviewi_copy_op *op);
+
+// Bits move or values change, as the operation says.
+void pixviewi_host_move(const pixviewi_loops *loops, const pixviewi_copy_op *op,
+                        const pixviewi_box *box);
+
+// The destination's part of a box gets the padding.
+void pixviewi_host_pad(const pixviewi_loops *loops, const pixviewi_copy_op *op, pixviewi_box box);
+
+// ---- Resizing (resize.c) ----------------------------------------------------------------------
+
+// An operation that resizes.
+void pixviewi_host_resize(const pixviewi_copy_op *op);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 

@@ -26,37 +26,6 @@ static char *locate_image(const pixviewi_operand *end, int64_t n, int64_t stride
     return is_list(end) ? end->images[n].data : end->data + n * strides[0];
 }
 
-// ---- padding ----------------------------------------------------------------------------------
-
-// One pixel as it stands in the destination; its channel stride.
-static int64_t make_pad(const host_part *part, char pixel[PIXVIEWI_MAX_CHANNELS * 16])
-{
-    const pixviewi_affine *affine = &part->op->affine;
-    int64_t size = pixview_dtype_size(part->op->dst.dtype);
-    if (affine->is_identity) {
-        memcpy(pixel, affine->pad_bits, (size_t)size);
-        return 0;
-    }
-    pixviewi_copy_op op = *part->op;
-    pixviewi_box one = {.src = (const char *)&affine->pad,
-                        .dst = pixel,
-                        .shape = {1, 1, 1, affine->channels},
-                        .dst_strides = {0, 0, 0, size}};
-    op.src.dtype = (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
-    op.affine.swap_rb = false;
-    pixviewi_host_affine(part->loops, &one, &op);
-    return affine->channels == 1 ? 0 : size;
-}
-
-static void pad(const host_part *part, pixviewi_box box)
-{
-    _Alignas(16) char pixel[PIXVIEWI_MAX_CHANNELS * 16];
-    int64_t step = make_pad(part, pixel);
-    box.src = pixel;
-    memcpy(box.src_strides, (int64_t[]){0, 0, 0, step}, sizeof box.src_strides);
-    pixviewi_host_repack(part->loops, &box, pixview_dtype_size(part->op->dst.dtype), false);
-}
-
 // A piece of a canvas, of which the images have `rows` and `columns`.
 static void move_padded(const host_part *part, const pixviewi_box *box, int64_t rows,
                         int64_t columns)
@@ -66,19 +35,15 @@ static void move_padded(const host_part *part, const pixviewi_box *box, int64_t 
     columns = columns < 0 ? 0 : columns < box->shape[2] ? columns : box->shape[2];
     inside.shape[1] = right.shape[1] = rows;
     inside.shape[2] = columns;
-    if (part->op->affine.is_identity)
-        pixviewi_host_repack(part->loops, &inside, pixview_dtype_size(part->op->dst.dtype),
-                             part->op->affine.swap_rb);
-    else
-        pixviewi_host_affine(part->loops, &inside, part->op);
+    pixviewi_host_move(part->loops, part->op, &inside);
     right.shape[2] -= columns;
     right.dst += columns * box->dst_strides[2];
     below.shape[1] -= rows;
     below.dst += rows * box->dst_strides[1];
     if (right.shape[1] > 0 && right.shape[2] > 0)
-        pad(part, right);
+        pixviewi_host_pad(part->loops, part->op, right);
     if (below.shape[1] > 0 && below.shape[2] > 0)
-        pad(part, below);
+        pixviewi_host_pad(part->loops, part->op, below);
 }
 
 // ---- pieces -----------------------------------------------------------------------------------
@@ -145,6 +110,10 @@ static int64_t reach(const pixviewi_copy_op *op, const pixviewi_operand *end)
 
 void pixviewi_host_run(const pixviewi_copy_op *op)
 {
+    if (op->resizes) {
+        pixviewi_host_resize(op);
+        return;
+    }
     host_part part = {op, pixviewi_host_loops(), 0, 1, false};
     int64_t bytes = reach(op, &op->src) + reach(op, &op->dst);
     int64_t cache = atomic_load_explicit(&pixviewi_host_hooks.cache, memory_order_relaxed);

@@ -3,13 +3,7 @@
 #ifndef PIXVIEWI_ARGS_H
 #define PIXVIEWI_ARGS_H
 
-#include <stdint.h>
-
-#ifdef __CUDACC__
-#define PIXVIEWI_DEVICE __host__ __device__ static inline
-#else
-#define PIXVIEWI_DEVICE static inline
-#endif
+#include "geometry.h"
 
 // ---- Division ---------------------------------------------------------------------------------
 
@@ -123,6 +117,67 @@ typedef struct pixviewi_list_args {
     uint64_t table[PIXVIEWI_TABLE / 8];
 } pixviewi_list_args;
 
+// ---- Resizing -----------------------------------------------------------------------------------
+//
+// A canvas is cut into tiles of some columns and rows, one for each block. A thread makes four pixels of a row
+// at a time.
+
+enum { PIXVIEWI_QUAD = 4, PIXVIEWI_RESIZE_COLUMNS = 128, PIXVIEWI_RESIZE_ROWS = 64 };
+
+// How a quad is stored: element by element, or in vectors of four elements.
+enum { PIXVIEWI_BY_ELEMENTS, PIXVIEWI_BY_PLANES, PIXVIEWI_BY_PIXELS };
+
+// What values become. U16: of 16-bit sources that keep their type.
+enum { PIXVIEWI_TO_U8, PIXVIEWI_TO_F16, PIXVIEWI_TO_BF16, PIXVIEWI_TO_F32, PIXVIEWI_TO_U16 };
+
+typedef struct pixviewi_steps {
+    int64_t row, pixel, channel; // BYTES
+} pixviewi_steps;
+
+// In place of a row's or a channel's step: as if there were no gap.
+#define PIXVIEWI_PACKED ((int64_t)1 << 62)
+
+enum { PIXVIEWI_RESIZE_TABLE = 3584 };
+
+// The table holds `kinds` pixviewi_steps; for each image an address, its rows and columns (of 16 bits, or of 32
+// if `large`); and a byte for each that says of which kind it is. All of it is less than 4096 bytes.
+typedef struct pixviewi_resize_args {
+    char *dst; // of the first image here
+    int64_t dst_image;
+    pixviewi_steps to;
+    int32_t rows, columns, channels; // of a canvas
+    int32_t tile_rows, quads;        // of a tile; quads of each row
+    int32_t across, down;            // tiles of a canvas
+    pixviewi_divisor by_across, by_down, by_quads;
+    pixviewi_fit_args fit;
+    int32_t nearest;
+    int32_t form;     // BY_
+    int32_t out;      // TO_
+    int32_t swap;     // channels 0 and 2 change places
+    int32_t src_code; // as in pixview_dtype
+    int32_t large, kinds, images;
+    float pad; // in place of a value
+    float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
+    uint64_t pad_bits[2];
+    int32_t first_image; // here, of the list; for `filters`
+    int32_t area;        // else Pillow's filters
+    const char *filters; // in the GPU's memory: pixviewi_filter_lines, then the tables
+    uint64_t table[PIXVIEWI_RESIZE_TABLE / 8];
+} pixviewi_resize_args;
+
+// A table of weights (copy/filter.h). BYTES from the beginning of all to its arrays of 32 bits.
+typedef struct pixviewi_filter_table {
+    int64_t first, count, weights;
+    int32_t most, unused;
+} pixviewi_filter_table;
+
+// Of an image. They stand first, the tables behind.
+typedef struct pixviewi_filter_lines {
+    pixviewi_filter_table rows, columns;
+    int32_t rows_first; // of Pillow's two passes
+    int32_t unused;
+} pixviewi_filter_lines;
+
 // ---- Which kernels ------------------------------------------------------------------------------
 //
 // X(name, parameters of the template). The launcher computes an index from the order here.
@@ -184,12 +239,27 @@ typedef struct pixviewi_list_args {
     PIXVIEWI_CONVERT_SIZE(X, 2, uint16_t) \
     PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
 
+// Where taps come from; are they values, or bits.
+#define PIXVIEWI_RESIZE_KERNELS(X)                     \
+    X(pixview_resize_1, plain<uint8_t>, true, false)   \
+    X(pixview_resize_2, plain<uint16_t>, true, false)  \
+    X(pixview_resize_4, plain<uint32_t>, true, false)  \
+    X(pixview_pick_1, plain<uint8_t>, false, false)    \
+    X(pixview_pick_2, plain<uint16_t>, false, false)   \
+    X(pixview_pick_4, plain<uint32_t>, false, false)   \
+    X(pixview_pick_8, plain<uint64_t>, false, false)   \
+    X(pixview_pick_16, plain<pair_of_8>, false, false) \
+    X(pixview_filter_1, plain<uint8_t>, true, true)    \
+    X(pixview_filter_2, plain<uint16_t>, true, true)   \
+    X(pixview_filter_4, plain<uint32_t>, true, true)
+
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
     PIXVIEWI_ROWS_KERNELS(X)    \
     PIXVIEWI_REPACK_KERNELS(X)  \
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \
-    X(pixview_elements, )
+    X(pixview_elements, )       \
+    PIXVIEWI_RESIZE_KERNELS(X)
 
 #endif

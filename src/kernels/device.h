@@ -149,6 +149,23 @@ DEVICE float float_of(uint32_t bits, int code)
     return code == CODE_FLOAT ? float_of_bits(bits) : float_of_int(bits, code);
 }
 
+// The code is asked for once, not for each element.
+template <int COUNT, typename T> DEVICE void to_floats(const T *bits, int code, float *values)
+{
+    if (sizeof(T) > 1 && code == CODE_FLOAT)
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            values[j] = float_of(bits[j], CODE_FLOAT);
+    else if (sizeof(T) == 2 && code == CODE_BFLOAT)
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            values[j] = float_of(bits[j], CODE_BFLOAT);
+    else
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            values[j] = float_of_int(bits[j], code);
+}
+
 // The types that values become, one by one and in words.
 struct to_byte {
     using type = uint8_t;
@@ -158,6 +175,15 @@ struct to_byte {
         return bytes_of_ints(int_of_float(v[0]), int_of_float(v[1]), int_of_float(v[2]),
                              int_of_float(v[3]));
     }
+};
+struct to_short {
+    using type = uint16_t;
+    DEVICE static type bits(float value)
+    {
+        int whole = int_of_float(value);
+        return (uint16_t)(whole < 0 ? 0 : whole > 0xffff ? 0xffff : whole);
+    }
+    DEVICE static uint32_t word(const float *v) { return bits(v[0]) | (uint32_t)bits(v[1]) << 16; }
 };
 struct to_half {
     using type = uint16_t;

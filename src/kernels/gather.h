@@ -37,22 +37,6 @@ template <typename In, typename To> struct changed {
     {
         return To::bits(multiply_add(args.pad, a, b));
     }
-    // The code is asked for once, not for each element.
-    template <int VECTOR> DEVICE static void to_floats(const In *bits, int code, float *values)
-    {
-        if (sizeof(In) > 1 && code == CODE_FLOAT)
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                values[j] = float_of(bits[j], CODE_FLOAT);
-        else if (sizeof(In) == 2 && code == CODE_BFLOAT)
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                values[j] = float_of(bits[j], CODE_BFLOAT);
-        else
-#pragma unroll
-            for (int j = 0; j < VECTOR; j++)
-                values[j] = float_of_int(bits[j], code);
-    }
     template <int VECTOR> DEVICE static void pack(const float *values, uint32_t *words)
     {
         constexpr int EACH = 4 / sizeof(out);
@@ -317,7 +301,7 @@ template <typename Change, bool PLANAR, typename Args> struct gather {
         uint32_t words[VECTOR * sizeof(Out) / 4];
         if constexpr (Change::CHANGED) {
             float values[VECTOR];
-            Change::template to_floats<VECTOR>(bits, args.src_code, values);
+            to_floats<VECTOR>(bits, args.src_code, values);
 #pragma unroll
             for (int j = 0; j < VECTOR; j++)
                 values[j] = multiply_add(values[j], a[j], b[j]);

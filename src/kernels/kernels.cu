@@ -3,6 +3,7 @@
 #include "elements.h"
 #include "gather.h"
 #include "repack.h"
+#include "resize.h"
 
 // `resident`: threads of a multiprocessor, which bounds the registers of each.
 #define KERNEL(name, Args, resident)                                                              \
@@ -33,3 +34,10 @@ KERNEL(pixview_elements, pixviewi_list_args, 1024)
     for (int64_t i = first; i < args.tile.tiles; i += step)
         move_element(args, i);
 }
+
+#define RESIZE(name, Source, values, filtered)                \
+    KERNEL(name, pixviewi_resize_args, 768)                   \
+    {                                                         \
+        resize_tiles<resize<Source, values, filtered>>(args); \
+    }
+PIXVIEWI_RESIZE_KERNELS(RESIZE)

@@ -9,6 +9,7 @@
 #include "kernels/elements.h"
 #include "kernels/gather.h"
 #include "kernels/repack.h"
+#include "kernels/resize.h"
 
 namespace
 {
@@ -68,6 +69,29 @@ void run_pixview_elements(const void *args, unsigned)
     for (int64_t i = 0; i < all.tile.tiles; i++)
         move_element(all, i);
 }
+
+// Three steps instead of two.
+template <typename Kernel> void run_resize(const pixviewi_resize_args &args, unsigned blocks)
+{
+    for (unsigned tile = 0; tile < blocks; tile++) {
+        typename Kernel::scratch scratch;
+        memset((void *)&scratch, 0xa5, sizeof scratch);
+        Kernel kernel(args, tile);
+        for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
+            kernel.place_image(&scratch, lane);
+        for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
+            kernel.fill_taps(&scratch, lane);
+        for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
+            kernel.store_tile(&scratch, lane);
+    }
+}
+
+#define RESIZE(name, Source, values, filtered)                                                     \
+    void run_##name(const void *args, unsigned blocks)                                             \
+    {                                                                                              \
+        run_resize<resize<Source, values, filtered>>(*(const pixviewi_resize_args *)args, blocks); \
+    }
+PIXVIEWI_RESIZE_KERNELS(RESIZE)
 
 struct entry {
     const char *name;

@@ -290,6 +290,20 @@ static pixview_status stack_padded(pixview_error *err)
         make_image(far + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 1, 4, 4), NULL, F32, GPU0);
     return pixview_stack(all->images, 2, &dst, &params, err);
 }
+// With tables of weights, and regions.
+static pixview_status stack_resized(pixview_error *err)
+{
+    pixview_geometry geometry = {.struct_size = sizeof geometry,
+                                 .fit = PIXVIEW_FIT_STRETCH,
+                                 .interpolation = PIXVIEW_INTERPOLATION_PIL_BICUBIC};
+    pixview_convert_params params = {.struct_size = sizeof params, .geometry = &geometry};
+    pixview_roi rois[] = {{0, 0, 2, 2}, {1, 0, 1, 2}};
+    geometry.rois = rois;
+    batch *all = lists(near, 2, 1, CPU);
+    pixview_image dst =
+        make_image(near + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 1, 4, 4), NULL, U8, CPU);
+    return pixview_stack(all->images, 2, &dst, &params, err);
+}
 static pixview_status unstack_one(pixview_error *err) { return unstack(far, 1, 1, GPU0, err); }
 static pixview_status unstack_long(pixview_error *err) { return unstack(far, MANY, 1, GPU0, err); }
 static pixview_status unstack_on_host(pixview_error *err) { return unstack(near, 3, 1, CPU, err); }
@@ -367,6 +381,14 @@ static pixview_status descriptor(pixview_error *err)
     return pixview_image_check_interleaved(&image, err);
 }
 
+static pixview_status placement(pixview_error *err)
+{
+    pixview_placement_params params = {
+        .struct_size = sizeof params, .canvas_h = 8, .canvas_w = 8, .fit = PIXVIEW_FIT_LETTERBOX};
+    pixview_placement placed;
+    return pixview_placement_fit(3, 4, &params, &placed, err);
+}
+
 static const char descriptor_only[] = "computes with the caller's struct";
 static const char constant[] = "returns or reads a constant";
 
@@ -390,6 +412,7 @@ const fault_case fault_cases[] = {
     {"pixview_stack", "several launches", stack_long, NULL},
     {"pixview_stack", "many pitches", stack_pitches, NULL},
     {"pixview_stack", "padded", stack_padded, NULL},
+    {"pixview_stack", "resized, in host memory", stack_resized, NULL},
     {"pixview_stack", "on the host", stack_on_host, "loops over the caller's memory"},
     {"pixview_unstack", "one", unstack_one, NULL},
     {"pixview_unstack", "several launches", unstack_long, NULL},
@@ -408,6 +431,7 @@ const fault_case fault_cases[] = {
     {"pixviewi_cuda_query_pointer", "", query_pointer, NULL},
     {"pixviewi_cuda_stream_device", "", query_stream, NULL},
     {"pixviewi_cuda_describe", "", describe, NULL},
+    {"pixview_placement_fit", "", placement, descriptor_only},
     {"pixview_image_init", "", descriptor, descriptor_only},
     {"pixview_image_validate", "", descriptor, descriptor_only},
     {"pixview_image_crop", "", descriptor, descriptor_only},

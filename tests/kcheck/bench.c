@@ -14,8 +14,23 @@ static krow rows[MAX_ROWS];
 static int row_count;
 static int64_t failures;
 
+// Of a source only rows that a tap is in.
+static int64_t bytes_of_resized(const kjob *job)
+{
+    const int64_t *shape = job->shape;
+    pixviewi_axis h = {job->extents[0], shape[1], 0, 0}, w = {job->extents[1], shape[2], 0, 0};
+    pixviewi_place(&h, &w, &job->resize.fit);
+    int64_t taps = h.resized * (job->resize.interpolation == PIXVIEWI_NEAREST ? 1 : 2);
+    int64_t read = (taps < h.source ? taps : h.source) * w.source;
+    return shape[0] * shape[3] *
+           (read * pixview_dtype_size(job->from) +
+            shape[1] * shape[2] * pixview_dtype_size(job->to));
+}
+
 static int64_t bytes_of(const kjob *job)
 {
+    if (job->resizes)
+        return bytes_of_resized(job);
     int64_t elements = job->shape[0] * job->shape[1] * job->shape[2] * job->shape[3];
     return elements * (pixview_dtype_size(job->from) + pixview_dtype_size(job->to));
 }
@@ -308,6 +323,40 @@ static void crops(const char *filter)
         }
 }
 
+static void resizes(const char *filter)
+{
+    static const struct {
+        const char *name;
+        int64_t n, from[2], to;
+        int fit, way;
+    } cases[] = {
+        {"letterbox 1080p", 32, {1080, 1920}, 640, PIXVIEWI_FIT_LETTERBOX, PIXVIEWI_LINEAR},
+        {"letterbox 1080p", 1, {1080, 1920}, 640, PIXVIEWI_FIT_LETTERBOX, PIXVIEWI_LINEAR},
+        {"nearest 1080p", 32, {1080, 1920}, 640, PIXVIEWI_FIT_LETTERBOX, PIXVIEWI_NEAREST},
+        {"up 240x320", 32, {240, 320}, 640, PIXVIEWI_FIT_STRETCH, PIXVIEWI_LINEAR},
+        {"crops 190x250", 230, {190, 250}, 224, PIXVIEWI_FIT_STRETCH, PIXVIEWI_LINEAR},
+        {"cover 500x375", 64, {375, 500}, 224, PIXVIEWI_FIT_COVER, PIXVIEWI_LINEAR}};
+    static const char *const names[] = {"f32 NCHW", "f16 NCHW", "u8 NCHW", "u8 NHWC"};
+    const pixview_dtype types[] = {F32, F16, U8, U8};
+    for (int i = 0; i < 6; i++)
+        for (int out = 0; out < 4; out++) {
+            kjob job = {.shape = {cases[i].n, cases[i].to, cases[i].to, 3},
+                        .from = U8,
+                        .to = types[out],
+                        .src = {.order = MIXED},
+                        .dst = {.order = out == 3 ? MIXED : PLANAR},
+                        .list = PIXVIEWI_SRC_LIST,
+                        .changed = out < 2,
+                        .factors = 3,
+                        .resizes = true,
+                        .resize = {{cases[i].fit, 1, 0}, cases[i].way},
+                        .extents = {cases[i].from[0], cases[i].from[1]}};
+            snprintf(job.name, sizeof job.name, "resize n%d %s to %d u8x3, %s", (int)cases[i].n,
+                     cases[i].name, (int)cases[i].to, names[out]);
+            add(&job, filter);
+        }
+}
+
 // Elements of 8 and 16 bytes: whole images, rows of any length in regions, lists.
 static void wide_elements(const char *filter)
 {
@@ -373,6 +422,7 @@ int64_t bench(FILE *markdown, const char *filter)
     short_rows(filter);
     narrow_regions(filter);
     crops(filter);
+    resizes(filter);
     wide_elements(filter);
     shapes(filter);
     qsort(rows, (size_t)row_count, sizeof *rows, by_percent);

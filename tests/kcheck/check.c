@@ -1,10 +1,12 @@
 // One job: laid out, run, compared.
 #include "copy/backend.h"
+#include "copy/filter.h"
 #include "copy/reference.h"
 #include "cuda/device.h"
 #include "cuda/memory.h"
 #include "cuda/module.h"
 #include "cuda/select/list.h"
+#include "cuda/select/resize.h"
 #include "cuda/stream.h"
 #include "kcheck.h"
 
@@ -126,6 +128,34 @@ static int64_t set_regular(const kjob *job, const klie *how, pixview_dtype dtype
     return bytes;
 }
 
+// Any size, or one for which halves and thirds of a pixel are met, or one row or column.
+static int64_t source_extent(int64_t canvas, uint64_t *seed)
+{
+    static const int64_t factors[] = {1, 2, 3, 4, 8};
+    uint64_t kind = next_random(seed) % 8;
+    int64_t extent = 1 + (int64_t)(next_random(seed) % 700);
+    if (kind == 0)
+        return 1;
+    if (kind < 3)
+        extent = canvas * factors[next_random(seed) % 5];
+    else if (kind == 3)
+        extent = canvas / factors[next_random(seed) % 5];
+    return extent < 1 ? 1 : extent < 700 ? extent : 700;
+}
+
+static void choose_extents(const kjob *job, int64_t shape[4], uint64_t *seed)
+{
+    for (int axis = 1; axis < 3; axis++)
+        if (job->extents[0])
+            shape[axis] = job->extents[axis - 1];
+        else if (job->resizes && job->resize.fit.fit != PIXVIEWI_FIT_NONE)
+            shape[axis] = source_extent(job->shape[axis], seed);
+        else if (job->resizes)
+            shape[axis] -= (int64_t)next_random(seed) % shape[axis];
+        else if (job->smaller)
+            shape[axis] -= (int64_t)next_random(seed) % (shape[axis] + 1);
+}
+
 static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, char *block,
                         pixview_image *images, pixviewi_operand *end)
 {
@@ -134,9 +164,7 @@ static int64_t set_list(const kjob *job, const klie *how, pixview_dtype dtype, c
     for (int64_t i = 0; i < job->shape[0]; i++) {
         klie mine = *how;
         int64_t shape[4] = {1, job->shape[1], job->shape[2], job->shape[3]}, first = 0, bytes;
-        if (job->smaller)
-            for (int axis = 1; axis < 3; axis++)
-                shape[axis] -= (int64_t)next_random(&seed) % (shape[axis] + 1);
+        choose_extents(job, shape, &seed);
         if (job->varied) {
             mine.pitch = size * (int64_t)(next_random(&seed) % 40);
             mine.offset = size * (int64_t)(next_random(&seed) % 7);
@@ -190,6 +218,8 @@ kends make_ends(const kjob *job, char *src, char *dst)
         all.op.src.pad_rows = (int64_t)(job->seed % (uint64_t)(job->shape[1] + 1));
         all.op.src.pad_cols = (int64_t)((job->seed >> 8) % (uint64_t)(job->shape[2] + 1));
     }
+    all.op.resizes = job->resizes;
+    all.op.resize = job->resize;
     set_values(job, &all.op.affine);
     return all;
 }
@@ -198,6 +228,15 @@ void free_ends(kends *ends) { free(ends->images); }
 
 // ---- kernels ------------------------------------------------------------------------------------
 
+static int note_resizing(const pixviewi_copy_op *op)
+{
+    pixviewi_resize_launch next;
+    pixviewi_resize_begin(&next, op);
+    while (pixviewi_resize_next(&next, op))
+        checked[next.kernel]++;
+    return next.kernel;
+}
+
 static int note_kernels(const pixviewi_copy_op *op)
 {
     pixviewi_launch batch;
@@ -205,6 +244,8 @@ static int note_kernels(const pixviewi_copy_op *op)
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)
             return -1;
+    if (op->resizes)
+        return note_resizing(op);
     if (!op->src.images && !op->dst.images && pixviewi_select_launch(op, &batch)) {
         checked[batch.kernel]++;
         return batch.kernel;
@@ -269,6 +310,8 @@ static void run_on_gpu(const kends *far, const char *block)
 static bool is_nan(pixview_dtype dtype, const char *at)
 {
     uint32_t bits = 0;
+    if (pixview_dtype_size(dtype) > (int64_t)sizeof bits) // none that values are made of
+        return false;
     memcpy(&bits, at, (size_t)pixview_dtype_size(dtype));
     if (dtype.code == PIXVIEW_DTYPE_BFLOAT)
         return (bits & 0x7fff) > 0x7f80;
@@ -331,14 +374,22 @@ bool check(const kjob *job)
     gpu_upload(dst_buffer.far, dst_buffer.wanted, dst_bytes);
 
     kends far = make_ends(job, from, dst_buffer.far + BORDER);
+    pixviewi_filters filters = {.count = 0};
+    if (pixviewi_has_filters(&far.op)) {
+        REQUIRE_OK(pixviewi_filters_make(&far.op, &filters, err));
+        far.op.filters = &filters;
+    }
     note_kernels(&far.op);
     run_on_gpu(&far, from);
     gpu_download(dst_buffer.near, dst_buffer.far, dst_bytes);
     pixview_owner_unref(owner);
 
     kends near = make_ends(job, src_buffer.near, dst_buffer.wanted + BORDER);
+    near.op.filters = far.op.filters;
     pixviewi_run_reference(&near.op);
-    if (job->changed && job->to.code != PIXVIEW_DTYPE_UINT)
+    pixviewi_filters_free(&filters);
+    bool mixes = job->resizes && job->resize.interpolation != PIXVIEWI_NEAREST;
+    if ((job->changed || mixes) && job->to.code != PIXVIEW_DTYPE_UINT)
         forgive_nans(&near, dst_buffer.wanted);
     bool equal = compare(job, dst_buffer.wanted, dst_buffer.near, dst_bytes);
     free_ends(&near), free_ends(&far);

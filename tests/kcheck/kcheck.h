@@ -24,7 +24,10 @@ typedef struct kjob {
     bool varied;  // the images of a list lie in ways of their own
     bool smaller; // those of a source, or the whole batch, are smaller than the destination
     bool changed, swap;
-    int factors; // entries of a and b
+    int factors;  // entries of a and b
+    bool resizes; // a list of images of any size, or all of `extents`, rows and columns
+    pixviewi_resize resize;
+    int64_t extents[2];
     uint64_t seed;
 } kjob;
 

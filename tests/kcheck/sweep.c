@@ -276,6 +276,72 @@ static void wide_lists(int rounds)
         }
 }
 
+// ---- resizing -------------------------------------------------------------------------------------
+
+static pixviewi_resize any_resize(int interpolation)
+{
+    return (pixviewi_resize){{(int32_t)any(4), (int32_t)any(2), any(4) == 0}, interpolation};
+}
+
+static void resize_one(pixview_dtype from, pixview_dtype to, bool changed, int interpolation,
+                       int64_t count, int64_t most)
+{
+    static const int64_t channels[] = {1, 3, 3, 3, 4, 5};
+    int64_t c = any(20) ? channels[any(6)] : 35;
+    kjob job = {.shape = {count, 1 + any(most), 1 + any(most), c},
+                .from = from,
+                .to = to,
+                .src = any_lie(any(8) ? (int)any(2) : ODD, pixview_dtype_size(from)),
+                .dst = any_lie(any(8) ? (int)any(2) : ODD, pixview_dtype_size(to)),
+                .list = PIXVIEWI_SRC_LIST,
+                .varied = any(2),
+                .changed = changed,
+                .swap = any(2) && (c == 3 || c == 4),
+                .factors = c <= 32 && any(3) ? (int)c : 1,
+                .resizes = true,
+                .resize = any_resize(interpolation)};
+    if (interpolation >= PIXVIEWI_AREA || count > 100) // sums over all of a source, or many of them
+        job.extents[0] = 1 + any(40), job.extents[1] = 1 + any(40);
+    if (any(2)) // rows that are aligned to vectors, often
+        job.shape[2] = (job.shape[2] + 15) / 16 * 16;
+    snprintf(job.name, sizeof job.name, "resize of %lld, fit %d, interpolation %d, %s to %s",
+             (long long)count, job.resize.fit.fit, interpolation, pixview_dtype_name(from),
+             pixview_dtype_name(to));
+    run(&job);
+}
+
+// Every pair of types, in both ways; types that stay; bits of any size.
+static void resizes(int rounds, int64_t count, int64_t most)
+{
+    static const int between[] = {0, 2, 5, 6, 7};
+    for (int round = 0; round < rounds; round++) {
+        for (int out = 0; out < 4; out++) {
+            for (int i = 0; i < 5; i++)
+                resize_one(inputs[between[i]], outputs[out], true, PIXVIEWI_LINEAR, count, most);
+            for (int in = 0; in < 8; in++)
+                resize_one(inputs[in], outputs[out], true, PIXVIEWI_NEAREST, count, most);
+        }
+        for (int i = 0; i < 5; i++)
+            resize_one(inputs[between[i]], inputs[between[i]], false, PIXVIEWI_LINEAR, count, most);
+        for (int size_log2 = 0; size_log2 < 5; size_log2++)
+            resize_one(bits_of(size_log2), bits_of(size_log2), false, PIXVIEWI_NEAREST, count,
+                       most);
+    }
+}
+
+// Tables of weights: the kernels read as many elements as the reference does.
+static void filters(int rounds, int64_t most)
+{
+    static const int between[] = {0, 2, 5, 6, 7};
+    for (int round = 0; round < rounds; round++)
+        for (int out = 0; out < 4; out++) {
+            for (int i = 0; i < 5; i++)
+                resize_one(inputs[between[i]], outputs[out], true, PIXVIEWI_AREA, 2, most);
+            for (int way = PIXVIEWI_PIL_BILINEAR; way <= PIXVIEWI_PIL_LANCZOS; way++)
+                resize_one(U8, outputs[out], true, way, 2, most);
+        }
+}
+
 // What chance may leave out.
 static void every_kernel(void)
 {
@@ -368,6 +434,10 @@ int64_t sweep(bool small, bool with_huge, uint64_t first_seed)
     lists(2001, small ? 2 : 20, 8);
     lists(10000, small ? 1 : 6, 3);
     wide_lists(small ? 8 : 80);
+    resizes(small ? 1 : 20, 3, small ? 48 : 150);
+    resizes(small ? 0 : 6, 2, 300);
+    resizes(1, small ? 280 : 1000, small ? 4 : 6);
+    filters(small ? 1 : 20, small ? 24 : 120);
     if (with_huge) {
         check_huge(U8, 24000, 30000, MIXED, PLANAR, 0);
         check_huge(U8, 24000, 30000, PLANAR, MIXED, 5);

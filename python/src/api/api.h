@@ -22,6 +22,9 @@ PV_CALL(used_on);
 PV_CALL(warm_up);
 PyObject *pv_stream_of(PyObject *module, PyObject *x);
 
+// For python/pixview/_placement.py.
+PyObject *pv_placement(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
 // using_stream.c, for python/pixview/_using.py
 PyObject *pv_stream_facts(PyObject *module, PyObject *value);
 PyObject *pv_push_stream(PyObject *module, PyObject *args);

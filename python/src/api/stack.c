@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/geometry.h"
+#include "api/parts.h"
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
@@ -26,7 +28,8 @@
 
 typedef struct stack_arguments {
     PyObject *images, *to, *layout, *src_layout, *dtype, *scale, *mean, *std, *swap_rb, *size,
-        *pad_value, *out, *stream;
+        *pad_value, *out, *stream, *fit, *align, *scaleup, *stride, *interpolation, *rois,
+        *channels, *return_placements;
 } stack_arguments;
 
 typedef struct settings {
@@ -35,7 +38,10 @@ typedef struct settings {
     pixview_layout layout;
     bool layout_given, dtype_given, values_given;
     pixview_dtype dtype;
-    int64_t size[2];
+    pixview_placement_params canvas; // with pad: its size
+    pixview_geometry geometry;       // params.geometry, if there is a fit
+    bool return_placements;
+    pv_parts parts;
     pixview_convert_params params;
     double mean[PIXVIEWI_MAX_CHANNELS], std[PIXVIEWI_MAX_CHANNELS];
 } settings;
@@ -120,27 +126,33 @@ static int parse_values(pv_state *st, const stack_arguments *a, settings *s)
     return 0;
 }
 
-static int parse_size(pv_state *st, const stack_arguments *a, settings *s)
+static int parse_canvas(pv_state *st, const stack_arguments *a, settings *s)
 {
-    int count = 0;
+    static const char *const interpolations[] = {"linear",       "nearest",     "area",
+                                                 "pil-bilinear", "pil-bicubic", "pil-lanczos"};
+    const pv_geometry_arguments geometry = {a->size, a->fit, a->align, a->scaleup, a->stride};
+    int interpolation = 0;
     s->params.pad = pv_given(a->size);
-    if (pv_given(a->pad_value) &&
-        pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value))
+    if ((pv_given(a->pad_value) &&
+         pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value)) ||
+        pv_parse_geometry(st, &geometry, &s->canvas) ||
+        pv_parse_word(st, "interpolation", a->interpolation, interpolations, 6, &interpolation) ||
+        pv_parse_bool("return_placements", a->return_placements, &s->return_placements))
         return -1;
-    int64_t size[4];
-    if (!s->params.pad)
+    if (s->canvas.fit == PIXVIEW_FIT_NONE)
         return 0;
-    if (!PySequence_Check(a->size)) {
-        pv_raise_python(PyExc_TypeError, "size=%R is not (H, W), two integers", a->size);
+    if (!s->params.pad) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "fit='%s' needs the size=(H, W) of the canvas",
+                  pv_fit_name(s->canvas.fit));
         return -1;
     }
-    if (pv_parse_dims_argument(st, "size", a->size, 4, &count, size))
-        return -1;
-    memcpy(s->size, size, sizeof s->size);
-    if (count == 2 && size[0] >= 0 && size[1] >= 0)
-        return 0;
-    pv_raisef(st, PIXVIEW_E_LAYOUT, "size=%R is not (H, W), two integers of 0 or more", a->size);
-    return -1;
+    s->geometry = (pixview_geometry){.struct_size = sizeof s->geometry,
+                                     .fit = s->canvas.fit,
+                                     .align = s->canvas.align,
+                                     .no_scaleup = s->canvas.no_scaleup,
+                                     .interpolation = (pixview_interpolation)interpolation};
+    s->params.geometry = &s->geometry;
+    return 0;
 }
 
 static int parse_stack(pv_state *st, const stack_arguments *a, settings *s)
@@ -150,7 +162,7 @@ static int parse_stack(pv_state *st, const stack_arguments *a, settings *s)
         pv_parse_layout(st, "layout", a->layout, &s->layout) ||
         pv_parse_layout(st, "src_layout", a->src_layout, &s->from.src_layout) ||
         pv_parse_stream_option(st, a->stream, &s->from) || parse_values(st, a, s) ||
-        parse_size(st, a, s))
+        parse_canvas(st, a, s) || pv_parts_parse(st, a->rois, a->channels, &s->parts))
         return -1;
     s->dtype_given = pv_given(a->dtype);
     if (s->dtype_given && pv_parse_dtype(st, a->dtype, &s->dtype))
@@ -229,18 +241,58 @@ static int check_target_place(pv_state *st, const settings *s, const pixview_ima
     return -1;
 }
 
+// What is stacked: images, unless it is a batch given whole.
+static const pixview_image *stacked(const settings *s, const pv_batch *g, int64_t *count)
+{
+    *count = s->parts.made ? (int64_t)s->parts.made : (int64_t)g->count;
+    return s->parts.made ? s->parts.images : g->images;
+}
+
+static bool is_whole_batch(const settings *s, const pv_batch *g)
+{
+    return g->is_batch && !s->parts.made;
+}
+
+// stride=: the canvas that is large enough for all.
+static int choose_canvas(pv_state *st, settings *s, const pv_batch *g)
+{
+    int64_t count, h = 1, w = 1;
+    const pixview_image *images = stacked(s, g, &count);
+    for (int64_t i = 0; s->canvas.stride && i < count; i++) {
+        pixview_placement placed;
+        if (pixview_placement_fit(images[i].shape[PIXVIEW_AXIS_H], images[i].shape[PIXVIEW_AXIS_W],
+                                  &s->canvas, &placed, &st->error)) {
+            pv_fail(st);
+            pv_errors_prefix_item(st, "images", i);
+            return -1;
+        }
+        h = placed.canvas_h > h ? placed.canvas_h : h;
+        w = placed.canvas_w > w ? placed.canvas_w : w;
+    }
+    if (s->canvas.stride) {
+        s->canvas.canvas_h = h;
+        s->canvas.canvas_w = w;
+    }
+    return 0;
+}
+
 // What the result is like: the batch, or the first image N times, on its canvas.
 static int describe_result(pv_state *st, const settings *s, const pv_batch *g, pv_imported *like)
 {
     *like = g->first;
     pixview_image *image = &like->image;
+    if (!is_whole_batch(s, g)) {
+        int64_t count;
+        const pixview_image *first = stacked(s, g, &count);
+        image->shape[PIXVIEW_AXIS_N] = count;
+        for (int axis = PIXVIEW_AXIS_H; axis <= PIXVIEW_AXIS_C; axis++)
+            image->shape[axis] = first->shape[axis];
+    }
     image->owner = NULL;
     image->flags = 0;
-    if (!g->is_batch)
-        image->shape[PIXVIEW_AXIS_N] = (int64_t)g->count;
     if (s->params.pad) {
-        image->shape[PIXVIEW_AXIS_H] = s->size[0];
-        image->shape[PIXVIEW_AXIS_W] = s->size[1];
+        image->shape[PIXVIEW_AXIS_H] = s->canvas.canvas_h;
+        image->shape[PIXVIEW_AXIS_W] = s->canvas.canvas_w;
     }
     if (s->dtype_given)
         image->dtype = s->dtype;
@@ -262,9 +314,12 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
 static int check_alike(pv_state *st, const settings *s, const pv_batch *g,
                        const pixview_image *like)
 {
-    int64_t count = g->like_first + 1 == g->count ? 1 : (int64_t)g->count;
-    return g->is_batch || pixviewi_check_alike(g->images, count, like, s->params.pad, "images",
-                                               &st->error) == PIXVIEW_OK
+    int64_t count;
+    const pixview_image *images = stacked(s, g, &count);
+    if (!s->parts.made && g->like_first + 1 == g->count)
+        count = 1;
+    return is_whole_batch(s, g) || pixviewi_check_alike(images, count, like, &s->params, "images",
+                                                        &st->error) == PIXVIEW_OK
                ? 0
                : pv_fail(st);
 }
@@ -279,10 +334,12 @@ static bool result_takes_stream(const settings *s, const pv_imported *out)
 static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixview_image *dst,
                       pixviewi_copy_op *move)
 {
-    pixview_status status = g->is_batch
-                                ? pixviewi_convert_op(g->images, dst, &s->params, move, &st->error)
-                                : pixviewi_stack_op(g->images, (int64_t)g->count, dst, &s->params,
-                                                    "images", move, &st->error);
+    int64_t count;
+    const pixview_image *images = stacked(s, g, &count);
+    pixview_status status =
+        is_whole_batch(s, g)
+            ? pixviewi_convert_op(images, dst, &s->params, move, &st->error)
+            : pixviewi_stack_op(images, count, dst, &s->params, "images", move, &st->error);
     if (status == PIXVIEW_OK)
         return 0;
     if (st->error.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
@@ -350,8 +407,6 @@ static PyObject *into_new(pv_state *st, settings *s, pv_batch *g, const pv_impor
     return out;
 }
 
-// ---- entry ------------------------------------------------------------------------------------
-
 static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_batch *g,
                                   pv_imported *dst)
 {
@@ -367,6 +422,7 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
         pv_batch_import_trusted(st, g, &s->from) ||
         pv_check_stream_applies(&s->from,
                                 g->takes_stream || result_takes_stream(s, out ? dst : NULL)) ||
+        pv_parts_make(st, &s->parts, g, s->params.geometry != NULL) || choose_canvas(st, s, g) ||
         describe_result(st, s, g, &like) || check_alike(st, s, g, &like.image))
         return NULL;
     if (!out)
@@ -379,28 +435,112 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
     return Py_NewRef(out);
 }
 
+// ---- return_placements= -----------------------------------------------------------------------
+
+static int64_t list_count(const settings *s, const pv_batch *g)
+{
+    return is_whole_batch(s, g) ? g->images[0].shape[PIXVIEW_AXIS_N]
+           : s->parts.made      ? (int64_t)s->parts.made
+                                : (int64_t)g->count;
+}
+
+// Of image i; without a canvas, on itself.
+static PyObject *placement_of(pv_state *st, const settings *s, const pv_batch *g, int64_t i)
+{
+    int64_t count;
+    const pixview_image *image = stacked(s, g, &count) + (is_whole_batch(s, g) ? 0 : i);
+    const int64_t *extents = image->shape;
+    const pixview_roi *roi = s->parts.rois ? &s->parts.rois[i] : NULL;
+    pixview_placement_params params = s->canvas;
+    pixview_placement placed;
+    params.stride = 0;
+    if (!s->params.pad) {
+        params.canvas_h = extents[PIXVIEW_AXIS_H];
+        params.canvas_w = extents[PIXVIEW_AXIS_W];
+    }
+    if (pixview_placement_fit(extents[PIXVIEW_AXIS_H], extents[PIXVIEW_AXIS_W], &params, &placed,
+                              &st->error)) {
+        pv_fail(st);
+        return NULL;
+    }
+    return pv_placement_tuple(&placed, roi ? roi->y : 0, roi ? roi->x : 0);
+}
+
+// A pixview.Placements, made by _placement.py.
+static PyObject *make_placements(pv_state *st, const settings *s, const pv_batch *g)
+{
+    int64_t count = list_count(s, g);
+    PyObject *tuples = PyList_New((Py_ssize_t)count), *made = NULL;
+    for (int64_t i = 0; tuples && i < count; i++) {
+        PyObject *one = placement_of(st, s, g, i);
+        if (!one)
+            Py_CLEAR(tuples);
+        else
+            PyList_SET_ITEM(tuples, (Py_ssize_t)i, one);
+    }
+    PyObject *module = tuples ? PyImport_ImportModule("pixview._placement") : NULL;
+    if (module)
+        made = PyObject_CallMethod(module, "_from_tuples", "O", tuples);
+    Py_XDECREF(module);
+    Py_XDECREF(tuples);
+    return made;
+}
+
+// ---- entry ------------------------------------------------------------------------------------
+
+static PyObject *stack_list(pv_state *st, settings *s, PyObject *out, pv_batch *g, pv_imported *dst)
+{
+    PyObject *result = import_and_stack(st, s, out, g, dst);
+    if (!result || !s->return_placements)
+        return result;
+    PyObject *placements = make_placements(st, s, g);
+    PyObject *both = placements ? PyTuple_Pack(2, result, placements) : NULL;
+    Py_XDECREF(placements);
+    Py_DECREF(result);
+    return both;
+}
+
 PV_CALL(stack)
 {
     pv_state *st = pv_get_state(module);
     stack_arguments a = {NULL};
-    const pv_keyword keywords[] = {{"images", &a.images}, {"out", &a.out},
-                                   {"scale", &a.scale},   {"mean", &a.mean},
-                                   {"std", &a.std},       {"dtype", &a.dtype},
-                                   {"to", &a.to},         {"swap_rb", &a.swap_rb},
-                                   {"size", &a.size},     {"pad_value", &a.pad_value},
-                                   {"layout", &a.layout}, {"src_layout", &a.src_layout},
-                                   {"stream", &a.stream}};
+    const pv_keyword keywords[] = {{"images", &a.images},
+                                   {"out", &a.out},
+                                   {"scale", &a.scale},
+                                   {"mean", &a.mean},
+                                   {"std", &a.std},
+                                   {"dtype", &a.dtype},
+                                   {"to", &a.to},
+                                   {"swap_rb", &a.swap_rb},
+                                   {"size", &a.size},
+                                   {"pad_value", &a.pad_value},
+                                   {"layout", &a.layout},
+                                   {"src_layout", &a.src_layout},
+                                   {"stream", &a.stream},
+                                   {"fit", &a.fit},
+                                   {"align", &a.align},
+                                   {"scaleup", &a.scaleup},
+                                   {"stride", &a.stride},
+                                   {"interpolation", &a.interpolation},
+                                   {"rois", &a.rois},
+                                   {"channels", &a.channels},
+                                   {"return_placements", &a.return_placements}};
     settings s;
     s.params = (pixview_convert_params){.scale = 0};
-    if (pv_parse_args("stack", args, nargs, kwnames, 1, keywords, 13) || parse_stack(st, &a, &s))
-        return NULL;
+    s.return_placements = false;
+    s.parts = (pv_parts){NULL};
     pv_batch g;
     pv_imported dst;
+    PyObject *out, *result = NULL;
+    if (pv_parse_args("stack", args, nargs, kwnames, 1, keywords, 21) || parse_stack(st, &a, &s))
+        goto end;
     pv_imported_begin(&dst, NULL);
-    PyObject *out = pv_given(a.out) ? a.out : NULL, *result = NULL;
+    out = pv_given(a.out) ? a.out : NULL;
     if (pv_batch_begin(st, a.images, &g) == 0)
-        result = import_and_stack(st, &s, out, &g, &dst);
+        result = stack_list(st, &s, out, &g, &dst);
     pv_imported_clear(&dst);
     pv_batch_clear(&g);
+end:
+    pv_parts_clear(&s.parts);
     return result;
 }

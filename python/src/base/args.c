@@ -92,6 +92,28 @@ int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_lay
     return -1;
 }
 
+int pv_parse_word(pv_state *st, const char *what, PyObject *value, const char *const *words,
+                  int count, int *out)
+{
+    if (!pv_given(value))
+        return 0;
+    char known[160] = "";
+    size_t length = 0;
+    for (int i = 0; i < count; i++) {
+        if (PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, words[i]) == 0) {
+            *out = i;
+            return 0;
+        }
+        length += (size_t)PyOS_snprintf(known + length, sizeof known - length, "%s'%s'",
+                                        i ? ", " : "", words[i]);
+    }
+    if (PyUnicode_Check(value))
+        pv_raisef(st, PIXVIEW_E_LAYOUT, "%s=%R is not one of %s", what, value, known);
+    else
+        pv_raise_python(PyExc_TypeError, "%s=%R is not a string: one of %s", what, value, known);
+    return -1;
+}
+
 // 1 and 0; -1: it is no bool, neither Python's nor NumPy's.
 static int truth(PyObject *value)
 {

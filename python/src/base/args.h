@@ -15,6 +15,9 @@ typedef struct pv_keyword {
 int pv_parse_args(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                   int npos, const pv_keyword *keywords, int count);
 int pv_parse_layout(pv_state *st, const char *what, PyObject *value, pixview_layout *out);
+// One of some words, as its index; not given, *out is left alone.
+int pv_parse_word(pv_state *st, const char *what, PyObject *value, const char *const *words,
+                  int count, int *out);
 int pv_parse_copy(PyObject *value, int *out);                    // -1 None, 0 False, 1 True
 int pv_parse_bool(const char *what, PyObject *value, bool *out); // NumPy's too
 // An int of what counts as an integer: __index__, and no bool. NULL with an error of Python's.

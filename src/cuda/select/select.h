@@ -16,7 +16,10 @@ enum {
     // + 16 * log2 from + 4 * (u8, f16, bf16, f32) + 2 * (list) + (planar)
     PIXVIEWI_KERNEL_CONVERT = 62,
     PIXVIEWI_KERNEL_ELEMENTS = 110,
-    PIXVIEWI_KERNEL_COUNT
+    PIXVIEWI_KERNEL_RESIZE = 111, // + log2 of the size
+    PIXVIEWI_KERNEL_PICK = 114,
+    PIXVIEWI_KERNEL_FILTER = 119,
+    PIXVIEWI_KERNEL_COUNT = 122
 };
 
 static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }

@@ -1,0 +1,196 @@
+#include "copy/filter.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- Pillow's filters (Resample.c) ------------------------------------------------------------
+
+static double triangle(double x)
+{
+    x = fabs(x);
+    return x < 1 ? 1 - x : 0;
+}
+
+static double cubic(double x)
+{
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1)
+        return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+static double sinc(double x)
+{
+    if (x == 0)
+        return 1;
+    x *= 3.14159265358979323846;
+    return sin(x) / x;
+}
+
+static double lanczos(double x) { return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0; }
+
+typedef struct kernel {
+    double (*weight)(double x);
+    double support;
+} kernel;
+
+static kernel kernel_of(int interpolation)
+{
+    if (interpolation == PIXVIEWI_PIL_BILINEAR)
+        return (kernel){triangle, 1};
+    return interpolation == PIXVIEWI_PIL_BICUBIC ? (kernel){cubic, 2} : (kernel){lanczos, 3};
+}
+
+// How an entry reaches into the source.
+typedef struct reach {
+    double scale, stretch, support, center;
+    int64_t first, end;
+} reach;
+
+static reach reach_of(const kernel *k, const pixviewi_axis *axis, int64_t d)
+{
+    reach r = {.scale = (double)axis->source / (double)axis->resized};
+    r.stretch = r.scale < 1 ? 1 : r.scale;
+    r.support = k->support * r.stretch;
+    r.center = ((double)d + 0.5) * r.scale;
+    r.first = (int64_t)(r.center - r.support + 0.5);
+    r.end = (int64_t)(r.center + r.support + 0.5);
+    r.first = r.first < 0 ? 0 : r.first;
+    r.end = r.end > axis->source ? axis->source : r.end;
+    return r;
+}
+
+static void fill_fixed(const kernel *k, const reach *r, int32_t *out)
+{
+    double sum = 0, inverse = 1 / r->stretch;
+    for (int64_t x = r->first; x < r->end; x++)
+        sum += k->weight(((double)x - r->center + 0.5) * inverse);
+    for (int64_t x = r->first; x < r->end; x++) {
+        double weight = k->weight(((double)x - r->center + 0.5) * inverse);
+        weight = (sum != 0 ? weight / sum : weight) * (1 << 22);
+        *out++ = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+    }
+}
+
+// ---- area -------------------------------------------------------------------------------------
+
+static reach area_of(const pixviewi_axis *axis, int64_t d)
+{
+    reach r = {.scale = (double)axis->source / (double)axis->resized};
+    r.first = (int64_t)floor((double)d * r.scale);
+    r.end = (int64_t)ceil((double)(d + 1) * r.scale);
+    r.end = r.end > axis->source ? axis->source : r.end;
+    r.first = r.first < axis->source ? r.first : axis->source - 1;
+    r.end = r.end > r.first ? r.end : r.first + 1;
+    return r;
+}
+
+static void fill_area(const reach *r, int64_t d, float *out)
+{
+    double from = (double)d * r->scale, to = (double)(d + 1) * r->scale;
+    for (int64_t x = r->first; x < r->end; x++) {
+        double low = fmax(from, (double)x), high = fmin(to, (double)(x + 1));
+        *out++ = (float)(high > low ? (high - low) / r->scale : 0);
+    }
+}
+
+// ---- tables -----------------------------------------------------------------------------------
+
+static reach entry_reach(const kernel *k, const pixviewi_axis *axis, int64_t d)
+{
+    return k->weight ? reach_of(k, axis, d) : area_of(axis, d);
+}
+
+static pixview_status no_memory(const pixviewi_axis *axis, pixview_error *err)
+{
+    return pixviewi_fail(err, PIXVIEW_E_MEMORY,
+                         "no memory for the weights of a resize from %lld to %lld pixels",
+                         (long long)axis->source, (long long)axis->resized);
+}
+
+// axis, length and is_copy are set.
+static pixview_status make_filter(pixviewi_filter *f, int interpolation, pixview_error *err)
+{
+    kernel k = interpolation == PIXVIEWI_AREA ? (kernel){NULL, 0} : kernel_of(interpolation);
+    int64_t skip = f->axis.skip > 0 ? f->axis.skip : 0, most = 1;
+    for (int64_t i = 0; i < f->length; i++) {
+        reach r = entry_reach(&k, &f->axis, skip + i);
+        most = r.end - r.first > most ? r.end - r.first : most;
+    }
+    size_t entries = (size_t)f->length * (size_t)(most + 2), bytes;
+    if (most > INT32_MAX || __builtin_mul_overflow(entries, sizeof(int32_t), &bytes) ||
+        !(f->first = malloc(bytes)))
+        return no_memory(&f->axis, err);
+    f->most = (int32_t)most;
+    f->count = f->first + f->length;
+    f->weights.fixed = f->count + f->length;
+    for (int64_t i = 0; i < f->length; i++) {
+        reach r = entry_reach(&k, &f->axis, skip + i);
+        f->first[i] = (int32_t)r.first;
+        f->count[i] = (int32_t)(r.end - r.first);
+        if (k.weight)
+            fill_fixed(&k, &r, f->weights.fixed + i * most);
+        else
+            fill_area(&r, skip + i, f->weights.floats + i * most);
+    }
+    return PIXVIEW_OK;
+}
+
+static bool same_axis(const pixviewi_axis *a, const pixviewi_axis *b)
+{
+    return a->source == b->source && a->resized == b->resized && a->skip == b->skip &&
+           a->canvas == b->canvas;
+}
+
+// The one of that axis, made if it is not there. The last ones are the likeliest.
+static pixview_status find_filter(pixviewi_filters *filters, const pixviewi_axis *axis,
+                                  int interpolation, int64_t *index, pixview_error *err)
+{
+    for (*index = filters->count - 1; *index >= 0; --*index)
+        if (same_axis(&filters->items[*index].axis, axis))
+            return PIXVIEW_OK;
+    *index = filters->count;
+    pixviewi_filter *made = &filters->items[*index];
+    *made = (pixviewi_filter){.axis = *axis,
+                              .length = pixviewi_axis_length(axis),
+                              .is_copy = axis->source == axis->resized};
+    pixview_status status = make_filter(made, interpolation, err);
+    filters->count += status == PIXVIEW_OK;
+    return status;
+}
+
+pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
+                                     pixview_error *err)
+{
+    size_t images = (size_t)op->shape[PIXVIEW_AXIS_N];
+    *out = (pixviewi_filters){.items = malloc(2 * images * sizeof *out->items),
+                              .of_image = malloc(images * sizeof *out->of_image)};
+    pixview_status status = PIXVIEW_OK;
+    if (!out->items || !out->of_image)
+        status =
+            pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images", images);
+    for (size_t n = 0; n < images && status == PIXVIEW_OK; n++) {
+        const int64_t *extents = op->src.images[n].shape;
+        pixviewi_axis rows = {extents[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0};
+        pixviewi_axis columns = {extents[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0};
+        pixviewi_place(&rows, &columns, &op->resize.fit);
+        int interpolation = op->resize.interpolation;
+        status = find_filter(out, &rows, interpolation, &out->of_image[n][0], err);
+        if (status == PIXVIEW_OK)
+            status = find_filter(out, &columns, interpolation, &out->of_image[n][1], err);
+    }
+    if (status != PIXVIEW_OK)
+        pixviewi_filters_free(out);
+    return status;
+}
+
+void pixviewi_filters_free(pixviewi_filters *filters)
+{
+    for (int64_t i = 0; i < filters->count; i++)
+        free(filters->items[i].first);
+    free(filters->items);
+    free(filters->of_image);
+    *filters = (pixviewi_filters){.count = 0};
+}

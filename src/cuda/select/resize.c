@@ -1,0 +1,243 @@
+// Lists of images of any size, resized onto a batch. The launch's argument has room for some 270 images; a list
+// that does not fit one takes several. Where an image goes is computed by the kernel.
+#include "cuda/select/resize.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "descriptor/half.h"
+
+_Static_assert(sizeof(pixviewi_resize_args) <= 4096, "every driver takes 4096 bytes of parameters");
+enum { MAX_KINDS = 100, MAX_IMAGES = PIXVIEWI_RESIZE_TABLE / 13 };
+
+// ---- Values -------------------------------------------------------------------------------------
+
+// The padding of an image whose values do not change.
+static float float_of_element(pixview_dtype dtype, const uint8_t *bits)
+{
+    uint16_t half;
+    float value;
+    memcpy(&half, bits, sizeof half);
+    memcpy(&value, bits, sizeof value);
+    if (dtype.bits == 8)
+        return bits[0];
+    if (dtype.bits == 32)
+        return value;
+    return dtype.code == PIXVIEW_DTYPE_UINT     ? half
+           : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_to_float(half)
+                                                : pixviewi_f16_to_float(half);
+}
+
+static int out_of(pixview_dtype dtype)
+{
+    if (dtype.bits == 8)
+        return PIXVIEWI_TO_U8;
+    if (dtype.bits == 32)
+        return PIXVIEWI_TO_F32;
+    return dtype.code == PIXVIEW_DTYPE_UINT     ? PIXVIEWI_TO_U16
+           : dtype.code == PIXVIEW_DTYPE_BFLOAT ? PIXVIEWI_TO_BF16
+                                                : PIXVIEWI_TO_F16;
+}
+
+static void set_values(pixviewi_resize_args *args, const pixviewi_copy_op *op, bool values)
+{
+    const pixviewi_affine *affine = &op->affine;
+    args->swap = affine->swap_rb;
+    memcpy(args->pad_bits, affine->pad_bits, sizeof affine->pad_bits);
+    if (!values)
+        return;
+    args->src_code = op->src.dtype.code;
+    args->out = out_of(op->dst.dtype);
+    args->pad =
+        affine->is_identity ? float_of_element(op->dst.dtype, affine->pad_bits) : affine->pad;
+    for (int i = 0; i < PIXVIEWI_TILE_CHANNELS; i++) {
+        int entry = affine->channels == 1 ? 0 : i;
+        args->a[i] = affine->is_identity ? 1 : affine->scale[entry];
+        args->b[i] = affine->is_identity ? -0.0f : affine->bias[entry];
+    }
+}
+
+// ---- The batch ----------------------------------------------------------------------------------
+
+static void set_batch(pixviewi_resize_args *args, const pixviewi_copy_op *op)
+{
+    int64_t size = pixview_dtype_size(op->dst.dtype);
+    const int64_t *strides = op->dst.strides;
+    pixviewi_pixels pixels;
+    pixviewi_channel_order order = pixviewi_channel_order_of(op->shape, strides, size, &pixels);
+    args->dst = op->dst.data;
+    args->dst_image = op->shape[PIXVIEW_AXIS_N] > 1 ? strides[PIXVIEW_AXIS_N] : 0;
+    int64_t bits = (int64_t)(uintptr_t)args->dst | args->dst_image | pixels.row;
+    if (order == PIXVIEWI_PLANAR)
+        bits |= pixels.channel;
+    bool aligned = size <= 8 && bits % (size < 4 ? PIXVIEWI_QUAD * size : 16) == 0;
+    args->form = !aligned || order == PIXVIEWI_IRREGULAR ? PIXVIEWI_BY_ELEMENTS
+                 : order == PIXVIEWI_PLANAR              ? PIXVIEWI_BY_PLANES
+                                                         : PIXVIEWI_BY_PIXELS;
+    args->to = (pixviewi_steps){pixels.row, pixels.pixel, pixels.channel};
+    if (order == PIXVIEWI_IRREGULAR)
+        args->to = (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W],
+                                    strides[PIXVIEW_AXIS_C]};
+    args->rows = (int32_t)op->shape[PIXVIEW_AXIS_H];
+    args->columns = (int32_t)op->shape[PIXVIEW_AXIS_W];
+    args->channels = (int32_t)op->shape[PIXVIEW_AXIS_C];
+}
+
+// ---- Tiles --------------------------------------------------------------------------------------
+
+static int32_t pieces(int32_t length, int32_t piece) { return (length - 1) / piece + 1; }
+
+static int64_t tiles_of(const pixviewi_resize_args *args, int32_t tile_rows)
+{
+    return (int64_t)args->across * pieces(args->rows, tile_rows);
+}
+
+// Columns in equal parts.
+static void cut_columns(pixviewi_resize_args *args)
+{
+    enum { PART = 16 };
+    args->across = pieces(args->columns, PIXVIEWI_RESIZE_COLUMNS);
+    int32_t width = pieces(args->columns, args->across);
+    if (args->across > 1)
+        width = pieces(width, PART) * PART;
+    args->quads = pieces(width, PIXVIEWI_QUAD);
+    args->across = pieces(args->columns, args->quads * PIXVIEWI_QUAD);
+    args->by_across = pixviewi_divisor_of((uint32_t)args->across);
+    args->by_quads = pixviewi_divisor_of((uint32_t)args->quads);
+}
+
+// Four quads a thread, so that taps serve several rows; fewer if there are too few tiles for a GPU.
+static void cut_rows(pixviewi_resize_args *args, int64_t images)
+{
+    enum { MANY = 4 * PIXVIEWI_THREADS, ENOUGH = 1024 };
+    int32_t rows = pieces(MANY, args->quads), least = pieces(PIXVIEWI_THREADS, args->quads);
+    rows = rows < PIXVIEWI_RESIZE_ROWS ? rows : PIXVIEWI_RESIZE_ROWS;
+    while (rows / 2 >= least && images * tiles_of(args, rows) < ENOUGH)
+        rows /= 2;
+    args->tile_rows = pieces(args->rows, pieces(args->rows, rows)); // equal parts
+    args->down = pieces(args->rows, args->tile_rows);
+    args->by_down = pixviewi_divisor_of((uint32_t)args->down);
+}
+
+// ---- The list -----------------------------------------------------------------------------------
+
+static pixviewi_steps steps_of(const pixview_image *image)
+{
+    const int64_t *strides = image->strides, *shape = image->shape;
+    int64_t row = strides[PIXVIEW_AXIS_H], pixel = strides[PIXVIEW_AXIS_W],
+            channel = strides[PIXVIEW_AXIS_C];
+    bool one = shape[PIXVIEW_AXIS_H] == 1, packed = row == shape[PIXVIEW_AXIS_W] * pixel;
+    if (shape[PIXVIEW_AXIS_C] == 1)
+        channel = 0;
+    else if (packed && channel == shape[PIXVIEW_AXIS_H] * row)
+        channel = PIXVIEWI_PACKED;
+    return (pixviewi_steps){one || packed ? PIXVIEWI_PACKED : row, pixel, channel};
+}
+
+static bool is_large(const pixviewi_copy_op *op)
+{
+    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++)
+        if (op->src.images[i].shape[PIXVIEW_AXIS_H] > UINT16_MAX ||
+            op->src.images[i].shape[PIXVIEW_AXIS_W] > UINT16_MAX)
+            return true;
+    return false;
+}
+
+// The number of the kind; *count: one more, if it is new. MAX_KINDS: there is no room.
+static int find_kind(pixviewi_steps *kinds, int *count, pixviewi_steps steps, int guess)
+{
+    if (guess < *count && memcmp(&kinds[guess], &steps, sizeof steps) == 0)
+        return guess;
+    int kind = 0;
+    while (kind < *count && memcmp(&kinds[kind], &steps, sizeof steps) != 0)
+        kind++;
+    if (kind == *count && kind < MAX_KINDS)
+        kinds[(*count)++] = steps;
+    return kind;
+}
+
+typedef struct table {
+    pixviewi_steps kinds[MAX_KINDS];
+    uint8_t kind_of[MAX_IMAGES];
+    int kinds_used, images;
+} table;
+
+// How many of the next `most` images fit.
+static void choose_images(table *t, const pixview_image *images, int64_t most, size_t each)
+{
+    int kind = 0;
+    t->kinds_used = t->images = 0;
+    for (int i = 0; i < most && i < MAX_IMAGES; i++) {
+        int before = t->kinds_used;
+        kind = find_kind(t->kinds, &t->kinds_used, steps_of(&images[i]), kind);
+        size_t bytes = (size_t)t->kinds_used * sizeof *t->kinds + (size_t)(i + 1) * each;
+        if (kind == MAX_KINDS || bytes > PIXVIEWI_RESIZE_TABLE) {
+            t->kinds_used = before;
+            return;
+        }
+        t->kind_of[i] = (uint8_t)kind;
+        t->images = i + 1;
+    }
+}
+
+static void fill_table(pixviewi_resize_args *args, const pixview_image *images, int64_t most)
+{
+    table t;
+    size_t extents = args->large ? 8 : 4;
+    choose_images(&t, images, most, sizeof *args->table + extents + 1);
+    assert(t.images > 0);
+    args->kinds = t.kinds_used;
+    args->images = t.images;
+    memcpy(args->table, t.kinds, (size_t)t.kinds_used * sizeof *t.kinds);
+    uint64_t *data = args->table + (size_t)t.kinds_used * sizeof *t.kinds / sizeof *args->table;
+    char *sizes = (char *)(data + t.images);
+    for (int i = 0; i < t.images; i++) {
+        const int64_t *shape = images[i].shape;
+        const uint32_t large[] = {(uint32_t)shape[PIXVIEW_AXIS_H], (uint32_t)shape[PIXVIEW_AXIS_W]};
+        const uint16_t small[] = {(uint16_t)large[0], (uint16_t)large[1]};
+        data[i] = (uint64_t)(uintptr_t)images[i].data;
+        memcpy(sizes + (size_t)i * extents, args->large ? (const void *)large : small, extents);
+    }
+    memcpy(sizes + (size_t)t.images * extents, t.kind_of, (size_t)t.images);
+}
+
+// ---- Launches -----------------------------------------------------------------------------------
+
+void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_op *op)
+{
+    pixviewi_resize_args *args = &launch->args;
+    bool nearest = op->resize.interpolation == PIXVIEWI_NEAREST;
+    bool values = !nearest || !op->affine.is_identity;
+    assert(op->resizes && op->src.images);
+    memset(args, 0, sizeof *args);
+    set_values(args, op, values);
+    set_batch(args, op);
+    cut_columns(args);
+    args->fit = op->resize.fit;
+    args->nearest = nearest;
+    args->large = is_large(op);
+    args->area = op->resize.interpolation == PIXVIEWI_AREA;
+    launch->kernel = (op->filters ? PIXVIEWI_KERNEL_FILTER
+                      : values    ? PIXVIEWI_KERNEL_RESIZE
+                                  : PIXVIEWI_KERNEL_PICK) +
+                     pixviewi_log2(pixview_dtype_size(op->src.dtype));
+    launch->done = 0;
+}
+
+bool pixviewi_resize_next(pixviewi_resize_launch *launch, const pixviewi_copy_op *op)
+{
+    pixviewi_resize_args *args = &launch->args;
+    int64_t rest = op->shape[PIXVIEW_AXIS_N] - launch->done;
+    if (rest == 0)
+        return false;
+    cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES);
+    int64_t tiles = (int64_t)args->across * args->down;
+    assert(tiles <= INT32_MAX);
+    args->dst = op->dst.data + launch->done * args->dst_image;
+    args->first_image = (int32_t)launch->done;
+    fill_table(args, op->src.images + launch->done,
+               rest < INT32_MAX / tiles ? rest : INT32_MAX / tiles);
+    launch->blocks = args->images * tiles;
+    launch->done += args->images;
+    return true;
+}

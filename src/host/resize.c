@@ -1,0 +1,581 @@
+// Images of any size onto canvases. A canvas is cut into bands of rows for threads; of a band, a chunk of some
+// columns is made row by row:
+//
+//     two rows of the source -> each between its columns -> between the two -> a row of planes -> a box
+//
+// The two are kept for the next row, which mostly needs one of them again.
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "copy/filter.h"
+#include "descriptor/half.h"
+#include "host/host.h"
+
+enum {
+    RUN = 1024,
+    RING = 12288,
+    SLOTS = 1024
+}; // elements of a chunk, all channels; and of the rows that filters keep
+
+typedef struct placed {
+    const pixview_image *image;
+    pixviewi_axis rows, columns;
+    double row_scale, column_scale;
+    bool as_is; // not scaled
+    const pixviewi_filter *row_filter, *column_filter;
+    bool rows_first; // of Pillow's two passes
+} placed;
+
+// One chunk of one image. Rows are planes, `columns` apart from channel to channel.
+typedef struct chunk {
+    const pixviewi_copy_op *op;
+    const pixviewi_loops *loops;
+    const placed *p;
+    int64_t channel, channels;       // first, and how many
+    int64_t x, columns;              // of the canvas
+    int64_t kept[2];                 // the source's rows in `between`; -1: none
+    int64_t first[RUN], second[RUN]; // BYTES from the beginning of a row to the two columns
+    int16_t a[RUN], b[RUN];
+    float weight[RUN];
+    union {
+        int16_t bytes[2][RUN];
+        float floats[2][RUN];
+        uint8_t ring_bytes[RING * 4]; // rows between their columns, of filters
+        float ring_floats[RING];
+    } between;
+    int64_t slots; // rows that the ring holds; row y is in slot y % slots
+    int64_t in_slot[SLOTS];
+    int32_t sums[RUN], column_sums[RUN];
+    _Alignas(64) char row[RUN * 16]; // the result
+} chunk;
+
+static placed place(const pixviewi_copy_op *op, int64_t n)
+{
+    const pixview_image *image = &op->src.images[n];
+    placed p = {.image = image,
+                .rows = {image->shape[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0},
+                .columns = {image->shape[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0}};
+    pixviewi_place(&p.rows, &p.columns, &op->resize.fit);
+    p.row_scale = pixviewi_tap_scale(p.rows.source, p.rows.resized);
+    p.column_scale = pixviewi_tap_scale(p.columns.source, p.columns.resized);
+    p.as_is = p.rows.source == p.rows.resized && p.columns.source == p.columns.resized;
+    if (op->filters) {
+        p.row_filter = &op->filters->items[op->filters->of_image[n][0]];
+        p.column_filter = &op->filters->items[op->filters->of_image[n][1]];
+        p.rows_first = op->resize.interpolation != PIXVIEWI_AREA &&
+                       pixviewi_pil_rows_first(&p.rows, &p.columns);
+    }
+    return p;
+}
+
+// ---- columns ----------------------------------------------------------------------------------
+
+static bool is_nearest(const chunk *c) { return c->op->resize.interpolation == PIXVIEWI_NEAREST; }
+
+static void set_columns(chunk *c)
+{
+    const pixviewi_axis *axis = &c->p->columns;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
+    bool bytes = c->op->src.dtype.bits == 8;
+    for (int64_t i = 0; i < c->columns; i++) {
+        int64_t d = c->x + i + axis->skip;
+        if (is_nearest(c)) {
+            c->first[i] = pixviewi_nearest_tap(d, axis->source, c->p->column_scale) * step;
+            continue;
+        }
+        pixviewi_tap tap = bytes ? pixviewi_byte_tap(d, axis->source, c->p->column_scale, false)
+                                 : pixviewi_float_tap(d, axis->source, c->p->column_scale);
+        c->first[i] = tap.first * step;
+        c->second[i] = tap.second * step;
+        c->a[i] = (int16_t)tap.a;
+        c->b[i] = (int16_t)tap.b;
+        c->weight[i] = tap.weight;
+    }
+}
+
+static const char *source_row(const chunk *c, int64_t y, int64_t channel)
+{
+    const int64_t *strides = c->p->image->strides;
+    return (const char *)c->p->image->data + y * strides[PIXVIEW_AXIS_H] +
+           (c->channel + channel) * strides[PIXVIEW_AXIS_C];
+}
+
+// ---- bytes ------------------------------------------------------------------------------------
+
+static void mix_columns_of_bytes(chunk *c, int slot, int64_t y)
+{
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
+        int16_t *out = c->between.bytes[slot] + channel * c->columns;
+        for (int64_t i = 0; i < c->columns; i++)
+            out[i] = (int16_t)((row[c->first[i]] * c->a[i] + row[c->second[i]] * c->b[i]) >> 4);
+    }
+}
+
+static void mix_rows_of_bytes(chunk *c, const int16_t *above, const int16_t *below,
+                              const pixviewi_tap *tap)
+{
+    uint8_t *out = (uint8_t *)c->row;
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (uint8_t)pixviewi_mix_rows(above[i], below[i], tap);
+}
+
+// ---- floats -----------------------------------------------------------------------------------
+
+static float load_float(pixview_dtype dtype, const char *at)
+{
+    uint16_t half;
+    float value;
+    if (dtype.bits == 8)
+        return *(const uint8_t *)at;
+    if (dtype.bits == 32) {
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    memcpy(&half, at, sizeof half);
+    return dtype.code == PIXVIEW_DTYPE_UINT     ? half
+           : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_to_float(half)
+                                                : pixviewi_f16_to_float(half);
+}
+
+static void mix_columns_of_floats(chunk *c, int slot, int64_t y)
+{
+    pixview_dtype dtype = c->op->src.dtype;
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const char *row = source_row(c, y, channel);
+        float *out = c->between.floats[slot] + channel * c->columns;
+        for (int64_t i = 0; i < c->columns; i++)
+            out[i] = pixviewi_mix(load_float(dtype, row + c->first[i]),
+                                  load_float(dtype, row + c->second[i]), c->weight[i]);
+    }
+}
+
+static void mix_rows_of_floats(chunk *c, const float *above, const float *below, float weight)
+{
+    float *out = (float *)(void *)c->row;
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = pixviewi_mix(above[i], below[i], weight);
+}
+
+static uint16_t round_u16(float value)
+{
+    return value >= 65535 ? 65535 : value > 0 ? (uint16_t)lrintf(value) : 0;
+}
+
+// In place, to the type of the destination, where no other value changes.
+static void narrow_row(chunk *c)
+{
+    pixview_dtype dtype = c->op->dst.dtype;
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; dtype.bits == 16 && i < count; i++) {
+        float in;
+        memcpy(&in, c->row + i * (int64_t)sizeof in, sizeof in);
+        uint16_t out = dtype.code == PIXVIEW_DTYPE_UINT     ? round_u16(in)
+                       : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_from_float(in)
+                                                            : pixviewi_f16_from_float(in);
+        memcpy(c->row + i * (int64_t)sizeof out, &out, sizeof out);
+    }
+}
+
+// ---- rows -------------------------------------------------------------------------------------
+
+#define PICK(T)                                                             \
+    for (int64_t i = 0; i < c->columns; i++)                                \
+        memcpy(out + i * (int64_t)sizeof(T), row + c->first[i], sizeof(T)); \
+    break
+
+static void pick_row(chunk *c, int64_t y, int64_t size)
+{
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const char *row = source_row(c, y, channel);
+        char *out = c->row + channel * c->columns * size;
+        switch (size) {
+        case 1:
+            PICK(uint8_t);
+        case 2:
+            PICK(uint16_t);
+        case 4:
+            PICK(uint32_t);
+        case 8:
+            PICK(uint64_t);
+        default:
+            PICK(uint64_t[2]);
+        }
+    }
+}
+
+// The slot of row y between its columns.
+static int keep_row(chunk *c, int64_t y, int other)
+{
+    bool bytes = c->op->src.dtype.bits == 8;
+    int slot = c->kept[0] == y ? 0 : c->kept[1] == y ? 1 : other == 0 ? 1 : 0;
+    if (c->kept[slot] == y)
+        return slot;
+    c->kept[slot] = y;
+    if (bytes)
+        mix_columns_of_bytes(c, slot, y);
+    else
+        mix_columns_of_floats(c, slot, y);
+    return slot;
+}
+
+static void mix_row(chunk *c, int64_t d)
+{
+    const pixviewi_axis *axis = &c->p->rows;
+    bool bytes = c->op->src.dtype.bits == 8;
+    pixviewi_tap tap = bytes ? pixviewi_byte_tap(d, axis->source, c->p->row_scale, true)
+                             : pixviewi_float_tap(d, axis->source, c->p->row_scale);
+    // What is there already must not make room for the other.
+    int held = c->kept[0] == tap.second ? 0 : c->kept[1] == tap.second ? 1 : -1;
+    int above = keep_row(c, tap.first, held), below = keep_row(c, tap.second, above);
+    if (bytes)
+        mix_rows_of_bytes(c, c->between.bytes[above], c->between.bytes[below], &tap);
+    else
+        mix_rows_of_floats(c, c->between.floats[above], c->between.floats[below], tap.weight);
+}
+
+// ---- filters ----------------------------------------------------------------------------------
+
+static bool is_area(const chunk *c) { return c->op->resize.interpolation == PIXVIEWI_AREA; }
+
+// Entries of the column filter begin at the image's first column on the canvas.
+static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&c->p->columns); }
+
+static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
+        for (int64_t i = 0; i < c->columns; i++) {
+            const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
+            const uint8_t *from = row + f->first[entry + i] * step;
+            int32_t sum = PIXVIEWI_FILTER_HALF;
+            for (int64_t k = 0; k < f->count[entry + i]; k++)
+                sum += weights[k] * from[k * step];
+            *out++ = pixviewi_filter_byte(sum);
+        }
+    }
+}
+
+static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    pixview_dtype dtype = c->op->src.dtype;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const char *row = source_row(c, y, channel);
+        for (int64_t i = 0; i < c->columns; i++) {
+            const float *weights = f->weights.floats + (entry + i) * f->most;
+            const char *from = row + f->first[entry + i] * step;
+            float sum = 0;
+            for (int64_t k = 0; k < f->count[entry + i]; k++)
+                sum = fmaf(weights[k], load_float(dtype, from + k * step), sum);
+            *out++ = sum;
+        }
+    }
+}
+
+// Row y between its columns, where it is kept.
+static int64_t keep_filtered(chunk *c, int64_t y)
+{
+    int64_t slot = y % c->slots, at = slot * c->channels * c->columns;
+    if (c->in_slot[slot] == y)
+        return at;
+    c->in_slot[slot] = y;
+    if (is_area(c))
+        filter_columns_of_floats(c, y, c->between.ring_floats + at);
+    else
+        filter_columns_of_bytes(c, y, c->between.ring_bytes + at);
+    return at;
+}
+
+static void filter_rows_of_bytes(chunk *c, int64_t entry)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++)
+        c->sums[i] = PIXVIEWI_FILTER_HALF;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const uint8_t *row = c->between.ring_bytes + keep_filtered(c, f->first[entry] + k);
+        int32_t weight = f->weights.fixed[entry * f->most + k];
+        for (int64_t i = 0; i < count; i++)
+            c->sums[i] += weight * row[i];
+    }
+    for (int64_t i = 0; i < count; i++)
+        ((uint8_t *)c->row)[i] = pixviewi_filter_byte(c->sums[i]);
+}
+
+static void filter_rows_of_floats(chunk *c, int64_t entry)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t count = c->channels * c->columns;
+    float *out = (float *)(void *)c->row;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = 0;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const float *row = c->between.ring_floats + keep_filtered(c, f->first[entry] + k);
+        float weight = f->weights.floats[entry * f->most + k];
+        for (int64_t i = 0; i < count; i++)
+            out[i] = fmaf(weight, row[i], out[i]);
+    }
+}
+
+// Floats to bytes in place.
+static void round_row(chunk *c)
+{
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++) {
+        float in;
+        memcpy(&in, c->row + i * (int64_t)sizeof in, sizeof in);
+        ((uint8_t *)c->row)[i] = in >= 255 ? 255 : in > 0 ? (uint8_t)lrintf(in) : 0;
+    }
+}
+
+// Bytes of `count` columns of the source from `first` on, between rows.
+static void between_rows(chunk *c, int64_t entry, int64_t channel, int64_t first, int64_t count,
+                         uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
+    assert(count <= RUN);
+    for (int64_t i = 0; i < count; i++)
+        c->sums[i] = PIXVIEWI_FILTER_HALF;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const uint8_t *row =
+            (const uint8_t *)source_row(c, f->first[entry] + k, channel) + first * step;
+        int32_t weight = f->weights.fixed[entry * f->most + k];
+        for (int64_t i = 0; i < count; i++)
+            c->sums[i] += weight * row[i * step];
+    }
+    for (int64_t i = 0; i < count; i++)
+        out[i] = pixviewi_filter_byte(c->sums[i]);
+}
+
+// Pillow's other order: what the chunk needs of the source between its rows, then between the columns of that.
+// Columns come in pieces, each added to the sums of all that take part of it.
+static void filter_rows_first(chunk *c, int64_t row_entry)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t begin = first_entry(c), last = begin + c->columns - 1;
+    int64_t end = f->first[last] + f->count[last];
+    int32_t *sums = c->column_sums;
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        for (int64_t i = 0; i < c->columns; i++)
+            sums[i] = PIXVIEWI_FILTER_HALF;
+        int64_t first_open = 0; // columns before are complete
+        for (int64_t x = f->first[begin]; x < end; x += RUN) {
+            uint8_t *piece = c->between.ring_bytes;
+            int64_t beyond = end - x < RUN ? end : x + RUN;
+            between_rows(c, row_entry, channel, x, beyond - x, piece);
+            for (int64_t i = first_open; i < c->columns && f->first[begin + i] < beyond; i++) {
+                int64_t entry = begin + i, low = f->first[entry];
+                int64_t high = low + f->count[entry];
+                const int32_t *weights = f->weights.fixed + entry * f->most;
+                first_open += high <= beyond && i == first_open;
+                for (int64_t k = low < x ? x : low; k < (high < beyond ? high : beyond); k++)
+                    sums[i] += weights[k - low] * piece[k - x];
+            }
+        }
+        for (int64_t i = 0; i < c->columns; i++)
+            ((uint8_t *)c->row)[channel * c->columns + i] = pixviewi_filter_byte(sums[i]);
+    }
+}
+
+static void filter_row(chunk *c, int64_t y)
+{
+    int64_t entry = y - pixviewi_axis_begin(&c->p->rows);
+    if (c->p->rows_first) {
+        filter_rows_first(c, entry);
+        return;
+    }
+    if (!is_area(c)) {
+        filter_rows_of_bytes(c, entry);
+        return;
+    }
+    filter_rows_of_floats(c, entry);
+    if (c->op->src.dtype.bits == 8)
+        round_row(c);
+}
+
+// As many columns as leave room in the ring for all rows of a sum.
+static int64_t filtered_columns(const chunk *c, int64_t group)
+{
+    int64_t fits = RING / c->p->row_filter->most / group;
+    return fits < 1 ? 1 : fits < RUN / group ? fits : RUN / group;
+}
+
+static void empty_ring(chunk *c)
+{
+    c->slots = RING / (c->channels * c->columns);
+    c->slots = c->slots < SLOTS ? c->slots : SLOTS;
+    for (int64_t i = 0; i < c->slots; i++)
+        c->in_slot[i] = -1;
+}
+
+// ---- one row ----------------------------------------------------------------------------------
+
+// c->row, whose elements have that type, onto the canvas.
+static void emit_row(chunk *c, char *dst, pixview_dtype dtype)
+{
+    const int64_t *steps = c->op->dst.strides;
+    int64_t size = pixview_dtype_size(dtype);
+    pixviewi_copy_op op = *c->op;
+    pixviewi_box box = {.dst = dst,
+                        .src = c->row,
+                        .shape = {1, 1, c->columns, c->channels},
+                        .dst_strides = {0, 0, steps[2], steps[3]},
+                        .src_strides = {0, 0, size, c->columns * size}};
+    op.src.dtype = dtype;
+    pixviewi_host_move(c->loops, &op, &box);
+}
+
+static void resize_row(chunk *c, int64_t y, char *dst)
+{
+    static const pixview_dtype f32 = {PIXVIEW_DTYPE_FLOAT, 32, 1};
+    const pixviewi_axis *axis = &c->p->rows;
+    pixview_dtype from = c->op->src.dtype;
+    int64_t d = y + axis->skip;
+    assert(!is_nearest(c) || !c->op->filters);
+    if (is_nearest(c)) {
+        pick_row(c, pixviewi_nearest_tap(d, axis->source, c->p->row_scale),
+                 pixview_dtype_size(from));
+        emit_row(c, dst, from);
+        return;
+    }
+    if (c->op->filters)
+        filter_row(c, y);
+    else
+        mix_row(c, d);
+    bool narrows = from.bits != 8 && c->op->affine.is_identity;
+    if (narrows)
+        narrow_row(c);
+    emit_row(c, dst, from.bits == 8 || narrows ? from : f32);
+}
+
+// ---- canvases ---------------------------------------------------------------------------------
+
+typedef struct resize_job {
+    const pixviewi_copy_op *op;
+    const pixviewi_loops *loops;
+    int64_t bands;
+} resize_job;
+
+static pixviewi_box canvas_box(const pixviewi_copy_op *op, int64_t n, int64_t y, int64_t x,
+                               int64_t rows, int64_t columns)
+{
+    const int64_t *steps = op->dst.strides;
+    return (pixviewi_box){.dst = op->dst.data + n * steps[0] + y * steps[1] + x * steps[2],
+                          .shape = {1, rows, columns, op->shape[3]},
+                          .dst_strides = {0, steps[1], steps[2], steps[3]}};
+}
+
+static void pad_box(const resize_job *job, const pixviewi_box *box)
+{
+    if (box->shape[1] > 0 && box->shape[2] > 0)
+        pixviewi_host_pad(job->loops, job->op, *box);
+}
+
+// Around what the image covers of rows `from` to `to`: above, below, left, right.
+static void pad_band(const resize_job *job, int64_t n, const placed *p, int64_t from, int64_t to,
+                     int64_t top, int64_t bottom)
+{
+    const pixviewi_copy_op *op = job->op;
+    int64_t width = op->shape[2], left = pixviewi_axis_begin(&p->columns);
+    int64_t right = left + pixviewi_axis_length(&p->columns);
+    pixviewi_box boxes[] = {canvas_box(op, n, from, 0, top - from, width),
+                            canvas_box(op, n, bottom, 0, to - bottom, width),
+                            canvas_box(op, n, top, 0, bottom - top, left),
+                            canvas_box(op, n, top, right, bottom - top, width - right)};
+    for (int i = 0; i < 4; i++)
+        pad_box(job, &boxes[i]);
+}
+
+static void move_band(const resize_job *job, int64_t n, const placed *p, int64_t top,
+                      int64_t bottom)
+{
+    const int64_t *steps = p->image->strides;
+    int64_t x = pixviewi_axis_begin(&p->columns), width = pixviewi_axis_length(&p->columns);
+    pixviewi_box box = canvas_box(job->op, n, top, x, bottom - top, width);
+    box.src = (const char *)p->image->data + (top + p->rows.skip) * steps[1] +
+              (x + p->columns.skip) * steps[2];
+    memcpy(box.src_strides, steps, sizeof box.src_strides);
+    pixviewi_host_move(job->loops, job->op, &box);
+}
+
+static void resize_chunk(const resize_job *job, chunk *c, int64_t n, int64_t top, int64_t bottom)
+{
+    const int64_t *steps = job->op->dst.strides;
+    c->kept[0] = c->kept[1] = -1;
+    if (c->op->filters)
+        empty_ring(c);
+    else
+        set_columns(c);
+    for (int64_t y = top; y < bottom; y++)
+        resize_row(c, y,
+                   job->op->dst.data + n * steps[0] + y * steps[1] + c->x * steps[2] +
+                       c->channel * steps[3]);
+}
+
+static void resize_band(const resize_job *job, int64_t n, const placed *p, int64_t top,
+                        int64_t bottom)
+{
+    chunk c;
+    int64_t x = pixviewi_axis_begin(&p->columns), end = x + pixviewi_axis_length(&p->columns);
+    int64_t channels = job->op->shape[3];
+    c.op = job->op;
+    c.loops = job->loops;
+    c.p = p;
+    // More channels than have values of their own have one for all.
+    int64_t group = channels < PIXVIEWI_MAX_CHANNELS ? channels : PIXVIEWI_MAX_CHANNELS;
+    int64_t most = job->op->filters ? filtered_columns(&c, group) : RUN / group;
+    for (c.channel = 0; c.channel < channels; c.channel += group)
+        for (c.x = x; c.x < end; c.x += most) {
+            c.channels = channels - c.channel < group ? channels - c.channel : group;
+            c.columns = end - c.x < most ? end - c.x : most;
+            resize_chunk(job, &c, n, top, bottom);
+        }
+}
+
+static int64_t within(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static void resize_piece(void *context, int64_t piece)
+{
+    const resize_job *job = context;
+    int64_t n = piece / job->bands, band = piece % job->bands, rows = job->op->shape[1];
+    int64_t from = rows * band / job->bands, to = rows * (band + 1) / job->bands;
+    placed p = place(job->op, n);
+    int64_t begin = pixviewi_axis_begin(&p.rows), end = begin + pixviewi_axis_length(&p.rows);
+    int64_t top = within(begin, from, to), bottom = within(end, top, to);
+    pad_band(job, n, &p, from, to, top, bottom);
+    if (top < bottom && p.as_is)
+        move_band(job, n, &p, top, bottom);
+    else if (top < bottom)
+        resize_band(job, n, &p, top, bottom);
+}
+
+void pixviewi_host_resize(const pixviewi_copy_op *op)
+{
+    resize_job job = {op, pixviewi_host_loops(), 1};
+    int64_t pixels = 0, count = op->shape[0], channels = op->shape[3];
+    assert(op->src.images);
+    for (int64_t n = 0; n < count; n++)
+        pixels += op->src.images[n].shape[1] * op->src.images[n].shape[2];
+    int64_t bytes =
+        channels * (pixels * pixview_dtype_size(op->src.dtype) +
+                    count * op->shape[1] * op->shape[2] * pixview_dtype_size(op->dst.dtype));
+    int threads = pixviewi_host_threads(bytes);
+    if (threads > 1)
+        job.bands = within((4 * threads - 1) / count + 1, 1, op->shape[1]);
+    if (threads > 1)
+        pixviewi_host_parallel(threads, count * job.bands, resize_piece, &job);
+    else
+        for (int64_t n = 0; n < count; n++)
+            resize_piece(&job, n);
+}
