@@ -23,6 +23,14 @@ static int import_end(pv_state *st, const char *name, pv_imported *end, const pv
     return -1;
 }
 
+static int check_end(pv_state *st, const char *name, const pv_imported *end, const pv_options *req)
+{
+    if (!pv_check_unmoved(st, end->object, req, &end->image))
+        return 0;
+    pv_errors_prefix(st, name);
+    return -1;
+}
+
 static int import_dst(pv_state *st, pv_imported *dst, const pv_options *req)
 {
     return import_end(st, "dst", dst, req) || pv_check_writable(st, "dst", dst) ? -1 : 0;
@@ -36,7 +44,8 @@ static int import_both(pv_state *st, pv_imported *dst, const pv_options *to, pv_
     if ((dst_first && import_dst(st, dst, to)) || import_end(st, "src", src, from) ||
         (!dst_first && import_dst(st, dst, to)))
         return -1;
-    if (pv_align_source(st, src, from))
+    if ((dst_first && check_end(st, "dst", dst, to)) || check_end(st, "src", src, from) ||
+        pv_align_source(st, src, from))
         return -1;
     src->image.stream = pv_producer_stream(src, from);
     return 0;

@@ -182,15 +182,30 @@ static int parse_stack(pv_state *st, const stack_arguments *a, settings *s)
 
 // ---- out= -------------------------------------------------------------------------------------
 
-static int import_out(pv_state *st, PyObject *out, const settings *s, pv_imported *dst)
+static pv_options out_options(pv_state *st, PyObject *out, const settings *s)
 {
     pv_options options = s->from;
     bool own_axes = pv_framework_of(st, out)->flags & PV_OWN_AXES;
     options.src_layout = own_axes && !s->layout_given ? PIXVIEW_LAYOUT_NONE : s->layout;
     options.src_name = "layout";
+    return options;
+}
+
+static int import_out(pv_state *st, PyObject *out, const settings *s, pv_imported *dst)
+{
+    const pv_options options = out_options(st, out, s);
     pv_imported_begin(dst, out);
     if (!pv_import(st, out, &options, dst))
         return pv_check_writable(st, "out", dst);
+    pv_errors_prefix(st, "out=");
+    return -1;
+}
+
+static int check_out_unmoved(pv_state *st, PyObject *out, const settings *s, const pv_imported *dst)
+{
+    const pv_options options = out_options(st, out, s);
+    if (!pv_check_unmoved(st, out, &options, &dst->image))
+        return 0;
     pv_errors_prefix(st, "out=");
     return -1;
 }
@@ -418,7 +433,7 @@ static PyObject *import_and_stack(pv_state *st, settings *s, PyObject *out, pv_b
     }
     if ((!out && pv_framework_need(st, s->to.to)) || (early && import_out(st, out, s, dst)) ||
         pv_batch_import_untrusted(st, g, &s->from) ||
-        (out && !early && import_out(st, out, s, dst)) ||
+        (early ? check_out_unmoved(st, out, s, dst) : out && import_out(st, out, s, dst)) ||
         pv_batch_import_trusted(st, g, &s->from) ||
         pv_check_stream_applies(&s->from,
                                 g->takes_stream || result_takes_stream(s, out ? dst : NULL)) ||

@@ -182,15 +182,21 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
 
 int pv_batch_import_untrusted(pv_state *st, pv_batch *g, const pv_options *options)
 {
+    Py_ssize_t first = g->count;
     for (Py_ssize_t i = 0; i < g->count; i++) {
-        PyObject *item = PyTuple_GET_ITEM(g->items, i);
-        if (pv_imports_without_python(st, item))
+        if (pv_imports_without_python(st, PyTuple_GET_ITEM(g->items, i)))
             continue;
-        if (pv_framework_of(st, item) != &pv_framework_protocols &&
-            pv_imports_without_python(st, item))
-            continue; // of a framework that we had not seen before
         if (import_item(st, g, i, options))
             return -1;
+        first = i < first ? i : first;
+    }
+    for (Py_ssize_t i = first; i < g->count; i++) {
+        if (!is_imported(&g->images[i]) ||
+            !pv_check_unmoved(st, PyTuple_GET_ITEM(g->items, i), options, &g->images[i]))
+            continue;
+        if (!g->is_batch)
+            pv_errors_prefix_item(st, "images", i);
+        return -1;
     }
     return 0;
 }

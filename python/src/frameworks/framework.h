@@ -20,6 +20,7 @@ typedef struct pv_options {
     bool contiguous;
     bool allow_readonly;
     bool planning;           // nothing is converted: a producer orders and hands over nothing
+    bool again;              // it was read before: its plain facts alone, by none of its Python
     bool has_stream;         // stream= was given
     pixview_stream stream;   // PIXVIEW_STREAM_LEGACY when not
     PyObject *stream_object; // borrowed; keeps it, as in pv_stream

@@ -37,13 +37,19 @@ PIXVIEWI_HOT const pv_framework *pv_framework_of(pv_state *st, PyObject *x)
     return &pv_framework_protocols;
 }
 
-bool pv_imports_without_python(pv_state *st, PyObject *x)
+static inline bool is_exact(const pv_state *st, const PyTypeObject *type)
 {
-    PyTypeObject *type = Py_TYPE(x);
     for (int i = 0; i < PV_PROTOCOLS; i++)
         if (st->framework_type[i] == type || st->framework_subtype[i] == type)
             return true;
     return false;
+}
+
+// The second look is for a framework that was imported, but never seen before.
+bool pv_imports_without_python(pv_state *st, PyObject *x)
+{
+    return is_exact(st, Py_TYPE(x)) ||
+           (pv_framework_of(st, x) != &pv_framework_protocols && is_exact(st, Py_TYPE(x)));
 }
 
 const char *pv_framework_names(unsigned with, unsigned without, char out[PV_FRAMEWORK_NAMES])

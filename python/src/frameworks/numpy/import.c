@@ -54,7 +54,8 @@ static int numpy_import_by_interface(pv_state *st, PyObject *x, const pv_options
 // The buffer is given back at once: a NumPy array does not move its memory while it is referenced.
 int pv_numpy_import(pv_state *st, PyObject *x, const pv_options *options, pv_imported *in)
 {
-    if (Py_TYPE(x) != st->framework_type[PV_NUMPY] && PyObject_HasAttrString(x, "filled")) {
+    if (Py_TYPE(x) != st->framework_type[PV_NUMPY] && !options->again &&
+        PyObject_HasAttrString(x, "filled")) {
         pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
                   "a %s has a mask, which no image can carry: use `.filled()` or `.data`",
                   Py_TYPE(x)->tp_name);

@@ -86,7 +86,7 @@ static int import_by_table(pv_state *st, PyObject *x, const DlExchange *table,
         return -1;
     if (pv_imported_init(st, in, options, read.data, read.ndim, read.shape,
                          read.packed ? NULL : read.strides, read.dtype, read.device) ||
-        check_bits(st, x, read.dtype)) {
+        (!options->again && check_bits(st, x, read.dtype))) {
         return -1;
     }
     if (t.device.type != PIXVIEW_DEVICE_CUDA)
@@ -178,7 +178,7 @@ static int read_attributes(pv_state *st, PyObject *x, const pv_options *options,
         }
     }
     if (pv_imported_init(st, in, options, data, ndim, shape, strides, dtype, device) ||
-        check_bits(st, x, dtype)) {
+        (!options->again && check_bits(st, x, dtype))) {
         return -1;
     }
     if (device.type != PIXVIEW_DEVICE_CUDA)
