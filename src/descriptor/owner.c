@@ -99,7 +99,7 @@ void pixviewi_owner_return_dlpack(pixview_owner *owner)
     atomic_store_explicit(&owner->dlpack_in_use, false, memory_order_release);
 }
 
-// ---- Nested owners: held = {parent} -------------------------------------------------------------
+// ---- Nested owners: held = {parent, root} -------------------------------------------------------
 
 static void release_parent(pixview_owner *self) { pixview_owner_unref((void *)self->held[0]); }
 
@@ -110,13 +110,15 @@ pixview_owner *pixviewi_owner_nested(pixview_owner *parent)
         return NULL;
     pixview_owner_ref(parent);
     owner->held[0] = (uintptr_t)parent;
+    owner->held[1] = (uintptr_t)pixviewi_owner_root(parent);
     owner->alloc_stream = parent->alloc_stream;
     return owner;
 }
 
-pixview_owner *pixviewi_owner_parent(const pixview_owner *owner)
+// A view of a view, and so on, has a chain of any length: it is neither walked nor recursed into.
+pixview_owner *pixviewi_owner_root(pixview_owner *owner)
 {
-    return owner->release == release_parent ? (void *)owner->held[0] : NULL;
+    return owner->release == release_parent ? (void *)owner->held[1] : owner;
 }
 
 // ---- Stream dependencies ------------------------------------------------------------------------
@@ -226,19 +228,47 @@ static void release_and_free(pixview_owner *owner)
 
 static void defer(pixview_owner *owner);
 
-PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
+// True: this was the last count, and what the owner holds can be released now.
+static inline bool drop_count(pixview_owner *owner)
 {
-    if (!owner)
-        return;
     // Whoever has the only count needs no locked instruction to give it up.
     long long count = atomic_load_explicit(&owner->count, memory_order_acquire);
     if (count != 1)
         count = atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel);
     assert(count > 0);
     if (count != 1)
+        return false;
+    if (!owner->deps || end_deps(owner))
+        return true;
+    defer(owner);
+    return false;
+}
+
+// What a nested owner keeps alive goes after its parent's release.
+static void unref_nested(pixview_owner *owner)
+{
+    pixview_owner *nested = NULL;
+    bool last = true;
+    for (; last && owner->release == release_parent; last = drop_count(owner)) {
+        owner->next_deferred = nested;
+        nested = owner;
+        owner = (void *)owner->held[0];
+    }
+    if (last)
+        release_and_free(owner);
+    while (nested) {
+        pixview_owner *next = nested->next_deferred;
+        pixviewi_owner_free(nested);
+        nested = next;
+    }
+}
+
+PIXVIEWI_HOT void pixview_owner_unref(pixview_owner *owner)
+{
+    if (!owner || !drop_count(owner))
         return;
-    if (owner->deps && !end_deps(owner))
-        defer(owner);
+    if (owner->release == release_parent)
+        unref_nested(owner);
     else
         release_and_free(owner);
 }

@@ -42,7 +42,8 @@ pixview_owner *pixviewi_owner_of_export_count(int *count);
 
 // An owner that holds `parent` (counted up), for dependencies that end with one view of it.
 pixview_owner *pixviewi_owner_nested(pixview_owner *parent);
-pixview_owner *pixviewi_owner_parent(const pixview_owner *owner); // NULL if it is not nested
+// What the last of a chain of nested owners holds; the owner itself if it is not nested.
+pixview_owner *pixviewi_owner_root(pixview_owner *owner);
 
 // ---- Streams ----------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "descriptor/owner.h"
+
 static atomic_int released;
 
 static void release(void *ctx) { atomic_fetch_add((atomic_int *)ctx, 1); }
@@ -93,11 +95,34 @@ static void test_threads(void)
     REQUIRE_INT(released, 1);
 }
 
+// Views of views: the chain is neither walked for its root nor recursed into at the release.
+static void test_chain(void)
+{
+    enum { LENGTH = 300000 };
+    pixview_owner *root = NULL, *end;
+    atomic_store(&released, 0);
+    REQUIRE_OK(pixview_owner_create(&released, release, &root, err));
+    REQUIRE(pixviewi_owner_root(root) == root);
+    end = root;
+    for (int i = 0; i < LENGTH; i++) {
+        pixview_owner *nested = pixviewi_owner_nested(end);
+        REQUIRE(nested != NULL && pixviewi_owner_root(nested) == root);
+        pixview_owner_unref(end);
+        end = nested;
+    }
+    pixview_owner *side = pixviewi_owner_nested(end);
+    pixview_owner_unref(end);
+    REQUIRE_INT(released, 0);
+    pixview_owner_unref(side);
+    REQUIRE_INT(released, 1);
+}
+
 int main(void)
 {
     test_count();
     test_refused();
     test_threads();
     test_end_of_thread();
+    test_chain();
     return 0;
 }

@@ -177,6 +177,11 @@ PyObject *pv_pyref_of(const pixview_owner *owner)
     return item ? item->object : NULL;
 }
 
+PyObject *pv_pyref_source(pixview_owner *owner)
+{
+    return owner ? pv_pyref_of(pixviewi_owner_root(owner)) : NULL;
+}
+
 static PyObject *at_exit(PyObject *self, PyObject *ignored)
 {
     (void)self, (void)ignored;

@@ -6,7 +6,9 @@
 
 pixview_owner *pv_pyref_owner(PyObject *object);   // counts it up; NULL with MemoryError set
 PyObject *pv_pyref_of(const pixview_owner *owner); // borrowed; NULL if it holds none
-void pv_pyref_drop(void *object);                  // Py_DECREF
+// What the release of a view's owner (or NULL) lets go of in the end, borrowed.
+PyObject *pv_pyref_source(pixview_owner *owner);
+void pv_pyref_drop(void *object); // Py_DECREF
 // As long as the owner lives, and after all that it depends on. 0, or -1 with MemoryError.
 int pv_pyref_keep(pixview_owner *owner, PyObject *object);
 // Drops what could not be dropped before, and lets go of owners that a capture held up.

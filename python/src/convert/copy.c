@@ -71,14 +71,12 @@ int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
 int pv_count_write(pv_state *st, const pv_imported *dst)
 {
     const pv_framework *from = dst->from;
-    pixview_owner *owner = NULL, *parent;
+    pixview_owner *owner = NULL;
     if (from->count_write)
         return from->count_write(st, dst->object);
     if (from->owner_of && from->owner_of(st, dst->object, &owner))
         return -1;
-    while (owner && (parent = pixviewi_owner_parent(owner)))
-        owner = parent;
-    PyObject *source = pv_pyref_of(owner);
+    PyObject *source = pv_pyref_source(owner);
     from = source ? pv_framework_of(st, source) : from;
     return from->count_write ? from->count_write(st, source) : 0;
 }

@@ -121,15 +121,6 @@ static int own_alone(pv_state *st, pv_imported *in)
     return 0;
 }
 
-// What the release of a view's owner lets go of in the end.
-static PyObject *source_of(const pixview_owner *owner)
-{
-    const pixview_owner *parent;
-    while ((parent = pixviewi_owner_parent(owner)))
-        owner = parent;
-    return pv_pyref_of(owner);
-}
-
 // torch hands memory back to the stream that it was allocated on, which nobody can ask for. `home`, which
 // waits for all uses at the release, is recorded with what owns the memory of x in the end.
 int pv_record_home(pv_state *st, PyObject *x, int device, pixview_stream home)
@@ -142,7 +133,7 @@ int pv_record_home(pv_state *st, PyObject *x, int device, pixview_stream home)
             return -1;
         if (!owner)
             return from->record_stream && from->record_stream(st, x, device, home) < 0 ? -1 : 0;
-        x = source_of(owner);
+        x = pv_pyref_source(owner);
     }
     return 0;
 }
@@ -261,7 +252,7 @@ static int add_user(pv_state *st, pixview_owner *owner, const pixview_image *ima
                     PyObject *image_stream, const pv_stream *consumer, uint64_t capture)
 {
     PyObject *keep;
-    if (pv_record_home(st, source_of(owner), image->device.id, image->stream) ||
+    if (pv_record_home(st, pv_pyref_source(owner), image->device.id, image->stream) ||
         keep_both(image_stream, consumer->object, &keep))
         return -1;
     int rc =
@@ -359,7 +350,7 @@ int pv_owner_used_on(pv_state *st, pixview_owner *owner, int device, const pv_st
     pixview_stream home = pixviewi_owner_alloc_stream(owner);
     if (pixviewi_stream_same(user->handle, home))
         return 0;
-    PyObject *source = source_of(owner);
+    PyObject *source = pv_pyref_source(owner);
     const pv_framework *from = source ? pv_framework_of(st, source) : &pv_framework_protocols;
     if (add_user_once(st, owner, device, user, home) || pv_record_home(st, source, device, home))
         return -1;
