@@ -9,11 +9,27 @@ import numpy as np
 import pixview
 import pytest
 
+
+def from_dlpack(x: Any) -> Any:
+    import torch
+
+    return torch.from_dlpack(x)
+
+
 WRITES: dict[str, Callable[[Any, Any], Any]] = {
     "copy_into": lambda t, a: pixview.copy_into(t, a),
     "stack": lambda t, a: pixview.stack([a], out=t.unsqueeze(0)),
     "into an Image": lambda t, a: pixview.copy_into(pixview.view(t), a),
     "into a crop": lambda t, a: pixview.copy_into(pixview.view(t).crop(0, 0, 4, 5), a),
+    "into a tensor over an Image": lambda t, a: pixview.copy_into(
+        pixview.as_torch(pixview.view(t)), a
+    ),
+    "into torch's own over an Image": lambda t, a: pixview.copy_into(
+        from_dlpack(pixview.view(t)), a
+    ),
+    "out= over an Image": lambda t, a: pixview.stack(
+        [a], out=pixview.as_torch(pixview.view(t))[None]
+    ),
     "into a batch Image": lambda t, a: pixview.stack([a], out=pixview.view(t, layout="NCHW")),
 }
 
@@ -37,6 +53,14 @@ def test_backward_refuses_what_was_overwritten(torch: Any, write: str) -> None:
     WRITES[write](y, np.zeros((4, 5, 3), np.float32))
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         total.backward()
+
+
+def test_every_tensor_of_a_chain_is_counted(torch: Any) -> None:
+    chain = [torch.zeros(3, 4, 5)]
+    for _ in range(40):
+        chain.append(pixview.as_torch(pixview.view(chain[-1])))
+    pixview.copy_into(chain[-1], np.ones((4, 5, 3), np.float32))
+    assert chain[0].min() == 1 and {t._version for t in chain} == {1}
 
 
 def test_a_refused_write_is_not_counted(torch: Any) -> None:

@@ -84,6 +84,8 @@ typedef struct pv_state {
     void *framework_state[PV_FRAMEWORKS_MOST];
     unsigned framework_ready; // a bit for each that was imported and checked
 
+    bool counted_held;  // a view was made of an object whose framework counts writes
+    bool counted_again; // ... and perhaps an object of that framework over such a view
     PyObject *numpy_dtypes[PIXVIEWI_DTYPE_COUNT]; // made on first need, by row of pixviewi_dtypes
     PyObject *kw_stream_version, *kw_version, *kw_stream;
     PyObject *dlpack_version; // (1, 3)

@@ -68,15 +68,32 @@ int pv_check_writable(pv_state *st, const char *name, const pv_imported *dst)
     return dst->from->check_writable ? dst->from->check_writable(st, name, dst) : 0;
 }
 
+// Counts a write of x. The new reference *out is what owns the memory of x, if x is a view of it.
+static int count_one(pv_state *st, PyObject *x, PyObject **out)
+{
+    const pv_framework *from = pv_framework_of(st, x);
+    pixview_owner *owner = NULL;
+    *out = NULL;
+    if (from->count_write && (from->count_write(st, x) || !st->counted_again))
+        return PyErr_Occurred() ? -1 : 0;
+    if (from->owner_of && from->owner_of(st, x, &owner)) {
+        if (!from->count_write)
+            return -1;
+        PyErr_Clear(); // what cannot be asked has been counted itself
+    }
+    *out = Py_XNewRef(pv_pyref_source(owner));
+    return 0;
+}
+
 int pv_count_write(pv_state *st, const pv_imported *dst)
 {
-    const pv_framework *from = dst->from;
-    pixview_owner *owner = NULL;
-    if (from->count_write)
-        return from->count_write(st, dst->object);
-    if (from->owner_of && from->owner_of(st, dst->object, &owner))
-        return -1;
-    PyObject *source = pv_pyref_source(owner);
-    from = source ? pv_framework_of(st, source) : from;
-    return from->count_write ? from->count_write(st, source) : 0;
+    enum { MOST = 1000 }; // views of views; more is a circle
+    PyObject *x = Py_NewRef(dst->object), *next;
+    int rc = 0;
+    for (int i = 0; x && rc == 0 && i < MOST; i++) {
+        rc = count_one(st, x, &next);
+        Py_SETREF(x, next);
+    }
+    Py_XDECREF(x);
+    return rc;
 }

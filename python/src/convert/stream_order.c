@@ -266,6 +266,7 @@ int pv_order_image(pv_state *st, pixview_image *image, PyObject *image_stream,
                    const pv_stream *consumer)
 {
     pixviewi_stream_relation relation;
+    pv_note_export(st, image->owner);
     if (order_shown(st, image, consumer->handle, &relation))
         return -1;
     pixview_owner_ref(image->owner);

@@ -101,6 +101,7 @@ PIXVIEWI_HOT int pv_imported_hold(pv_state *st, pv_imported *in)
 {
     if (in->image.owner || pixview_image_is_empty(&in->image))
         return 0;
+    st->counted_held |= in->from->count_write != NULL;
     in->image.owner =
         in->from->hold ? in->from->hold(st, in) : pv_pyref_owner(in->keep ? in->keep : in->object);
     return in->image.owner ? 0 : -1;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/errors.h"
+#include "base/pyref.h"
 
 const pv_framework *const pv_frameworks[PV_FRAMEWORK_COUNT] = {
 #define X(name, NAME) [PV_##NAME] = &pv_framework_##name,
@@ -35,6 +36,13 @@ PIXVIEWI_HOT const pv_framework *pv_framework_of(pv_state *st, PyObject *x)
         if (st->framework_type[i] && PyType_IsSubtype(type, st->framework_type[i]))
             return pv_frameworks[i];
     return &pv_framework_protocols;
+}
+
+void pv_note_counted_again(pv_state *st, pixview_owner *owner)
+{
+    PyObject *source = pv_pyref_source(owner);
+    const pv_framework *from = source ? pv_framework_of(st, source) : &pv_framework_protocols;
+    st->counted_again = from->count_write || from->owner_of;
 }
 
 static inline bool is_exact(const pv_state *st, const PyTypeObject *type)

@@ -37,6 +37,15 @@ extern const pv_framework *const pv_frameworks[PV_FRAMEWORK_COUNT];
 const pv_framework *pv_framework_of(pv_state *st, PyObject *x);
 void pv_frameworks_find(pv_state *st);
 
+// Before an object of another library over memory of `owner`, which may be NULL, is made: a write of it may
+// have to be counted elsewhere too (pv_count_write).
+void pv_note_counted_again(pv_state *st, pixview_owner *owner);
+static inline void pv_note_export(pv_state *st, pixview_owner *owner)
+{
+    if (st->counted_held && !st->counted_again)
+        pv_note_counted_again(st, owner);
+}
+
 // Is x of a type that is read without running Python?
 bool pv_imports_without_python(pv_state *st, PyObject *x);
 

@@ -57,11 +57,25 @@ static int address_from(PyObject *value, void **out)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+// Memory of torch's own, which is most, has a storage that can be resized.
+static bool is_torchs_own(PyObject *storage)
+{
+    PyObject *answer = PyObject_CallMethod(storage, "resizable", NULL);
+    Py_XDECREF(answer);
+    if (!answer)
+        PyErr_Clear(); // a torch that cannot be asked
+    return answer == Py_True;
+}
+
 int pv_torch_owner_of(pv_state *st, PyObject *x, pixview_owner **out)
 {
     (void)st;
     void *address = NULL, *data = NULL;
     PyObject *storage = PyObject_CallMethod(x, "untyped_storage", NULL);
+    if (storage && is_torchs_own(storage)) {
+        Py_DECREF(storage);
+        return 0;
+    }
     int rc = storage && !address_from(PyObject_GetAttrString(storage, "_cdata"), &address) &&
                      !address_from(PyObject_CallMethod(storage, "data_ptr", NULL), &data)
                  ? 0
