@@ -164,18 +164,19 @@ static bool write_element(pixview_dtype dtype, double value, uint8_t out[16])
     return small;
 }
 
-// Which values that type holds, in words.
+// Which values that type holds, in words. A pad_value is a double, which has not every integer of 64 bits.
 static void describe_limits(pixview_dtype dtype, char *out, size_t n)
 {
     int unused = 64 - dtype.bits;
+    uint64_t beyond = dtype.bits == 64 ? (uint64_t)1 << 11 : 1; // from the last double to 2^bits
     if (dtype.code == PIXVIEW_DTYPE_BOOL)
         snprintf(out, n, "0 or 1");
     else if (dtype.code == PIXVIEW_DTYPE_UINT)
         snprintf(out, n, "whole numbers from 0 to %llu",
-                 (unsigned long long)(UINT64_MAX >> unused));
+                 (unsigned long long)((UINT64_MAX >> unused) - beyond + 1));
     else if (dtype.code == PIXVIEW_DTYPE_INT)
         snprintf(out, n, "whole numbers from %lld to %lld", -(long long)(INT64_MAX >> unused) - 1,
-                 (long long)(INT64_MAX >> unused));
+                 (long long)((INT64_MAX >> unused) - (int64_t)((beyond + 1) / 2) + 1));
     else if (dtype.code == PIXVIEW_DTYPE_FLOAT && dtype.bits == 16)
         snprintf(out, n, "up to 65504");
     else

@@ -230,6 +230,13 @@ def test_the_padding_is_normalised_like_a_pixel() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [2**53, 2**63 - 1024, -(2**63), 2**64 - 2048, np.uint64(2**63)])
+def test_a_large_padding_is_exact(value: Any) -> None:
+    dtype = "int64" if value < 2**63 else "uint64"
+    out = pixview.stack([np.zeros((4, 5), dtype)], to="numpy", size=(4, 6), pad_value=value)
+    assert out[0, 0, 0, 5] == value
+
+
 def test_a_size_that_is_too_small() -> None:
     with pytest.raises(pixview.LayoutError, match=r"images\[1\]"):
         pixview.stack([image(3, 3, 3), image(4, 3, 3)], to="numpy", size=(3, 3))

@@ -134,7 +134,7 @@ static int parse_canvas(pv_state *st, const stack_arguments *a, settings *s)
     int interpolation = 0;
     s->params.pad = pv_given(a->size);
     if ((pv_given(a->pad_value) &&
-         pv_parse_number(st, "pad_value", a->pad_value, true, &s->params.pad_value)) ||
+         pv_parse_exact_number(st, "pad_value", a->pad_value, &s->params.pad_value)) ||
         pv_parse_geometry(st, &geometry, &s->canvas) ||
         pv_parse_word(st, "interpolation", a->interpolation, interpolations, 6, &interpolation) ||
         pv_parse_bool("return_placements", a->return_placements, &s->return_placements))

@@ -311,6 +311,24 @@ int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools,
     return -1;
 }
 
+int pv_parse_exact_number(pv_state *st, const char *what, PyObject *value, double *out)
+{
+    if (pv_parse_number(st, what, value, true, out))
+        return -1;
+    PyObject *given = PyFloat_Check(value) ? NULL : PyNumber_Index(value);
+    PyErr_Clear(); // no integer
+    PyObject *kept = given ? PyLong_FromDouble(*out) : NULL;
+    int same = kept ? PyObject_RichCompareBool(given, kept, Py_EQ) : given ? -1 : 1;
+    if (same == 0)
+        pv_raisef(st, PIXVIEW_E_DTYPE,
+                  "%s=%R is no number of float64, in which pixview keeps it: beyond "
+                  "9007199254740992 that has not every integer; the nearest is %R",
+                  what, value, kept);
+    Py_XDECREF(given);
+    Py_XDECREF(kept);
+    return same == 1 ? 0 : -1;
+}
+
 // What an argument's type is to blame for. Of an object's own words nothing is: they are a layout.
 static bool is_wrong_type(bool argument)
 {

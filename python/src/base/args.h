@@ -29,6 +29,8 @@ int pv_parse_address(pv_state *st, const char *what, PyObject *value, void **out
 PyObject *pv_first_entries(PyObject *value, Py_ssize_t most, Py_ssize_t *count);
 // A real number. `bools`: True and False are 1 and 0.
 int pv_parse_number(pv_state *st, const char *what, PyObject *value, bool bools, double *out);
+// With bools, and refuses an integer that a double would round.
+int pv_parse_exact_number(pv_state *st, const char *what, PyObject *value, double *out);
 int pv_parse_device(PyObject *value, pixview_device *out); // 'cpu', 'cuda:1', ('cuda', 1), 1
 // Extents or strides that an object shows; of an argument, a wrong type is a TypeError.
 int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
