@@ -13,10 +13,34 @@ static int no_memory(Py_ssize_t count)
     return -1;
 }
 
-static int parse_roi(pv_state *st, PyObject *value, const char *what, pixview_roi *out)
+// What nearly all are: a tuple or list of four ints. false: it is something else, or wrong.
+static bool read_roi(PyObject *value, pixview_roi *out)
+{
+    int64_t numbers[4];
+    if ((!PyTuple_CheckExact(value) && !PyList_CheckExact(value)) ||
+        PySequence_Fast_GET_SIZE(value) != 4)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(value, i);
+        int overflow = 1;
+        if (PyLong_CheckExact(item))
+            numbers[i] = PyLong_AsLongLongAndOverflow(item, &overflow);
+        if (overflow)
+            return false;
+    }
+    *out = (pixview_roi){numbers[0], numbers[1], numbers[2], numbers[3]};
+    return true;
+}
+
+// `of`: of which image it is the `k`-th; -1: the only one.
+static int parse_roi(pv_state *st, PyObject *value, Py_ssize_t of, Py_ssize_t k, pixview_roi *out)
 {
     int count = 0;
     int64_t numbers[4];
+    char what[48];
+    if (read_roi(value, out))
+        return 0;
+    PyOS_snprintf(what, sizeof what, of < 0 ? "rois[%zd]" : "rois[%zd][%zd]", of < 0 ? k : of, k);
     if (!PySequence_Check(value)) {
         pv_raise_python(PyExc_TypeError, "%s=%R is not (y, x, h, w), four integers", what, value);
         return -1;
@@ -52,9 +76,8 @@ static int add_rois(pv_state *st, PyObject *group, Py_ssize_t index, pv_parts *o
     if (more)
         out->rois = more;
     for (Py_ssize_t i = 0; i < count && rc == 0; i++) {
-        char what[48];
-        PyOS_snprintf(what, sizeof what, "rois[%zd][%zd]", index, i);
-        rc = parse_roi(st, PySequence_Fast_GET_ITEM(items, i), what, &out->rois[out->count]);
+        PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+        rc = parse_roi(st, item, index, i, &out->rois[out->count]);
         out->count += rc == 0;
     }
     out->each[index] = count;
@@ -65,6 +88,9 @@ static int add_rois(pv_state *st, PyObject *group, Py_ssize_t index, pv_parts *o
 // Is it one region, not a sequence of them? By its first entry.
 static int is_roi(PyObject *value)
 {
+    pixview_roi unused;
+    if (read_roi(value, &unused))
+        return 1;
     if (!PySequence_Check(value) || PySequence_Size(value) == 0) {
         PyErr_Clear();
         return 0;
@@ -94,15 +120,13 @@ static int parse_groups(pv_state *st, PyObject *items, pv_parts *out)
                 return -1;
             continue;
         }
-        char what[32];
-        PyOS_snprintf(what, sizeof what, "rois[%zd]", i);
         if (out->count >= out->groups) { // mixed with groups: rarely
             pixview_roi *more = realloc(out->rois, (size_t)(out->count + 1) * sizeof *more);
             if (!more)
                 return no_memory(out->count + 1);
             out->rois = more;
         }
-        if (parse_roi(st, item, what, &out->rois[out->count]))
+        if (parse_roi(st, item, -1, i, &out->rois[out->count]))
             return -1;
         out->count++;
         out->each[i] = 1;
