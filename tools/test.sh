@@ -15,7 +15,8 @@
 #          sanitizers, those of threads with the thread sanitizer; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU
-# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, with the arguments in $BENCH
+# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py and bench/preprocess.py, with
+#          the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -181,11 +182,11 @@ each_cuda_opencv() { # command
     done
 }
 
-# Layouts have nothing to do with OpenCV's version: once, with the last one.
-bench_layout() {
+# What has nothing to do with OpenCV's version: once, with the last one.
+last_cuda_opencv() { # command
     folders=$(tools/opencv.sh cuda)
     run_with "${folders##*
-}" "$PY" bench/layout.py ${BENCH:-}
+}" "$@"
 }
 
 # The extension with sanitizers, which `run_sanitized` puts in front.
@@ -270,7 +271,8 @@ soak) test_soak ;;
 bench)
     each_cuda_opencv "$PY" bench/overhead.py ${BENCH:-}
     each_cuda_opencv "$PY" bench/launch.py ${BENCH:-}
-    bench_layout
+    last_cuda_opencv "$PY" bench/layout.py ${BENCH:-}
+    last_cuda_opencv "$PY" bench/preprocess.py ${BENCH:-}
     ;;
 *)
     say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
