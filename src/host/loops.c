@@ -343,6 +343,89 @@ DEFINE_FROM_FLOAT(float_to_u8, unit_1, to_u8)
 DEFINE_FROM_FLOAT(float_to_f16, unit_2, pixviewi_f16_from_float)
 DEFINE_FROM_FLOAT(float_to_bf16, unit_2, pixviewi_bf16_from_float)
 
+// ---- resizing ---------------------------------------------------------------------------------
+
+// cv2's sums (kernels/geometry.h): a and b together are 2048.
+static void mix_rows(char *out, const int16_t *above, const int16_t *below, int a, int b,
+                     int64_t count)
+{
+    int64_t i = 0;
+#ifdef __AVX2__
+    const __m256i first = _mm256_set1_epi16((int16_t)a), second = _mm256_set1_epi16((int16_t)b);
+    const __m256i two = _mm256_set1_epi16(2);
+    for (; i + 32 <= count; i += 32) {
+        __m256i sums[2];
+        for (int k = 0; k < 2; k++) {
+            __m256i p = _mm256_loadu_si256((const __m256i *)(const void *)(above + i + 16 * k));
+            __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(below + i + 16 * k));
+            __m256i sum =
+                _mm256_add_epi16(_mm256_mulhi_epi16(p, first), _mm256_mulhi_epi16(q, second));
+            sums[k] = _mm256_srai_epi16(_mm256_add_epi16(sum, two), 2);
+        }
+        __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(sums[0], sums[1]), 0xd8);
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), bytes);
+    }
+#endif
+    for (; i < count; i++)
+        ((unit_1 *)out)[i] = (unit_1)((((a * above[i]) >> 16) + ((b * below[i]) >> 16) + 2) >> 2);
+}
+
+#ifdef __AVX2__
+// Eight sums of two bytes each, `pairs` of 16 bits.
+static inline void store_mixed(int16_t *out, __m256i pairs, __m256i weights)
+{
+    __m256i sums = _mm256_srai_epi32(_mm256_madd_epi16(pairs, weights), 4);
+    sums = _mm256_permute4x64_epi64(_mm256_packs_epi32(sums, sums), 0xd8);
+    _mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(sums));
+}
+
+static inline __m256i gather(const char *row, __m256i places)
+{
+    return _mm256_i32gather_epi32((const int *)(const void *)row, places, 1);
+}
+
+// The low byte of each 32 bits, and a byte at bit 16 of `second`.
+static inline __m256i pair_bytes(__m256i first, __m256i second)
+{
+    return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xff)),
+                           _mm256_and_si256(second, _mm256_set1_epi32(0xff0000)));
+}
+
+#define DEFINE_MIX_COLUMNS(name, ...)                                                        \
+    static void name(int16_t *out, int64_t plane, const char *row, const int32_t *places,    \
+                     const int32_t *weights, int64_t count)                                  \
+    {                                                                                        \
+        (void)plane;                                                                         \
+        for (int64_t i = 0; i < count; i += 8) {                                             \
+            __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)(places + i));    \
+            __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(weights + i)); \
+            __VA_ARGS__                                                                      \
+        }                                                                                    \
+    }
+DEFINE_MIX_COLUMNS(mix_columns1, {
+    __m256i low = gather(row, at);
+    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(low, 8)), both);
+})
+// Six bytes, by two loads that leave nothing behind them.
+DEFINE_MIX_COLUMNS(mix_columns3, {
+    __m256i low = gather(row, at), high = gather(row + 2, at);
+    __m256i next = _mm256_srli_epi32(low, 8);
+    store_mixed(out + i, pair_bytes(low, next), both);
+    store_mixed(out + plane + i, pair_bytes(next, high), both);
+    store_mixed(out + 2 * plane + i,
+                pair_bytes(_mm256_srli_epi32(low, 16), _mm256_srli_epi32(high, 8)), both);
+})
+DEFINE_MIX_COLUMNS(mix_columns4, {
+    __m256i low = gather(row, at), high = gather(row + 4, at);
+    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(high, 16)), both);
+    store_mixed(out + plane + i, pair_bytes(_mm256_srli_epi32(low, 8), _mm256_slli_epi32(high, 8)),
+                both);
+    store_mixed(out + 2 * plane + i, pair_bytes(_mm256_srli_epi32(low, 16), high), both);
+    store_mixed(out + 3 * plane + i,
+                pair_bytes(_mm256_srli_epi32(low, 24), _mm256_srli_epi32(high, 8)), both);
+})
+#endif
+
 // ---- table ------------------------------------------------------------------------------------
 
 #define FIVE(name) {name##_unit_1, name##_unit_2, name##_unit_4, name##_unit_8, name##_unit_16}
@@ -361,7 +444,9 @@ const pixviewi_loops LOOPS = {
     .row = row,
     .stream = stream,
     .store_fence = store_fence,
+    .mix_columns = {mix_columns1, mix_columns3, mix_columns4},
 #endif
+    .mix_rows = mix_rows,
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},
     .from_float = {float_to_u8, float_to_f16, float_to_bf16},

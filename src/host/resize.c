@@ -38,6 +38,9 @@ typedef struct chunk {
     int64_t first[RUN], second[RUN]; // BYTES from the beginning of a row to the two columns
     int16_t a[RUN], b[RUN];
     float weight[RUN];
+    int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
+    int mixed;    // channels that such a loop takes together; 0: there is none for the image
+    int64_t fast; // columns that it makes
     union {
         int16_t bytes[2][RUN];
         float floats[2][RUN];
@@ -94,6 +97,26 @@ static void set_columns(chunk *c)
     }
 }
 
+// Which loop makes bytes between columns, and of how many: those whose two pixels are neighbours, and all that it
+// reads inside the row.
+static void choose_loop(chunk *c)
+{
+    const int64_t *steps = c->p->image->strides;
+    int64_t step = steps[PIXVIEW_AXIS_W], row = c->p->columns.source * step;
+    bool interleaved = (step == 3 || step == 4) && c->channels == step && c->channel == 0 &&
+                       steps[PIXVIEW_AXIS_C] == 1;
+    c->mixed = interleaved ? (int)step : step == 1 ? 1 : 0;
+    c->fast = 0;
+    if (!c->loops->mix_columns[0] || !c->mixed || row > INT32_MAX || c->op->src.dtype.bits != 8)
+        return;
+    int64_t reads = c->mixed == 1 ? 4 : 2 * step;
+    for (; c->fast < c->columns && c->first[c->fast] + reads <= row; c->fast++) {
+        c->places[c->fast] = (int32_t)c->first[c->fast];
+        c->weights[c->fast] = (int32_t)((uint32_t)c->b[c->fast] << 16 | (uint16_t)c->a[c->fast]);
+    }
+    c->fast -= c->fast % 8;
+}
+
 static const char *source_row(const chunk *c, int64_t y, int64_t channel)
 {
     const int64_t *strides = c->p->image->strides;
@@ -103,12 +126,22 @@ static const char *source_row(const chunk *c, int64_t y, int64_t channel)
 
 // ---- bytes ------------------------------------------------------------------------------------
 
+static void mix_fast_columns(chunk *c, int16_t *out, int64_t y)
+{
+    int loop = c->mixed == 1 ? 0 : c->mixed - 2;
+    for (int64_t channel = 0; channel < c->channels; channel += c->mixed)
+        c->loops->mix_columns[loop](out + channel * c->columns, c->columns,
+                                    source_row(c, y, channel), c->places, c->weights, c->fast);
+}
+
 static void mix_columns_of_bytes(chunk *c, int slot, int64_t y)
 {
+    if (c->fast > 0)
+        mix_fast_columns(c, c->between.bytes[slot], y);
     for (int64_t channel = 0; channel < c->channels; channel++) {
         const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
         int16_t *out = c->between.bytes[slot] + channel * c->columns;
-        for (int64_t i = 0; i < c->columns; i++)
+        for (int64_t i = c->fast; i < c->columns; i++)
             out[i] = (int16_t)((row[c->first[i]] * c->a[i] + row[c->second[i]] * c->b[i]) >> 4);
     }
 }
@@ -116,10 +149,7 @@ static void mix_columns_of_bytes(chunk *c, int slot, int64_t y)
 static void mix_rows_of_bytes(chunk *c, const int16_t *above, const int16_t *below,
                               const pixviewi_tap *tap)
 {
-    uint8_t *out = (uint8_t *)c->row;
-    int64_t count = c->channels * c->columns;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = (uint8_t)pixviewi_mix_rows(above[i], below[i], tap);
+    c->loops->mix_rows(c->row, above, below, tap->a, tap->b, c->channels * c->columns);
 }
 
 // ---- floats -----------------------------------------------------------------------------------
@@ -512,8 +542,10 @@ static void resize_chunk(const resize_job *job, chunk *c, int64_t n, int64_t top
     c->kept[0] = c->kept[1] = -1;
     if (c->op->filters)
         empty_ring(c);
-    else
+    else {
         set_columns(c);
+        choose_loop(c);
+    }
     for (int64_t y = top; y < bottom; y++)
         resize_row(c, y,
                    job->op->dst.data + n * steps[0] + y * steps[1] + c->x * steps[2] +
