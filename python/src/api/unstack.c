@@ -40,6 +40,7 @@ static PyObject *list_of(pv_state *st, const pixview_image *batch, const pv_opti
 {
     Py_ssize_t count = (Py_ssize_t)batch->shape[PIXVIEW_AXIS_N];
     PyObject *out = hidden_list(count);
+    pv_note_export(st, batch->owner);
     for (Py_ssize_t i = 0; out && i < count; i++) {
         pixview_image image = *batch;
         image.shape[PIXVIEW_AXIS_N] = 1;

@@ -48,6 +48,7 @@ static PyObject *make_view(pv_state *st, pv_imported *in, const pv_options *opti
     if (pv_prepare_view(st, in, options))
         return NULL;
     assert(in->image.owner || pixview_image_is_empty(&in->image) || in->from->flags & PV_OURS);
+    pv_note_export(st, in->image.owner);
     return options->to->export_take(st, &in->image, plan, in->stream_object);
 }
 

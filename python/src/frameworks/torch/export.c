@@ -82,7 +82,6 @@ PIXVIEWI_HOT PyObject *pv_torch_export_take(pv_state *st, pixview_image *image, 
 {
     (void)stream_object; // torch keeps its own streams
     const DlExchange *table = pv_torch_table(st);
-    pv_note_export(st, image->owner);
     if (!pv_torch_of(st)->cuda_ready && image->device.type != PIXVIEW_DEVICE_CPU)
         init_cuda(st);
     if (!table)
