@@ -54,6 +54,9 @@ typedef struct pixviewi_loops {
     // Bytes between two rows of those.
     void (*mix_rows)(char *out, const int16_t *above, const int16_t *below, int a, int b,
                      int64_t count);
+    // Pillow's sums: sums[i] += weight * bytes[i], and the byte of each at the end.
+    void (*add_weighted)(int32_t *sums, const char *bytes, int32_t weight, int64_t count);
+    void (*clip_sums)(char *out, const int32_t *sums, int64_t count);
 } pixviewi_loops;
 
 extern const pixviewi_loops pixviewi_loops_base;

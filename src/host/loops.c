@@ -426,6 +426,21 @@ DEFINE_MIX_COLUMNS(mix_columns4, {
 })
 #endif
 
+static void add_weighted(int32_t *sums, const char *bytes, int32_t weight, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++) { sums[i] += weight * ((const unit_1 *)bytes)[i]; }
+}
+
+static void clip_sums(char *out, const int32_t *sums, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        int32_t value = sums[i] >> 22;
+        value = value < 0 ? 0 : value;
+        ((unit_1 *)out)[i] = (unit_1)(value > 255 ? 255 : value);
+    }
+}
+
 // ---- table ------------------------------------------------------------------------------------
 
 #define FIVE(name) {name##_unit_1, name##_unit_2, name##_unit_4, name##_unit_8, name##_unit_16}
@@ -447,6 +462,8 @@ const pixviewi_loops LOOPS = {
     .mix_columns = {mix_columns1, mix_columns3, mix_columns4},
 #endif
     .mix_rows = mix_rows,
+    .add_weighted = add_weighted,
+    .clip_sums = clip_sums,
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},
     .from_float = {float_to_u8, float_to_f16, float_to_bf16},

@@ -274,10 +274,35 @@ static bool is_area(const chunk *c) { return c->op->resize.interpolation == PIXV
 // Entries of the column filter begin at the image's first column on the canvas.
 static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&c->p->columns); }
 
+// Of pixels of three bytes: each weight is read once.
+static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
+    int64_t entry = first_entry(c), plane = c->columns;
+    for (int64_t i = 0; i < plane; i++) {
+        const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
+        const uint8_t *from = row + f->first[entry + i] * 3;
+        int32_t a = PIXVIEWI_FILTER_HALF, b = a, d = a;
+        for (int64_t k = 0; k < f->count[entry + i]; k++, from += 3) {
+            a += weights[k] * from[0];
+            b += weights[k] * from[1];
+            d += weights[k] * from[2];
+        }
+        out[i] = pixviewi_filter_byte(a);
+        out[plane + i] = pixviewi_filter_byte(b);
+        out[2 * plane + i] = pixviewi_filter_byte(d);
+    }
+}
+
 static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
     int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
+        filter_pixels(c, y, out);
+        return;
+    }
     for (int64_t channel = 0; channel < c->channels; channel++) {
         const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
         for (int64_t i = 0; i < c->columns; i++) {
@@ -331,12 +356,10 @@ static void filter_rows_of_bytes(chunk *c, int64_t entry)
         c->sums[i] = PIXVIEWI_FILTER_HALF;
     for (int64_t k = 0; k < f->count[entry]; k++) {
         const uint8_t *row = c->between.ring_bytes + keep_filtered(c, f->first[entry] + k);
-        int32_t weight = f->weights.fixed[entry * f->most + k];
-        for (int64_t i = 0; i < count; i++)
-            c->sums[i] += weight * row[i];
+        c->loops->add_weighted(c->sums, (const char *)row, f->weights.fixed[entry * f->most + k],
+                               count);
     }
-    for (int64_t i = 0; i < count; i++)
-        ((uint8_t *)c->row)[i] = pixviewi_filter_byte(c->sums[i]);
+    c->loops->clip_sums(c->row, c->sums, count);
 }
 
 static void filter_rows_of_floats(chunk *c, int64_t entry)
