@@ -152,7 +152,8 @@ pixview_image_check_interleaved(const pixview_image *image, pixview_error *err);
 PIXVIEW_API bool pixview_image_is_packed(const pixview_image *image, pixview_layout layout);
 
 // Do the two share a byte? Exact for crops and slices of one buffer. With unrelated strides it may be
-// true where only the address ranges meet. Images on different devices never do.
+// true where only the address ranges meet. Images on different devices never do, nor
+// does NULL.
 PIXVIEW_API bool pixview_image_overlaps(const pixview_image *a, const pixview_image *b);
 
 // Layouts and dtypes by name. Unknown names: PIXVIEW_LAYOUT_NONE, false.

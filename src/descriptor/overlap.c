@@ -98,7 +98,7 @@ static bool same_memory(pixview_device a, pixview_device b)
 
 bool pixview_image_overlaps(const pixview_image *a, const pixview_image *b)
 {
-    if (!same_memory(a->device, b->device) || pixview_image_is_empty(a) ||
+    if (!a || !b || !same_memory(a->device, b->device) || pixview_image_is_empty(a) ||
         pixview_image_is_empty(b) ||
         !pixviewi_ranges_meet(pixviewi_image_range(a), pixviewi_image_range(b)))
         return false;

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -25,12 +26,15 @@ enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 1 << 20, SPINS = 1000, SHAR
 
 // ---- how many ---------------------------------------------------------------------------------
 
+// 0: it is not set, or no number. OMP_NUM_THREADS may be a list.
 static int from_environment(const char *name)
 {
     const char *text = getenv(name);
-    char *end;
-    long value = text ? strtol(text, &end, 10) : 0; // OMP_NUM_THREADS may be a list
-    return value < 1 ? 0 : value < MOST_THREADS ? (int)value : MOST_THREADS;
+    char *end = NULL;
+    long value = text ? strtol(text, &end, 10) : 0;
+    if (value < 1 || !strchr(", ", *end)) // which has its '\0' too
+        return 0;
+    return value < MOST_THREADS ? (int)value : MOST_THREADS;
 }
 
 static int affinity(void)

@@ -241,8 +241,18 @@ static void test_lists(void)
     REQUIRE(refused > rounds / 10 && refused < rounds * 9 / 10);
 }
 
+static void test_null(void)
+{
+    char pixels[12];
+    pixview_image image = make_image(pixels, PIXVIEW_LAYOUT_HW, LIST(3, 4), NULL, U8, CPU);
+    REQUIRE(!pixview_image_overlaps(NULL, NULL));
+    REQUIRE(!pixview_image_overlaps(&image, NULL));
+    REQUIRE(!pixview_image_overlaps(NULL, &image));
+}
+
 int main(void)
 {
+    test_null();
     test_many();
     test_lists();
     test_far();

@@ -98,6 +98,7 @@ print("left")
         ({"PIXVIEW_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}, 3),
         ({"OMP_NUM_THREADS": "2,4"}, 2),
         ({"PIXVIEW_NUM_THREADS": "1"}, 1),
+        ({"PIXVIEW_NUM_THREADS": "1e3", "OMP_NUM_THREADS": "3"}, 3),
         ({"PIXVIEW_NUM_THREADS": "none", "OMP_NUM_THREADS": "0"}, None),
     ],
 )

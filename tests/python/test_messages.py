@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,23 @@ def read_only() -> Any:
     return out
 
 
+class OddStream:
+    """A stream object that does not keep to the protocol."""
+
+    def __init__(self, protocol: Any) -> None:
+        self.__cuda_stream__ = protocol
+
+
+class Endless:
+    def __len__(self) -> int:
+        return 2**60
+
+    def __getitem__(self, i: int) -> Any:
+        return A
+
+
+HUGE = pixview.view(np.broadcast_to(np.zeros(1, np.uint8), (10**8, 10**10)))
+
 Row = tuple[str, Callable[[], Any], type[Exception], str]
 
 ROWS: list[Row] = [
@@ -68,6 +86,19 @@ ROWS: list[Row] = [
     # views
     ("upwards", lambda: pixview.as_torch(A[::-1], copy=False), pixview.LayoutError, "-15 bytes.*NumPy.*copy=None"),
     ("not dense", lambda: pixview.as_torch(A, contiguous=True, copy=False), pixview.LayoutError, "dense as CHW.*copy=None"),
+    # arguments of Image, and streams
+    ("crop 0.0", lambda: pixview.view(A).crop(0.0, 0, 1, 1), TypeError, r"^crop: y=0\.0 is not an integer"),
+    ("crop 2**70", lambda: pixview.view(A).crop(0, 0, h=2**70, w=1), pixview.LayoutError, "^crop: h=1180.* 64 bits"),
+    ("max_version (1,)", lambda: pixview.view(A).__dlpack__(max_version=(1,)), pixview.UnsupportedError, "max_version=.1,. is not"),
+    ("stream of text", lambda: pixview.view(A, stream=OddStream(lambda: (0, "abc"))), TypeError, "gave .0, 'abc'. instead of"),
+    ("stream of a tuple", lambda: pixview.view(A, stream=OddStream((0, 5))), TypeError, "__cuda_stream__ is .0, 5. instead of a method"),
+    ("long dtype", lambda: stack(dtype="x" * 5000), pixview.DtypeError, "^dtype='x{99} is no element.*complex128"),
+    ("pickle without layout", lambda: pixview._core._image_from_pickle(b"0" * 60, (4, 5, 3), "uint8", None, False),
+     pixview.LayoutError, "no layout"),
+    # more than there is memory
+    ("tobytes", lambda: HUGE.tobytes(), MemoryError, "10{18} bytes"),
+    ("pickle", lambda: pickle.dumps(HUGE), MemoryError, "10{18} bytes"),
+    ("endless list", lambda: pixview.stack(Endless()), MemoryError, "images that a Endless object .*has"),
     # padding
     ("pad 300", lambda: stack(size=(8, 8), pad_value=300), pixview.DtypeError, "=300 .*uint8.* 0 to 255.*dtype='float32'"),
     ("pad -1", lambda: stack(size=(8, 8), pad_value=-1), pixview.DtypeError, "=-1 .*0 to 255"),
@@ -148,6 +179,14 @@ def test_a_tensor_without_memory(torch: Any) -> None:
         t = torch.zeros(3, 4, 5)
     with pytest.raises(pixview.UnsupportedError, match="has no memory"):
         pixview.view(t)
+
+
+def test_no_memory_in_fake_mode(torch: Any) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    for call in (lambda: pixview.stack([A]), lambda: pixview.as_torch(A, copy=True)):
+        with FakeTensorMode(), pytest.raises(pixview.UnsupportedError, match="register_fake"):
+            call()
 
 
 @pytest.mark.cv2

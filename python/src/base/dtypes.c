@@ -162,7 +162,7 @@ static void refuse_dtype(pv_state *st, PyObject *value, const char *text, bool b
     if (text)
         pv_guess_dtype(text, meant, sizeof meant);
     pv_raise_from(st, PIXVIEW_E_DTYPE,
-                  "dtype=%R is %s element type of pixview; use bool, int8 to int64, uint8 to "
+                  "dtype=%.100R is %s element type of pixview; use bool, int8 to int64, uint8 to "
                   "uint64, float16, bfloat16, float32, float64, complex64 or complex128, in "
                   "native byte order%s%s",
                   value, big ? "big-endian, no" : "no", *meant ? "; did you mean " : "", meant);

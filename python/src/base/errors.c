@@ -74,11 +74,14 @@ enum { LONGEST = 1000 }; // characters of a message: a repr may be of any length
 static PyObject *text_without_values(const char *fmt, va_list args)
 {
     PyObject *text = PyUnicode_FromString(fmt);
+    PyObject *some =
+        text ? PyObject_CallMethod(text, "replace", "ss", "%.100R", "%R") : NULL; // cut short
     PyObject *rest =
-        text ? PyObject_CallMethod(text, "replace", "ss", "%R", "(its repr() fails)%.0s") : NULL;
+        some ? PyObject_CallMethod(some, "replace", "ss", "%R", "(its repr() fails)%.0s") : NULL;
     const char *words = rest ? PyUnicode_AsUTF8(rest) : NULL;
     PyObject *out = words ? PyUnicode_FromFormatV(words, args) : NULL;
     Py_XDECREF(text);
+    Py_XDECREF(some);
     Py_XDECREF(rest);
     return out;
 }

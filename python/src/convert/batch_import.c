@@ -152,6 +152,22 @@ static int is_batch(pv_state *st, PyObject *images)
     return pv_has_protocol(st, images);
 }
 
+// Python's own MemoryError has no words; one that was raised with some keeps them.
+static void name_what_is_too_long(PyObject *images)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *words = PyObject_Str(error);
+    bool none = words && PyUnicode_GET_LENGTH(words) == 0;
+    Py_XDECREF(words);
+    PyErr_Restore(type, error, traceback);
+    if (none)
+        PyErr_Format(PyExc_MemoryError,
+                     "no memory for a list of the images that a %s object says it has",
+                     Py_TYPE(images)->tp_name);
+}
+
 int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
 {
     g->items = g->kept = NULL;
@@ -167,7 +183,9 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
     g->is_batch = batch;
     g->items = g->is_batch ? PyTuple_Pack(1, images) : PySequence_Tuple(images);
     if (!g->items) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
+        if (PyErr_ExceptionMatches(PyExc_MemoryError))
+            name_what_is_too_long(images);
+        else if (PyErr_ExceptionMatches(PyExc_TypeError))
             pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "images=%R is not a sequence of images",
                           images);
         return -1;

@@ -9,12 +9,18 @@
 // The protocol of CuPy, cuda.core and newer torch: __cuda_stream__() -> (version, handle).
 static int handle_from_protocol(PyObject *method, pixview_stream *out)
 {
+    if (!PyCallable_Check(method)) {
+        pv_raise_python(PyExc_TypeError, "__cuda_stream__ is %R instead of a method", method);
+        return -1;
+    }
     PyObject *pair = PyObject_CallNoArgs(method);
     int rc = -1;
-    if (pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
+    if (pair && PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2 &&
+        PyIndex_Check(PyTuple_GET_ITEM(pair, 1))) {
         rc = pv_stream_from_int(PyTuple_GET_ITEM(pair, 1), out);
     } else if (pair) {
-        pv_raise_python(PyExc_TypeError, "__cuda_stream__() gave %R instead of (version, handle)",
+        pv_raise_python(PyExc_TypeError,
+                        "__cuda_stream__() gave %R instead of (version, handle), two integers",
                         pair);
     }
     Py_XDECREF(pair);

@@ -36,7 +36,8 @@ PyObject *pv_image_tobytes(PyObject *self, PyObject *ignored)
         return NULL;
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)pixview_image_nbytes(image));
     if (!out)
-        return NULL;
+        return PyErr_Format(PyExc_MemoryError, "no memory for the %lld bytes of an Image",
+                            (long long)pixview_image_nbytes(image));
     if (pv_describe_packed(st, image, pv_image_of(self)->layout, PyBytes_AS_STRING(out),
                            (pixview_device){PIXVIEW_DEVICE_CPU, 0}, &packed) ||
         pv_copy_on_streams(st, image, &packed, PIXVIEW_STREAM_NONE, false, NULL))
@@ -129,12 +130,15 @@ static int parse_pickled(pv_state *st, PyObject *const *args, Py_ssize_t nargs, 
         PyErr_SetString(PyExc_TypeError, "_image_from_pickle takes 5 arguments");
         return -1;
     }
-    return pv_parse_dims(st, "shape", args[1], 4, &out->ndim, out->shape) ||
-                   pv_parse_dtype(st, args[2], &out->dtype) ||
-                   pv_parse_layout(st, "layout", args[3], &out->layout) ||
-                   pv_parse_bool("readonly", args[4], &out->readonly)
-               ? -1
-               : 0;
+    if (pv_parse_dims(st, "shape", args[1], 4, &out->ndim, out->shape) ||
+        pv_parse_dtype(st, args[2], &out->dtype) ||
+        pv_parse_layout(st, "layout", args[3], &out->layout) ||
+        pv_parse_bool("readonly", args[4], &out->readonly))
+        return -1;
+    if (out->layout != PIXVIEW_LAYOUT_NONE)
+        return 0;
+    pv_raisef(st, PIXVIEW_E_LAYOUT, "the pickle has no layout");
+    return -1;
 }
 
 // Its own memory where the buffer may not be written, or lies where no element may.

@@ -65,20 +65,38 @@ static PyObject *get_owner(PyObject *self, void *closure)
     return Py_NewRef(held ? held : Py_None);
 }
 
+static int parse_crop(pv_state *st, const char *name, PyObject *value, long long *out)
+{
+    PyObject *index = pv_index(value);
+    *out = index ? PyLong_AsLongLong(index) : -1;
+    Py_XDECREF(index);
+    if (!PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        pv_raise_python(PyExc_TypeError, "crop: %s=%R is not an integer", name, value);
+    } else {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "crop: %s=%R is not an integer of 64 bits", name,
+                      value);
+    }
+    return -1;
+}
+
 static PyObject *crop(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"y", "x", "h", "w", NULL};
-    long long y, x, h, w;
+    PyObject *given[4];
+    long long at[4];
     pv_image *from = pv_image_of(self);
     pixview_image out;
     pixview_error err;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LLLL:crop", names, &y, &x, &h, &w)) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:crop", names, &given[0], &given[1],
+                                     &given[2], &given[3]))
+        return NULL;
+    for (int i = 0; i < 4; i++)
+        if (parse_crop(pv_image_state(self), names[i], given[i], &at[i]))
             return NULL;
-        return pv_raise_from(pv_image_state(self), PIXVIEW_E_LAYOUT,
-                             "crop takes y, x, h and w as integers of 64 bits");
-    }
-    if (pixview_image_crop(&from->image, y, x, h, w, &out, &err))
+    if (pixview_image_crop(&from->image, at[0], at[1], at[2], at[3], &out, &err))
         return pv_raise(pv_image_state(self), &err);
     return pv_image_new(pv_image_state(self), &out, from->layout, from->stream_object);
 }

@@ -30,6 +30,16 @@ static int allocate_managed(pv_state *st, int ndim, const int64_t *shape, pixvie
     return -1;
 }
 
+// Inside FakeTensorMode, as torch.compile and torch.export use it.
+__attribute__((cold)) static int refuse_without_memory(pv_state *st)
+{
+    pv_raisef(st, PIXVIEW_E_UNSUPPORTED,
+              "torch made a tensor without memory for this result, as it does where torch.compile "
+              "or torch.export traces; call pixview outside of the traced function, or in a "
+              "torch.library.custom_op with register_fake");
+    return -1;
+}
+
 // torch before 2.10: torch.empty, read back by its attributes.
 static int torch_empty(pv_state *st, int ndim, const int64_t *shape, pixview_dtype dtype,
                        pixview_device device, PyObject **object, void **data)
@@ -99,6 +109,7 @@ int pv_torch_allocate(pv_state *st, const pv_options *options, const pv_imported
         return pv_fail(st);
     }
     if (new_tensor(st, ndim, shape, like->image.dtype, device, &out->object, &data) ||
+        (!data && !pixview_image_is_empty(&like->image) && refuse_without_memory(st)) ||
         pv_describe_packed(st, &like->image, plan->layout, data, device, &out->image))
         return -1;
     if (device.type == PIXVIEW_DEVICE_CPU)
