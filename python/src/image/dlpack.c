@@ -33,12 +33,13 @@ static int parse_version(pv_state *st, PyObject *value, asked *out)
     if (!value || value == Py_None)
         return 0;
     int overflow = 0;
-    bool pair = PySequence_Check(value) && PySequence_Size(value) == 2;
-    PyObject *major = pair ? PySequence_GetItem(value, 0) : NULL;
-    long number = major ? PyLong_AsLongAndOverflow(major, &overflow) : -1;
+    PyObject *major = PySequence_GetItem(value, 0);
+    PyObject *minor = major ? PySequence_GetItem(value, 1) : NULL;
+    long number = minor ? PyLong_AsLongAndOverflow(major, &overflow) : -1;
     Py_XDECREF(major);
+    Py_XDECREF(minor);
     out->versioned = overflow > 0 || (!overflow && number >= DL_MAJOR);
-    if (pair && !PyErr_Occurred())
+    if (!PyErr_Occurred())
         return 0;
     pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "max_version=%R is not (major, minor)", value);
     return -1;
