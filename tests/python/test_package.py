@@ -353,6 +353,8 @@ def test_the_demo_writes_its_picture(
     )
     assert path.read_bytes().startswith(magic)
     assert "stack(4 images)" in table and "checked:" in table
+    row = next(line for line in table.splitlines() if line.startswith("stack(2 images, letterbox)"))
+    assert "2x3x300x300" in row and "copy" in row.split()
 
 
 @pytest.mark.parametrize(
@@ -402,6 +404,43 @@ def test_the_demo_scales_a_large_picture(
         assert photo.shape == ((long, short, 3) if keywords.get("exif") else (short, long, 3))
         np.testing.assert_allclose(photo - np.array([200.0, 100, 50]), 0, atol=3)
         assert "1200 x 800 pixels, scaled to" in capsys.readouterr().out
+
+
+LETTERBOX = """
+import sys
+sys.modules["torch"] = None
+import numpy as np, pixview
+from pixview.cli import letterbox
+from pixview.cli.steps import DemoError, Record
+
+for height, width in ((64, 80), (90, 64), (64, 640), (640, 64), (301, 451)):
+    photo = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    record = Record()
+    letterbox.run(record, photo)
+    (row,), (panel,) = record.rows, record.panels
+    side = min(height, width)
+    assert row.shape == (2, 3, side, side) and row.kind == panel.kind == "copy"
+    assert (panel.pixels == letterbox.COLOUR).all(2).any()
+
+for name in "to_canvas", "to_source":
+    right = getattr(pixview.Placements, name)
+    for wrong in (lambda x: x + 0.01, lambda x: x * 1.001):
+        change = lambda self, *args, **options: wrong(right(self, *args, **options))
+        setattr(pixview.Placements, name, change)
+        try:
+            letterbox.run(Record(), photo)
+        except DemoError as error:
+            assert str(error).startswith(name), error
+        else:
+            raise AssertionError(name)
+    setattr(pixview.Placements, name, right)
+"""
+
+
+def test_the_demo_checks_where_boxes_go() -> None:
+    """Without torch; and a mapping that is off by a hundredth of a pixel is an error."""
+    pytest.importorskip("PIL")
+    check_python(LETTERBOX)
 
 
 def test_without_numpy_and_torch() -> None:

@@ -9,6 +9,7 @@ import torch
 
 import pixview
 
+from . import letterbox
 from .steps import Record, check_pixels
 
 BLOCK = 10  # pixels; edge of the tiles of the mosaic
@@ -24,6 +25,7 @@ def run(record: Record, photo: np.ndarray) -> None:
     _copies(record, shared, photo)
     _one_channel(record, photo)
     _batch(record, shared, photo)
+    letterbox.run(record, photo)
     _exchange(record, photo)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-COLUMNS = 4
 CELL = (360, 240)  # pixels; larger pictures are scaled down, smaller ones keep their size
 MARGIN = 16
 CAPTION = 62
@@ -36,7 +36,7 @@ def write(panels: Sequence[Panel], path: str) -> None:
 
     Raises OSError if the file cannot be written.
     """
-    columns = min(COLUMNS, len(panels))
+    columns = math.isqrt(len(panels) - 1) + 1  # about as many as rows
     rows = -(-len(panels) // columns)
     step = CELL[0] + MARGIN, CELL[1] + CAPTION + MARGIN
     sheet = Image.new("RGB", (columns * step[0] + MARGIN, rows * step[1] + MARGIN), BACKGROUND)

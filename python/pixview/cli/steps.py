@@ -66,12 +66,13 @@ class Record:
         kind: str,
         pixels: np.ndarray,
         again: Callable[[], object],
+        tolerance: int = 0,
     ) -> None:
         """Check and time a conversion that the caller ran. again: repeats it."""
         shape, strides, address = describe(result)
         layout = layout_of(result, pixels.ndim)
         check_address(name, kind, source, address)
-        check_pixels(name, to_host(result, layout), pixels)
+        check_pixels(name, to_host(result, layout), pixels, tolerance)
         self.rows.append(Row(name, shape, layout, strides, address, kind, self._nanoseconds(again)))
 
     def panel(self, pixels: np.ndarray, title: str, call: str, kind: str = "") -> None:
