@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import machine
 import numpy as np
 import pixview
+import plot
 import preprocess_peers as peers
 import processes
 import torch
@@ -320,6 +321,17 @@ def report(facts, rows, kind):
     return "\n\n".join([machine.heading("Preprocessing", facts), note, table(rows)]) + "\n"
 
 
+def draw(rows, path):
+    import gputime
+
+    names = ("pixview", *PEERS)
+    found = [
+        (row.name, {way.name: gputime.percent(row.find("copy"), way) for way in row.ways if way.name != "copy"})
+        for row in rows
+    ]  # fmt: skip
+    plot.shares(path, found, names, "% of a device-to-device copy of the bytes that have to move")
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no torch.compile")
@@ -329,7 +341,7 @@ def parse():
 
 
 def main():
-    args, failed = parse(), 0
+    args, failed, rows = parse(), 0, []
     if args.host or not torch.cuda.is_available():
         import preprocess_host
 
@@ -342,7 +354,9 @@ def main():
         text = report(facts, rows, kind)
     print(text)
     if args.save:
-        machine.save(args.save, "preprocess", facts, text)
+        path = machine.save(args.save, "preprocess", facts, text)
+        if rows:
+            draw(rows, path.with_suffix(".png"))
     return 1 if failed else 0
 
 
