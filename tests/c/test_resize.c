@@ -20,6 +20,12 @@ static const pixview_dtype results[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
                                         {PIXVIEW_DTYPE_BFLOAT, 16, 1},
                                         {PIXVIEW_DTYPE_FLOAT, 32, 1}};
 
+#ifdef __SANITIZE_THREAD__ // which has no use for one thread
+enum { ROUNDS = 20, THREADED = 60 };
+#else
+enum { ROUNDS = 1000, THREADED = 100 };
+#endif
+
 // ---- at random --------------------------------------------------------------------------------
 
 // Finite numbers of the type: a NaN's bits differ from machine to machine.
@@ -111,11 +117,10 @@ static void run_reference(job *j, int64_t count)
     pixviewi_filters_free(&filters);
 }
 
-static void test_at_random(void)
+static void test_at_random(int rounds)
 {
-    enum { ROUNDS = 1000 };
     uint64_t seed = 20261129;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         job j;
         make_job(&j, &seed);
         int64_t count = j.batch.shape[0];
@@ -207,8 +212,11 @@ int main(void)
     REQUIRE(src && dst && wanted);
     for (int i = 0; pixviewi_host_known_loops(i); i++) {
         pixviewi_host_hooks.loops = pixviewi_host_known_loops(i);
-        test_at_random();
+        test_at_random(ROUNDS);
     }
+    pixviewi_host_hooks.threads = 3; // bands of an image each
+    pixviewi_host_hooks.share = 1;
+    test_at_random(THREADED);
     test_placement();
     test_arguments();
     free(src), free(dst), free(wanted);
