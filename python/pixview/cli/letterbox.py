@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -68,13 +69,13 @@ def _there_and_back(
 
 def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Linear interpolation between the centres of the pixels."""
-    pixels = image.astype(np.float32)
+    pixels: Any = image.astype(np.float32)
     for axis, extent in enumerate((height, width)):
         last = image.shape[axis] - 1
         at = ((np.arange(extent) + 0.5) * (last + 1) / extent - 0.5).clip(0, last)
         low = at.astype(np.intp)
         share = np.expand_dims((at - low).astype(np.float32), (1 - axis, 2))
-        high = pixels.take((low + 1).clip(max=last), axis)
+        high: Any = pixels.take((low + 1).clip(max=last), axis)
         pixels = pixels.take(low, axis)
         pixels += (high - pixels) * share
     return pixels
