@@ -70,8 +70,9 @@ class Gpu:
         self.lib = ctypes.CDLL(path)
         self.lib.fake_register.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self.fake = Fake(self.lib, 0)
+        self.streams = Streams()
         if cupy:
-            cupy.cuda.get_current_stream = Streams().get
+            cupy.cuda.get_current_stream = self.streams.get
 
     @property
     def there(self) -> bool:
@@ -82,6 +83,7 @@ class Gpu:
             torch.cuda.synchronize()
         elif self.lib:
             self.lib.fake_reset()
+            self.streams.asked.clear()  # which it would remember for ever
 
     def used(self) -> int:
         """Bytes on the real GPU, blocks on the fake one."""
