@@ -172,10 +172,8 @@ pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filter
         status =
             pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images", images);
     for (size_t n = 0; n < images && status == PIXVIEW_OK; n++) {
-        const int64_t *extents = op->src.images[n].shape;
-        pixviewi_axis rows = {extents[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0};
-        pixviewi_axis columns = {extents[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0};
-        pixviewi_place(&rows, &columns, &op->resize.fit);
+        pixviewi_axis rows, columns;
+        pixviewi_place_source(op, (int64_t)n, &rows, &columns);
         int interpolation = op->resize.interpolation;
         status = find_filter(out, &rows, interpolation, &out->of_image[n][0], err);
         if (status == PIXVIEW_OK)

@@ -52,6 +52,16 @@ typedef struct pixviewi_copy_op {
     const struct pixviewi_filters *filters; // where it has some (copy/filter.h); NULL: not made yet
 } pixviewi_copy_op;
 
+// Where source n of a copy that resizes lies on the destination.
+static inline void pixviewi_place_source(const pixviewi_copy_op *op, int64_t n, pixviewi_axis *rows,
+                                         pixviewi_axis *columns)
+{
+    const int64_t *source = op->src.images[n].shape;
+    *rows = (pixviewi_axis){source[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0};
+    *columns = (pixviewi_axis){source[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0};
+    pixviewi_place(rows, columns, &op->resize.fit);
+}
+
 static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
 {
     const int64_t *steps = image->strides;

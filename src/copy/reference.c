@@ -102,10 +102,8 @@ typedef struct placed {
 
 static placed place(const pixviewi_copy_op *op, int64_t n)
 {
-    const pixview_image *image = &op->src.images[n];
-    placed p = {.rows = {image->shape[PIXVIEW_AXIS_H], op->shape[PIXVIEW_AXIS_H], 0, 0},
-                .columns = {image->shape[PIXVIEW_AXIS_W], op->shape[PIXVIEW_AXIS_W], 0, 0}};
-    pixviewi_place(&p.rows, &p.columns, &op->resize.fit);
+    placed p;
+    pixviewi_place_source(op, n, &p.rows, &p.columns);
     p.row_scale = pixviewi_tap_scale(p.rows.source, p.rows.resized);
     p.column_scale = pixviewi_tap_scale(p.columns.source, p.columns.resized);
     p.as_is = p.rows.source == p.rows.resized && p.columns.source == p.columns.resized;
