@@ -1,4 +1,4 @@
-// Queues operations: who goes through which kernel is in tiles.c, list.c and resize.c.
+// Queues operations: who goes through which kernel is in select/.
 #include <assert.h>
 
 #include "copy/backend.h"
@@ -38,20 +38,33 @@ __attribute__((noinline)) static pixview_status launch_list(const pixviewi_scope
     return status;
 }
 
-__attribute__((noinline)) static pixview_status launch_resized(
-    const pixviewi_scope *scope, int device, const pixviewi_kernels *kernels,
-    const pixviewi_copy_op *op, pixview_stream stream, pixview_error *err)
+__attribute__((noinline)) static pixview_status launch_resized(const pixviewi_scope *scope,
+                                                               const pixviewi_kernels *kernels,
+                                                               const pixviewi_copy_op *op,
+                                                               pixview_stream stream,
+                                                               pixview_error *err)
 {
     pixviewi_resize_launch next;
     pixview_status status = PIXVIEW_OK;
-    pixview_owner *tables = NULL;
     pixviewi_resize_begin(&next, op);
-    if (op->filters)
-        status =
-            pixviewi_cuda_put_filters(scope, device, op, stream, &next.args.filters, &tables, err);
     while (status == PIXVIEW_OK && pixviewi_resize_next(&next, op))
         status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
-    pixview_owner_unref(tables);
+    return status;
+}
+
+static pixview_status launch_filtered(const pixviewi_scope *scope, int device,
+                                      const pixviewi_kernels *kernels, const pixviewi_copy_op *op,
+                                      pixview_stream stream, pixview_error *err)
+{
+    pixviewi_filter_launch next;
+    pixview_owner *owner;
+    const char *memory;
+    pixviewi_filter_begin(&next, op);
+    pixview_status status =
+        pixviewi_cuda_put_filters(scope, device, &next, op, stream, &memory, &owner, err);
+    while (status == PIXVIEW_OK && pixviewi_filter_next(&next, op, memory))
+        status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
+    pixview_owner_unref(owner);
     return status;
 }
 
@@ -70,8 +83,10 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
-    if (op->resizes)
-        status = launch_resized(&scope, device, kernels, op, stream, err);
+    if (op->filters)
+        status = launch_filtered(&scope, device, kernels, op, stream, err);
+    else if (op->resizes)
+        status = launch_resized(&scope, kernels, op, stream, err);
     else if (pixviewi_select_launch(op, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else

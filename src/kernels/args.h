@@ -159,24 +159,76 @@ typedef struct pixviewi_resize_args {
     float pad; // in place of a value
     float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
     uint64_t pad_bits[2];
-    int32_t first_image; // here, of the list; for `filters`
-    int32_t area;        // else Pillow's filters
-    const char *filters; // in the GPU's memory: pixviewi_filter_lines, then the tables
     uint64_t table[PIXVIEWI_RESIZE_TABLE / 8];
 } pixviewi_resize_args;
 
-// A table of weights (copy/filter.h). BYTES from the beginning of all to its arrays of 32 bits.
+// ---- Filters ------------------------------------------------------------------------------------
+//
+// A canvas is cut into tiles of 32 columns and some rows, one for each block. The source is summed in two passes:
+// along each of its lines, which are rows, and then between lines. Where Pillow sums between rows first, lines are
+// columns: everything is turned, steps, canvas and tables.
+
+enum {
+    PIXVIEWI_FILTER_COLUMNS = 32,
+    PIXVIEWI_FILTER_ROWS = 32, // at most
+    PIXVIEWI_FILTER_SPAN =
+        256, // BYTES of a line of one channel that lie in shared memory at a time
+    PIXVIEWI_FILTER_PLANES = 12,    // such lines that a warp has there, all channels
+    PIXVIEWI_FILTER_BETWEEN = 12288 // BYTES of what the first pass leaves to the second
+};
+
+// How a source lies in memory, for loads of several elements: pixels of a line side by side, or lines; with all
+// their channels, or those of one.
+enum {
+    PIXVIEWI_LIES_APART,
+    PIXVIEWI_PIXELS_MIXED,
+    PIXVIEWI_PIXELS_PLANAR,
+    PIXVIEWI_LINES_MIXED,
+    PIXVIEWI_LINES_PLANAR
+};
+
+// A table of weights. BYTES from the beginning of the tables to its arrays of 32 bits.
+// Across, of Pillow: `first` and `count` are of groups of four pixels. The four weights' lowest bytes are a word,
+// the next bytes another, the highest a third. Word i of entry e is at i * step + e.
+// Across, of area: of pixels; weight k of entry e is at k * step + e.
+// Down: of lines; weight k of entry e is at e * step + k.
 typedef struct pixviewi_filter_table {
     int64_t first, count, weights;
-    int32_t most, unused;
+    int64_t step; // elements
 } pixviewi_filter_table;
 
-// Of an image. They stand first, the tables behind.
-typedef struct pixviewi_filter_lines {
-    pixviewi_filter_table rows, columns;
-    int32_t rows_first; // of Pillow's two passes
-    int32_t unused;
-} pixviewi_filter_lines;
+// An image and its canvas, turned if Pillow sums its rows first.
+typedef struct pixviewi_filter_item {
+    const char *src;
+    char *dst;
+    pixviewi_steps from, to; // of lines, pixels and channels
+    int32_t lines, pixels;   // of the source
+    int32_t height, width;   // of the canvas
+    int32_t top, left;       // of the canvas, where the image begins
+    int32_t rows, columns;   // that it covers there
+    int32_t skip_rows,
+        skip_left;         // of an image that keeps its size: first row and column that is seen
+    int32_t as_is;         // it does
+    int32_t lies;          // as above
+    int32_t form;          // BY_
+    int32_t across, tiles; // tiles side by side, and all
+    pixviewi_divisor by_across;
+    pixviewi_filter_table columns_of, rows_of; // across and down
+} pixviewi_filter_item;
+
+typedef struct pixviewi_filter_args {
+    const pixviewi_filter_item *items; // in the GPU's memory
+    const char *tables;                // there too
+    int32_t tiles;                     // of an image, at most
+    pixviewi_divisor by_tiles;
+    int32_t tile_rows;
+    int32_t channels;
+    int32_t out;      // TO_
+    int32_t swap;     // channels 0 and 2 change places
+    int32_t src_code; // as in pixview_dtype
+    float pad;        // in place of a value
+    float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
+} pixviewi_filter_args;
 
 // ---- Which kernels ------------------------------------------------------------------------------
 //
@@ -240,18 +292,22 @@ typedef struct pixviewi_filter_lines {
     PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
 
 // Where taps come from; are they values, or bits.
-#define PIXVIEWI_RESIZE_KERNELS(X)                     \
-    X(pixview_resize_1, plain<uint8_t>, true, false)   \
-    X(pixview_resize_2, plain<uint16_t>, true, false)  \
-    X(pixview_resize_4, plain<uint32_t>, true, false)  \
-    X(pixview_pick_1, plain<uint8_t>, false, false)    \
-    X(pixview_pick_2, plain<uint16_t>, false, false)   \
-    X(pixview_pick_4, plain<uint32_t>, false, false)   \
-    X(pixview_pick_8, plain<uint64_t>, false, false)   \
-    X(pixview_pick_16, plain<pair_of_8>, false, false) \
-    X(pixview_filter_1, plain<uint8_t>, true, true)    \
-    X(pixview_filter_2, plain<uint16_t>, true, true)   \
-    X(pixview_filter_4, plain<uint32_t>, true, true)
+#define PIXVIEWI_RESIZE_KERNELS(X)             \
+    X(pixview_resize_1, plain<uint8_t>, true)  \
+    X(pixview_resize_2, plain<uint16_t>, true) \
+    X(pixview_resize_4, plain<uint32_t>, true) \
+    X(pixview_pick_1, plain<uint8_t>, false)   \
+    X(pixview_pick_2, plain<uint16_t>, false)  \
+    X(pixview_pick_4, plain<uint32_t>, false)  \
+    X(pixview_pick_8, plain<uint64_t>, false)  \
+    X(pixview_pick_16, plain<pair_of_8>, false)
+
+// How it sums.
+#define PIXVIEWI_FILTER_KERNELS(X)    \
+    X(pixview_area_1, area<uint8_t>)  \
+    X(pixview_area_2, area<uint16_t>) \
+    X(pixview_area_4, area<uint32_t>) \
+    X(pixview_pillow, pillow)
 
 #define PIXVIEWI_KERNELS(X)     \
     PIXVIEWI_COPY_KERNELS(X)    \
@@ -260,6 +316,7 @@ typedef struct pixviewi_filter_lines {
     PIXVIEWI_GATHER_KERNELS(X)  \
     PIXVIEWI_CONVERT_KERNELS(X) \
     X(pixview_elements, )       \
-    PIXVIEWI_RESIZE_KERNELS(X)
+    PIXVIEWI_RESIZE_KERNELS(X)  \
+    PIXVIEWI_FILTER_KERNELS(X)
 
 #endif

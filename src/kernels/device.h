@@ -84,6 +84,20 @@ DEVICE uint32_t bytes_of_ints(int a, int b, int c, int d)
     return all;
 }
 
+// sum + the products of four bytes with four others, which have no sign, or have one.
+DEVICE uint32_t add_products(uint32_t bytes, uint32_t others, uint32_t sum)
+{
+    uint32_t out;
+    asm("dp4a.u32.u32 %0, %1, %2, %3;" : "=r"(out) : "r"(bytes), "r"(others), "r"(sum));
+    return out;
+}
+DEVICE uint32_t add_signed_products(uint32_t bytes, uint32_t others, uint32_t sum)
+{
+    uint32_t out;
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(bytes), "r"(others), "r"(sum));
+    return out;
+}
+
 DEVICE uint32_t halves_of_floats(float low, float high)
 {
 #if __CUDA_ARCH__ >= 800

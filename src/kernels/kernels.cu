@@ -5,6 +5,8 @@
 #include "repack.h"
 #include "resize.h"
 
+#include "filter.h" // after the last
+
 // `resident`: threads of a multiprocessor, which bounds the registers of each.
 #define KERNEL(name, Args, resident)                                                              \
     extern "C" __global__ void __launch_bounds__(PIXVIEWI_THREADS, (resident) / PIXVIEWI_THREADS) \
@@ -35,9 +37,10 @@ KERNEL(pixview_elements, pixviewi_list_args, 1024)
         move_element(args, i);
 }
 
-#define RESIZE(name, Source, values, filtered)                \
-    KERNEL(name, pixviewi_resize_args, 768)                   \
-    {                                                         \
-        resize_tiles<resize<Source, values, filtered>>(args); \
-    }
+#define RESIZE(name, Source, values) \
+    KERNEL(name, pixviewi_resize_args, 768) { resize_tiles<resize<Source, values>>(args); }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
+
+#define FILTER(name, Way) \
+    KERNEL(name, pixviewi_filter_args, 512) { filter_tiles<Way>(args); }
+PIXVIEWI_FILTER_KERNELS(FILTER)

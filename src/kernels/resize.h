@@ -143,9 +143,8 @@ template <typename T> struct held_as<false, T> {
 
 // ---- Tiles --------------------------------------------------------------------------------------
 
-// VALUES: pixels are values, times a plus b, of the type args.out; or bits. FILTERED: of as many elements as a
-// table says.
-template <typename Source, bool VALUES, bool FILTERED> struct resize {
+// VALUES: pixels are values, times a plus b, of the type args.out; or bits.
+template <typename Source, bool VALUES> struct resize {
     using In = typename Source::element;
     using Held = typename held_as<VALUES, In>::type;
     static constexpr int QUAD = PIXVIEWI_QUAD;
@@ -217,8 +216,6 @@ template <typename Source, bool VALUES, bool FILTERED> struct resize {
             return {-1, 0, 0, 0};
         if (image.picks)
             return {(int32_t)pixviewi_nearest_tap(d, axis.source, axis.scale), 0, 0, 0};
-        if (FILTERED) // an entry of the table
-            return {(int32_t)(at - axis.begin), 0, 0, 0};
         if (Source::BYTES) {
             tap = pixviewi_byte_tap(d, axis.source, axis.scale, is_row);
             return {(int32_t)tap.first, (int32_t)tap.second, tap.a, tap.b};
@@ -327,8 +324,6 @@ template <typename Source, bool VALUES, bool FILTERED> struct resize {
         int from = CHANNELS == 1 && args.swap && channel <= 2 ? 2 - channel : channel;
         if (!VALUES || picks)
             pick_quad<CHANNELS>(source, row, of, from, all);
-        else if constexpr (FILTERED)
-            filter_quad<CHANNELS>(source, row, of, from, all);
         else if constexpr (VALUES)
             mix_quads<CHANNELS>(source, row, of, from, all);
         if constexpr (CHANNELS > 1)
@@ -396,94 +391,6 @@ template <typename Source, bool VALUES, bool FILTERED> struct resize {
                     all[c][k + j] =
                         mix_quad(v[j][0][c], v[j][1][c], v[j][2][c], v[j][3][c], of[k + j], row);
         }
-    }
-
-    // ---- filters ----
-
-    // A table's numbers.
-    DEVICE int32_t entry(int64_t at, int32_t index) const
-    {
-        return load<int32_t>(args.filters + at + (int64_t)index * 4);
-    }
-    DEVICE int32_t weight(const pixviewi_filter_table &t, int32_t line, int32_t k) const
-    {
-        return load<int32_t>(args.filters + t.weights + ((int64_t)line * t.most + k) * 4);
-    }
-
-    DEVICE static int as_int(int value) { return value; }
-    DEVICE static int as_int(float value) { return (int)value; }
-
-    DEVICE static typename Source::value value_at(const Source &source, int32_t y, int32_t x,
-                                                  int channel)
-    {
-        In bits[1];
-        typename Source::value value[1];
-        source.template load_pixel<1>(source.find_row(y, channel), x, bits);
-        source.template to_values<1>(bits, value);
-        return value[0];
-    }
-
-    DEVICE static int clip(int32_t sum)
-    {
-        sum >>= 22;
-        return sum < 0 ? 0 : sum > 255 ? 255 : sum;
-    }
-
-    // Of line `fixed` of the source, what `line` of the table is made of.
-    DEVICE int filter_line(const Source &source, const pixviewi_filter_table &t, int32_t line,
-                           int32_t fixed, bool along_rows, int channel) const
-    {
-        int32_t sum = 1 << 21, first = entry(t.first, line), count = entry(t.count, line);
-        for (int32_t k = 0; k < count; k++)
-            sum += weight(t, line, k) * as_int(along_rows
-                                                   ? value_at(source, first + k, fixed, channel)
-                                                   : value_at(source, fixed, first + k, channel));
-        return clip(sum);
-    }
-
-    DEVICE float filter_pillow(const Source &source, const pixviewi_filter_lines &lines, int32_t y,
-                               int32_t x, int channel) const
-    {
-        const bool rows_first = lines.rows_first;
-        const pixviewi_filter_table &outer = rows_first ? lines.columns : lines.rows;
-        const pixviewi_filter_table &inner = rows_first ? lines.rows : lines.columns;
-        int32_t line = rows_first ? x : y, other = rows_first ? y : x, sum = 1 << 21;
-        int32_t first = entry(outer.first, line), count = entry(outer.count, line);
-        for (int32_t k = 0; k < count; k++)
-            sum += weight(outer, line, k) *
-                   filter_line(source, inner, other, first + k, rows_first, channel);
-        return (float)clip(sum);
-    }
-
-    DEVICE float filter_area(const Source &source, const pixviewi_filter_lines &lines, int32_t y,
-                             int32_t x, int channel) const
-    {
-        int32_t top = entry(lines.rows.first, y), rows = entry(lines.rows.count, y);
-        int32_t left = entry(lines.columns.first, x), columns = entry(lines.columns.count, x);
-        float sum = 0;
-        for (int32_t i = 0; i < rows; i++) {
-            float across = 0;
-            for (int32_t j = 0; j < columns; j++)
-                across = multiply_add(float_of_bits((uint32_t)weight(lines.columns, x, j)),
-                                      (float)value_at(source, top + i, left + j, channel), across);
-            sum = multiply_add(float_of_bits((uint32_t)weight(lines.rows, y, i)), across, sum);
-        }
-        return Source::BYTES ? (float)to_byte::bits(sum) : sum;
-    }
-
-    template <int CHANNELS>
-    DEVICE void filter_quad(const Source &source, const resize_tap &row, const resize_tap *of,
-                            int channel, float (*all)[QUAD]) const
-    {
-        const pixviewi_filter_lines &lines =
-            ((const pixviewi_filter_lines *)args.filters)[args.first_image + n];
-#pragma unroll 1
-        for (int k = 0; k < QUAD; k++)
-#pragma unroll 1
-            for (int c = 0; c < CHANNELS && of[k].first >= 0; c++)
-                all[c][k] = args.area
-                                ? filter_area(source, lines, row.first, of[k].first, channel + c)
-                                : filter_pillow(source, lines, row.first, of[k].first, channel + c);
     }
 
     // ---- out ----

@@ -11,6 +11,8 @@
 #include "kernels/repack.h"
 #include "kernels/resize.h"
 
+#include "kernels/filter.h" // after the last
+
 namespace
 {
 
@@ -86,12 +88,72 @@ template <typename Kernel> void run_resize(const pixviewi_resize_args &args, uns
     }
 }
 
-#define RESIZE(name, Source, values, filtered)                                                     \
-    void run_##name(const void *args, unsigned blocks)                                             \
-    {                                                                                              \
-        run_resize<resize<Source, values, filtered>>(*(const pixviewi_resize_args *)args, blocks); \
+#define RESIZE(name, Source, values)                                                     \
+    void run_##name(const void *args, unsigned blocks)                                   \
+    {                                                                                    \
+        run_resize<resize<Source, values>>(*(const pixviewi_resize_args *)args, blocks); \
     }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
+
+// What a block does, in the order in which its threads wait for each other.
+template <typename Kernel>
+void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_item &item, uint32_t tile,
+                 int channel)
+{
+    typename Kernel::scratch scratch;
+    typename Kernel::sums sums[PIXVIEWI_THREADS];
+    typename Kernel::line_sums across[PIXVIEWI_LANES];
+    memset((void *)&scratch, 0xa5, sizeof scratch);
+    const Kernel kernel(args, item, tile, channel);
+    for (int thread = 0; thread < PIXVIEWI_THREADS && item.as_is; thread++)
+        kernel.copy_tile(thread);
+    if (item.as_is)
+        return;
+    for (auto &each : sums)
+        Kernel::clear(each);
+    for (int32_t begin = kernel.lines.begin; begin < kernel.lines.end; begin += kernel.chunk) {
+        int32_t end = Kernel::least(begin + kernel.chunk, kernel.lines.end);
+        for (int32_t line = begin; line < end; line += Kernel::LINES) {
+            int warp = (line - begin) / Kernel::LINES % PIXVIEWI_WARPS;
+            for (auto &each : across)
+                Kernel::clear(each);
+            for (int32_t at = kernel.pixels.begin; at < kernel.pixels.end; at += Kernel::SPAN) {
+                for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+                    kernel.copy_span(&scratch, warp, lane, line, end, at);
+                for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+                    kernel.add_span(&scratch, warp, kernel.column_of(lane), at, across[lane]);
+            }
+            for (int lane = 0; lane < PIXVIEWI_LANES; lane++)
+                Kernel::keep_lines(&scratch, lane, line - begin, across[lane]);
+        }
+        for (int thread = 0; thread < PIXVIEWI_THREADS; thread++)
+            kernel.add_lines(&scratch, thread, begin, end, sums[thread]);
+    }
+    for (int thread = 0; thread < PIXVIEWI_THREADS; thread++)
+        kernel.store_tile(thread, sums[thread]);
+}
+
+template <typename Way> void filter_block(const pixviewi_filter_args &args, uint32_t block)
+{
+    uint32_t n = block / (uint32_t)args.tiles, tile = block % (uint32_t)args.tiles;
+    const pixviewi_filter_item &item = args.items[n];
+    if (tile >= (uint32_t)item.tiles)
+        return;
+    if (args.channels == 3)
+        return filter_tile<filter<Way, 3>>(args, item, tile, 0);
+    if (args.channels == 4)
+        return filter_tile<filter<Way, 4>>(args, item, tile, 0);
+    for (int c = 0; c < args.channels; c++)
+        filter_tile<filter<Way, 1>>(args, item, tile, c);
+}
+
+#define FILTER(name, Way)                                              \
+    void run_##name(const void *args, unsigned blocks)                 \
+    {                                                                  \
+        for (unsigned i = 0; i < blocks; i++)                          \
+            filter_block<Way>(*(const pixviewi_filter_args *)args, i); \
+    }
+PIXVIEWI_FILTER_KERNELS(FILTER)
 
 struct entry {
     const char *name;

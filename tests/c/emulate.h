@@ -77,6 +77,19 @@ inline uint32_t bytes_of_ints(int a, int b, int c, int d)
     return bytes;
 }
 
+inline uint32_t add_products(uint32_t bytes, uint32_t others, uint32_t sum)
+{
+    for (int i = 0; i < 32; i += 8)
+        sum += (bytes >> i & 255) * (others >> i & 255);
+    return sum;
+}
+inline uint32_t add_signed_products(uint32_t bytes, uint32_t others, uint32_t sum)
+{
+    for (int i = 0; i < 32; i += 8)
+        sum += (bytes >> i & 255) * (uint32_t)(int8_t)(others >> i);
+    return sum;
+}
+
 inline float float_of_half(uint16_t half)
 {
     float magnitude = (half & 0x3ff) * 0x1p-24f; // of a subnormal one

@@ -5,6 +5,7 @@
 #include "cuda/device.h"
 #include "cuda/memory.h"
 #include "cuda/module.h"
+#include "cuda/select/filter.h"
 #include "cuda/select/list.h"
 #include "cuda/select/resize.h"
 #include "cuda/stream.h"
@@ -228,6 +229,15 @@ void free_ends(kends *ends) { free(ends->images); }
 
 // ---- kernels ------------------------------------------------------------------------------------
 
+static int note_filtering(const pixviewi_copy_op *op)
+{
+    pixviewi_filter_launch next;
+    pixviewi_filter_begin(&next, op);
+    while (pixviewi_filter_next(&next, op, (const char *)op))
+        checked[next.kernel]++;
+    return next.kernel;
+}
+
 static int note_resizing(const pixviewi_copy_op *op)
 {
     pixviewi_resize_launch next;
@@ -244,6 +254,8 @@ static int note_kernels(const pixviewi_copy_op *op)
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)
             return -1;
+    if (op->filters)
+        return note_filtering(op);
     if (op->resizes)
         return note_resizing(op);
     if (!op->src.images && !op->dst.images && pixviewi_select_launch(op, &batch)) {
@@ -256,10 +268,21 @@ static int note_kernels(const pixviewi_copy_op *op)
     return list.kernel;
 }
 
+static void add_filters(pixviewi_copy_op *op, pixviewi_filters *filters)
+{
+    if (!pixviewi_has_filters(op))
+        return;
+    REQUIRE_OK(pixviewi_filters_make(op, filters, err));
+    op->filters = filters;
+}
+
 const char *kernel_of(const kjob *job)
 {
     kends all = make_ends(job, NULL, NULL);
+    pixviewi_filters filters = {.count = 0};
+    add_filters(&all.op, &filters);
     int kernel = note_kernels(&all.op);
+    pixviewi_filters_free(&filters);
     free_ends(&all);
     return kernel < 0 ? "none" : pixviewi_kernel_name(kernel);
 }
@@ -375,10 +398,7 @@ bool check(const kjob *job)
 
     kends far = make_ends(job, from, dst_buffer.far + BORDER);
     pixviewi_filters filters = {.count = 0};
-    if (pixviewi_has_filters(&far.op)) {
-        REQUIRE_OK(pixviewi_filters_make(&far.op, &filters, err));
-        far.op.filters = &filters;
-    }
+    add_filters(&far.op, &filters);
     note_kernels(&far.op);
     run_on_gpu(&far, from);
     gpu_download(dst_buffer.near, dst_buffer.far, dst_bytes);

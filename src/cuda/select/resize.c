@@ -216,10 +216,7 @@ void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_o
     args->fit = op->resize.fit;
     args->nearest = nearest;
     args->large = is_large(op);
-    args->area = op->resize.interpolation == PIXVIEWI_AREA;
-    launch->kernel = (op->filters ? PIXVIEWI_KERNEL_FILTER
-                      : values    ? PIXVIEWI_KERNEL_RESIZE
-                                  : PIXVIEWI_KERNEL_PICK) +
+    launch->kernel = (values ? PIXVIEWI_KERNEL_RESIZE : PIXVIEWI_KERNEL_PICK) +
                      pixviewi_log2(pixview_dtype_size(op->src.dtype));
     launch->done = 0;
 }
@@ -234,7 +231,6 @@ bool pixviewi_resize_next(pixviewi_resize_launch *launch, const pixviewi_copy_op
     int64_t tiles = (int64_t)args->across * args->down;
     assert(tiles <= INT32_MAX);
     args->dst = op->dst.data + launch->done * args->dst_image;
-    args->first_image = (int32_t)launch->done;
     fill_table(args, op->src.images + launch->done,
                rest < INT32_MAX / tiles ? rest : INT32_MAX / tiles);
     launch->blocks = args->images * tiles;
