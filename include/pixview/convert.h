@@ -91,8 +91,9 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_convert(const pixview_image
 //           PIXVIEW_E_DEVICE for a list of several devices or on another than dst. `srcs` and all that params
 //           point to need to live only until this returns.
 // On a GPU  linear and nearest take one launch for about 270 images of one pitch, and no memory. The others
-//           allocate and copy tables of weights, in the order of the stream (PIXVIEW_E_CUDA, 900, inside a
-//           graph capture).
+//           take one launch, and allocate and copy tables of weights before it, in the order of the stream. In a
+//           graph capture this waits for the copy, and the graph keeps the tables (PIXVIEW_E_CUDA, 900, if the
+//           per-thread default stream captures).
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_stack(const pixview_image *srcs, int64_t count,
                                                            const pixview_image *dst,
                                                            const pixview_convert_params *params,

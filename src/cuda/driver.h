@@ -67,7 +67,13 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     X(context_id, cuCtxGetId, (void *context, unsigned long long *id))                    \
     X(capture_info, cuStreamGetCaptureInfo_v2,                                            \
       (void *stream, int *status, uint64_t *id, void **graph, const void ***dependencies, \
-       size_t *count))
+       size_t *count))                                                                    \
+    X(user_object_create, cuUserObjectCreate,                                             \
+      (void **object, void *pointer, void (*destroy)(void *pointer), unsigned count,      \
+       unsigned flags))                                                                   \
+    X(user_object_release, cuUserObjectRelease, (void *object, unsigned count))           \
+    X(graph_retain, cuGraphRetainUserObject,                                              \
+      (void *graph, void *object, unsigned count, unsigned flags))
 
 typedef struct pixviewi_driver {
 #define MEMBER(name, symbol, parameters) int(*name) parameters;
@@ -94,6 +100,7 @@ enum {
     CU_CAPTURE_IMPLICIT = 906
 };
 enum { CU_EVENT_WITHOUT_TIMING = 2, CU_MODE_RELAXED = 2, CU_CAPTURE_ACTIVE = 1 };
+enum { CU_USER_OBJECT_NO_SYNC = 1, CU_GRAPH_TAKES_USER_OBJECT = 1 };
 enum { CU_MEMORY_HOST = 1, CU_MEMORY_DEVICE = 2 };
 enum { CU_POINTER_MEMORY_TYPE = 2, CU_POINTER_IS_MANAGED = 8, CU_POINTER_DEVICE_ORDINAL = 9 };
 enum { CU_COMPUTE_MAJOR = 75, CU_COMPUTE_MINOR = 76 };

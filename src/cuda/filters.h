@@ -6,8 +6,9 @@
 
 struct pixviewi_scope;
 
-// Puts images and tables of op->filters there, in the order of the stream: *address is good for launches that follow
-// on it, until *owner is let go of. PIXVIEW_E_CUDA (900) inside a capture, which a copy from the host would break.
+// Puts images and tables of op->filters there: *address is good for launches that follow on the stream, until *owner
+// is let go of. In a capture they are there when the call returns, the graph keeps them, and *owner is NULL.
+// PIXVIEW_E_CUDA (900), before memory is taken: they cannot get into that capture, which stays whole.
 pixview_status pixviewi_cuda_put_filters(const struct pixviewi_scope *scope, int device,
                                          const pixviewi_filter_launch *launch,
                                          const pixviewi_copy_op *op, pixview_stream stream,

@@ -174,6 +174,18 @@ pixview_status pixviewi_cuda_captures(const pixviewi_scope *scope, pixview_strea
     return status;
 }
 
+void *pixviewi_cuda_captured_graph(const pixviewi_scope *scope, pixview_stream stream)
+{
+    int status = 0;
+    uint64_t id;
+    void *graph = NULL;
+    const pixviewi_driver *driver = scope->driver;
+    if (!driver->capture_info || driver->capture_info(pixviewi_stream_handle(stream), &status, &id,
+                                                      &graph, NULL, NULL) != CU_SUCCESS)
+        return NULL;
+    return status == CU_CAPTURE_ACTIVE ? graph : NULL;
+}
+
 pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool wait,
                                         pixview_error *err)
 {

@@ -55,6 +55,9 @@ pixview_status pixviewi_cuda_check_work(const struct pixviewi_scope *scope, pixv
 pixview_status pixviewi_cuda_captures(const struct pixviewi_scope *scope, pixview_stream stream,
                                       bool *captures, pixview_error *err);
 
+// The graph that the stream's capture makes. NULL: the driver cannot say.
+void *pixviewi_cuda_captured_graph(const struct pixviewi_scope *scope, pixview_stream stream);
+
 // Adds a dependency whose home waits for its consumer when the owner lets go, or whose event has to pass
 // first: fills in what ends it, its context, and streams that mean the same on any thread. Takes the
 // keepalive; false, and nothing is taken: out of memory. If the driver fails then, the owner is kept and

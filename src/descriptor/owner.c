@@ -292,6 +292,13 @@ static void defer(pixview_owner *owner)
         ;
 }
 
+void pixviewi_owner_defer_take(pixview_owner *owner)
+{
+    assert(owner->deps && owner->release != release_parent);
+    if (atomic_fetch_sub_explicit(&owner->count, 1, memory_order_acq_rel) == 1)
+        defer(owner);
+}
+
 static void enqueue(pixview_owner *owner)
 {
     owner->next_deferred = NULL;

@@ -90,6 +90,10 @@ static inline void pixviewi_poll_deferred_owners(void)
         pixviewi_drain_deferred_owners(false);
 }
 
+// Gives up a count where neither the driver nor a lock may be touched: if it is the last one, the owner waits in
+// that queue even if it could release. It has a dependency and is not nested.
+void pixviewi_owner_defer_take(pixview_owner *owner);
+
 // The interpreter, or the process, is going down: releases free plain memory only. Set from atexit.
 void pixviewi_set_exiting(void);
 bool pixviewi_exiting(void);

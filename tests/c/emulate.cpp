@@ -158,10 +158,20 @@ PIXVIEWI_FILTER_KERNELS(FILTER)
 struct entry {
     const char *name;
     void (*run)(const void *args, unsigned blocks);
+    size_t args_size;
 };
 
-#define ENTRY(name, ...) {#name, run_##name},
-const entry entries[] = {PIXVIEWI_KERNELS(ENTRY)};
+#define COPY_ENTRY(name, ...)                     {#name, run_##name, sizeof(pixviewi_copy_args)},
+#define REPACK_ENTRY(name, T, count, split, Args) {#name, run_##name, sizeof(Args)},
+#define GATHER_ENTRY(name, planar, Args, ...)     {#name, run_##name, sizeof(Args)},
+#define LIST_ENTRY(name, ...)                     {#name, run_##name, sizeof(pixviewi_list_args)},
+#define RESIZE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_resize_args)},
+#define FILTER_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_filter_args)},
+const entry entries[] = {
+    PIXVIEWI_COPY_KERNELS(COPY_ENTRY) PIXVIEWI_ROWS_KERNELS(COPY_ENTRY)
+        PIXVIEWI_REPACK_KERNELS(REPACK_ENTRY) PIXVIEWI_GATHER_KERNELS(GATHER_ENTRY)
+            PIXVIEWI_CONVERT_KERNELS(GATHER_ENTRY) LIST_ENTRY(pixview_elements, )
+                PIXVIEWI_RESIZE_KERNELS(RESIZE_ENTRY) PIXVIEWI_FILTER_KERNELS(FILTER_ENTRY)};
 
 } // namespace
 
@@ -172,6 +182,8 @@ extern "C" int emulate_find(const char *name)
             return i;
     return -1;
 }
+
+extern "C" size_t emulate_args_size(int kernel) { return entries[kernel].args_size; }
 
 extern "C" void emulate_run(int kernel, const void *args, unsigned blocks)
 {

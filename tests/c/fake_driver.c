@@ -52,6 +52,7 @@ void fake_reset(void)
     fake.call_count = fake.fail_in = fake.wait_count = fake.pending_queries = 0;
     for (int i = 0; i < fake.stream_count; i++)
         fake.streams[i].capture = 0;
+    fake.own_stream.capture = 0;
     pthread_mutex_unlock(&fake.lock);
 }
 

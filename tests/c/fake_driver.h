@@ -78,6 +78,14 @@ int fake_wait_count(void);
 void fake_set_capture(uint64_t stream, int status, uint64_t id);
 int fake_capture_status(uint64_t stream);
 
+// ---- graphs ----
+
+// What was launched on streams of the capture `id`, since it was first seen, is launched again.
+void fake_replay(uint64_t id);
+// Its launches are forgotten, and what it owns is let go of.
+void fake_destroy_graph(uint64_t id);
+int fake_user_objects(void); // that are alive
+
 // ---- GpuMats ----
 
 // The function that frees in a table of a cv::cuda::GpuMat::Allocator. It notes how often it was called,

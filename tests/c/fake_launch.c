@@ -3,6 +3,7 @@
 
 // Of emulate.cpp.
 int emulate_find(const char *name);
+size_t emulate_args_size(int kernel);
 void emulate_run(int kernel, const void *args, unsigned blocks);
 
 enum { MAX_KERNELS = 256 };
@@ -53,6 +54,13 @@ void fake_touch(const void *at, size_t size, size_t alignment)
     running.seen[running.next++ % 4] = range;
 }
 
+void run_kernel(int device, int kernel, unsigned blocks, const void *args)
+{
+    memset(&running, 0, sizeof running);
+    running.device = device;
+    emulate_run(kernel, args, blocks);
+}
+
 API cuModuleLoadData(void **module, const void *image)
 {
     ENTER("load");
@@ -88,8 +96,10 @@ API cuLaunchKernel(void *kernel, unsigned grid_x, unsigned grid_y, unsigned grid
     if (grid_x == 0 || grid_x > INT32_MAX || grid_y != 1 || grid_z != 1 ||
         block_x != PIXVIEWI_THREADS || block_y != 1 || block_z != 1 || shared_bytes || extra)
         return INVALID_VALUE;
-    memset(&running, 0, sizeof running);
-    running.device = function->device;
-    emulate_run((int)(function - functions[function->device]), params[0], grid_x);
+    int index = (int)(function - functions[function->device]);
+    if (capture_of((uintptr_t)stream))
+        note_launch(capture_of((uintptr_t)stream), function->device, index, grid_x, params[0],
+                    emulate_args_size(index));
+    run_kernel(function->device, index, grid_x, params[0]);
     return OK;
 }

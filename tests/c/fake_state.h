@@ -55,7 +55,7 @@ extern struct fake_state {
     struct stream {
         int device, capture, dead, non_blocking;
         uint64_t id;
-    } streams[MAX_STREAMS];
+    } streams[MAX_STREAMS], own_stream; // of the threads
     int stream_count, dead_uses;
     struct {
         uint64_t consumer, producer;
@@ -83,6 +83,14 @@ int enter(const char *name, const char *work);
         if (entered)                         \
             return entered;                  \
     } while (0)
+
+// The graph of that capture keeps the launch, whose argument has `size` bytes.
+void note_launch(uint64_t capture, int device, int kernel, unsigned blocks, const void *args,
+                 size_t size);
+void run_kernel(int device, int kernel, unsigned blocks, const void *args);
+// Of the capture that a stream is in; 0: none.
+uint64_t capture_of(uint64_t handle);
+void *graph_of(uint64_t capture);
 
 // Is the handle one of the current context? The default streams belong to every context.
 int check_stream(uint64_t handle);

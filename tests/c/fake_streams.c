@@ -10,6 +10,8 @@ enum { FIRST_STREAM = 0x1000, STREAM_STEP = 0x100 };
 
 static struct stream *find_stream(uint64_t handle)
 {
+    if (handle == PER_THREAD)
+        return &fake.own_stream;
     uint64_t index = (handle - FIRST_STREAM) / STREAM_STEP;
     if (handle < FIRST_STREAM || handle % STREAM_STEP || index >= (uint64_t)fake.stream_count)
         return NULL;
@@ -106,6 +108,12 @@ int fake_wait_count(void) { return fake.wait_count; }
 int fake_live_events(void) { return fake.live_events; }
 void fake_set_pending(int queries) { fake.pending_queries = queries; }
 
+uint64_t capture_of(uint64_t handle)
+{
+    const struct stream *stream = find_stream(handle);
+    return stream && stream->capture == ACTIVE ? stream->id : 0;
+}
+
 API cuStreamGetCtx(void *handle, void **context)
 {
     ENTER(NULL);
@@ -136,12 +144,14 @@ API cuStreamGetCaptureInfo_v2(void *handle, int *status, uint64_t *id, void **gr
                               const void ***dependencies, size_t *count)
 {
     ENTER(NULL);
-    if (graph || dependencies || count)
+    if (dependencies || count)
         return INVALID_VALUE; // not made up here
     const struct stream *stream = find_stream((uintptr_t)handle);
     *status = stream ? stream->capture : 0;
     if (stream)
         *id = stream->id;
+    if (graph && stream && stream->capture == ACTIVE)
+        *graph = graph_of(stream->id);
     return OK;
 }
 API cuStreamSynchronize(void *handle)

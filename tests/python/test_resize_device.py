@@ -230,16 +230,46 @@ def test_area_of_other_types(fake: Any, dtype: str) -> None:
     np.testing.assert_array_equal(got, on_host)
 
 
-def test_filters_in_a_capture_are_refused(fake: Any) -> None:
+def capture(fake: Any) -> tuple[Stream, np.ndarray[Any, Any], Any, Any]:
+    """A stream in a capture, and the ends of a call."""
     fake.lib.fake_set_capture.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64]
     fake.lib.fake_stream_non_blocking.restype = ctypes.c_uint64
+    fake.lib.fake_destroy_graph.argtypes = fake.lib.fake_replay.argtypes = [ctypes.c_uint64]
     stream = Stream(fake.lib.fake_stream_non_blocking(0))
     got = np.full((1, 3, 8, 8), 5, np.uint8)
     v = fake.image(image(20, 30, 3), layout="HWC", stream=stream)
     out = fake.image(got, layout="NCHW", stream=stream)
     fake.lib.fake_set_capture(stream, 1, 10)
-    with pytest.raises(pixview.CudaError, match="tables of interpolation 'area'") as e:
-        pixview.stack([v], out=out, size=(8, 8), fit="stretch", interpolation="area", stream=stream)
-    assert e.value.code == 900 and fake.lib.fake_capture_status(stream) == 1
+    return stream, got, v, out
+
+
+@pytest.mark.parametrize("interpolation", ["area", "pil-bilinear", "pil-bicubic", "pil-lanczos"])
+def test_filters_in_a_capture(fake: Any, interpolation: str) -> None:
+    """The tables live until the graph is destroyed, and are freed by the next call."""
+    stream, got, v, out = capture(fake)
+    keywords: dict[str, Any] = {"size": (8, 8), "fit": "stretch", "interpolation": interpolation}
+    pixview.stack([v], out=out, stream=stream, **keywords)
+    assert fake.lib.fake_capture_status(stream) == 1
     fake.lib.fake_set_capture(stream, 0, 0)
-    assert (got == 5).all() and fake.lib.fake_live_blocks() == 0
+    got[:] = 0
+    fake.lib.fake_replay(10)
+    on_host = pixview.stack([image(20, 30, 3)], to="numpy", src_layout="HWC", **keywords)
+    np.testing.assert_array_equal(got, on_host)
+    assert fake.lib.fake_live_blocks() == 1
+    fake.lib.fake_destroy_graph(10)
+    assert fake.lib.fake_live_blocks() == 1
+    pixview.stack([v], out=out, **keywords)
+    assert fake.lib.fake_live_blocks() == 0
+
+
+def test_filters_that_a_graph_does_not_take(fake: Any) -> None:
+    stream, got, v, out = capture(fake)
+    fake.lib.fake_fail_call(b"cuGraphRetainUserObject", 2)
+    with pytest.raises(pixview.CudaError, match="give memory to a graph") as e:
+        pixview.stack([v], out=out, size=(8, 8), fit="stretch", interpolation="area", stream=stream)
+    assert e.value.code == 2 and fake.lib.fake_capture_status(stream) == 1
+    fake.lib.fake_fail_call(None, 0)
+    fake.lib.fake_set_capture(stream, 0, 0)
+    fake.lib.fake_destroy_graph(10)
+    pixview.stack([v], out=out, size=(8, 8), fit="stretch")
+    assert fake.lib.fake_live_blocks() == 0

@@ -1,0 +1,141 @@
+// Tables of weights: in a graph capture, where they live as long as the graph; and how they are found.
+#include "copy/filter.h"
+#include "cuda/driver.h"
+#include "descriptor/owner.h"
+#include "fake.h"
+#include "images.h"
+
+enum { H = 37, W = 53, CANVAS = 16, SOURCE = H * W * 3, OUT = CANVAS * CANVAS * 3 };
+
+static uint8_t near[SOURCE], wanted[OUT];
+static uint8_t *far, *out;
+
+static pixview_status stack_into(uint8_t *to, uint8_t *from, int interpolation,
+                                 pixview_device device, pixview_stream stream, pixview_error *err)
+{
+    pixview_geometry geometry = {.struct_size = sizeof geometry,
+                                 .fit = PIXVIEW_FIT_STRETCH,
+                                 .interpolation = (pixview_interpolation)interpolation};
+    pixview_convert_params params = {
+        .struct_size = sizeof params, .geometry = &geometry, .stream = stream};
+    const int64_t source[] = {H, W, 3}, batch[] = {1, CANVAS, CANVAS, 3};
+    pixview_image image = make_image(from, PIXVIEW_LAYOUT_HWC, source, NULL, U8, device);
+    pixview_image result = make_image(to, PIXVIEW_LAYOUT_NHWC, batch, NULL, U8, device);
+    return pixview_stack(&image, 1, &result, &params, err);
+}
+
+static pixview_status stack_captured(int interpolation, pixview_stream stream, pixview_error *err)
+{
+    const pixview_device gpu = {PIXVIEW_DEVICE_CUDA, 0};
+    return stack_into(out, far, interpolation, gpu, stream, err);
+}
+
+// ---- captures -----------------------------------------------------------------------------------
+
+static void require_replay(uint64_t graph, int interpolation, uint64_t seed)
+{
+    const pixview_device host = {PIXVIEW_DEVICE_CPU, 0};
+    fill_random(near, SOURCE, seed);
+    memcpy(far, near, SOURCE);
+    memset(out, 0, OUT);
+    REQUIRE_OK(stack_into(wanted, near, interpolation, host, PIXVIEW_STREAM_NONE, err));
+    fake_replay(graph);
+    REQUIRE(memcmp(out, wanted, OUT) == 0);
+}
+
+static void test_replays(void)
+{
+    uint64_t stream = fake_stream(0);
+    int blocks = fake_live_blocks();
+    for (int way = PIXVIEWI_AREA; way <= PIXVIEWI_PIL_LANCZOS; way++) {
+        uint64_t graph = 100 + (uint64_t)way;
+        fake_set_capture(stream, 1, graph);
+        REQUIRE_OK(stack_captured(way, stream, err));
+        REQUIRE_INT(fake_capture_status(stream), 1);
+        REQUIRE_INT(fake_capture_mode(), 0);
+        fake_set_capture(stream, 0, 0);
+        REQUIRE_OK(stack_captured(way, stream, err)); // whose own tables come and go
+        pixviewi_poll_deferred_owners();
+        REQUIRE_INT(fake_live_blocks(), blocks + 1);
+        require_replay(graph, way, 1);
+        require_replay(graph, way, 2);
+        fake_destroy_graph(graph);
+        REQUIRE_INT(fake_user_objects(), 0);
+        REQUIRE_INT(fake_live_blocks(), blocks + 1); // nothing is freed there
+        pixviewi_poll_deferred_owners();
+        REQUIRE_INT(fake_live_blocks(), blocks);
+    }
+    fake_reset();
+}
+
+static void require_whole(uint64_t stream, uint64_t graph, int blocks)
+{
+    REQUIRE_INT(fake_capture_status(stream), 1);
+    REQUIRE_INT(fake_capture_mode(), 0);
+    fake_fail_call(NULL, 0);
+    fake_set_capture(stream, 0, 0);
+    fake_destroy_graph(graph);
+    pixviewi_poll_deferred_owners();
+    REQUIRE_INT(fake_user_objects(), 0);
+    REQUIRE_INT(fake_live_blocks(), blocks);
+    for (int i = 0; i < OUT; i++)
+        REQUIRE_INT(out[i], 7);
+    fake_reset();
+}
+
+static void test_failures(void)
+{
+    static const char *const calls[] = {"cuMemAllocAsync", "cuMemcpy2DAsync_v2",
+                                        "cuUserObjectCreate", "cuGraphRetainUserObject"};
+    uint64_t stream = fake_stream(0);
+    int blocks = fake_live_blocks();
+    memset(out, 7, OUT);
+    for (int i = 0; i < 4; i++) {
+        fake_set_capture(stream, 1, 200);
+        fake_fail_call(calls[i], 2);
+        REQUIRE_FAILS(PIXVIEW_E_CUDA, "OUT_OF_MEMORY", stack_captured(PIXVIEWI_AREA, stream, err));
+        require_whole(stream, 200, blocks);
+    }
+}
+
+// A driver that lacks one of the functions; and a thread whose own stream captures.
+static void test_refused(void)
+{
+    pixviewi_driver *driver = (pixviewi_driver *)(uintptr_t)pixviewi_driver_get(NULL);
+    const pixviewi_driver before = *driver;
+    uint64_t stream = fake_stream(0);
+    int blocks = fake_live_blocks();
+    memset(out, 7, OUT);
+    for (int lacks = 0; lacks < 4; lacks++) {
+        fake_set_capture(stream, 1, 300);
+        driver->capture_info = lacks == 0 ? NULL : before.capture_info;
+        driver->user_object_create = lacks == 1 ? NULL : before.user_object_create;
+        driver->user_object_release = lacks == 2 ? NULL : before.user_object_release;
+        driver->graph_retain = lacks == 3 ? NULL : before.graph_retain;
+        REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900): the tables of interpolation 'area'",
+                      stack_captured(PIXVIEWI_PIL_BICUBIC, stream, err));
+        REQUIRE_WORK("");
+        require_whole(stream, 300, blocks);
+    }
+    *driver = before;
+    fake_set_capture(stream, 1, 300);
+    fake_set_capture(2, 1, 301);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "the thread's default stream",
+                  stack_captured(PIXVIEWI_PIL_BICUBIC, stream, err));
+    REQUIRE_INT(fake_capture_status(2), 1);
+    REQUIRE_WORK("");
+    require_whole(stream, 300, blocks);
+}
+
+int main(void)
+{
+    use_fake_driver(1);
+    far = fake_malloc(0, SOURCE);
+    out = fake_malloc(0, OUT);
+    test_replays();
+    test_failures();
+    test_refused();
+    fake_free(far);
+    fake_free(out);
+    return 0;
+}
