@@ -138,47 +138,87 @@ static pixview_status make_filter(pixviewi_filter *f, int interpolation, pixview
     return PIXVIEW_OK;
 }
 
+// ---- Which there are ----------------------------------------------------------------------------
+
 static bool same_axis(const pixviewi_axis *a, const pixviewi_axis *b)
 {
     return a->source == b->source && a->resized == b->resized && a->skip == b->skip &&
            a->canvas == b->canvas;
 }
 
-// The one of that axis, made if it is not there. The last ones are the likeliest.
-static pixview_status find_filter(pixviewi_filters *filters, const pixviewi_axis *axis,
-                                  int interpolation, int64_t *index, pixview_error *err)
+static uint64_t hash_axis(const pixviewi_axis *axis)
 {
-    for (*index = filters->count - 1; *index >= 0; --*index)
+    const int64_t numbers[] = {axis->source, axis->resized, axis->skip, axis->canvas};
+    uint64_t hash = 0;
+    for (int i = 0; i < 4; i++) {
+        hash = (hash ^ (uint64_t)numbers[i]) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+// Indices of filters, at the hash of their axis or behind; -1: none. At least half of the slots are empty.
+typedef struct slots {
+    int64_t *index;
+    uint64_t mask;
+} slots;
+
+static slots make_slots(size_t most)
+{
+    uint64_t count = 1;
+    while (count < 2 * most)
+        count *= 2;
+    slots s = {malloc(count * sizeof *s.index), count - 1};
+    for (uint64_t i = 0; s.index && i < count; i++)
+        s.index[i] = -1;
+    return s;
+}
+
+// The one of that axis, made if it is not there.
+static pixview_status find_filter(pixviewi_filters *filters, const slots *s,
+                                  const pixviewi_axis *axis, int interpolation, int64_t *index,
+                                  pixview_error *err)
+{
+    uint64_t slot = hash_axis(axis) & s->mask;
+    for (; s->index[slot] >= 0; slot = (slot + 1) & s->mask) {
+        *index = s->index[slot];
+        filters->compared++;
         if (same_axis(&filters->items[*index].axis, axis))
             return PIXVIEW_OK;
+    }
     *index = filters->count;
     pixviewi_filter *made = &filters->items[*index];
     *made = (pixviewi_filter){.axis = *axis,
                               .length = pixviewi_axis_length(axis),
                               .is_copy = axis->source == axis->resized};
     pixview_status status = make_filter(made, interpolation, err);
-    filters->count += status == PIXVIEW_OK;
-    return status;
+    if (status != PIXVIEW_OK)
+        return status;
+    s->index[slot] = *index;
+    filters->count++;
+    return PIXVIEW_OK;
 }
 
 pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
                                      pixview_error *err)
 {
     size_t images = (size_t)op->shape[PIXVIEW_AXIS_N];
+    slots s = make_slots(2 * images);
     *out = (pixviewi_filters){.items = malloc(2 * images * sizeof *out->items),
                               .of_image = malloc(images * sizeof *out->of_image)};
     pixview_status status = PIXVIEW_OK;
-    if (!out->items || !out->of_image)
+    if (!out->items || !out->of_image || !s.index)
         status =
             pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images", images);
     for (size_t n = 0; n < images && status == PIXVIEW_OK; n++) {
         pixviewi_axis rows, columns;
         pixviewi_place_source(op, (int64_t)n, &rows, &columns);
         int interpolation = op->resize.interpolation;
-        status = find_filter(out, &rows, interpolation, &out->of_image[n][0], err);
+        status = find_filter(out, &s, &rows, interpolation, &out->of_image[n][0], err);
         if (status == PIXVIEW_OK)
-            status = find_filter(out, &columns, interpolation, &out->of_image[n][1], err);
+            status = find_filter(out, &s, &columns, interpolation, &out->of_image[n][1], err);
     }
+    free(s.index);
     if (status != PIXVIEW_OK)
         pixviewi_filters_free(out);
     return status;

@@ -24,6 +24,7 @@ typedef struct pixviewi_filters {
     int64_t count; // of items
     pixviewi_filter *items;
     int64_t (*of_image)[2]; // of the rows and of the columns of each image: indices of items
+    int64_t compared;       // axes, to find those that were there: what tests look at
 } pixviewi_filters;
 
 static inline bool pixviewi_has_filters(const pixviewi_copy_op *op)

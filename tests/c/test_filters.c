@@ -127,9 +127,39 @@ static void test_refused(void)
     require_whole(stream, 300, blocks);
 }
 
+// ---- finding them -------------------------------------------------------------------------------
+
+// Thousands of sizes, twice each: all found, with some comparisons for each.
+static void test_many_sizes(void)
+{
+    enum { SIZES = 5000, IMAGES = 2 * SIZES };
+    pixview_image *images = calloc(IMAGES, sizeof *images);
+    pixviewi_copy_op op = {.shape = {IMAGES, 8, 8, 3},
+                           .src.images = images,
+                           .resizes = true,
+                           .resize = {{PIXVIEWI_FIT_STRETCH, 0, 0}, PIXVIEWI_PIL_BILINEAR}};
+    pixviewi_filters filters;
+    REQUIRE(images);
+    for (int64_t n = 0; n < IMAGES; n++) {
+        images[n].shape[PIXVIEW_AXIS_H] = 1 + n % SIZES % 100;
+        images[n].shape[PIXVIEW_AXIS_W] = 101 + n % SIZES;
+    }
+    REQUIRE_OK(pixviewi_filters_make(&op, &filters, err));
+    REQUIRE_INT(filters.count, 100 + SIZES);
+    REQUIRE(filters.compared < 4 * 2 * IMAGES);
+    for (int64_t n = 0; n < IMAGES; n++)
+        for (int axis = 0; axis < 2; axis++) {
+            const pixviewi_filter *f = &filters.items[filters.of_image[n][axis]];
+            REQUIRE_INT(f->axis.source, images[n].shape[axis ? PIXVIEW_AXIS_W : PIXVIEW_AXIS_H]);
+        }
+    pixviewi_filters_free(&filters);
+    free(images);
+}
+
 int main(void)
 {
     use_fake_driver(1);
+    test_many_sizes();
     far = fake_malloc(0, SOURCE);
     out = fake_malloc(0, OUT);
     test_replays();
