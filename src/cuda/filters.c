@@ -41,7 +41,9 @@ static pixview_status find_graph(const pixviewi_scope *scope, pixview_stream str
         return refuse("the thread's default stream, which would copy them, captures too", err);
     const pixviewi_driver *driver = scope->driver;
     if (driver->user_object_create && driver->user_object_release && driver->graph_retain)
-        *graph = pixviewi_cuda_captured_graph(scope, stream);
+        status = pixviewi_cuda_captured_graph(scope, stream, graph, err);
+    if (status != PIXVIEW_OK)
+        return status;
     return *graph ? PIXVIEW_OK
                   : refuse("the driver lets no graph own memory (CUDA 11.3 does)", err);
 }

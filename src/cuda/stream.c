@@ -174,16 +174,21 @@ pixview_status pixviewi_cuda_captures(const pixviewi_scope *scope, pixview_strea
     return status;
 }
 
-void *pixviewi_cuda_captured_graph(const pixviewi_scope *scope, pixview_stream stream)
+pixview_status pixviewi_cuda_captured_graph(const pixviewi_scope *scope, pixview_stream stream,
+                                            void **graph, pixview_error *err)
 {
-    int status = 0;
+    int status = 0, code;
     uint64_t id;
-    void *graph = NULL;
     const pixviewi_driver *driver = scope->driver;
-    if (!driver->capture_info || driver->capture_info(pixviewi_stream_handle(stream), &status, &id,
-                                                      &graph, NULL, NULL) != CU_SUCCESS)
-        return NULL;
-    return status == CU_CAPTURE_ACTIVE ? graph : NULL;
+    *graph = NULL;
+    if (!driver->capture_info)
+        return PIXVIEW_OK;
+    code = driver->capture_info(pixviewi_stream_handle(stream), &status, &id, graph, NULL, NULL);
+    if (code != CU_SUCCESS)
+        return pixviewi_driver_fail(err, driver, code, "cannot ask a capture for its graph");
+    if (status != CU_CAPTURE_ACTIVE)
+        *graph = NULL;
+    return PIXVIEW_OK;
 }
 
 pixview_status pixviewi_cuda_check_rows(int device, pixview_stream stream, bool wait,

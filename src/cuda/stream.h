@@ -55,8 +55,10 @@ pixview_status pixviewi_cuda_check_work(const struct pixviewi_scope *scope, pixv
 pixview_status pixviewi_cuda_captures(const struct pixviewi_scope *scope, pixview_stream stream,
                                       bool *captures, pixview_error *err);
 
-// The graph that the stream's capture makes. NULL: the driver cannot say.
-void *pixviewi_cuda_captured_graph(const struct pixviewi_scope *scope, pixview_stream stream);
+// The graph that the stream's capture makes. NULL: the driver has no such question, or the capture is broken.
+pixview_status pixviewi_cuda_captured_graph(const struct pixviewi_scope *scope,
+                                            pixview_stream stream, void **graph,
+                                            pixview_error *err);
 
 // Adds a dependency whose home waits for its consumer when the owner lets go, or whose event has to pass
 // first: fills in what ends it, its context, and streams that mean the same on any thread. Takes the

@@ -33,8 +33,10 @@ int enter(const char *name, const char *work)
     if (work)
         append(fake.work, sizeof fake.work, work);
     fake.call_count++;
-    if (fake.fail_in > 0 && --fake.fail_in == 0)
+    if (fake.fail_in > 0 && --fake.fail_in == 0) {
         code = fake.fail_code;
+        thread.mode_at_fault = thread.mode;
+    }
     if (fake.fail_name[0] && strcmp(fake.fail_name, name) == 0)
         code = fake.fail_name_code;
     pthread_mutex_unlock(&fake.lock);
@@ -89,6 +91,7 @@ void fake_set_current_device(int device)
 int fake_context_depth(void) { return thread.depth; }
 int fake_contexts_made(void) { return fake.made; }
 int fake_capture_mode(void) { return thread.mode; }
+int fake_mode_at_fault(void) { return thread.mode_at_fault; }
 
 // As the real driver does: a child of the process that called it first cannot start it.
 API cuInit(unsigned flags)

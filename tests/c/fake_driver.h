@@ -45,6 +45,7 @@ void fake_set_current_device(int device); // what a framework did before; -1: no
 int fake_context_depth(void);             // contexts that this thread has on its stack
 int fake_contexts_made(void);             // bits: primary contexts that somebody retained
 int fake_capture_mode(void);              // of this thread: 0 global, 1 thread-local, 2 relaxed
+int fake_mode_at_fault(void);             // the same when the call of fake_fail_at failed
 
 // ---- memory ----
 

@@ -68,7 +68,7 @@ extern struct fake_state {
 
 extern _Thread_local struct fake_thread {
     int stack[MAX_STACK], depth;
-    int mode;
+    int mode, mode_at_fault;
 } thread;
 
 extern int contexts[MAX_DEVICES]; // a context is the address of its entry

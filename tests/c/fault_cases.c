@@ -291,18 +291,40 @@ static pixview_status stack_padded(pixview_error *err)
     return pixview_stack(all->images, 2, &dst, &params, err);
 }
 // With tables of weights, and regions.
-static pixview_status stack_resized(pixview_error *err)
+static pixview_status stack_filtered(void *memory, pixview_device device, pixview_stream stream,
+                                     pixview_error *err)
 {
     pixview_geometry geometry = {.struct_size = sizeof geometry,
                                  .fit = PIXVIEW_FIT_STRETCH,
                                  .interpolation = PIXVIEW_INTERPOLATION_PIL_BICUBIC};
-    pixview_convert_params params = {.struct_size = sizeof params, .geometry = &geometry};
+    pixview_convert_params params = {
+        .struct_size = sizeof params, .geometry = &geometry, .stream = stream};
     pixview_roi rois[] = {{0, 0, 2, 2}, {1, 0, 1, 2}};
     geometry.rois = rois;
-    batch *all = lists(near, 2, 1, CPU);
-    pixview_image dst =
-        make_image(near + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 1, 4, 4), NULL, U8, CPU);
+    batch *all = lists(memory, 2, 1, device);
+    pixview_image dst = make_image((char *)memory + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 1, 4, 4),
+                                   NULL, U8, device);
     return pixview_stack(all->images, 2, &dst, &params, err);
+}
+static pixview_status filter_on_host(pixview_error *err)
+{
+    return stack_filtered(near, CPU, PIXVIEW_STREAM_LEGACY, err);
+}
+static pixview_status filter_on_gpu(pixview_error *err)
+{
+    return stack_filtered(far, GPU0, stream_a, err);
+}
+static pixview_status filter_in_capture(pixview_error *err)
+{
+    enum { GRAPH = 400 };
+    fake_set_capture(stream_a, 1, GRAPH);
+    pixview_status status = stack_filtered(far, GPU0, stream_a, err);
+    REQUIRE_INT(fake_capture_status(stream_a), 1);
+    fake_set_capture(stream_a, 0, 0);
+    fake_destroy_graph(GRAPH);
+    REQUIRE_INT(fake_user_objects(), 0);
+    pixviewi_poll_deferred_owners();
+    return status;
 }
 static pixview_status unstack_one(pixview_error *err) { return unstack(far, 1, 1, GPU0, err); }
 static pixview_status unstack_long(pixview_error *err) { return unstack(far, MANY, 1, GPU0, err); }
@@ -412,7 +434,9 @@ const fault_case fault_cases[] = {
     {"pixview_stack", "several launches", stack_long, NULL},
     {"pixview_stack", "many pitches", stack_pitches, NULL},
     {"pixview_stack", "padded", stack_padded, NULL},
-    {"pixview_stack", "resized, in host memory", stack_resized, NULL},
+    {"pixview_stack", "filtered, in host memory", filter_on_host, NULL},
+    {"pixview_stack", "filtered, on a GPU", filter_on_gpu, NULL},
+    {"pixview_stack", "filtered, in a capture", filter_in_capture, NULL},
     {"pixview_stack", "on the host", stack_on_host, "loops over the caller's memory"},
     {"pixview_unstack", "one", unstack_one, NULL},
     {"pixview_unstack", "several launches", unstack_long, NULL},
