@@ -5,6 +5,7 @@
 //     box.c       a box as its operation says, or its padding
 //     repack.c    a box of equal types: axes sorted and merged, the loop chosen
 //     resize.c    a list of images of any size onto canvases: rows between rows, then boxes
+//     filter.c    such rows by tables of weights: area, and Pillow's filters
 //     affine.c    a box of unequal types: runs of pixels through small buffers
 //     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
 //     threads.c   the threads

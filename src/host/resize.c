@@ -8,50 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "copy/filter.h"
-#include "descriptor/half.h"
-#include "host/host.h"
-
-enum {
-    RUN = 1024,
-    RING = 12288,
-    SLOTS = 1024
-}; // elements of a chunk, all channels; and of the rows that filters keep
-
-typedef struct placed {
-    const pixview_image *image;
-    pixviewi_axis rows, columns;
-    double row_scale, column_scale;
-    bool as_is; // not scaled
-    const pixviewi_filter *row_filter, *column_filter;
-    bool rows_first; // of Pillow's two passes
-} placed;
-
-// One chunk of one image. Rows are planes, `columns` apart from channel to channel.
-typedef struct chunk {
-    const pixviewi_copy_op *op;
-    const pixviewi_loops *loops;
-    const placed *p;
-    int64_t channel, channels;       // first, and how many
-    int64_t x, columns;              // of the canvas
-    int64_t kept[2];                 // the source's rows in `between`; -1: none
-    int64_t first[RUN], second[RUN]; // BYTES from the beginning of a row to the two columns
-    int16_t a[RUN], b[RUN];
-    float weight[RUN];
-    int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
-    int mixed;    // channels that such a loop takes together; 0: there is none for the image
-    int64_t fast; // columns that it makes
-    union {
-        int16_t bytes[2][RUN];
-        float floats[2][RUN];
-        uint8_t ring_bytes[RING * 4]; // rows between their columns, of filters
-        float ring_floats[RING];
-    } between;
-    int64_t slots; // rows that the ring holds; row y is in slot y % slots
-    int64_t in_slot[SLOTS];
-    int32_t sums[RUN], column_sums[RUN];
-    _Alignas(64) char row[RUN * 16]; // the result
-} chunk;
+#include "host/resize.h"
 
 static placed place(const pixviewi_copy_op *op, int64_t n)
 {
@@ -114,13 +71,6 @@ static void choose_loop(chunk *c)
     c->fast -= c->fast % 8;
 }
 
-static const char *source_row(const chunk *c, int64_t y, int64_t channel)
-{
-    const int64_t *strides = c->p->image->strides;
-    return (const char *)c->p->image->data + y * strides[PIXVIEW_AXIS_H] +
-           (c->channel + channel) * strides[PIXVIEW_AXIS_C];
-}
-
 // ---- bytes ------------------------------------------------------------------------------------
 
 static void mix_fast_columns(chunk *c, int16_t *out, int64_t y)
@@ -150,22 +100,6 @@ static void mix_rows_of_bytes(chunk *c, const int16_t *above, const int16_t *bel
 }
 
 // ---- floats -----------------------------------------------------------------------------------
-
-static float load_float(pixview_dtype dtype, const char *at)
-{
-    uint16_t half;
-    float value;
-    if (dtype.bits == 8)
-        return *(const uint8_t *)at;
-    if (dtype.bits == 32) {
-        memcpy(&value, at, sizeof value);
-        return value;
-    }
-    memcpy(&half, at, sizeof half);
-    return dtype.code == PIXVIEW_DTYPE_UINT     ? half
-           : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_to_float(half)
-                                                : pixviewi_f16_to_float(half);
-}
 
 static void mix_columns_of_floats(chunk *c, int slot, int64_t y)
 {
@@ -264,208 +198,6 @@ static void mix_row(chunk *c, int64_t d)
         mix_rows_of_floats(c, c->between.floats[above], c->between.floats[below], tap.weight);
 }
 
-// ---- filters ----------------------------------------------------------------------------------
-
-static bool is_area(const chunk *c) { return c->op->resize.interpolation == PIXVIEWI_AREA; }
-
-// Entries of the column filter begin at the image's first column on the canvas.
-static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&c->p->columns); }
-
-// Of pixels of three bytes: each weight is read once.
-static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
-{
-    const pixviewi_filter *f = c->p->column_filter;
-    const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
-    int64_t entry = first_entry(c), plane = c->columns;
-    for (int64_t i = 0; i < plane; i++) {
-        const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
-        const uint8_t *from = row + f->first[entry + i] * 3;
-        int32_t a = PIXVIEWI_FILTER_HALF, b = a, d = a;
-        for (int64_t k = 0; k < f->count[entry + i]; k++, from += 3) {
-            a += weights[k] * from[0];
-            b += weights[k] * from[1];
-            d += weights[k] * from[2];
-        }
-        out[i] = pixviewi_filter_byte(a);
-        out[plane + i] = pixviewi_filter_byte(b);
-        out[2 * plane + i] = pixviewi_filter_byte(d);
-    }
-}
-
-static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
-{
-    const pixviewi_filter *f = c->p->column_filter;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
-    if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
-        filter_pixels(c, y, out);
-        return;
-    }
-    for (int64_t channel = 0; channel < c->channels; channel++) {
-        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
-        for (int64_t i = 0; i < c->columns; i++) {
-            const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
-            const uint8_t *from = row + f->first[entry + i] * step;
-            int32_t sum = PIXVIEWI_FILTER_HALF;
-            for (int64_t k = 0; k < f->count[entry + i]; k++)
-                sum += weights[k] * from[k * step];
-            *out++ = pixviewi_filter_byte(sum);
-        }
-    }
-}
-
-static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
-{
-    const pixviewi_filter *f = c->p->column_filter;
-    pixview_dtype dtype = c->op->src.dtype;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
-    for (int64_t channel = 0; channel < c->channels; channel++) {
-        const char *row = source_row(c, y, channel);
-        for (int64_t i = 0; i < c->columns; i++) {
-            const float *weights = f->weights.floats + (entry + i) * f->most;
-            const char *from = row + f->first[entry + i] * step;
-            float sum = 0;
-            for (int64_t k = 0; k < f->count[entry + i]; k++)
-                sum = fmaf(weights[k], load_float(dtype, from + k * step), sum);
-            *out++ = sum;
-        }
-    }
-}
-
-// Row y between its columns, where it is kept.
-static int64_t keep_filtered(chunk *c, int64_t y)
-{
-    int64_t slot = y % c->slots, at = slot * c->channels * c->columns;
-    if (c->in_slot[slot] == y)
-        return at;
-    c->in_slot[slot] = y;
-    if (is_area(c))
-        filter_columns_of_floats(c, y, c->between.ring_floats + at);
-    else
-        filter_columns_of_bytes(c, y, c->between.ring_bytes + at);
-    return at;
-}
-
-static void filter_rows_of_bytes(chunk *c, int64_t entry)
-{
-    const pixviewi_filter *f = c->p->row_filter;
-    int64_t count = c->channels * c->columns;
-    for (int64_t i = 0; i < count; i++)
-        c->sums[i] = PIXVIEWI_FILTER_HALF;
-    for (int64_t k = 0; k < f->count[entry]; k++) {
-        const uint8_t *row = c->between.ring_bytes + keep_filtered(c, f->first[entry] + k);
-        c->loops->add_weighted(c->sums, (const char *)row, f->weights.fixed[entry * f->most + k],
-                               count);
-    }
-    c->loops->clip_sums(c->row, c->sums, count);
-}
-
-static void filter_rows_of_floats(chunk *c, int64_t entry)
-{
-    const pixviewi_filter *f = c->p->row_filter;
-    int64_t count = c->channels * c->columns;
-    float *out = (float *)(void *)c->row;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = 0;
-    for (int64_t k = 0; k < f->count[entry]; k++) {
-        const float *row = c->between.ring_floats + keep_filtered(c, f->first[entry] + k);
-        float weight = f->weights.floats[entry * f->most + k];
-        for (int64_t i = 0; i < count; i++)
-            out[i] = fmaf(weight, row[i], out[i]);
-    }
-}
-
-// Floats to bytes in place.
-static void round_row(chunk *c)
-{
-    int64_t count = c->channels * c->columns;
-    for (int64_t i = 0; i < count; i++) {
-        float in;
-        memcpy(&in, c->row + i * (int64_t)sizeof in, sizeof in);
-        ((uint8_t *)c->row)[i] = in >= 255 ? 255 : in > 0 ? (uint8_t)lrintf(in) : 0;
-    }
-}
-
-// Bytes of `count` columns of the source from `first` on, between rows.
-static void between_rows(chunk *c, int64_t entry, int64_t channel, int64_t first, int64_t count,
-                         uint8_t *out)
-{
-    const pixviewi_filter *f = c->p->row_filter;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
-    assert(count <= RUN);
-    for (int64_t i = 0; i < count; i++)
-        c->sums[i] = PIXVIEWI_FILTER_HALF;
-    for (int64_t k = 0; k < f->count[entry]; k++) {
-        const uint8_t *row =
-            (const uint8_t *)source_row(c, f->first[entry] + k, channel) + first * step;
-        int32_t weight = f->weights.fixed[entry * f->most + k];
-        for (int64_t i = 0; i < count; i++)
-            c->sums[i] += weight * row[i * step];
-    }
-    for (int64_t i = 0; i < count; i++)
-        out[i] = pixviewi_filter_byte(c->sums[i]);
-}
-
-// Pillow's other order: what the chunk needs of the source between its rows, then between the columns of that.
-// Columns come in pieces, each added to the sums of all that take part of it.
-static void filter_rows_first(chunk *c, int64_t row_entry)
-{
-    const pixviewi_filter *f = c->p->column_filter;
-    int64_t begin = first_entry(c), last = begin + c->columns - 1;
-    int64_t end = f->first[last] + f->count[last];
-    int32_t *sums = c->column_sums;
-    for (int64_t channel = 0; channel < c->channels; channel++) {
-        for (int64_t i = 0; i < c->columns; i++)
-            sums[i] = PIXVIEWI_FILTER_HALF;
-        int64_t first_open = 0; // columns before are complete
-        for (int64_t x = f->first[begin]; x < end; x += RUN) {
-            uint8_t *piece = c->between.ring_bytes;
-            int64_t beyond = end - x < RUN ? end : x + RUN;
-            between_rows(c, row_entry, channel, x, beyond - x, piece);
-            for (int64_t i = first_open; i < c->columns && f->first[begin + i] < beyond; i++) {
-                int64_t entry = begin + i, low = f->first[entry];
-                int64_t high = low + f->count[entry];
-                const int32_t *weights = f->weights.fixed + entry * f->most;
-                first_open += high <= beyond && i == first_open;
-                for (int64_t k = low < x ? x : low; k < (high < beyond ? high : beyond); k++)
-                    sums[i] += weights[k - low] * piece[k - x];
-            }
-        }
-        for (int64_t i = 0; i < c->columns; i++)
-            ((uint8_t *)c->row)[channel * c->columns + i] = pixviewi_filter_byte(sums[i]);
-    }
-}
-
-static void filter_row(chunk *c, int64_t y)
-{
-    int64_t entry = y - pixviewi_axis_begin(&c->p->rows);
-    if (c->p->rows_first) {
-        filter_rows_first(c, entry);
-        return;
-    }
-    if (!is_area(c)) {
-        filter_rows_of_bytes(c, entry);
-        return;
-    }
-    filter_rows_of_floats(c, entry);
-    if (c->op->src.dtype.bits == 8)
-        round_row(c);
-}
-
-// As many columns as leave room in the ring for all rows of a sum.
-static int64_t filtered_columns(const chunk *c, int64_t group)
-{
-    int64_t fits = RING / c->p->row_filter->most / group;
-    return fits < 1 ? 1 : fits < RUN / group ? fits : RUN / group;
-}
-
-static void empty_ring(chunk *c)
-{
-    c->slots = RING / (c->channels * c->columns);
-    c->slots = c->slots < SLOTS ? c->slots : SLOTS;
-    for (int64_t i = 0; i < c->slots; i++)
-        c->in_slot[i] = -1;
-}
-
 // ---- one row ----------------------------------------------------------------------------------
 
 // c->row, whose elements have that type, onto the canvas.
@@ -497,7 +229,7 @@ static void resize_row(chunk *c, int64_t y, char *dst)
         return;
     }
     if (c->op->filters)
-        filter_row(c, y);
+        pixviewi_host_filter_row(c, y);
     else
         mix_row(c, d);
     bool narrows = from.bits != 8 && c->op->affine.is_identity;
@@ -561,7 +293,7 @@ static void resize_chunk(const resize_job *job, chunk *c, int64_t n, int64_t top
     const int64_t *steps = job->op->dst.strides;
     c->kept[0] = c->kept[1] = -1;
     if (c->op->filters)
-        empty_ring(c);
+        pixviewi_host_empty_ring(c);
     else {
         set_columns(c);
         choose_loop(c);
@@ -583,7 +315,7 @@ static void resize_band(const resize_job *job, int64_t n, const placed *p, int64
     c.p = p;
     // More channels than have values of their own have one for all.
     int64_t group = channels < PIXVIEWI_MAX_CHANNELS ? channels : PIXVIEWI_MAX_CHANNELS;
-    int64_t most = job->op->filters ? filtered_columns(&c, group) : RUN / group;
+    int64_t most = job->op->filters ? pixviewi_host_filtered_columns(&c, group) : RUN / group;
     for (c.channel = 0; c.channel < channels; c.channel += group)
         for (c.x = x; c.x < end; c.x += most) {
             c.channels = channels - c.channel < group ? channels - c.channel : group;

@@ -1,0 +1,208 @@
+// Rows of a chunk by tables of weights: area, and Pillow's filters.
+//
+//     rows of the source -> each between its columns, kept in a ring -> between rows -> a row of planes
+//
+// Or, where Pillow sums between rows first, the other way round, piece by piece.
+#include <assert.h>
+#include <math.h>
+
+#include "host/resize.h"
+
+static bool is_area(const chunk *c) { return c->op->resize.interpolation == PIXVIEWI_AREA; }
+
+// Entries of the column filter begin at the image's first column on the canvas.
+static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&c->p->columns); }
+
+// Of pixels of three bytes: each weight is read once.
+static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
+    int64_t entry = first_entry(c), plane = c->columns;
+    for (int64_t i = 0; i < plane; i++) {
+        const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
+        const uint8_t *from = row + f->first[entry + i] * 3;
+        int32_t a = PIXVIEWI_FILTER_HALF, b = a, d = a;
+        for (int64_t k = 0; k < f->count[entry + i]; k++, from += 3) {
+            a += weights[k] * from[0];
+            b += weights[k] * from[1];
+            d += weights[k] * from[2];
+        }
+        out[i] = pixviewi_filter_byte(a);
+        out[plane + i] = pixviewi_filter_byte(b);
+        out[2 * plane + i] = pixviewi_filter_byte(d);
+    }
+}
+
+static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
+        filter_pixels(c, y, out);
+        return;
+    }
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
+        for (int64_t i = 0; i < c->columns; i++) {
+            const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
+            const uint8_t *from = row + f->first[entry + i] * step;
+            int32_t sum = PIXVIEWI_FILTER_HALF;
+            for (int64_t k = 0; k < f->count[entry + i]; k++)
+                sum += weights[k] * from[k * step];
+            *out++ = pixviewi_filter_byte(sum);
+        }
+    }
+}
+
+static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    pixview_dtype dtype = c->op->src.dtype;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        const char *row = source_row(c, y, channel);
+        for (int64_t i = 0; i < c->columns; i++) {
+            const float *weights = f->weights.floats + (entry + i) * f->most;
+            const char *from = row + f->first[entry + i] * step;
+            float sum = 0;
+            for (int64_t k = 0; k < f->count[entry + i]; k++)
+                sum = fmaf(weights[k], load_float(dtype, from + k * step), sum);
+            *out++ = sum;
+        }
+    }
+}
+
+// Row y between its columns, where it is kept.
+static int64_t keep_filtered(chunk *c, int64_t y)
+{
+    int64_t slot = y % c->slots, at = slot * c->channels * c->columns;
+    if (c->in_slot[slot] == y)
+        return at;
+    c->in_slot[slot] = y;
+    if (is_area(c))
+        filter_columns_of_floats(c, y, c->between.ring_floats + at);
+    else
+        filter_columns_of_bytes(c, y, c->between.ring_bytes + at);
+    return at;
+}
+
+static void filter_rows_of_bytes(chunk *c, int64_t entry)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++)
+        c->sums[i] = PIXVIEWI_FILTER_HALF;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const uint8_t *row = c->between.ring_bytes + keep_filtered(c, f->first[entry] + k);
+        c->loops->add_weighted(c->sums, (const char *)row, f->weights.fixed[entry * f->most + k],
+                               count);
+    }
+    c->loops->clip_sums(c->row, c->sums, count);
+}
+
+static void filter_rows_of_floats(chunk *c, int64_t entry)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t count = c->channels * c->columns;
+    float *out = (float *)(void *)c->row;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = 0;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const float *row = c->between.ring_floats + keep_filtered(c, f->first[entry] + k);
+        float weight = f->weights.floats[entry * f->most + k];
+        for (int64_t i = 0; i < count; i++)
+            out[i] = fmaf(weight, row[i], out[i]);
+    }
+}
+
+// Floats to bytes in place.
+static void round_row(chunk *c)
+{
+    int64_t count = c->channels * c->columns;
+    for (int64_t i = 0; i < count; i++) {
+        float in;
+        memcpy(&in, c->row + i * (int64_t)sizeof in, sizeof in);
+        ((uint8_t *)c->row)[i] = in >= 255 ? 255 : in > 0 ? (uint8_t)lrintf(in) : 0;
+    }
+}
+
+// Bytes of `count` columns of the source from `first` on, between rows.
+static void between_rows(chunk *c, int64_t entry, int64_t channel, int64_t first, int64_t count,
+                         uint8_t *out)
+{
+    const pixviewi_filter *f = c->p->row_filter;
+    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
+    assert(count <= RUN);
+    for (int64_t i = 0; i < count; i++)
+        c->sums[i] = PIXVIEWI_FILTER_HALF;
+    for (int64_t k = 0; k < f->count[entry]; k++) {
+        const uint8_t *row =
+            (const uint8_t *)source_row(c, f->first[entry] + k, channel) + first * step;
+        int32_t weight = f->weights.fixed[entry * f->most + k];
+        for (int64_t i = 0; i < count; i++)
+            c->sums[i] += weight * row[i * step];
+    }
+    for (int64_t i = 0; i < count; i++)
+        out[i] = pixviewi_filter_byte(c->sums[i]);
+}
+
+// Pillow's other order: what the chunk needs of the source between its rows, then between the columns of that.
+// Columns come in pieces, each added to the sums of all that take part of it.
+static void filter_rows_first(chunk *c, int64_t row_entry)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t begin = first_entry(c), last = begin + c->columns - 1;
+    int64_t end = f->first[last] + f->count[last];
+    int32_t *sums = c->column_sums;
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        for (int64_t i = 0; i < c->columns; i++)
+            sums[i] = PIXVIEWI_FILTER_HALF;
+        int64_t first_open = 0; // columns before are complete
+        for (int64_t x = f->first[begin]; x < end; x += RUN) {
+            uint8_t *piece = c->between.ring_bytes;
+            int64_t beyond = end - x < RUN ? end : x + RUN;
+            between_rows(c, row_entry, channel, x, beyond - x, piece);
+            for (int64_t i = first_open; i < c->columns && f->first[begin + i] < beyond; i++) {
+                int64_t entry = begin + i, low = f->first[entry];
+                int64_t high = low + f->count[entry];
+                const int32_t *weights = f->weights.fixed + entry * f->most;
+                first_open += high <= beyond && i == first_open;
+                for (int64_t k = low < x ? x : low; k < (high < beyond ? high : beyond); k++)
+                    sums[i] += weights[k - low] * piece[k - x];
+            }
+        }
+        for (int64_t i = 0; i < c->columns; i++)
+            ((uint8_t *)c->row)[channel * c->columns + i] = pixviewi_filter_byte(sums[i]);
+    }
+}
+
+void pixviewi_host_filter_row(chunk *c, int64_t y)
+{
+    int64_t entry = y - pixviewi_axis_begin(&c->p->rows);
+    if (c->p->rows_first) {
+        filter_rows_first(c, entry);
+        return;
+    }
+    if (!is_area(c)) {
+        filter_rows_of_bytes(c, entry);
+        return;
+    }
+    filter_rows_of_floats(c, entry);
+    if (c->op->src.dtype.bits == 8)
+        round_row(c);
+}
+
+int64_t pixviewi_host_filtered_columns(const chunk *c, int64_t group)
+{
+    int64_t fits = RING / c->p->row_filter->most / group;
+    return fits < 1 ? 1 : fits < RUN / group ? fits : RUN / group;
+}
+
+void pixviewi_host_empty_ring(chunk *c)
+{
+    c->slots = RING / (c->channels * c->columns);
+    c->slots = c->slots < SLOTS ? c->slots : SLOTS;
+    for (int64_t i = 0; i < c->slots; i++)
+        c->in_slot[i] = -1;
+}

@@ -1,0 +1,81 @@
+// What resize.c and filter.c share: a chunk of a canvas.
+#ifndef PIXVIEWI_HOST_RESIZE_H
+#define PIXVIEWI_HOST_RESIZE_H
+
+#include <string.h>
+
+#include "copy/filter.h"
+#include "descriptor/half.h"
+#include "host/host.h"
+
+// Elements of a chunk, all channels; and of the rows that filters keep.
+enum { RUN = 1024, RING = 12288, SLOTS = 1024 };
+
+typedef struct placed {
+    const pixview_image *image;
+    pixviewi_axis rows, columns;
+    double row_scale, column_scale;
+    bool as_is; // not scaled
+    const pixviewi_filter *row_filter, *column_filter;
+    bool rows_first; // of Pillow's two passes
+} placed;
+
+// One chunk of one image. Rows are planes, `columns` apart from channel to channel.
+typedef struct chunk {
+    const pixviewi_copy_op *op;
+    const pixviewi_loops *loops;
+    const placed *p;
+    int64_t channel, channels;       // first, and how many
+    int64_t x, columns;              // of the canvas
+    int64_t kept[2];                 // the source's rows in `between`; -1: none
+    int64_t first[RUN], second[RUN]; // BYTES from the beginning of a row to the two columns
+    int16_t a[RUN], b[RUN];
+    float weight[RUN];
+    int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
+    int mixed;    // channels that such a loop takes together; 0: there is none for the image
+    int64_t fast; // columns that it makes
+    union {
+        int16_t bytes[2][RUN];
+        float floats[2][RUN];
+        uint8_t ring_bytes[RING * 4]; // rows between their columns, of filters
+        float ring_floats[RING];
+    } between;
+    int64_t slots; // rows that the ring holds; row y is in slot y % slots
+    int64_t in_slot[SLOTS];
+    int32_t sums[RUN], column_sums[RUN];
+    _Alignas(64) char row[RUN * 16]; // the result
+} chunk;
+
+static inline const char *source_row(const chunk *c, int64_t y, int64_t channel)
+{
+    const int64_t *strides = c->p->image->strides;
+    return (const char *)c->p->image->data + y * strides[PIXVIEW_AXIS_H] +
+           (c->channel + channel) * strides[PIXVIEW_AXIS_C];
+}
+
+static inline float load_float(pixview_dtype dtype, const char *at)
+{
+    uint16_t half;
+    float value;
+    if (dtype.bits == 8)
+        return *(const uint8_t *)at;
+    if (dtype.bits == 32) {
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    memcpy(&half, at, sizeof half);
+    return dtype.code == PIXVIEW_DTYPE_UINT     ? half
+           : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_to_float(half)
+                                                : pixviewi_f16_to_float(half);
+}
+
+// ---- Filters (filter.c) -----------------------------------------------------------------------
+
+// As many columns of `group` channels as leave room in the ring for all rows of a sum.
+int64_t pixviewi_host_filtered_columns(const chunk *c, int64_t group);
+// Before the first row of a chunk.
+void pixviewi_host_empty_ring(chunk *c);
+// Row y of the canvas to c->row: bytes, or of area floats.
+void pixviewi_host_filter_row(chunk *c, int64_t y);
+
+#endif
