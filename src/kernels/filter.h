@@ -65,26 +65,24 @@ template <typename T> struct area {
 
 // ---- Words of a source --------------------------------------------------------------------------
 
-// COUNT words of memory that need not be aligned to them: first where they are, then the loads, then what comes of
-// them, so that several may be under way together.
+// COUNT words of memory that need not be aligned to them. First all loads of several runs, then what comes of them, so
+// that they are under way together.
 template <int COUNT> struct run_of_words {
     const char *aligned;
     int beyond; // BYTES of the first word that are not wanted
     uint32_t words[COUNT + 1];
 
-    // False: more than what lies between would be read.
-    DEVICE bool begin(const char *at, const char *first, const char *end)
+    DEVICE void begin(const char *at)
     {
         beyond = (int)((uintptr_t)at & 3);
         aligned = at - beyond;
-        return aligned >= first && aligned + 4 * (COUNT + (beyond > 0)) <= end;
     }
-    DEVICE void load_all()
+    DEVICE void load_all(int64_t offset) // BYTES, a multiple of 4
     {
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
-            words[i] = load<uint32_t>(aligned + 4 * i);
-        words[COUNT] = beyond > 0 ? load<uint32_t>(aligned + 4 * COUNT) : 0;
+            words[i] = load<uint32_t>(aligned + offset + 4 * i);
+        words[COUNT] = beyond > 0 ? load<uint32_t>(aligned + offset + 4 * COUNT) : 0;
     }
     DEVICE void shift(uint32_t *out) const
     {
@@ -213,11 +211,6 @@ template <typename Way, int CHANNELS> struct filter {
 
     // ---- into shared memory ----
 
-    DEVICE bool is_planar() const
-    {
-        return item.lies == PIXVIEWI_PIXELS_PLANAR || item.lies == PIXVIEWI_LINES_PLANAR;
-    }
-
     DEVICE T element(int64_t line, int64_t pixel, int c) const
     {
         return load<T>(item.src + line * item.from.row + pixel * item.from.pixel +
@@ -235,55 +228,48 @@ template <typename Way, int CHANNELS> struct filter {
     }
 
     // A span of the lines from `line` on, before `end`, four pixels of each at a time. The last line stands for
-    // those after it. A line is RUNS runs of memory, all channels mixed or each by itself; 0: pixels lie apart.
+    // those after it. A line is RUNS runs of memory, all channels mixed or each by itself.
     template <int RUNS>
     DEVICE void copy_pixels(planes to, int lane, int32_t line, int32_t end, int32_t at) const
     {
         // Lines whose loads are under way together: as many as there are registers for.
         constexpr int MANY = (sizeof(T) == 1 ? LINES : 2) / (RUNS > 1 ? 2 : 1);
-        const int64_t plane = item.from.channel;
-        const int32_t count = least(pixels.end - at, SPAN), beyond = item.pixels;
+        constexpr int PIXEL = CHANNELS / RUNS * (int)sizeof(T); // BYTES, and words of four
+        const int32_t count = least(pixels.end - at, SPAN);
 #pragma unroll 1
         for (int r = 0; r < LINES; r += MANY) {
-            const char *from[MANY];
+            run_of_words<PIXEL> runs[MANY * RUNS];
+            bool shifts = false;
 #pragma unroll
-            for (int i = 0; i < MANY; i++)
-                from[i] = item.src + least(line + r + i, end - 1) * item.from.row + channel * plane;
+            for (int i = 0; i < MANY * RUNS; i++) {
+                runs[i].begin(item.src + least(line + r + i / RUNS, end - 1) * item.from.row +
+                              (channel + i % RUNS) * item.from.channel);
+                shifts |= runs[i].beyond > 0;
+            }
+            // Where all that is loaded is inside of the line.
+            const int32_t first = shifts ? QUAD : 0, last = item.pixels - (shifts ? 2 : 1) * QUAD;
 #pragma unroll 1
             for (int32_t q = lane; q * QUAD < count; q += PIXVIEWI_LANES) {
-                int32_t x = at + q * QUAD;
-                bool done = false;
-                if constexpr (RUNS > 0)
-                    done = x + QUAD <= beyond &&
-                           copy_runs<RUNS, MANY>(to + r, from, plane, q, x, beyond);
-                if (!done)
+                const int32_t x = at + q * QUAD;
+                if (x < first || x > last)
                     copy_elements<MANY>(to + r, line + r, end, q, x);
+                else
+                    copy_runs<RUNS, MANY>(to + r, runs, q, (int64_t)x * PIXEL);
             }
         }
     }
 
-    template <int RUNS, int MANY>
-    DEVICE static bool copy_runs(planes to, const char *const *from, int64_t plane, int32_t q,
-                                 int32_t x, int32_t beyond)
+    template <int RUNS, int MANY, typename Run>
+    DEVICE static void copy_runs(planes to, Run *runs, int32_t q, int64_t offset)
     {
-        constexpr int PIXEL = CHANNELS / RUNS * (int)sizeof(T); // BYTES, and words of four
-        run_of_words<PIXEL> runs[MANY * RUNS];
-        bool whole = true;
-#pragma unroll
-        for (int i = 0; i < MANY * RUNS; i++) {
-            const char *line = from[i / RUNS] + i % RUNS * plane;
-            whole &= runs[i].begin(line + (int64_t)x * PIXEL, line, line + (int64_t)beyond * PIXEL);
-        }
-        if (!whole)
-            return false;
 #pragma unroll
         for (int i = 0; i < MANY * RUNS; i++)
-            runs[i].load_all();
+            runs[i].load_all(offset);
 #pragma unroll
         for (int i = 0; i < MANY; i++) {
             uint32_t words[CHANNELS][WORDS];
             if constexpr (RUNS == 1 && CHANNELS > 1) {
-                uint32_t mixed[PIXEL];
+                uint32_t mixed[CHANNELS * WORDS];
                 runs[i].shift(mixed);
                 split_words<CHANNELS, T>(mixed, words);
             } else {
@@ -293,7 +279,15 @@ template <typename Way, int CHANNELS> struct filter {
             }
             put_quad(to[i], q, words);
         }
-        return true;
+    }
+
+    // The same of pixels that lie apart.
+    DEVICE void copy_apart(planes to, int lane, int32_t line, int32_t end, int32_t at) const
+    {
+        const int32_t count = least(pixels.end - at, SPAN);
+#pragma unroll 1
+        for (int32_t q = lane; q * QUAD < count; q += PIXVIEWI_LANES)
+            copy_elements<LINES>(to, line, end, q, at + q * QUAD);
     }
 
     // One by one. Beyond the image: 0.
@@ -312,56 +306,39 @@ template <typename Way, int CHANNELS> struct filter {
         }
     }
 
-    // Bytes, of one pixel of all these lines at a time, which are side by side.
-    DEVICE bool load_across(int32_t line, int32_t pixel, uint8_t *out) const
+    // The same of bytes whose lines lie side by side, RUNS times so: all of them for a pixel at a time.
+    template <int RUNS> DEVICE void copy_across(planes to, int lane, int32_t line, int32_t at) const
     {
-        constexpr int BYTES = LINES * CHANNELS;
-        const char *row = item.src + pixel * item.from.pixel + channel * item.from.channel;
-        uint32_t words[BYTES / 4];
-        bool whole = item.lies == PIXVIEWI_LINES_MIXED || LINES % 4 == 0;
-        if (item.lies == PIXVIEWI_LINES_MIXED) {
-            run_of_words<BYTES / 4> run;
-            whole &= run.begin(row + (int64_t)line * CHANNELS, row,
-                               row + (int64_t)item.lines * CHANNELS);
-            if (whole)
-                run.load_all(), run.shift(words);
-        } else if constexpr (LINES % 4 == 0) {
-            run_of_words<1> runs[CHANNELS];
-#pragma unroll
-            for (int c = 0; c < CHANNELS; c++, row += item.from.channel)
-                whole &= runs[c].begin(row + line, row, row + item.lines);
-            if (whole)
-#pragma unroll
-                for (int c = 0; c < CHANNELS; c++)
-                    runs[c].load_all(), runs[c].shift(words + c);
-        }
-        if (!whole)
-            return false;
-#pragma unroll
-        for (int i = 0; i < BYTES; i++)
-            out[i] = (uint8_t)(words[i / 4] >> 8 * (i % 4));
-        return true;
-    }
-
-    DEVICE void copy_across(planes to, int lane, int32_t line, int32_t end, int32_t at) const
-    {
-        int32_t count = least(pixels.end - at, SPAN);
-        bool planar = is_planar();
+        constexpr int BYTES = LINES * CHANNELS / RUNS;
+        const int32_t count = least(pixels.end - at, SPAN);
 #pragma unroll 1
         for (int32_t x = lane; x < count; x += PIXVIEWI_LANES) {
-            uint8_t bits[LINES * CHANNELS] = {0};
-            bool inside = at + x < item.pixels,
-                 together = inside && load_across(line, at + x, bits);
+            uint32_t words[RUNS][BYTES / 4] = {{0}};
+            run_of_words<BYTES / 4> runs[RUNS];
+            if (at + x < item.pixels) {
+                const char *from = item.src + (at + x) * item.from.pixel + line * item.from.row;
 #pragma unroll
-            for (int r = 0; r < LINES; r++)
-#pragma unroll
-                for (int c = 0; c < CHANNELS; c++) {
-                    uint8_t byte = planar ? bits[c * LINES + r] : bits[r * CHANNELS + c];
-                    if (inside && !together)
-                        byte = (uint8_t)element(least(line + r, end - 1), at + x, c);
-                    ((uint8_t *)to[r][c])[x] = byte;
+                for (int i = 0; i < RUNS; i++) {
+                    runs[i].begin(from + (channel + i) * item.from.channel);
+                    runs[i].load_all(0);
                 }
+#pragma unroll
+                for (int i = 0; i < RUNS; i++)
+                    runs[i].shift(words[i]);
+            }
+#pragma unroll
+            for (int i = 0; i < LINES * CHANNELS; i++) {
+                int r = i / CHANNELS, c = i % CHANNELS, byte = RUNS > 1 ? r : i;
+                ((uint8_t *)to[r][c])[x] =
+                    (uint8_t)(words[RUNS > 1 ? c : 0][byte / 4] >> 8 * (byte % 4));
+            }
         }
+    }
+
+    // Is all that is loaded inside of the runs, wherever they begin?
+    DEVICE bool lies_inside(int32_t line) const
+    {
+        return line >= 3 && item.lines - line >= LINES + 3;
     }
 
     DEVICE void copy_span(scratch *mine, int warp, int lane, int32_t line, int32_t end,
@@ -370,13 +347,17 @@ template <typename Way, int CHANNELS> struct filter {
         planes to = mine->lines[warp];
         const int lies = item.lies;
         if (lies == PIXVIEWI_PIXELS_MIXED)
-            copy_pixels<1>(to, lane, line, end, at);
-        else if (lies == PIXVIEWI_PIXELS_PLANAR)
-            copy_pixels<CHANNELS>(to, lane, line, end, at);
-        else if (sizeof(T) > 1 || lies == PIXVIEWI_LIES_APART)
-            copy_pixels<0>(to, lane, line, end, at);
-        else
-            copy_across(to, lane, line, end, at);
+            return copy_pixels<1>(to, lane, line, end, at);
+        if (lies == PIXVIEWI_PIXELS_PLANAR)
+            return copy_pixels<CHANNELS>(to, lane, line, end, at);
+        if constexpr (sizeof(T) == 1) {
+            if (lies == PIXVIEWI_LINES_MIXED && lies_inside(line))
+                return copy_across<1>(to, lane, line, at);
+            if constexpr (LINES % 4 == 0)
+                if (lies == PIXVIEWI_LINES_PLANAR && lies_inside(line))
+                    return copy_across<CHANNELS>(to, lane, line, at);
+        }
+        copy_apart(to, lane, line, end, at);
     }
 
     // ---- along lines ----
@@ -521,23 +502,8 @@ template <typename Way, int CHANNELS> struct filter {
         return row < args.tile_rows && top + row < item.height && x < item.width;
     }
 
+    // Its code is long, so all ways come to one place.
     DEVICE void store_tile(int thread, const sums &in) const
-    {
-        int32_t x = left + thread % QUADS * QUAD;
-#pragma unroll
-        for (int unit = 0; unit < QUADS_EACH; unit++) {
-            float all[CHANNELS][QUAD];
-            int32_t row = row_of(thread, unit);
-#pragma unroll
-            for (int i = 0; i < CHANNELS * QUAD; i++)
-                all[i / QUAD][i % QUAD] = Way::value(in.of[unit][i / QUAD][i % QUAD]);
-            if (is_inside(row, x))
-                store_quad(top + row, x, all);
-        }
-    }
-
-    // Of an image that keeps its size.
-    DEVICE void copy_tile(int thread) const
     {
         int32_t x = left + thread % QUADS * QUAD;
 #pragma unroll 1
@@ -546,8 +512,24 @@ template <typename Way, int CHANNELS> struct filter {
             int32_t row = row_of(thread, unit);
             if (!is_inside(row, x))
                 continue;
-            pick_quad(top + row, x, all);
+            if (item.as_is)
+                pick_quad(top + row, x, all);
+            else
+                make_values(in, unit, all);
             store_quad(top + row, x, all);
+        }
+    }
+
+    // The unit is chosen by comparison: registers have no index.
+    DEVICE static void make_values(const sums &in, int unit, float (*all)[QUAD])
+    {
+#pragma unroll
+        for (int i = 0; i < CHANNELS * QUAD; i++) {
+            typename Way::sum chosen = in.of[0][i / QUAD][i % QUAD];
+#pragma unroll
+            for (int j = 1; j < QUADS_EACH; j++)
+                chosen = unit == j ? in.of[j][i / QUAD][i % QUAD] : chosen;
+            all[i / QUAD][i % QUAD] = Way::value(chosen);
         }
     }
 
@@ -583,6 +565,7 @@ template <typename Way, int CHANNELS> struct filter {
                x - item.left >= columns.begin && x - item.left < columns.end;
     }
 
+    // Of an image that keeps its size.
     DEVICE void pick_quad(int32_t y, int32_t x, float (*all)[QUAD]) const
     {
 #pragma unroll
@@ -644,8 +627,6 @@ DEVICE void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_
     typename Kernel::scratch *mine = (typename Kernel::scratch *)shared;
     const Kernel kernel(args, item, tile, channel);
     const int warp = threadIdx.x / PIXVIEWI_LANES, lane = threadIdx.x % PIXVIEWI_LANES;
-    if (item.as_is)
-        return kernel.copy_tile(threadIdx.x);
     const typename Kernel::column column = kernel.column_of(lane);
     typename Kernel::sums sums;
     Kernel::clear(sums);

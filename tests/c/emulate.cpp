@@ -105,10 +105,6 @@ void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_item &i
     typename Kernel::line_sums across[PIXVIEWI_LANES];
     memset((void *)&scratch, 0xa5, sizeof scratch);
     const Kernel kernel(args, item, tile, channel);
-    for (int thread = 0; thread < PIXVIEWI_THREADS && item.as_is; thread++)
-        kernel.copy_tile(thread);
-    if (item.as_is)
-        return;
     for (auto &each : sums)
         Kernel::clear(each);
     for (int32_t begin = kernel.lines.begin; begin < kernel.lines.end; begin += kernel.chunk) {
