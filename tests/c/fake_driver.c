@@ -55,6 +55,7 @@ void fake_reset(void)
     for (int i = 0; i < fake.stream_count; i++)
         fake.streams[i].capture = 0;
     fake.own_stream.capture = 0;
+    forget_graphs();
     pthread_mutex_unlock(&fake.lock);
 }
 

@@ -26,7 +26,7 @@ const char *fake_calls(void);
 // sync, load.
 const char *fake_work(void);
 int fake_call_count(void);
-// Forgets the log, failures, captures and waits. Memory, streams and contexts stay.
+// Forgets the log, failures, captures, their launches, and waits. Memory, streams and contexts stay.
 void fake_reset(void);
 
 // ---- failures ----
@@ -81,7 +81,7 @@ int fake_capture_status(uint64_t stream);
 
 // ---- graphs ----
 
-// What was launched on streams of the capture `id`, since it was first seen, is launched again.
+// What was launched on streams of the capture `id`, since the reset, is launched again.
 void fake_replay(uint64_t id);
 // Its launches are forgotten, and what it owns is let go of.
 void fake_destroy_graph(uint64_t id);

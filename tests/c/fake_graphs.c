@@ -68,12 +68,25 @@ static void drop(fake_object *object, unsigned count)
         object->destroy(object->pointer);
 }
 
+static void forget_launches(struct graph *graph)
+{
+    for (int i = 0; i < graph->launch_count; i++)
+        free(graph->launches[i].args);
+    graph->launch_count = 0;
+    graph->capture = graph->object_count ? graph->capture : 0;
+}
+
+void forget_graphs(void)
+{
+    for (int i = 0; i < MAX_GRAPHS; i++)
+        forget_launches(&graphs[i]);
+}
+
 void fake_destroy_graph(uint64_t id)
 {
     struct graph *graph = graph_of(id);
     int calls = fake_call_count();
-    for (int i = 0; i < graph->launch_count; i++)
-        free(graph->launches[i].args);
+    forget_launches(graph);
     for (int i = 0; i < graph->object_count; i++)
         drop(graph->objects[i], 1);
     if (fake_call_count() != calls)

@@ -91,6 +91,7 @@ void run_kernel(int device, int kernel, unsigned blocks, const void *args);
 // Of the capture that a stream is in; 0: none.
 uint64_t capture_of(uint64_t handle);
 void *graph_of(uint64_t capture);
+void forget_graphs(void); // all launches; what graphs own stays
 
 // Is the handle one of the current context? The default streams belong to every context.
 int check_stream(uint64_t handle);
