@@ -110,7 +110,7 @@ static pixview_status no_memory(const pixviewi_axis *axis, pixview_error *err)
                          (long long)axis->source, (long long)axis->resized);
 }
 
-// axis, length and is_copy are set.
+// axis and length are set.
 static pixview_status make_filter(pixviewi_filter *f, int interpolation, pixview_error *err)
 {
     kernel k = interpolation == PIXVIEWI_AREA ? (kernel){NULL, 0} : kernel_of(interpolation);
@@ -188,15 +188,20 @@ static pixview_status find_filter(pixviewi_filters *filters, const slots *s,
     }
     *index = filters->count;
     pixviewi_filter *made = &filters->items[*index];
-    *made = (pixviewi_filter){.axis = *axis,
-                              .length = pixviewi_axis_length(axis),
-                              .is_copy = axis->source == axis->resized};
+    *made = (pixviewi_filter){.axis = *axis, .length = pixviewi_axis_length(axis)};
     pixview_status status = make_filter(made, interpolation, err);
     if (status != PIXVIEW_OK)
         return status;
     s->index[slot] = *index;
     filters->count++;
     return PIXVIEW_OK;
+}
+
+static void note_passes(const pixviewi_copy_op *op, pixviewi_filters *filters, int64_t n)
+{
+    bool turned = pixviewi_filters_turned(op, filters, n);
+    filters->items[filters->of_image[n][!turned]].first_pass = true;
+    filters->items[filters->of_image[n][turned]].second_pass = true;
 }
 
 pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
@@ -217,6 +222,8 @@ pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filter
         status = find_filter(out, &s, &rows, interpolation, &out->of_image[n][0], err);
         if (status == PIXVIEW_OK)
             status = find_filter(out, &s, &columns, interpolation, &out->of_image[n][1], err);
+        if (status == PIXVIEW_OK)
+            note_passes(op, out, (int64_t)n);
     }
     free(s.index);
     if (status != PIXVIEW_OK)

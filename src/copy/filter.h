@@ -11,8 +11,8 @@
 typedef struct pixviewi_filter {
     pixviewi_axis axis;
     int64_t length;
-    int32_t most; // the largest count
-    bool is_copy; // source and resized are equally long: element i is element axis.skip + i
+    int32_t most;                 // the largest count
+    bool first_pass, second_pass; // of which it is, of some image
     int32_t *first, *count;
     union {
         int32_t *fixed; // Pillow's: 22 bits behind the point
@@ -26,6 +26,15 @@ typedef struct pixviewi_filters {
     int64_t (*of_image)[2]; // of the rows and of the columns of each image: indices of items
     int64_t compared;       // axes, to find those that were there: what tests look at
 } pixviewi_filters;
+
+// Does Pillow sum between the rows of image n first?
+static inline bool pixviewi_filters_turned(const pixviewi_copy_op *op,
+                                           const pixviewi_filters *filters, int64_t n)
+{
+    const int64_t *of = filters->of_image[n];
+    return op->resize.interpolation != PIXVIEWI_AREA &&
+           pixviewi_pil_rows_first(&filters->items[of[0]].axis, &filters->items[of[1]].axis);
+}
 
 static inline bool pixviewi_has_filters(const pixviewi_copy_op *op)
 {

@@ -20,8 +20,7 @@ static placed place(const pixviewi_copy_op *op, int64_t n)
     if (op->filters) {
         p.row_filter = &op->filters->items[op->filters->of_image[n][0]];
         p.column_filter = &op->filters->items[op->filters->of_image[n][1]];
-        p.rows_first = op->resize.interpolation != PIXVIEWI_AREA &&
-                       pixviewi_pil_rows_first(&p.rows, &p.columns);
+        p.rows_first = pixviewi_filters_turned(op, op->filters, n);
     }
     return p;
 }

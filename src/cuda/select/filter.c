@@ -26,7 +26,7 @@ static const pixviewi_filter *columns_of(const pixviewi_copy_op *op, int64_t n)
 
 static bool is_turned(const pixviewi_copy_op *op, int64_t n)
 {
-    return !is_area(op) && pixviewi_pil_rows_first(&rows_of(op, n)->axis, &columns_of(op, n)->axis);
+    return pixviewi_filters_turned(op, op->filters, n);
 }
 
 static int32_t pieces(int64_t length, int64_t piece) { return (int32_t)((length - 1) / piece + 1); }
@@ -42,17 +42,15 @@ static int32_t groups(const pixviewi_filter *f, int64_t entry)
 
 static int64_t most_groups(const pixviewi_filter *f) { return ((int64_t)f->most + 6) / 4; }
 
-// Numbers of 32 bits.
+// Numbers of 32 bits; none if no image needs them.
 static int64_t across_size(const pixviewi_filter *f, bool area)
 {
-    return f->length * (2 + (area ? (int64_t)f->most : 3 * most_groups(f)));
+    int64_t weights = area ? f->most : 3 * most_groups(f);
+    return f->first_pass ? f->length * (2 + weights) : 0;
 }
-static int64_t down_size(const pixviewi_filter *f) { return f->length * (2 + (int64_t)f->most); }
-
-// Both, of each filter: an image may need the one, and another image the other.
-static int64_t table_bytes(const pixviewi_filter *f, bool area)
+static int64_t down_size(const pixviewi_filter *f)
 {
-    return (across_size(f, area) + down_size(f)) * 4;
+    return f->second_pass ? f->length * (2 + (int64_t)f->most) : 0;
 }
 
 // first, count, weights, one after another.
@@ -89,16 +87,16 @@ static void fill_groups(const pixviewi_filter *f, int32_t *out)
     }
 }
 
-// `tables`: across and down, of each filter. From byte `at` on.
+// `tables`: across and down, of each filter.
 static void fill_tables(const pixviewi_copy_op *op, pixviewi_filter_table (*tables)[2], char *out)
 {
     int64_t at = 0;
     for (int64_t i = 0; i < op->filters->count; i++) {
         const pixviewi_filter *f = &op->filters->items[i];
         tables[i][0] = table_at(f, at, f->length);
-        if (is_area(op))
+        if (f->first_pass && is_area(op))
             fill_area(f, (int32_t *)(void *)(out + at));
-        else
+        else if (f->first_pass)
             fill_groups(f, (int32_t *)(void *)(out + at));
         at += 4 * across_size(f, is_area(op));
         tables[i][1] = table_at(f, at, f->most);
@@ -172,7 +170,8 @@ int64_t pixviewi_filter_bytes(const pixviewi_copy_op *op)
 {
     int64_t bytes = op->shape[PIXVIEW_AXIS_N] * (int64_t)sizeof(pixviewi_filter_item);
     for (int64_t i = 0; i < op->filters->count; i++)
-        bytes += table_bytes(&op->filters->items[i], is_area(op));
+        bytes += 4 * (across_size(&op->filters->items[i], is_area(op)) +
+                      down_size(&op->filters->items[i]));
     return bytes;
 }
 
