@@ -90,7 +90,7 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_convert(const pixview_image
 //           image, PIXVIEW_E_DTYPE for a list of several types or one that the interpolation is not for,
 //           PIXVIEW_E_DEVICE for a list of several devices or on another than dst. `srcs` and all that params
 //           point to need to live only until this returns.
-// On a GPU  linear and nearest take one launch for about 270 images of one pitch, and no memory. The others
+// On a GPU  linear and nearest take one launch for some 200 images of one pitch, and no memory. The others
 //           take one launch, and allocate and copy tables of weights before it, in the order of the stream. In a
 //           graph capture this waits for the copy, and the graph keeps the tables (PIXVIEW_E_CUDA, 900, if the
 //           per-thread default stream captures).

@@ -52,6 +52,18 @@ __attribute__((noinline)) static pixview_status launch_resized(const pixviewi_sc
     return status;
 }
 
+__attribute__((noinline)) static pixview_status launch_as_is(const pixviewi_scope *scope,
+                                                             const pixviewi_kernels *kernels,
+                                                             const pixviewi_copy_op *op,
+                                                             pixview_stream stream,
+                                                             pixview_error *err)
+{
+    pixviewi_copy_op all = *op;
+    all.resizes = true;
+    all.resize = (pixviewi_resize){{PIXVIEWI_FIT_NONE, 0, 0}, PIXVIEWI_NEAREST};
+    return launch_resized(scope, kernels, &all, stream, err);
+}
+
 static pixview_status launch_filtered(const pixviewi_scope *scope, int device,
                                       const pixviewi_kernels *kernels, const pixviewi_copy_op *op,
                                       pixview_stream stream, pixview_error *err)
@@ -87,6 +99,8 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
         status = launch_filtered(&scope, device, kernels, op, stream, err);
     else if (op->resizes)
         status = launch_resized(&scope, kernels, op, stream, err);
+    else if (pixviewi_resize_suits(op))
+        status = launch_as_is(&scope, kernels, op, stream, err);
     else if (pixviewi_select_launch(op, &batch))
         status = launch(&scope, kernels, batch.kernel, batch.blocks, &batch.args, stream, err);
     else

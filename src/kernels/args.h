@@ -119,12 +119,12 @@ typedef struct pixviewi_list_args {
 
 // ---- Resizing -----------------------------------------------------------------------------------
 //
-// A canvas is cut into tiles of some columns and rows, one for each block. A thread makes four pixels of a row
-// at a time.
+// A canvas is cut into tiles of so many columns and some rows, one for each block. A lane makes four pixels of a
+// row at a time.
 
-enum { PIXVIEWI_QUAD = 4, PIXVIEWI_RESIZE_COLUMNS = 128, PIXVIEWI_RESIZE_ROWS = 64 };
+enum { PIXVIEWI_QUAD = 4, PIXVIEWI_RESIZE_COLUMNS = 128, PIXVIEWI_RESIZE_ROWS = 16 };
 
-// How a quad is stored: element by element, or in vectors of four elements.
+// How pixels are stored: in any steps, planes of elements that are neighbours, or pixels in aligned vectors.
 enum { PIXVIEWI_BY_ELEMENTS, PIXVIEWI_BY_PLANES, PIXVIEWI_BY_PIXELS };
 
 // What values become. U16: of 16-bit sources that keep their type.
@@ -137,27 +137,30 @@ typedef struct pixviewi_steps {
 // In place of a row's or a channel's step: as if there were no gap.
 #define PIXVIEWI_PACKED ((int64_t)1 << 62)
 
-enum { PIXVIEWI_RESIZE_TABLE = 3584 };
+enum { PIXVIEWI_RESIZE_TABLE = 3552 };
 
-// The table holds `kinds` pixviewi_steps; for each image an address, its rows and columns (of 16 bits, or of 32
-// if `large`); and a byte for each that says of which kind it is. All of it is less than 4096 bytes.
+// The table holds `kinds` pixviewi_steps; for each image an address, its rows and columns, if `sized` also those
+// that it is resized to (of 16 bits, or of 32 if `large`); and a byte for each that says of which kind it is. All
+// of it is less than 4096 bytes.
 typedef struct pixviewi_resize_args {
     char *dst; // of the first image here
     int64_t dst_image;
     pixviewi_steps to;
+    int64_t planes[4];               // BYTES to where the source's first channels go
     int32_t rows, columns, channels; // of a canvas
-    int32_t tile_rows, quads;        // of a tile; quads of each row
-    int32_t across, down;            // tiles of a canvas
-    pixviewi_divisor by_across, by_down, by_quads;
+    int32_t tile_rows;
+    int32_t across, down; // tiles of a canvas
+    pixviewi_divisor by_across, by_down;
     pixviewi_fit_args fit;
     int32_t nearest;
     int32_t form;     // BY_
+    int32_t aligned;  // four elements of a plane, or of rows of pixels, may be a vector
     int32_t out;      // TO_
     int32_t swap;     // channels 0 and 2 change places
     int32_t src_code; // as in pixview_dtype
-    int32_t large, kinds, images;
-    float pad; // in place of a value
-    float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
+    int32_t sized, large, kinds, images;
+    float pad;                                                  // in place of a value
+    float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS]; // by the source's channels
     uint64_t pad_bits[2];
     uint64_t table[PIXVIEWI_RESIZE_TABLE / 8];
 } pixviewi_resize_args;

@@ -19,11 +19,25 @@ namespace
 
 // Never through the non-coherent path, since source and destination may share memory in ways that
 // cannot be told beforehand.
-template <typename T> DEVICE T load(const char *from) { return *(const T *)from; }
+template <typename T> DEVICE T load(const char *from)
+{
+    // Else nobody can tell, of an address from shared memory.
+    return *(const T *)__cvta_global_to_generic(__cvta_generic_to_global(from));
+}
 template <typename T> DEVICE void store(char *to, T value) { *(T *)to = value; }
 
 // Streamed past the cache, which helps where more is written than read.
 template <typename T> DEVICE void stream(char *to, T value) { __stcs((T *)to, value); }
+
+// A run of BYTES into the cache, and what shares 16 bytes with its ends; where one instruction does it.
+DEVICE void fetch_run(const char *from, int bytes)
+{
+#if __CUDA_ARCH__ >= 900
+    const uint64_t at = (uint64_t)from & ~(uint64_t)15;
+    const uint32_t size = ((uint32_t)((uint64_t)from - at) + bytes + 15) & ~15u;
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(at), "r"(size));
+#endif
+}
 
 // Into the cache.
 DEVICE void fetch(const char *at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
@@ -37,6 +51,7 @@ DEVICE uint32_t permute(uint32_t low, uint32_t high, uint32_t select)
 DEVICE float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
 DEVICE uint32_t bits_of_float(float value) { return __float_as_uint(value); }
 DEVICE float multiply_add(float x, float a, float b) { return __fmaf_rn(x, a, b); }
+DEVICE float multiply_add_down(float x, float a, float b) { return __fmaf_rd(x, a, b); }
 
 DEVICE float float_of_half(uint16_t half)
 {
@@ -70,6 +85,12 @@ DEVICE uint16_t bfloat_of_float(float value)
 DEVICE uint32_t shift_right(uint32_t low, uint32_t high, int shift)
 {
     return __funnelshift_r(low, high, shift);
+}
+
+// Two bytes, of the low or the high half, times the halves of `weights`.
+DEVICE uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high)
+{
+    return high ? __dp2a_hi(weights, bytes, 0u) : __dp2a_lo(weights, bytes, 0u);
 }
 
 // NaN becomes 0, what does not fit an int its nearest end.

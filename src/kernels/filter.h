@@ -535,8 +535,6 @@ template <typename Way, int CHANNELS> struct filter {
 
     DEVICE void store_quad(int32_t y, int32_t x, float (*all)[QUAD]) const
     {
-        if (CHANNELS > 1 && args.swap)
-            swap_channels(all);
 #pragma unroll
         for (int k = 0; k < QUAD; k++) {
             bool seen = is_seen(y, x + k);
@@ -545,18 +543,12 @@ template <typename Way, int CHANNELS> struct filter {
                 all[c][k] = multiply_add(seen ? all[c][k] : args.pad, args.a[entry_of(c)],
                                          args.b[entry_of(c)]);
         }
+        if constexpr (CHANNELS > 1) {
+            if (args.swap)
+                swap_channels<CHANNELS>(all);
+        }
         store_as_told(item.dst + y * item.to.row + x * item.to.pixel + channel * item.to.channel,
                       all, item.width - x);
-    }
-
-    DEVICE static void swap_channels(float (*all)[QUAD])
-    {
-#pragma unroll
-        for (int k = 0; k < QUAD; k++) {
-            constexpr int LAST = CHANNELS > 2 ? 2 : 0;
-            float first = all[0][k];
-            all[0][k] = all[LAST][k], all[LAST][k] = first;
-        }
     }
 
     DEVICE bool is_seen(int32_t y, int32_t x) const

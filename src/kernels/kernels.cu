@@ -38,7 +38,7 @@ KERNEL(pixview_elements, pixviewi_list_args, 1024)
 }
 
 #define RESIZE(name, Source, values) \
-    KERNEL(name, pixviewi_resize_args, 768) { resize_tiles<resize<Source, values>>(args); }
+    KERNEL(name, pixviewi_resize_args, 896) { resize_tiles<resize<Source, values>>(args); }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
 
 #define FILTER(name, Way) \

@@ -1,10 +1,12 @@
 // Images of any size onto the canvases of a batch, between pixels or the nearest one, values changed or not.
 //
 // Grid:       flat in x, a block for each tile of a canvas. One lane for each axis places the image, all lanes
-//             compute the taps of the tile's columns and rows, then each thread makes quads of pixels.
-// Alignment:  the elements'. Quads are stored as vectors if the destination is planar or interleaved and
-//             aligned to them; else threads take pixels in turns, so that neighbours write side by side.
-// Traffic:    four elements of the source for each of the destination, which the caches hold.
+//             compute the taps of the tile's columns and rows, then each warp makes row after row, a lane four
+//             pixels of it.
+// Alignment:  the elements'. Lanes take neighbouring pixels, so that loads and stores lie side by side; where
+//             pixels are interleaved and aligned, four neighbours each, which are stored as vectors. Of bytes,
+//             the words around a pixel are read, if all of them lies in the row.
+// Traffic:    of the source, what has a weight, in whole sectors.
 #include "device.h"
 
 namespace
@@ -12,10 +14,14 @@ namespace
 
 // ---- Taps in shared memory ----------------------------------------------------------------------
 
-// The first is below 0 where the canvas is padded.
+enum { TAP_PADDED = -1, TAP_ONE, TAP_TWO };
+
 struct alignas(16) resize_tap {
-    int32_t first, second; // rows or columns
-    int32_t a, b;          // of bytes: both weights; else a has the bits of the second's
+    int64_t first; // row; of a column, what the source makes of it
+    uint32_t
+        weights; // of a column of bytes: the second's << 16 | the first's; else the second's, of a float
+    int16_t kind; // TAP_: how many have a weight
+    int16_t next; // the second is the next, or at an edge the first again
 };
 
 struct resize_axis {
@@ -28,70 +34,138 @@ struct resize_image {
     const char *data;
     pixviewi_steps steps;
     bool picks; // pixels are pixels of the image
+    // Of the tile:
+    bool mixes;          // two columns have a weight, somewhere
+    bool edges;          // words must not be read around all of its columns
+    int64_t first, last; // columns of the image, as a source has them; none: first > last
     resize_axis axes[2];
 };
 
-// Between four: first row, then second; or the same of bytes, as cv2 does it.
-DEVICE float mix_quad(float p, float q, float r, float s, const resize_tap &x, const resize_tap &y)
+// Between four: first row, then second.
+DEVICE float mix_four(float p, float q, float r, float s, uint32_t columns, uint32_t rows)
 {
-    float weight = float_of_bits((uint32_t)x.a);
+    float weight = float_of_bits(columns);
     return pixviewi_mix(pixviewi_mix(p, q, weight), pixviewi_mix(r, s, weight),
-                        float_of_bits((uint32_t)y.a));
+                        float_of_bits(rows));
 }
-DEVICE float mix_quad(int p, int q, int r, int s, const resize_tap &x, const resize_tap &y)
+
+// Between two rows of what the columns make of bytes, as cv2 does it (pixviewi_mix_rows), in floats, of which a
+// GPU does twice as many. From LIFT to twice that a float is whole: rounding down cuts off what cv2's shifts do.
+constexpr float LIFT = 0x800000;
+constexpr float ROW_UNIT = 1.0f / 65536; // of 2048 parts
+DEVICE float mix_rows(uint32_t above, uint32_t below, uint32_t rows)
 {
-    const pixviewi_tap columns = {0, 0, x.a, x.b, 0}, rows = {0, 0, y.a, y.b, 0};
-    uint32_t mixed = (uint32_t)pixviewi_mix_rows(pixviewi_mix_columns(p, q, &columns),
-                                                 pixviewi_mix_columns(r, s, &columns), &rows);
-    return float_of_bits(0x4b000000 + mixed) - 0x800000; // cheaper than a conversion
+    const float b = float_of_bits(rows), a = 2048 * ROW_UNIT - b;
+    float sum = multiply_add_down(float_of_bits((above >> 4) + 0x4b000000), a, LIFT + 2);
+    sum = multiply_add_down(float_of_bits((below >> 4) + 0x4b000000), b, sum);
+    constexpr float LIFTED = LIFT + LIFT * 2048 * ROW_UNIT; // what the sum is lifted by
+    return multiply_add_down(sum, 0.25f, LIFT - LIFTED / 4) - LIFT;
 }
 
 // ---- Where a tap comes from ---------------------------------------------------------------------
 //
-// A source loads what it has of a pixel into elements, and makes values of them: ints that are bytes, or
-// floats. `channel` is the first of the pixel's that is wanted.
-
-template <typename T> struct between {
-    using type = float;
-};
-template <> struct between<uint8_t> {
-    using type = int;
-};
+// A source loads pixels of a row: elements, or of bytes pairs of neighbours, channel by channel. `channel` is the
+// first of the pixel's that is wanted.
 
 // Elements with three steps.
 template <typename T> struct plain {
     using element = T;
-    using value = typename between<T>::type; // of which a mixed pixel is made
-    using line = const char *;               // a row of the image
+    using line = const char *; // a row of the image
     static constexpr bool BYTES = sizeof(T) == 1;
 
-    const resize_image &image;
+    const char *data;
+    pixviewi_steps steps;
     int code;
 
     DEVICE plain(const pixviewi_resize_args &args, const resize_image &image)
-        : image(image), code(args.src_code)
+        : data(image.data), steps(image.steps), code(args.src_code)
     {
     }
 
     // Can all channels be loaded together?
-    DEVICE bool is_mixed() const { return image.steps.channel == sizeof(T); }
-    DEVICE line find_row(int32_t y, int channel) const
+    DEVICE bool is_mixed() const { return steps.channel == sizeof(T); }
+    DEVICE line find_row(int64_t y, int channel) const
     {
-        return image.data + y * image.steps.row + channel * image.steps.channel;
+        return data + y * steps.row + channel * steps.channel;
     }
-    template <int CHANNELS> DEVICE void load_pixel(line row, int32_t x, T *out) const
+    template <int CHANNELS> DEVICE bool is_dense() const
     {
-        const char *at = row + x * image.steps.pixel;
+        return CHANNELS > 1 && steps.pixel == CHANNELS * (int)sizeof(T);
+    }
+    // May the three words from it on be read?
+    DEVICE bool is_inside(int64_t first, int64_t columns) const
+    {
+        return first >= 1 && first + 4 <= columns;
+    }
+    // BYTES from the row.
+    DEVICE int64_t find_column(int64_t x) const { return x * steps.pixel; }
+    DEVICE int64_t next_column() const { return steps.pixel; }
+    template <int CHANNELS> DEVICE void load_pixel(line row, int64_t column, T *out) const
+    {
+        const char *at = row + column;
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
             out[c] = load<T>(at + c * (int)sizeof(T));
     }
-    template <int COUNT> DEVICE void to_values(const T *bits, int *out) const
+
+    // Of four columns each two neighbours, in ROWS rows: a word of channels (0, 0, 1, 1) and one of (2, 2, 3, 3).
+    template <int CHANNELS, int ROWS, typename Quad>
+    DEVICE void load_pairs(const line *rows, const Quad &of,
+                           uint32_t (*out)[PIXVIEWI_QUAD][2]) const
     {
+        if constexpr (CHANNELS > 1)
+            if (of.inside && is_dense<CHANNELS>())
+                return load_words<CHANNELS, ROWS>(rows, of, out);
 #pragma unroll
-        for (int i = 0; i < COUNT; i++)
-            out[i] = bits[i];
+        for (int i = 0; i < ROWS; i++)
+#pragma unroll
+            for (int k = 0; k < PIXVIEWI_QUAD; k++) {
+                T p[4] = {}, q[4] = {};
+                load_pixel<CHANNELS>(rows[i], of.first(k), p);
+                load_pixel<CHANNELS>(rows[i], of.second(k, next_column()), q);
+                out[i][k][0] =
+                    permute(permute(p[0], q[0], 0x40), permute(p[1], q[1], 0x40), 0x5410);
+                out[i][k][1] =
+                    permute(permute(p[2], q[2], 0x40), permute(p[3], q[3], 0x40), 0x5410);
+            }
     }
+    template <int CHANNELS, int ROWS, typename Quad>
+    DEVICE void load_words(const line *rows, const Quad &of,
+                           uint32_t (*out)[PIXVIEWI_QUAD][2]) const
+    {
+        uint32_t words[ROWS][PIXVIEWI_QUAD][3], at[ROWS][PIXVIEWI_QUAD];
+#pragma unroll
+        for (int i = 0; i < ROWS; i++)
+#pragma unroll
+            for (int k = 0; k < PIXVIEWI_QUAD; k++) {
+                const char *pixel = rows[i] + of.first(k);
+                const char *word = (const char *)((uintptr_t)pixel & ~(uintptr_t)3);
+                at[i][k] = (uint32_t)(uintptr_t)pixel;
+#pragma unroll
+                for (int j = 0; j < 3; j++)
+                    words[i][k][j] = load<uint32_t>(word + 4 * j);
+            }
+#pragma unroll
+        for (int i = 0; i < ROWS; i++)
+#pragma unroll
+            for (int k = 0; k < PIXVIEWI_QUAD; k++) {
+                const int shift = (int)(at[i][k] * 8);
+                uint32_t low = shift_right(words[i][k][0], words[i][k][1], shift);
+                uint32_t high = shift_right(words[i][k][1], words[i][k][2], shift);
+                out[i][k][0] = permute(low, high, CHANNELS == 3 ? 0x4130 : 0x5140);
+                out[i][k][1] = permute(low, high, CHANNELS == 3 ? 0x5252 : 0x7362);
+            }
+    }
+
+    // What lies between two columns of a row into the cache, if a tile wants nearly every sector of it.
+    DEVICE void fetch(line row, int64_t first, int64_t last) const
+    {
+        const int64_t bytes = last - first + steps.pixel,
+                      most = PIXVIEWI_SECTOR * PIXVIEWI_RESIZE_COLUMNS;
+        if (steps.pixel > 0 && bytes <= most)
+            fetch_run(row + first, (int)bytes);
+    }
+
     template <int COUNT> DEVICE void to_values(const T *bits, float *out) const
     {
         to_floats<COUNT>(bits, sizeof(T) == 4 ? CODE_FLOAT : code, out);
@@ -141,13 +215,23 @@ template <typename T> struct held_as<false, T> {
     using type = T;
 };
 
+template <int CHANNELS, typename Held> DEVICE void swap_channels(Held (*all)[PIXVIEWI_QUAD])
+{
+    static_assert(CHANNELS > 2, "it has a third");
+#pragma unroll
+    for (int k = 0; k < PIXVIEWI_QUAD; k++) {
+        Held first = all[0][k];
+        all[0][k] = all[2][k], all[2][k] = first;
+    }
+}
+
 // ---- Tiles --------------------------------------------------------------------------------------
 
 // VALUES: pixels are values, times a plus b, of the type args.out; or bits.
 template <typename Source, bool VALUES> struct resize {
     using In = typename Source::element;
     using Held = typename held_as<VALUES, In>::type;
-    static constexpr int QUAD = PIXVIEWI_QUAD;
+    static constexpr int QUAD = PIXVIEWI_QUAD, LANES = PIXVIEWI_LANES;
 
     struct scratch {
         resize_image image;
@@ -166,15 +250,50 @@ template <typename Source, bool VALUES> struct resize {
         uint32_t line = pixviewi_divide(tile, args.by_across);
         n = (int)pixviewi_divide(line, args.by_down);
         top = (int32_t)(line - (uint32_t)n * (uint32_t)args.down) * args.tile_rows;
-        left = (int32_t)(tile - line * (uint32_t)args.across) * (args.quads * QUAD);
+        left = (int32_t)(tile - line * (uint32_t)args.across) * PIXVIEWI_RESIZE_COLUMNS;
         rows = least(args.rows - top, args.tile_rows);
-        columns = least(args.columns - left, args.quads * QUAD);
+        columns = least(args.columns - left, PIXVIEWI_RESIZE_COLUMNS);
         to = args.dst + n * args.dst_image + top * args.to.row + left * args.to.pixel;
     }
 
     DEVICE static int least(int a, int b) { return a < b ? a : b; }
 
+    // A lane's columns.
+    struct quad {
+        const resize_tap *taps; // `step` apart
+        int step;
+        uint32_t weights[QUAD];
+        uint32_t padded, two; // a bit for each
+        bool inside;          // words may be read around each column of the tile
+
+        DEVICE int64_t first(int k) const { return taps[k * step].first; }
+        DEVICE int64_t second(int k, int64_t next) const
+        {
+            return first(k) + (two >> k & 1 ? next : 0);
+        }
+    };
+    DEVICE static quad quad_of(const resize_tap *taps, int step, bool inside)
+    {
+        quad of = {taps, step, {}, 0, 0, inside};
+#pragma unroll
+        for (int k = 0; k < QUAD; k++) {
+            const resize_tap &tap = taps[k * step];
+            of.weights[k] = tap.weights;
+            of.padded |= (uint32_t)(tap.kind == TAP_PADDED) << k;
+            of.two |= (uint32_t)tap.next << k;
+        }
+        return of;
+    }
+
     // ---- the image ----
+
+    // An extent of image n: [0] and [1] of the image, [2] and [3] of what it is resized to, if the host says so.
+    DEVICE int64_t extent(const uint64_t *data, int which) const
+    {
+        const int at = n * (args.sized ? 4 : 2) + which;
+        return args.large ? ((const uint32_t *)(data + args.images))[at]
+                          : ((const uint16_t *)(data + args.images))[at];
+    }
 
     DEVICE void place_image(scratch *mine, int lane) const
     {
@@ -182,57 +301,96 @@ template <typename Source, bool VALUES> struct resize {
             return;
         const pixviewi_steps *kinds = (const pixviewi_steps *)args.table;
         const uint64_t *data = (const uint64_t *)(kinds + args.kinds);
-        const uint32_t *large = (const uint32_t *)(data + args.images) + 2 * n;
-        const uint16_t *small = (const uint16_t *)(data + args.images) + 2 * n;
-        const uint8_t *kind =
-            (const uint8_t *)(data + args.images) + args.images * (args.large ? 8 : 4);
-        pixviewi_axis h = {args.large ? large[0] : small[0], args.rows, 0, 0};
-        pixviewi_axis w = {args.large ? large[1] : small[1], args.columns, 0, 0};
+        const uint8_t *kind = (const uint8_t *)(data + args.images) +
+                              args.images * (args.sized ? 4 : 2) * (args.large ? 4 : 2);
+        pixviewi_axis h = {extent(data, 0), args.rows, 0, 0};
+        pixviewi_axis w = {extent(data, 1), args.columns, 0, 0};
         pixviewi_steps steps = kinds[kind[n]];
         if (steps.row == PIXVIEWI_PACKED)
             steps.row = w.source * steps.pixel;
         if (steps.channel == PIXVIEWI_PACKED)
             steps.channel = h.source * steps.row;
-        pixviewi_place(&h, &w, &args.fit);
+        h.resized = args.sized ? extent(data, 2) : h.source;
+        w.resized = args.sized ? extent(data, 3) : w.source;
+        if (args.fit.fit == PIXVIEWI_FIT_STRETCH) {
+            pixviewi_stretch(&h, args.fit.no_scaleup);
+            pixviewi_stretch(&w, args.fit.no_scaleup);
+        }
         bool as_is = h.resized == h.source && w.resized == w.source;
-        if (lane)
-            h = w;
-        int64_t begin = pixviewi_axis_begin(&h);
-        mine->image.axes[lane] = {begin, begin + pixviewi_axis_length(&h), h.skip, h.source,
-                                  pixviewi_tap_scale(h.source, h.resized)};
+        pixviewi_axis own = lane ? w : h;
+        pixviewi_align(&own, args.fit.center);
+        int64_t begin = pixviewi_axis_begin(&own);
+        mine->image.axes[lane] = {begin, begin + pixviewi_axis_length(&own), own.skip, own.source,
+                                  pixviewi_tap_scale(own.source, own.resized)};
         if (lane)
             return;
         mine->image.data = (const char *)(uintptr_t)data[n];
         mine->image.steps = steps;
         mine->image.picks = !VALUES || args.nearest || as_is;
+        mine->image.mixes = false;
+        mine->image.edges = false;
+        mine->image.first = 0;
+        mine->image.last = -1;
     }
 
-    DEVICE resize_tap tap_of(const resize_image &image, int32_t at, bool is_row) const
+    // ---- taps ----
+
+    DEVICE static resize_tap tap_of(const resize_image &image, int32_t at, bool is_row)
     {
-        const resize_axis &axis = image.axes[!is_row];
+        const resize_axis axis = image.axes[!is_row];
         int64_t d = at + axis.skip;
-        pixviewi_tap tap;
-        if (at < axis.begin || at >= axis.end)
-            return {-1, 0, 0, 0};
+        resize_tap tap;
         if (image.picks)
-            return {(int32_t)pixviewi_nearest_tap(d, axis.source, axis.scale), 0, 0, 0};
-        if (Source::BYTES) {
-            tap = pixviewi_byte_tap(d, axis.source, axis.scale, is_row);
-            return {(int32_t)tap.first, (int32_t)tap.second, tap.a, tap.b};
-        }
-        tap = pixviewi_float_tap(d, axis.source, axis.scale);
-        return {(int32_t)tap.first, (int32_t)tap.second, (int32_t)bits_of_float(tap.weight), 0};
+            tap = {pixviewi_nearest_tap(d, axis.source, axis.scale), 0, TAP_ONE, 0};
+        else if (Source::BYTES)
+            tap = byte_tap(pixviewi_byte_tap(d, axis.source, axis.scale, is_row), is_row);
+        else
+            tap = float_tap(pixviewi_float_tap(d, axis.source, axis.scale));
+        if (at < axis.begin || at >= axis.end)
+            return {0, 0, TAP_PADDED, 0};
+        return tap;
     }
 
+    // What has no weight is not read. Twice the same row is not the same as once: each is rounded.
+    DEVICE static resize_tap byte_tap(const pixviewi_tap &tap, bool is_row)
+    {
+        const bool one = tap.b == 0 || tap.a == 0;
+        const uint32_t b = one ? 0 : (uint32_t)tap.b;
+        return {tap.a == 0 ? tap.second : tap.first,
+                is_row ? bits_of_float((float)b * ROW_UNIT) : b << 16 | (2048 - b),
+                (int16_t)(one ? TAP_ONE : TAP_TWO), (int16_t)(!one && tap.second > tap.first)};
+    }
+    DEVICE static resize_tap float_tap(const pixviewi_tap &tap)
+    {
+        const bool one = tap.weight == 0;
+        return {tap.first, bits_of_float(tap.weight), (int16_t)(one ? TAP_ONE : TAP_TWO),
+                (int16_t)(!one && tap.second > tap.first)};
+    }
+
+    // One of each, so that the two are under way together.
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
-        int width = args.quads * QUAD; // beyond the canvas too
-#pragma unroll 1
-        for (int i = lane; i < width + rows; i += PIXVIEWI_THREADS) {
-            bool is_row = i >= width;
-            resize_tap *tap = is_row ? &mine->rows[i - width] : &mine->columns[i];
-            *tap = tap_of(mine->image, is_row ? top + i - width : left + i, is_row);
-        }
+        const Source source(args, mine->image);
+        static_assert(PIXVIEWI_RESIZE_COLUMNS == PIXVIEWI_THREADS, "a column for each lane");
+        resize_tap column = tap_of(mine->image, left + lane, false);
+        resize_tap row = tap_of(mine->image, top + lane, true);
+        if (column.kind == TAP_TWO)
+            mine->image.mixes = true;
+        if (column.kind == TAP_PADDED)
+            column.first = source.is_inside(1, mine->image.axes[1].source); // it is loaded, too
+        if (!source.is_inside(column.first, mine->image.axes[1].source))
+            mine->image.edges = true;
+        column.first = source.find_column(column.first);
+        mine->columns[lane] = column;
+        const resize_axis &axis = mine->image.axes[1];
+        const int64_t begin = axis.begin > left ? axis.begin : left;
+        const int64_t end = axis.end < left + columns ? axis.end : left + columns;
+        if (left + lane == begin)
+            mine->image.first = column.first;
+        if (left + lane == end - 1)
+            mine->image.last = column.first + column.next * source.next_column();
+        if (lane < rows)
+            mine->rows[lane] = row;
     }
 
     // ---- pixels ----
@@ -242,51 +400,51 @@ template <typename Source, bool VALUES> struct resize {
         const Source source(args, mine->image);
         if constexpr (sizeof(In) <= 4) { // as many registers as there are
             if (args.channels == 3 && source.is_mixed())
-                return store_quads<3>(source, mine, lane, 0);
+                return store_rows<3>(source, mine, lane, 0);
             if (args.channels == 4 && source.is_mixed())
-                return store_quads<4>(source, mine, lane, 0);
+                return store_rows<4>(source, mine, lane, 0);
         }
 #pragma unroll 1
         for (int c = 0; c < args.channels; c++)
-            store_quads<1>(source, mine, lane, c);
+            store_rows<1>(source, mine, lane, c);
+    }
+
+    // What a warp's rows are made of is on its way before they are.
+    DEVICE void fetch_rows(const Source &source, const scratch *mine, int lane, int channel) const
+    {
+        const int y = lane / LANES + lane % LANES / 2 * PIXVIEWI_WARPS, second = lane % 2;
+        const resize_image &image = mine->image;
+        if (y < rows && mine->rows[y].kind >= TAP_ONE && mine->rows[y].next >= second &&
+            image.first <= image.last)
+            source.fetch(source.find_row(mine->rows[y].first + second, channel), image.first,
+                         image.last);
     }
 
     // Channels from `channel` on.
     template <int CHANNELS>
-    DEVICE void store_quads(const Source &source, const scratch *mine, int lane, int channel) const
+    DEVICE void store_rows(const Source &source, const scratch *mine, int lane, int channel) const
     {
-        bool vectors =
-            args.form == PIXVIEWI_BY_PLANES || (args.form == PIXVIEWI_BY_PIXELS && CHANNELS > 1);
+        const bool vectors = args.form == PIXVIEWI_BY_PIXELS && CHANNELS > 1;
+        const int x = vectors ? lane % LANES * QUAD : lane % LANES, step = vectors ? 1 : LANES;
+        if (x >= columns)
+            return;
+        const quad of = quad_of(&mine->columns[x], step, !mine->image.edges);
+        const bool whole = vectors && x + QUAD <= columns;
+        const bool picks = mine->image.picks, mixes = mine->image.mixes;
+        int y = lane / LANES;
+        char *at = to + y * args.to.row + x * args.to.pixel;
+        fetch_rows(source, mine, lane, channel);
 #pragma unroll 1
-        for (int i = lane; i < args.quads * rows; i += PIXVIEWI_THREADS) {
-            int y = (int)pixviewi_divide((uint32_t)i, args.by_quads), x = i - y * args.quads;
-            x *= vectors ? QUAD : 1;
-            if (x < columns)
-                store_quad<CHANNELS>(source, mine, y, x, channel, vectors);
+        for (; y < rows; y += PIXVIEWI_WARPS, at += PIXVIEWI_WARPS * args.to.row) {
+            Held all[CHANNELS][QUAD];
+            const resize_tap row = mine->rows[y];
+            if (row.kind != TAP_PADDED)
+                make_quad<CHANNELS>(source, row, of, channel,
+                                    picks || (!mixes && row.kind == TAP_ONE), all);
+            if (row.kind == TAP_PADDED || of.padded)
+                put_padding<CHANNELS>(row.kind == TAP_PADDED ? 15 : of.padded, channel, all);
+            store_as_told<CHANNELS>(at, channel, all, whole, step, columns - x);
         }
-    }
-
-    template <int CHANNELS>
-    DEVICE void store_quad(const Source &source, const scratch *mine, int y, int x, int channel,
-                           bool vectors) const
-    {
-        Held all[CHANNELS][QUAD];
-        resize_tap row = mine->rows[y], of[QUAD];
-        const int step = vectors ? 1 : args.quads; // from pixel to pixel of a quad
-        bool any = false, every = row.first >= 0;  // of the pixels are not padded
-#pragma unroll
-        for (int k = 0; k < QUAD; k++) {
-            of[k] = mine->columns[x + k * step];
-            any |= of[k].first >= 0;
-            every &= of[k].first >= 0;
-        }
-        any &= row.first >= 0;
-        if (any)
-            make_quad<CHANNELS>(source, row, of, channel, mine->image.picks, all);
-        if (!every)
-            put_padding<CHANNELS>(of, any, channel, all);
-        char *at = to + y * args.to.row + x * args.to.pixel + channel * args.to.channel;
-        store_as_told<CHANNELS>(at, all, vectors && x + QUAD <= columns, step, columns - x);
     }
 
     // ---- values ----
@@ -294,6 +452,11 @@ template <typename Source, bool VALUES> struct resize {
     DEVICE static int entry_of(int channel)
     {
         return channel < PIXVIEWI_TILE_CHANNELS ? channel : 0; // more have one a and b
+    }
+
+    DEVICE int64_t plane_of(int channel) const
+    {
+        return channel < 4 ? args.planes[channel] : channel * args.to.channel;
     }
 
     DEVICE Held pad_of(int channel) const
@@ -305,57 +468,53 @@ template <typename Source, bool VALUES> struct resize {
     }
 
     template <int CHANNELS>
-    DEVICE void put_padding(const resize_tap *of, bool any, int channel, Held (*all)[QUAD]) const
+    DEVICE void put_padding(uint32_t padded, int channel, Held (*all)[QUAD]) const
     {
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++) {
             Held pad = pad_of(channel + c);
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
-                if (!any || of[k].first < 0)
+                if (padded >> k & 1)
                     all[c][k] = pad;
         }
     }
 
+    // What is padded is loaded from the first column.
     template <int CHANNELS>
-    DEVICE void make_quad(const Source &source, const resize_tap &row, const resize_tap *of,
-                          int channel, bool picks, Held (*all)[QUAD]) const
+    DEVICE void make_quad(const Source &source, const resize_tap &row, const quad &of, int channel,
+                          bool picks, Held (*all)[QUAD]) const
     {
-        int from = CHANNELS == 1 && args.swap && channel <= 2 ? 2 - channel : channel;
-        if (!VALUES || picks)
-            pick_quad<CHANNELS>(source, row, of, from, all);
-        else if constexpr (VALUES)
-            mix_quads<CHANNELS>(source, row, of, from, all);
-        if constexpr (CHANNELS > 1)
-            if (args.swap)
-#pragma unroll
-                for (int k = 0; k < QUAD; k++) {
-                    Held first = all[0][k];
-                    all[0][k] = all[2][k], all[2][k] = first;
-                }
+        if constexpr (VALUES && sizeof(In) <= 4) {
+            if (picks)
+                pick_quad<CHANNELS>(source, row, of, channel, all);
+            else if constexpr (Source::BYTES)
+                mix_quad<CHANNELS>(source, row, of, channel, all);
+            else
+                mix_floats<CHANNELS>(source, row, of, channel, all);
+        } else {
+            pick_quad<CHANNELS>(source, row, of, channel, all);
+        }
         if constexpr (VALUES)
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++) {
-                float a = args.a[entry_of(channel + c)], b = args.b[entry_of(channel + c)];
+                const float a = args.a[entry_of(channel + c)], b = args.b[entry_of(channel + c)];
 #pragma unroll
                 for (int k = 0; k < QUAD; k++)
                     all[c][k] = multiply_add(all[c][k], a, b);
             }
     }
 
-    // What is padded is loaded from the first column.
-    DEVICE static int32_t column_of(int32_t tap) { return tap < 0 ? 0 : tap; }
-
     template <int CHANNELS>
-    DEVICE void pick_quad(const Source &source, const resize_tap &row, const resize_tap *of,
-                          int channel, Held (*all)[QUAD]) const
+    DEVICE void pick_quad(const Source &source, const resize_tap &row, const quad &of, int channel,
+                          Held (*all)[QUAD]) const
     {
         In bits[QUAD][CHANNELS];
         Held values[QUAD][CHANNELS];
         typename Source::line line = source.find_row(row.first, channel);
 #pragma unroll
         for (int k = 0; k < QUAD; k++)
-            source.template load_pixel<CHANNELS>(line, column_of(of[k].first), bits[k]);
+            source.template load_pixel<CHANNELS>(line, of.first(k), bits[k]);
         source.template to_nearest<QUAD * CHANNELS>(bits[0], values[0]);
 #pragma unroll
         for (int i = 0; i < QUAD * CHANNELS; i++)
@@ -363,21 +522,44 @@ template <typename Source, bool VALUES> struct resize {
     }
 
     template <int CHANNELS>
-    DEVICE void mix_quads(const Source &source, const resize_tap &row, const resize_tap *of,
-                          int channel, float (*all)[QUAD]) const
+    DEVICE void mix_quad(const Source &source, const resize_tap &row, const quad &of, int channel,
+                         float (*all)[QUAD]) const
+    {
+        uint32_t pairs[2][QUAD][2];
+        const typename Source::line lines[] = {source.find_row(row.first, channel),
+                                               source.find_row(row.first + row.next, channel)};
+        if (row.kind == TAP_ONE) {
+            source.template load_pairs<CHANNELS, 1>(lines, of, pairs);
+#pragma unroll
+            for (int k = 0; k < QUAD; k++)
+                pairs[1][k][0] = pairs[0][k][0], pairs[1][k][1] = pairs[0][k][1];
+        } else
+            source.template load_pairs<CHANNELS, 2>(lines, of, pairs);
+#pragma unroll
+        for (int c = 0; c < CHANNELS; c++)
+#pragma unroll
+            for (int k = 0; k < QUAD; k++)
+                all[c][k] =
+                    mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2),
+                             dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2), row.weights);
+    }
+
+    template <int CHANNELS>
+    DEVICE void mix_floats(const Source &source, const resize_tap &row, const quad &of, int channel,
+                           float (*all)[QUAD]) const
     {
         // Pixels whose loads are under way together: as many as there are registers for.
-        constexpr int MANY = CHANNELS == 1 || (CHANNELS == 3 && sizeof(In) == 1) ? QUAD : QUAD / 2;
-        using line = typename Source::line;
-        line above = source.find_row(row.first, channel),
-             below = source.find_row(row.second, channel);
+        constexpr int MANY = CHANNELS == 1 ? QUAD : QUAD / 2;
+        typename Source::line above = source.find_row(row.first, channel),
+                              below = source.find_row(row.first + row.next, channel);
 #pragma unroll
         for (int k = 0; k < QUAD; k += MANY) {
             In bits[MANY][4][CHANNELS];
-            typename Source::value v[MANY][4][CHANNELS];
+            float v[MANY][4][CHANNELS];
 #pragma unroll
             for (int j = 0; j < MANY; j++) {
-                int32_t first = column_of(of[k + j].first), second = of[k + j].second;
+                const int64_t first = of.first(k + j),
+                              second = of.second(k + j, source.next_column());
                 source.template load_pixel<CHANNELS>(above, first, bits[j][0]);
                 source.template load_pixel<CHANNELS>(above, second, bits[j][1]);
                 source.template load_pixel<CHANNELS>(below, first, bits[j][2]);
@@ -388,8 +570,8 @@ template <typename Source, bool VALUES> struct resize {
             for (int j = 0; j < MANY; j++)
 #pragma unroll
                 for (int c = 0; c < CHANNELS; c++)
-                    all[c][k + j] =
-                        mix_quad(v[j][0][c], v[j][1][c], v[j][2][c], v[j][3][c], of[k + j], row);
+                    all[c][k + j] = mix_four(v[j][0][c], v[j][1][c], v[j][2][c], v[j][3][c],
+                                             of.weights[k + j], row.weights);
         }
     }
 
@@ -397,37 +579,37 @@ template <typename Source, bool VALUES> struct resize {
 
     // `whole`: as vectors. Else pixels are `step` apart, and those from `count` on are outside.
     template <int CHANNELS>
-    DEVICE void store_as_told(char *at, const Held (*all)[QUAD], bool whole, int step,
+    DEVICE void store_as_told(char *at, int channel, Held (*all)[QUAD], bool whole, int step,
                               int count) const
     {
         if constexpr (!VALUES)
-            store_as<same_bits<In>, CHANNELS>(at, all, whole, step, count);
+            store_as<same_bits<In>, CHANNELS>(at, channel, all, whole, step, count);
         else if (args.out == PIXVIEWI_TO_F32)
-            store_as<value_as<to_float>, CHANNELS>(at, all, whole, step, count);
+            store_as<value_as<to_float>, CHANNELS>(at, channel, all, whole, step, count);
         else if (args.out == PIXVIEWI_TO_F16)
-            store_as<value_as<to_half>, CHANNELS>(at, all, whole, step, count);
+            store_as<value_as<to_half>, CHANNELS>(at, channel, all, whole, step, count);
         else if (args.out == PIXVIEWI_TO_BF16)
-            store_as<value_as<to_bfloat>, CHANNELS>(at, all, whole, step, count);
+            store_as<value_as<to_bfloat>, CHANNELS>(at, channel, all, whole, step, count);
         else if (sizeof(In) == 2 && args.out == PIXVIEWI_TO_U16)
-            store_as<value_as<to_short>, CHANNELS>(at, all, whole, step, count);
+            store_as<value_as<to_short>, CHANNELS>(at, channel, all, whole, step, count);
         else
-            store_as<value_as<to_byte>, CHANNELS>(at, all, whole, step, count);
+            store_as<value_as<to_byte>, CHANNELS>(at, channel, all, whole, step, count);
     }
 
     template <typename To, int CHANNELS>
-    DEVICE void store_as(char *at, const Held (*all)[QUAD], bool whole, int step, int count) const
+    DEVICE void store_as(char *at, int channel, Held (*all)[QUAD], bool whole, int step,
+                         int count) const
     {
-        constexpr int SIZE = sizeof(typename To::out);
-        if (!whole)
-            store_elements<To, CHANNELS>(at, all, step, count);
-        else if constexpr (SIZE <= 8) {
-            if (args.form == PIXVIEWI_BY_PLANES)
-#pragma unroll
-                for (int c = 0; c < CHANNELS; c++)
-                    stream_quad<To>(at + c * args.to.channel, all[c]);
-            else if constexpr (CHANNELS > 1)
-                store_pixels<To, CHANNELS>(at, all);
+        if constexpr (CHANNELS > 1) {
+            if (whole && args.swap)
+                swap_channels<CHANNELS>(all);
+            if (whole)
+                return store_pixels<To, CHANNELS>(at, all);
         }
+        if (args.form == PIXVIEWI_BY_PLANES)
+            store_elements<To, CHANNELS>(at, channel, all, LANES, sizeof(typename To::out), count);
+        else
+            store_elements<To, CHANNELS>(at, channel, all, step, args.to.pixel, count);
     }
 
     template <typename To> DEVICE static void stream_quad(char *at, const Held *quad)
@@ -456,14 +638,17 @@ template <typename Source, bool VALUES> struct resize {
     }
 
     template <typename To, int CHANNELS>
-    DEVICE void store_elements(char *at, const Held (*all)[QUAD], int step, int count) const
+    DEVICE void store_elements(char *at, int channel, const Held (*all)[QUAD], int step,
+                               int64_t pixel, int count) const
     {
 #pragma unroll
-        for (int k = 0; k < QUAD; k++)
-            if (k * step < count)
+        for (int c = 0; c < CHANNELS; c++) {
+            char *to = at + plane_of(channel + c);
 #pragma unroll
-                for (int c = 0; c < CHANNELS; c++)
-                    store(at + k * step * args.to.pixel + c * args.to.channel, To::bits(all[c][k]));
+            for (int k = 0; k < QUAD; k++)
+                if (k * step < count)
+                    store(to + k * step * pixel, To::bits(all[c][k]));
+        }
     }
 };
 

@@ -35,6 +35,7 @@ template <typename T> inline void store(char *to, T value)
 }
 
 template <typename T> inline void stream(char *to, T value) { store(to, value); }
+inline void fetch_run(const char *, int) {} // loads nothing
 inline void fetch(const char *at) { fake_touch(at, 1, 1); }
 
 inline uint32_t permute(uint32_t low, uint32_t high, uint32_t select)
@@ -59,6 +60,14 @@ inline uint32_t bits_of_float(float value)
     return bits;
 }
 inline float multiply_add(float x, float a, float b) { return fmaf(x, a, b); }
+
+// Rounded down; of numbers that a double holds exactly.
+inline float multiply_add_down(float x, float a, float b)
+{
+    double exact = (double)x * a + b;
+    float near = (float)exact;
+    return (double)near > exact ? nextafterf(near, -INFINITY) : near;
+}
 
 inline int int_of_float(float value)
 {
@@ -134,9 +143,15 @@ inline uint32_t bfloats_of_floats(float low, float high)
     return bfloat_of_float(low) | (uint32_t)bfloat_of_float(high) << 16;
 }
 
+inline uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high)
+{
+    bytes >>= high ? 16 : 0;
+    return (weights & 0xffff) * (bytes & 255) + (weights >> 16) * (bytes >> 8 & 255);
+}
+
 inline uint32_t shift_right(uint32_t low, uint32_t high, int shift)
 {
-    return (uint32_t)(((uint64_t)high << 32 | low) >> shift);
+    return (uint32_t)(((uint64_t)high << 32 | low) >> (shift & 31));
 }
 
 } // namespace

@@ -312,7 +312,7 @@ static void resize_one(pixview_dtype from, pixview_dtype to, bool changed, int i
                 .resize = any_resize(interpolation)};
     if (interpolation >= PIXVIEWI_AREA)
         choose_filtered(&job);
-    else if (count > 100)
+    else if (count > 100 || any(4))
         job.extents[0] = 1 + any(40), job.extents[1] = 1 + any(40);
     if (any(2)) // rows that are aligned to vectors, often
         job.shape[2] = (job.shape[2] + 15) / 16 * 16;
@@ -335,6 +335,8 @@ static void resizes(int rounds, int64_t count, int64_t most)
         }
         for (int i = 0; i < 5; i++)
             resize_one(inputs[between[i]], inputs[between[i]], false, PIXVIEWI_LINEAR, count, most);
+        for (int i = 0; i < 16; i++) // what cv2 rounds, and how, has most corners
+            resize_one(U8, i % 4 ? outputs[i % 4] : U8, i % 4 > 0, PIXVIEWI_LINEAR, count, most);
         for (int size_log2 = 0; size_log2 < 5; size_log2++)
             resize_one(bits_of(size_log2), bits_of(size_log2), false, PIXVIEWI_NEAREST, count,
                        most);

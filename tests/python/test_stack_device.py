@@ -64,6 +64,43 @@ def test_many_images_one_launch(fake: Any) -> None:
     np.testing.assert_allclose(memory, normalised(a), rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("values", [False, True])
+def test_many_sizes_one_launch(fake: Any, layout: str, values: bool) -> None:
+    frame = image(40, 50, 3)
+    parts = [(i % 7, i % 5, 1 + i % 29, 1 + i * 7 % 41) for i in range(200)]
+    expected = np.full((200, 30, 42, 3), 9, np.uint8)
+    for n, (y, x, h, w) in enumerate(parts):
+        expected[n, :h, :w] = frame[y : y + h, x : x + w]
+    memory = np.zeros(
+        (200, 3, 30, 42) if layout == "NCHW" else (200, 30, 42, 3),
+        np.float32 if values else np.uint8,
+    )
+    out = batch_of(fake, memory, layout)
+    pixview.stack(
+        [fake.image(frame)],
+        rois=[parts],
+        size=(30, 42),
+        out=out,
+        pad_value=9,
+        **(NORM if values else {}),
+    )
+    wanted = normalised(expected) if values else planar(expected)
+    wanted = wanted if layout == "NCHW" else wanted.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(memory, wanted, rtol=1e-5, atol=1e-6)
+    memory[...] = 0
+    fake.reset()
+    pixview.stack(
+        [fake.image(frame)],
+        rois=[parts],
+        size=(30, 42),
+        out=out,
+        pad_value=9,
+        **(NORM if values else {}),
+    )
+    assert fake.work().count("launch") == 1
+
+
 @pytest.mark.parametrize("n", [1, 2, 200, 3000, 10_000])
 def test_any_number(fake: Any, n: int) -> None:
     whole = fake.register(image(n, 2, 3, 3))

@@ -152,7 +152,7 @@ static pixviewi_filter_item item_of(const pixviewi_copy_op *op, const pixviewi_r
     item.from =
         (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W], strides[PIXVIEW_AXIS_C]};
     item.to = batch->to;
-    item.form = batch->form;
+    item.form = batch->aligned ? batch->form : PIXVIEWI_BY_ELEMENTS;
     if (turned) {
         item.from = turn(item.from);
         item.to = turn(item.to);

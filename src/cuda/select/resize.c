@@ -1,5 +1,5 @@
-// Lists of images of any size, resized onto a batch. The launch's argument has room for some 270 images; a list
-// that does not fit one takes several. Where an image goes is computed by the kernel.
+// Lists of images of any size, resized onto a batch. The launch's argument has room for some 270 images, or 200 if
+// the ratio is kept, which takes divisions that the host does; a list that does not fit one takes several.
 #include "cuda/select/resize.h"
 
 #include <assert.h>
@@ -39,6 +39,12 @@ static int out_of(pixview_dtype dtype)
                                                 : PIXVIEWI_TO_F16;
 }
 
+// Where a channel of the source goes.
+static int partner(const pixviewi_affine *affine, int channel)
+{
+    return affine->swap_rb && channel <= 2 ? 2 - channel : channel;
+}
+
 static void set_values(pixviewi_resize_args *args, const pixviewi_copy_op *op, bool values)
 {
     const pixviewi_affine *affine = &op->affine;
@@ -51,7 +57,7 @@ static void set_values(pixviewi_resize_args *args, const pixviewi_copy_op *op, b
     args->pad =
         affine->is_identity ? float_of_element(op->dst.dtype, affine->pad_bits) : affine->pad;
     for (int i = 0; i < PIXVIEWI_TILE_CHANNELS; i++) {
-        int entry = affine->channels == 1 ? 0 : i;
+        int entry = affine->channels == 1 ? 0 : partner(affine, i);
         args->a[i] = affine->is_identity ? 1 : affine->scale[entry];
         args->b[i] = affine->is_identity ? -0.0f : affine->bias[entry];
     }
@@ -70,14 +76,16 @@ static void set_batch(pixviewi_resize_args *args, const pixviewi_copy_op *op)
     int64_t bits = (int64_t)(uintptr_t)args->dst | args->dst_image | pixels.row;
     if (order == PIXVIEWI_PLANAR)
         bits |= pixels.channel;
-    bool aligned = size <= 8 && bits % (size < 4 ? PIXVIEWI_QUAD * size : 16) == 0;
-    args->form = !aligned || order == PIXVIEWI_IRREGULAR ? PIXVIEWI_BY_ELEMENTS
-                 : order == PIXVIEWI_PLANAR              ? PIXVIEWI_BY_PLANES
-                                                         : PIXVIEWI_BY_PIXELS;
+    args->aligned = size <= 8 && bits % (size < 4 ? PIXVIEWI_QUAD * size : 16) == 0;
+    args->form = order == PIXVIEWI_PLANAR                       ? PIXVIEWI_BY_PLANES
+                 : order != PIXVIEWI_IRREGULAR && args->aligned ? PIXVIEWI_BY_PIXELS
+                                                                : PIXVIEWI_BY_ELEMENTS;
     args->to = (pixviewi_steps){pixels.row, pixels.pixel, pixels.channel};
     if (order == PIXVIEWI_IRREGULAR)
         args->to = (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W],
                                     strides[PIXVIEW_AXIS_C]};
+    for (int i = 0; i < 4; i++)
+        args->planes[i] = partner(&op->affine, i) * args->to.channel;
     args->rows = (int32_t)op->shape[PIXVIEW_AXIS_H];
     args->columns = (int32_t)op->shape[PIXVIEW_AXIS_W];
     args->channels = (int32_t)op->shape[PIXVIEW_AXIS_C];
@@ -92,30 +100,22 @@ static int64_t tiles_of(const pixviewi_resize_args *args, int32_t tile_rows)
     return (int64_t)args->across * pieces(args->rows, tile_rows);
 }
 
-// Columns in equal parts.
 static void cut_columns(pixviewi_resize_args *args)
 {
-    enum { PART = 16 };
     args->across = pieces(args->columns, PIXVIEWI_RESIZE_COLUMNS);
-    int32_t width = pieces(args->columns, args->across);
-    if (args->across > 1)
-        width = pieces(width, PART) * PART;
-    args->quads = pieces(width, PIXVIEWI_QUAD);
-    args->across = pieces(args->columns, args->quads * PIXVIEWI_QUAD);
     args->by_across = pixviewi_divisor_of((uint32_t)args->across);
-    args->by_quads = pixviewi_divisor_of((uint32_t)args->quads);
 }
 
-// Four quads a thread, so that taps serve several rows; fewer if there are too few tiles for a GPU.
-static void cut_rows(pixviewi_resize_args *args, int64_t images)
+// Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
+// cache. Fewer if there are too few tiles for a GPU.
+static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size)
 {
-    enum { MANY = 4 * PIXVIEWI_THREADS, ENOUGH = 1024 };
-    int32_t rows = pieces(MANY, args->quads), least = pieces(PIXVIEWI_THREADS, args->quads);
-    rows = rows < PIXVIEWI_RESIZE_ROWS ? rows : PIXVIEWI_RESIZE_ROWS;
-    while (rows / 2 >= least && images * tiles_of(args, rows) < ENOUGH)
-        rows /= 2;
-    args->tile_rows = pieces(args->rows, pieces(args->rows, rows)); // equal parts
-    args->down = pieces(args->rows, args->tile_rows);
+    enum { ENOUGH = 1024, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    int32_t rows = (size >= 4 && args->columns > LARGE ? 3 : 4) * PIXVIEWI_WARPS;
+    while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
+        rows -= PIXVIEWI_WARPS;
+    args->tile_rows = rows;
+    args->down = pieces(args->rows, rows);
     args->by_down = pixviewi_divisor_of((uint32_t)args->down);
 }
 
@@ -134,13 +134,28 @@ static pixviewi_steps steps_of(const pixview_image *image)
     return (pixviewi_steps){one || packed ? PIXVIEWI_PACKED : row, pixel, channel};
 }
 
-static bool is_large(const pixviewi_copy_op *op)
+// Of an image: its own, then what it is resized to.
+static void find_extents(const pixviewi_copy_op *op, int64_t n, int64_t *extents)
 {
-    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++)
-        if (op->src.images[i].shape[PIXVIEW_AXIS_H] > UINT16_MAX ||
-            op->src.images[i].shape[PIXVIEW_AXIS_W] > UINT16_MAX)
-            return true;
-    return false;
+    pixviewi_axis h, w;
+    pixviewi_place_source(op, n, &h, &w);
+    extents[0] = h.source, extents[1] = w.source;
+    extents[2] = h.resized, extents[3] = w.resized;
+}
+
+// Only "cover" resizes beyond a canvas.
+static bool is_large(const pixviewi_resize_args *args, const pixviewi_copy_op *op)
+{
+    bool large = args->rows > UINT16_MAX || args->columns > UINT16_MAX;
+    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N] && !large; i++) {
+        const int64_t *shape = op->src.images[i].shape;
+        int64_t extents[4] = {shape[PIXVIEW_AXIS_H], shape[PIXVIEW_AXIS_W]};
+        if (args->fit.fit == PIXVIEWI_FIT_COVER)
+            find_extents(op, i, extents);
+        for (int k = 0; k < 4; k++)
+            large |= extents[k] > UINT16_MAX;
+    }
+    return large;
 }
 
 // The number of the kind; *count: one more, if it is new. MAX_KINDS: there is no room.
@@ -180,28 +195,60 @@ static void choose_images(table *t, const pixview_image *images, int64_t most, s
     }
 }
 
-static void fill_table(pixviewi_resize_args *args, const pixview_image *images, int64_t most)
+// Images after one another are often of one size.
+static void fill_extents(pixviewi_resize_args *args, const pixviewi_copy_op *op, int64_t first,
+                         char *to)
+{
+    int each = args->sized ? 4 : 2;
+    int64_t extents[4] = {0};
+    for (int i = 0; i < args->images; i++) {
+        const int64_t *shape = op->src.images[first + i].shape;
+        if (shape[PIXVIEW_AXIS_H] != extents[0] || shape[PIXVIEW_AXIS_W] != extents[1])
+            find_extents(op, first + i, extents);
+        for (int k = 0; k < each; k++)
+            if (args->large)
+                ((uint32_t *)(void *)to)[i * each + k] = (uint32_t)extents[k];
+            else
+                ((uint16_t *)(void *)to)[i * each + k] = (uint16_t)extents[k];
+    }
+}
+
+static void fill_table(pixviewi_resize_args *args, const pixviewi_copy_op *op, int64_t first,
+                       int64_t most)
 {
     table t;
-    size_t extents = args->large ? 8 : 4;
+    const pixview_image *images = op->src.images + first;
+    size_t extents = (size_t)(args->sized ? 4 : 2) * (args->large ? 4 : 2);
     choose_images(&t, images, most, sizeof *args->table + extents + 1);
     assert(t.images > 0);
     args->kinds = t.kinds_used;
     args->images = t.images;
     memcpy(args->table, t.kinds, (size_t)t.kinds_used * sizeof *t.kinds);
     uint64_t *data = args->table + (size_t)t.kinds_used * sizeof *t.kinds / sizeof *args->table;
-    char *sizes = (char *)(data + t.images);
-    for (int i = 0; i < t.images; i++) {
-        const int64_t *shape = images[i].shape;
-        const uint32_t large[] = {(uint32_t)shape[PIXVIEW_AXIS_H], (uint32_t)shape[PIXVIEW_AXIS_W]};
-        const uint16_t small[] = {(uint16_t)large[0], (uint16_t)large[1]};
+    for (int i = 0; i < t.images; i++)
         data[i] = (uint64_t)(uintptr_t)images[i].data;
-        memcpy(sizes + (size_t)i * extents, args->large ? (const void *)large : small, extents);
-    }
+    char *sizes = (char *)(data + t.images);
+    fill_extents(args, op, first, sizes);
     memcpy(sizes + (size_t)t.images * extents, t.kind_of, (size_t)t.images);
 }
 
 // ---- Launches -----------------------------------------------------------------------------------
+
+bool pixviewi_resize_suits(const pixviewi_copy_op *op)
+{
+    enum { FEW = 32 };
+    int64_t changes = 0, rows = 0, columns = 0;
+    if (!op->src.images || pixview_dtype_size(op->src.dtype) > (op->affine.is_identity ? 16 : 4))
+        return false;
+    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++) {
+        const int64_t *shape = op->src.images[i].shape;
+        changes += shape[PIXVIEW_AXIS_H] != rows || shape[PIXVIEW_AXIS_W] != columns;
+        rows = shape[PIXVIEW_AXIS_H], columns = shape[PIXVIEW_AXIS_W];
+        if (rows == 0 || columns == 0) // nothing can be resized
+            return false;
+    }
+    return changes > FEW;
+}
 
 void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_op *op)
 {
@@ -213,9 +260,12 @@ void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_o
     set_values(args, op, values);
     set_batch(args, op);
     cut_columns(args);
+    int fit = op->resize.fit.fit;
     args->fit = op->resize.fit;
+    args->fit.center = op->resize.fit.center && fit != PIXVIEWI_FIT_NONE;
     args->nearest = nearest;
-    args->large = is_large(op);
+    args->sized = fit == PIXVIEWI_FIT_LETTERBOX || fit == PIXVIEWI_FIT_COVER; // divides
+    args->large = is_large(args, op);
     launch->kernel = (values ? PIXVIEWI_KERNEL_RESIZE : PIXVIEWI_KERNEL_PICK) +
                      pixviewi_log2(pixview_dtype_size(op->src.dtype));
     launch->done = 0;
@@ -227,12 +277,11 @@ bool pixviewi_resize_next(pixviewi_resize_launch *launch, const pixviewi_copy_op
     int64_t rest = op->shape[PIXVIEW_AXIS_N] - launch->done;
     if (rest == 0)
         return false;
-    cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES);
+    cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES, pixview_dtype_size(op->dst.dtype));
     int64_t tiles = (int64_t)args->across * args->down;
     assert(tiles <= INT32_MAX);
     args->dst = op->dst.data + launch->done * args->dst_image;
-    fill_table(args, op->src.images + launch->done,
-               rest < INT32_MAX / tiles ? rest : INT32_MAX / tiles);
+    fill_table(args, op, launch->done, rest < INT32_MAX / tiles ? rest : INT32_MAX / tiles);
     launch->blocks = args->images * tiles;
     launch->done += args->images;
     return true;

@@ -11,6 +11,10 @@ typedef struct pixviewi_resize_launch {
     pixviewi_resize_args args;
 } pixviewi_resize_launch;
 
+// Of one that does not: is it a list of so many sizes that the kernels that resize serve it better? They take the
+// sizes of all images of a launch, the others each but once.
+bool pixviewi_resize_suits(const pixviewi_copy_op *op);
+
 void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_op *op);
 
 // The next launch; false after the last.
