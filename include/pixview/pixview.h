@@ -18,5 +18,6 @@
 #include "placement.h"
 #include "status.h"
 #include "version.h"
+#include "video.h"
 
 #endif

@@ -212,9 +212,12 @@ pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *bat
     memcpy(op->shape, batch->shape, sizeof op->shape);
     op->plan = NULL;
     op->filters = NULL;
-    op->resizes = params->geometry != NULL;
-    if (op->resizes)
+    op->targets = NULL;
+    op->resizes = params->geometry || op->src.videos;
+    if (params->geometry)
         op->resize = pixviewi_resize_of(params->geometry);
+    else if (op->resizes) // frames have no other way
+        op->resize = (pixviewi_resize){{PIXVIEWI_FIT_NONE, 0, 0}, PIXVIEWI_NEAREST};
     out->is_identity = pixview_dtype_equal(from, to);
     out->swap_rb = params->swap_rb;
     out->pad = 0;
@@ -223,7 +226,7 @@ pixview_status pixviewi_op_finish(pixviewi_copy_op *op, const pixview_image *bat
     if ((status = check_counts(params, batch->shape[PIXVIEW_AXIS_C], err)) ||
         (status = fill_factors(params, out, err)) ||
         (!out->is_identity && (status = check_types(from, to, err))) ||
-        !(params->pad || op->resizes))
+        !(params->pad || params->geometry))
         return status;
     return fill_padding(params->pad_value, from, out, err);
 }

@@ -12,10 +12,17 @@ pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
                                     const pixview_convert_params *params, const char *name,
                                     pixview_error *err);
 
-// The rest of pixview_stack but the last step, pixviewi_run, which an empty batch does not need.
-pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+// The rest of pixview_stack but the last step, pixviewi_run, which an empty batch does not need. `videos`: of
+// pixviewi_operand, beside each of srcs; NULL: no frames.
+pixview_status pixviewi_stack_op(const pixview_image *srcs, const pixviewi_video *videos,
+                                 int64_t count, const pixview_image *dst,
                                  const pixview_convert_params *params, const char *name,
                                  pixviewi_copy_op *op, pixview_error *err);
+
+// All of pixview_stack, of a list that may contain frames. `videos` is changed: to the regions.
+pixview_status pixviewi_stack_list(const pixview_image *srcs, pixviewi_video *videos, int64_t count,
+                                   const pixview_image *dst, const pixview_convert_params *params,
+                                   pixview_error *err);
 
 // The same of pixview_convert within host memory or one GPU.
 pixview_status pixviewi_convert_op(const pixview_image *src, const pixview_image *dst,

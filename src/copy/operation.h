@@ -7,6 +7,7 @@
 #include "descriptor/image.h"
 #include "descriptor/status.h"
 #include "kernels/geometry.h"
+#include "kernels/video.h"
 
 enum { PIXVIEWI_MAX_CHANNELS = 32 }; // with values of their own
 
@@ -17,6 +18,9 @@ typedef struct pixviewi_operand {
     int64_t strides[4];          // BYTES, N,H,W,C; regular batch only
     const pixview_image *images; // shape[0] images of N = 1; NULL: a regular batch
     int64_t pad_rows, pad_cols;  // that a regular source has fewer than the destination
+    // Beside each listed source: a video frame, whose image only says its place and size (copy/video.h), or
+    // samples.bytes = 0. NULL: no frame in the list. Sources only; the operation then always resizes.
+    const pixviewi_video *videos;
 } pixviewi_operand;
 
 // out = float(in) * scale[c] + bias[c], one fused multiply-add in float32, then rounded to the destination's
@@ -50,6 +54,9 @@ typedef struct pixviewi_copy_op {
     bool resizes;
     pixviewi_resize resize;
     const struct pixviewi_filters *filters; // where it has some (copy/filter.h); NULL: not made yet
+    // The destinations are frames: dst lists images that only say their place and size, and its dtype is the
+    // float32 that a value is before it becomes Y, U and V. NULL: they are images.
+    const pixviewi_video_target *targets;
 } pixviewi_copy_op;
 
 // Where source n of a copy that resizes lies on the destination.
@@ -65,8 +72,9 @@ static inline void pixviewi_place_source(const pixviewi_copy_op *op, int64_t n, 
 static inline pixviewi_operand pixviewi_operand_of(const pixview_image *image)
 {
     const int64_t *steps = image->strides;
-    return (pixviewi_operand){image->dtype, image->data, {steps[0], steps[1], steps[2], steps[3]},
-                              NULL,         0,           0};
+    return (pixviewi_operand){.dtype = image->dtype,
+                              .data = image->data,
+                              .strides = {steps[0], steps[1], steps[2], steps[3]}};
 }
 
 // A source that may be smaller than `dst`.
@@ -77,6 +85,12 @@ static inline pixviewi_operand pixviewi_operand_padded(const pixview_image *src,
     operand.pad_rows = dst->shape[PIXVIEW_AXIS_H] - src->shape[PIXVIEW_AXIS_H];
     operand.pad_cols = dst->shape[PIXVIEW_AXIS_W] - src->shape[PIXVIEW_AXIS_W];
     return operand;
+}
+
+// The frame that source n is; NULL: it is an image.
+static inline const pixviewi_video *pixviewi_video_at(const pixviewi_copy_op *op, int64_t n)
+{
+    return op->src.videos && op->src.videos[n].samples.bytes ? &op->src.videos[n] : NULL;
 }
 
 static inline bool pixviewi_is_padded(const pixviewi_copy_op *op)
@@ -97,6 +111,7 @@ static inline pixviewi_copy_op pixviewi_bits_op(const pixview_image *src, const 
     op.plan = NULL;
     op.resizes = false;
     op.filters = NULL;
+    op.targets = NULL;
     return op;
 }
 

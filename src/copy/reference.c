@@ -122,16 +122,40 @@ static char *pixel_of(const pixview_image *image, int64_t y, int64_t x, int64_t 
            x * image->strides[PIXVIEW_AXIS_W] + channel * image->strides[PIXVIEW_AXIS_C];
 }
 
-static float load_pixel(const pixview_image *image, int64_t y, int64_t x, int64_t channel)
+// An image or a frame, whose pixels become RGB before anything else happens to them.
+typedef struct source {
+    const pixview_image *image;
+    const pixviewi_video *video; // NULL: an image
+    bool bytes;                  // its pixels are bytes, and so is what lies between them
+} source;
+
+static source source_of(const pixviewi_copy_op *op, int64_t n)
 {
-    return load_element(image->dtype, pixel_of(image, y, x, channel));
+    const pixview_image *image = &op->src.images[n];
+    const pixviewi_video *video = pixviewi_video_at(op, n);
+    return (source){image, video, video ? !video->colour.deep : image->dtype.bits == 8};
+}
+
+static int32_t video_sum(const pixviewi_video *video, int64_t y, int64_t x, int64_t channel)
+{
+    int32_t sums[3];
+    pixviewi_video_sums(video, y, x, sums);
+    return sums[channel];
+}
+
+static float load_pixel(const source *from, int64_t y, int64_t x, int64_t channel)
+{
+    if (!from->video)
+        return load_element(from->image->dtype, pixel_of(from->image, y, x, channel));
+    int32_t sum = video_sum(from->video, y, x, channel);
+    return from->bytes ? (float)pixviewi_colour_byte(sum) : pixviewi_colour_float(sum);
 }
 
 // Between four pixels of a source, at row y and column x of the resized image.
-static float sample_linear(const pixview_image *image, const placed *p, int64_t y, int64_t x,
+static float sample_linear(const source *image, const placed *p, int64_t y, int64_t x,
                            int64_t channel)
 {
-    bool bytes = image->dtype.bits == 8;
+    bool bytes = image->bytes;
     int64_t rows = p->rows.source, columns = p->columns.source;
     pixviewi_tap v = bytes ? pixviewi_byte_tap(y, rows, p->row_scale, true)
                            : pixviewi_float_tap(y, rows, p->row_scale);
@@ -148,7 +172,7 @@ static float sample_linear(const pixview_image *image, const placed *p, int64_t 
 }
 
 // Of row y of the source, what column x of the result is made of; or of column x, row y.
-static int32_t filter_line_fixed(const pixview_image *image, const pixviewi_filter *f, int64_t y,
+static int32_t filter_line_fixed(const source *image, const pixviewi_filter *f, int64_t y,
                                  int64_t x, bool along_rows, int64_t channel)
 {
     int32_t sum = PIXVIEWI_FILTER_HALF;
@@ -162,7 +186,7 @@ static int32_t filter_line_fixed(const pixview_image *image, const pixviewi_filt
 }
 
 // Pillow's two passes, of bytes each. `outer` is the filter of the second one.
-static float sample_pillow(const pixview_image *image, const pixviewi_filter *rows,
+static float sample_pillow(const source *image, const pixviewi_filter *rows,
                            const pixviewi_filter *columns, int64_t y, int64_t x, int64_t channel)
 {
     bool rows_first = pixviewi_pil_rows_first(&rows->axis, &columns->axis);
@@ -178,7 +202,7 @@ static float sample_pillow(const pixview_image *image, const pixviewi_filter *ro
     return pixviewi_filter_byte(sum);
 }
 
-static float sample_area(const pixview_image *image, const pixviewi_filter *rows,
+static float sample_area(const source *image, const pixviewi_filter *rows,
                          const pixviewi_filter *columns, int64_t y, int64_t x, int64_t channel)
 {
     float sum = 0;
@@ -190,7 +214,7 @@ static float sample_area(const pixview_image *image, const pixviewi_filter *rows
                      load_pixel(image, rows->first[y] + k, columns->first[x] + j, channel), line);
         sum = fmaf(rows->weights.floats[y * rows->most + k], line, sum);
     }
-    return image->dtype.bits == 8 ? u8_of_float(sum) : sum;
+    return image->bytes ? u8_of_float(sum) : sum;
 }
 
 // At row y and column x of the visible part.
@@ -200,9 +224,10 @@ static float sample_filtered(const pixviewi_copy_op *op, int64_t n, int64_t y, i
     const pixviewi_filters *filters = op->filters;
     const pixviewi_filter *rows = &filters->items[filters->of_image[n][0]];
     const pixviewi_filter *columns = &filters->items[filters->of_image[n][1]];
+    source from = source_of(op, n);
     return op->resize.interpolation == PIXVIEWI_AREA
-               ? sample_area(&op->src.images[n], rows, columns, y, x, channel)
-               : sample_pillow(&op->src.images[n], rows, columns, y, x, channel);
+               ? sample_area(&from, rows, columns, y, x, channel)
+               : sample_pillow(&from, rows, columns, y, x, channel);
 }
 
 // ---- all of it --------------------------------------------------------------------------------
@@ -237,20 +262,31 @@ static void move_element(const pixviewi_copy_op *op, const int64_t at[4])
               locate_element(op, &op->src, at, partner_of(op, at[3])), at[3]);
 }
 
+// Pixel (y, x) of a source, as it is.
+static void move_pixel(const pixviewi_copy_op *op, char *to, const source *from, int64_t y,
+                       int64_t x, const int64_t channels[2])
+{
+    if (!from->video)
+        move_from(op, to, pixel_of(from->image, y, x, channels[0]), channels[1]);
+    else if (op->affine.is_identity)
+        *(uint8_t *)to = (uint8_t)pixviewi_colour_byte(video_sum(from->video, y, x, channels[0]));
+    else
+        store_value(op, to, load_pixel(from, y, x, channels[0]), channels[1]);
+}
+
 static void move_resized(const pixviewi_copy_op *op, const int64_t at[4], const placed *p)
 {
-    const pixview_image *image = &op->src.images[at[0]];
+    source image = source_of(op, at[0]);
     char *to = locate_element(op, &op->dst, at, at[3]);
     int64_t y = at[1] + p->rows.skip, x = at[2] + p->columns.skip, from = partner_of(op, at[3]);
     if (!covers(&p->rows, at[1]) || !covers(&p->columns, at[2]))
         move_from(op, to, NULL, at[3]);
     else if (op->resize.interpolation == PIXVIEWI_NEAREST || p->as_is)
-        move_from(op, to,
-                  pixel_of(image, pixviewi_nearest_tap(y, p->rows.source, p->row_scale),
-                           pixviewi_nearest_tap(x, p->columns.source, p->column_scale), from),
-                  at[3]);
+        move_pixel(op, to, &image, pixviewi_nearest_tap(y, p->rows.source, p->row_scale),
+                   pixviewi_nearest_tap(x, p->columns.source, p->column_scale),
+                   (const int64_t[]){from, at[3]});
     else if (!op->filters)
-        store_value(op, to, sample_linear(image, p, y, x, from), at[3]);
+        store_value(op, to, sample_linear(&image, p, y, x, from), at[3]);
     else
         store_value(op, to,
                     sample_filtered(op, at[0], at[1] - pixviewi_axis_begin(&p->rows),
@@ -258,9 +294,67 @@ static void move_resized(const pixviewi_copy_op *op, const int64_t at[4], const 
                     at[3]);
 }
 
+// ---- into frames ------------------------------------------------------------------------------
+
+// Channel by channel what a pixel of the source becomes by the affine, clipped.
+static float load_value(const pixviewi_copy_op *op, const int64_t at[4])
+{
+    const pixviewi_affine *affine = &op->affine;
+    int64_t entry = affine->channels == 1 ? 0 : at[3];
+    float in = load_element(op->src.dtype, locate_element(op, &op->src, at, partner_of(op, at[3])));
+    return pixviewi_clip_value(
+        affine->is_identity ? in : fmaf(in, affine->scale[entry], affine->bias[entry]));
+}
+
+// Of the pixels that one U and V stand for: along the columns of each row, then along the rows.
+static float mean_value(const pixviewi_copy_op *op, int64_t n, const pixviewi_mean *rows,
+                        const pixviewi_mean *columns, int64_t channel)
+{
+    float sum = 0;
+    for (int k = 0; k < rows->count; k++) {
+        float line = 0;
+        for (int j = 0; j < columns->count; j++)
+            line = fmaf(columns->weight[j],
+                        load_value(op, (const int64_t[]){n, rows->at[k], columns->at[j], channel}),
+                        line);
+        sum = fmaf(rows->weight[k], line, sum);
+    }
+    return sum;
+}
+
+static void write_part(const pixviewi_copy_op *op, int64_t n, int part)
+{
+    const pixviewi_video_target *target = &op->targets[n];
+    const pixviewi_samples *s = &target->samples;
+    bool chroma = part != PIXVIEWI_Y;
+    int32_t shift_y = chroma ? s->shift_y : 0, shift_x = chroma ? s->shift_x : 0;
+    int64_t height = op->shape[PIXVIEW_AXIS_H], width = op->shape[PIXVIEW_AXIS_W];
+    for (int64_t y = 0; y << shift_y < height; y++)
+        for (int64_t x = 0; x << shift_x < width; x++) {
+            pixviewi_mean rows = pixviewi_mean_of(y, shift_y, target->on_row, height);
+            pixviewi_mean columns = pixviewi_mean_of(x, shift_x, target->on_column, width);
+            float rgb[3];
+            for (int c = 0; c < 3; c++)
+                rgb[c] = mean_value(op, n, &rows, &columns, c);
+            pixviewi_sample_store(s, pixviewi_sample_at(s, part, y << shift_y, x << shift_x),
+                                  pixviewi_encode(&target->weights[part], rgb, s->most));
+        }
+}
+
+static void write_frames(const pixviewi_copy_op *op)
+{
+    for (int64_t n = 0; n < op->shape[0]; n++)
+        for (int part = 0; part < (op->targets[n].samples.has_chroma ? 3 : 1); part++)
+            write_part(op, n, part);
+}
+
 void pixviewi_run_reference(const pixviewi_copy_op *op)
 {
     int64_t at[4];
+    if (op->targets) {
+        write_frames(op);
+        return;
+    }
     placed p = {.row_scale = 0};
     for (at[0] = 0; at[0] < op->shape[0]; at[0]++) {
         if (op->resizes)

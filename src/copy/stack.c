@@ -12,6 +12,7 @@
 #include "copy/checks.h"
 #include "copy/geometry.h"
 #include "copy/run.h"
+#include "copy/video.h"
 #include "descriptor/overlap.h"
 
 static const pixview_convert_params stack_defaults = {.struct_size = sizeof stack_defaults};
@@ -189,7 +190,8 @@ static pixviewi_operand list_end(const pixview_image *images, int64_t count, boo
     return (pixviewi_operand){.dtype = images[0].dtype, .images = images};
 }
 
-pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+pixview_status pixviewi_stack_op(const pixview_image *srcs, const pixviewi_video *videos,
+                                 int64_t count, const pixview_image *dst,
                                  const pixview_convert_params *params, const char *name,
                                  pixviewi_copy_op *op, pixview_error *err)
 {
@@ -201,32 +203,34 @@ pixview_status pixviewi_stack_op(const pixview_image *srcs, int64_t count, const
         return status;
     if (!pixviewi_same_place(srcs[0].device, dst->device))
         return fail_device(&sources, 0, dst, err);
-    if ((status = check_no_overlap(&sources, dst, err)))
+    if ((status = check_no_overlap(&sources, dst, err)) ||
+        (videos && (status = pixviewi_check_videos(srcs, videos, count, dst, params, name, err))))
         return status;
-    op->src = count == 1 && !params->geometry ? pixviewi_operand_padded(srcs, dst)
-                                              : list_end(srcs, count, params->geometry != NULL);
+    bool listed = params->geometry || videos;
+    op->src =
+        count == 1 && !listed ? pixviewi_operand_padded(srcs, dst) : list_end(srcs, count, listed);
+    op->src.videos = videos;
     op->dst = pixviewi_operand_of(dst);
     return pixviewi_op_finish(op, dst, params, err);
 }
 
-static pixview_status stack_images(const pixview_image *srcs, int64_t count,
-                                   const pixview_image *dst, const pixview_convert_params *params,
-                                   pixview_error *err)
+static pixview_status stack_checked(const pixview_image *srcs, const pixviewi_video *videos,
+                                    int64_t count, const pixview_image *dst,
+                                    const pixview_convert_params *params, pixview_error *err)
 {
     pixviewi_copy_op op;
     pixview_status status;
     if ((status = pixviewi_check_alike(srcs, count, dst, params, "srcs", err)) ||
-        (status = pixviewi_stack_op(srcs, count, dst, params, "srcs", &op, err)))
+        (status = pixviewi_stack_op(srcs, videos, count, dst, params, "srcs", &op, err)))
         return status;
     return pixviewi_run(&op, dst->device, params->stream, err);
 }
 
-pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
-                             const pixview_convert_params *params, pixview_error *err)
+pixview_status pixviewi_stack_list(const pixview_image *srcs, pixviewi_video *videos, int64_t count,
+                                   const pixview_image *dst, const pixview_convert_params *params,
+                                   pixview_error *err)
 {
     list sources = {"srcs", srcs, count};
-    if (!srcs || !dst)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
     if (!params)
         params = &stack_defaults;
     pixview_status status;
@@ -242,11 +246,21 @@ pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pix
         return status;
     if (regions)
         srcs = regions;
-    status = stack_images(srcs, count, dst, params, err);
+    for (int64_t i = 0; regions && videos && i < count; i++)
+        pixviewi_video_move(&videos[i].samples, geometry->rois[i].y, geometry->rois[i].x);
+    status = stack_checked(srcs, videos, count, dst, params, err);
     if (status == PIXVIEW_OK && geometry && geometry->placements)
         pixviewi_write_placements(srcs, count, dst, geometry);
     free(regions);
     return status;
+}
+
+pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
+                             const pixview_convert_params *params, pixview_error *err)
+{
+    if (!srcs || !dst)
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
+    return pixviewi_stack_list(srcs, NULL, count, dst, params, err);
 }
 
 pixview_status pixview_unstack(const pixview_image *src, const pixview_image *dsts, int64_t count,

@@ -89,6 +89,10 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)
             return PIXVIEW_OK;
+    if (op->src.videos || op->targets)
+        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
+                             "video frames on a GPU: this build has no kernels for them; copy the "
+                             "planes to the host");
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "copy/backend.h"
+#include "copy/reference.h"
 #include "host/host.h"
 
 typedef struct host_part {
@@ -110,6 +111,10 @@ static int64_t reach(const pixviewi_copy_op *op, const pixviewi_operand *end)
 
 void pixviewi_host_run(const pixviewi_copy_op *op)
 {
+    if (op->src.videos || op->targets) { // no loops for video yet
+        pixviewi_run_reference(op);
+        return;
+    }
     if (op->resizes) {
         pixviewi_host_resize(op);
         return;

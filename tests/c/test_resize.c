@@ -108,7 +108,8 @@ static void run_reference(job *j, int64_t count)
     pixview_image batch = j->batch;
     batch.data = (char *)batch.data + (wanted - dst);
     pixview_error error;
-    REQUIRE(pixviewi_stack_op(j->images, count, &batch, &j->params, "srcs", &op, &error) == 0);
+    REQUIRE(pixviewi_stack_op(j->images, NULL, count, &batch, &j->params, "srcs", &op, &error) ==
+            0);
     if (pixviewi_has_filters(&op)) {
         REQUIRE(pixviewi_filters_make(&op, &filters, &error) == 0);
         op.filters = &filters;

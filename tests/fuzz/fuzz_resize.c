@@ -112,7 +112,7 @@ static void run_reference(job *j)
         if (j->geometry.rois)
             REQUIRE_OK(pixview_image_crop(&j->images[n], r->y, r->x, r->h, r->w, &parts[n], err));
     }
-    REQUIRE(!pixviewi_stack_op(parts, j->count, &batch, &j->params, "srcs", &op, &error));
+    REQUIRE(!pixviewi_stack_op(parts, NULL, j->count, &batch, &j->params, "srcs", &op, &error));
     if (pixviewi_has_filters(&op)) {
         REQUIRE(!pixviewi_filters_make(&op, &filters, &error));
         op.filters = &filters;

@@ -354,7 +354,7 @@ static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixvie
     pixview_status status =
         is_whole_batch(s, g)
             ? pixviewi_convert_op(images, dst, &s->params, move, &st->error)
-            : pixviewi_stack_op(images, count, dst, &s->params, "images", move, &st->error);
+            : pixviewi_stack_op(images, NULL, count, dst, &s->params, "images", move, &st->error);
     if (status == PIXVIEW_OK)
         return 0;
     if (st->error.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError
