@@ -330,6 +330,71 @@ static pixview_status unstack_one(pixview_error *err) { return unstack(far, 1, 1
 static pixview_status unstack_long(pixview_error *err) { return unstack(far, MANY, 1, GPU0, err); }
 static pixview_status unstack_on_host(pixview_error *err) { return unstack(near, 3, 1, CPU, err); }
 
+// ---- Video ------------------------------------------------------------------------------------
+
+static pixview_status init_frame(void *memory, pixview_video_frame *out, pixview_error *err)
+{
+    pixview_video_params params = {.struct_size = sizeof params,
+                                   .format = pixview_video_format_parse("nv12"),
+                                   .matrix = pixview_video_matrix_parse("bt709"),
+                                   .range = pixview_video_range_parse("tv"),
+                                   .height = 4,
+                                   .width = 4};
+    pixview_video_surface surface = {
+        .struct_size = sizeof surface, .data = memory, .pitch = 4, .device = CPU};
+    return pixview_video_frame_init_surface(out, &surface, &params, err);
+}
+
+static pixview_status stack_frames(pixview_error *err)
+{
+    pixview_video_frame frame;
+    pixview_geometry geometry = {.struct_size = sizeof geometry,
+                                 .fit = PIXVIEW_FIT_STRETCH,
+                                 .interpolation = PIXVIEW_INTERPOLATION_AREA};
+    pixview_convert_params params = {.struct_size = sizeof params, .geometry = &geometry};
+    pixview_roi rois[] = {{1, 1, 3, 3}, {0, 0, 2, 2}};
+    geometry.rois = rois;
+    REQUIRE(init_frame(near, &frame, NULL) == PIXVIEW_OK);
+    pixview_image image = image_at(near + 64, PIXVIEW_LAYOUT_HWC, LIST(2, 2, 3), NULL, CPU);
+    const pixview_source srcs[] = {{NULL, &frame}, {&image, NULL}};
+    pixview_image dst = image_at(near + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, CPU);
+    return pixview_stack_sources(srcs, 2, &dst, &params, err);
+}
+static pixview_status frame_to_image(pixview_error *err)
+{
+    pixview_video_frame frame;
+    REQUIRE(init_frame(near, &frame, NULL) == PIXVIEW_OK);
+    pixview_image dst = image_at(near + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
+    return pixview_video_to_image(&frame, &dst, NULL, err);
+}
+static pixview_status images_to_frames(pixview_error *err)
+{
+    pixview_video_frame frames[2];
+    for (int i = 0; i < 2; i++)
+        REQUIRE(init_frame(near + 32 * i, &frames[i], NULL) == PIXVIEW_OK);
+    pixview_image src = image_at(near + 64, PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 4, 3), NULL, CPU);
+    return pixview_video_from_images(&src, frames, 2, NULL, PIXVIEW_VIDEO_SITING_LEFT, err);
+}
+
+static pixview_status frames(pixview_error *err)
+{
+    pixview_video_frame frame, crop;
+    pixview_status status = init_frame(near, &frame, err);
+    if (status || (status = pixview_video_frame_validate(&frame, err)) ||
+        (status = pixview_video_frame_crop(&frame, 0, 2, 2, 2, &crop, err)))
+        return status;
+    pixview_video_frame_retain(&crop);
+    pixview_video_frame_release(&crop);
+    REQUIRE_TEXT(pixview_video_format_name(frame.format), "NV12");
+    REQUIRE_TEXT(pixview_video_matrix_name(frame.matrix), "bt709");
+    REQUIRE_TEXT(pixview_video_range_name(frame.range), "limited");
+    const pixview_video_params params = {.struct_size = sizeof params,
+                                         .format = frame.format,
+                                         .matrix = frame.matrix,
+                                         .range = frame.range};
+    return pixview_video_frame_init(&crop, frame.planes, 2, &params, err);
+}
+
 // ---- The library's own, which the Python extension calls ------------------------------------------
 
 static pixview_status order(pixview_error *err)
@@ -441,6 +506,9 @@ const fault_case fault_cases[] = {
     {"pixview_unstack", "one", unstack_one, NULL},
     {"pixview_unstack", "several launches", unstack_long, NULL},
     {"pixview_unstack", "on the host", unstack_on_host, NULL},
+    {"pixview_stack_sources", "with regions, in host memory", stack_frames, NULL},
+    {"pixview_video_to_image", "", frame_to_image, NULL},
+    {"pixview_video_from_images", "", images_to_frames, NULL},
     {"pixview_image_from_dlpack_take", "", import, NULL},
     {"pixview_image_from_dlpack_legacy_take", "", import_legacy, NULL},
     {"pixview_image_to_dlpack", "with an owner, twice", export_owned, NULL},
@@ -466,6 +534,18 @@ const fault_case fault_cases[] = {
     {"pixview_image_nbytes", "", descriptor, descriptor_only},
     {"pixview_image_on_host", "", descriptor, descriptor_only},
     {"pixview_image_overlaps", "", descriptor, descriptor_only},
+    {"pixview_video_frame_init", "", frames, descriptor_only},
+    {"pixview_video_frame_init_surface", "", frames, descriptor_only},
+    {"pixview_video_frame_validate", "", frames, descriptor_only},
+    {"pixview_video_frame_crop", "", frames, descriptor_only},
+    {"pixview_video_frame_retain", "", frames, descriptor_only},
+    {"pixview_video_frame_release", "", frames, descriptor_only},
+    {"pixview_video_format_name", "", frames, constant},
+    {"pixview_video_format_parse", "", frames, constant},
+    {"pixview_video_matrix_name", "", frames, constant},
+    {"pixview_video_matrix_parse", "", frames, constant},
+    {"pixview_video_range_name", "", frames, constant},
+    {"pixview_video_range_parse", "", frames, constant},
     {"pixview_dtype_equal", "", names, constant},
     {"pixview_dtype_name", "", names, constant},
     {"pixview_dtype_parse", "", names, constant},
