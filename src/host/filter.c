@@ -17,7 +17,7 @@ static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&
 static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
-    const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
+    const uint8_t *row = (const uint8_t *)source_at(c, y, 0, 0, 0);
     int64_t entry = first_entry(c), plane = c->columns;
     for (int64_t i = 0; i < plane; i++) {
         const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
@@ -34,22 +34,31 @@ static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
     }
 }
 
+// Weights that a sum takes at a time: all, or those of a window.
+static int64_t piece_of(const chunk *c, int64_t count)
+{
+    return c->window && count > PIXVIEWI_WINDOW ? PIXVIEWI_WINDOW : count;
+}
+
 static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    int64_t step = c->step, entry = first_entry(c);
     if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
         filter_pixels(c, y, out);
         return;
     }
     for (int64_t channel = 0; channel < c->channels; channel++) {
-        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
         for (int64_t i = 0; i < c->columns; i++) {
             const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
-            const uint8_t *from = row + f->first[entry + i] * step;
+            int64_t first = f->first[entry + i], count = f->count[entry + i], piece;
             int32_t sum = PIXVIEWI_FILTER_HALF;
-            for (int64_t k = 0; k < f->count[entry + i]; k++)
-                sum += weights[k] * from[k * step];
+            for (; count > 0; count -= piece, first += piece, weights += piece) {
+                piece = piece_of(c, count);
+                const uint8_t *from = (const uint8_t *)source_at(c, y, channel, first, piece);
+                for (int64_t k = 0; k < piece; k++)
+                    sum += weights[k] * from[k * step];
+            }
             *out++ = pixviewi_filter_byte(sum);
         }
     }
@@ -58,16 +67,18 @@ static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
-    pixview_dtype dtype = c->op->src.dtype;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W], entry = first_entry(c);
+    int64_t step = c->step, entry = first_entry(c);
     for (int64_t channel = 0; channel < c->channels; channel++) {
-        const char *row = source_row(c, y, channel);
         for (int64_t i = 0; i < c->columns; i++) {
             const float *weights = f->weights.floats + (entry + i) * f->most;
-            const char *from = row + f->first[entry + i] * step;
+            int64_t first = f->first[entry + i], count = f->count[entry + i], piece;
             float sum = 0;
-            for (int64_t k = 0; k < f->count[entry + i]; k++)
-                sum = fmaf(weights[k], load_float(dtype, from + k * step), sum);
+            for (; count > 0; count -= piece, first += piece, weights += piece) {
+                piece = piece_of(c, count);
+                const char *from = source_at(c, y, channel, first, piece);
+                for (int64_t k = 0; k < piece; k++)
+                    sum = fmaf(weights[k], load_float(c->from, from + k * step), sum);
+            }
             *out++ = sum;
         }
     }
@@ -132,16 +143,15 @@ static void between_rows(chunk *c, int64_t entry, int64_t channel, int64_t first
                          uint8_t *out)
 {
     const pixviewi_filter *f = c->p->row_filter;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
     assert(count <= RUN);
     for (int64_t i = 0; i < count; i++)
         c->sums[i] = PIXVIEWI_FILTER_HALF;
     for (int64_t k = 0; k < f->count[entry]; k++) {
         const uint8_t *row =
-            (const uint8_t *)source_row(c, f->first[entry] + k, channel) + first * step;
+            (const uint8_t *)source_at(c, f->first[entry] + k, channel, first, count);
         int32_t weight = f->weights.fixed[entry * f->most + k];
         for (int64_t i = 0; i < count; i++)
-            c->sums[i] += weight * row[i * step];
+            c->sums[i] += weight * row[i * c->step];
     }
     for (int64_t i = 0; i < count; i++)
         out[i] = pixviewi_filter_byte(c->sums[i]);
@@ -189,7 +199,7 @@ void pixviewi_host_filter_row(chunk *c, int64_t y)
         return;
     }
     filter_rows_of_floats(c, entry);
-    if (c->op->src.dtype.bits == 8)
+    if (c->from.bits == 8)
         round_row(c);
 }
 
@@ -199,8 +209,20 @@ int64_t pixviewi_host_filtered_columns(const chunk *c, int64_t group)
     return fits < 1 ? 1 : fits < RUN / group ? fits : RUN / group;
 }
 
-void pixviewi_host_empty_ring(chunk *c)
+// The source's columns that all columns of the chunk take.
+static void set_span(chunk *c)
 {
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t begin = first_entry(c), last = begin + c->columns - 1;
+    c->origin = c->window ? f->first[begin] : 0;
+    c->end = f->first[last] + f->count[last];
+}
+
+void pixviewi_host_begin_filters(chunk *c)
+{
+    set_span(c);
+    for (; c->window && c->columns > 1 && c->end - c->origin > PIXVIEWI_WINDOW; set_span(c))
+        c->columns--;
     c->slots = RING / (c->channels * c->columns);
     c->slots = c->slots < SLOTS ? c->slots : SLOTS;
     for (int64_t i = 0; i < c->slots; i++)

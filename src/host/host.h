@@ -7,7 +7,9 @@
 //     resize.c    a list of images of any size onto canvases: rows between rows, then boxes
 //     filter.c    such rows by tables of weights: area, and Pillow's filters
 //     affine.c    a box of unequal types: runs of pixels through small buffers
-//     loops.c     the loops; compiled once for every instruction set, chosen in dispatch.c
+//     video.c     rows of video frames as planes of RGB, for resize.c and for boxes
+//     video_write.c   images into video frames
+//     loops.c, loops_video.c   the loops; compiled once for every instruction set, chosen in dispatch.c
 //     threads.c   the threads
 #ifndef PIXVIEWI_HOST_H
 #define PIXVIEWI_HOST_H
@@ -24,8 +26,32 @@ enum { PIXVIEWI_SIZES = 5, PIXVIEWI_UNITS = 8 };
 // Four planes each, as many as there are; pixels are the first.
 typedef void pixviewi_channels(char *const *dst, const char *const *src, int64_t count);
 
+// Of video frames (loops_video.c). Y, U and V are rows of uint16 values; RGB is three planes. By bytes - 1 of a
+// sample.
+typedef struct pixviewi_video_loops {
+    // out[i] = in[i * step] >> down & most; steps in BYTES, of any sign.
+    void (*load[2])(uint16_t *out, const char *in, int64_t step, int32_t down, int32_t most,
+                    int64_t count);
+    void (*store[2])(char *out, int64_t step, const uint16_t *in, int64_t count);
+    // First and second take turns.
+    void (*store_pairs[2])(char *out, const uint16_t *first, const uint16_t *second, int64_t count);
+    // Bytes, and floats of 0 to 255. [1]: pixels 2 * i and 2 * i + 1 share one U and V.
+    void (*bytes[2])(char *const rgb[3], const uint16_t *const yuv[3],
+                     const pixviewi_colour *colour, int64_t count);
+    void (*floats[2])(char *const rgb[3], const uint16_t *const yuv[3],
+                      const pixviewi_colour *colour, int64_t count);
+    // And back: to 0 to 255; samples of that; means of two columns, or of three around 2 * i, for which
+    // in[-1] is read; sums[i] = fma(weight, line[i], sums[i]).
+    void (*clip)(float *values, int64_t count);
+    void (*encode)(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
+                   int32_t most, int32_t down, int64_t count);
+    void (*halve[2])(float *out, const float *in, int64_t count);
+    void (*add_line)(float *sums, const float *line, float weight, int64_t count);
+} pixviewi_video_loops;
+
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
+    const pixviewi_video_loops *video;
     // Planes of `count` elements to interleaved ones and back. By channels - 2, log2 of the size.
     pixviewi_channels *interleave[3][PIXVIEWI_SIZES], *split[3][PIXVIEWI_SIZES];
     // The first three of four interleaved channels: to planes, and to pixels.
@@ -63,6 +89,9 @@ typedef struct pixviewi_loops {
 extern const pixviewi_loops pixviewi_loops_base;
 extern const pixviewi_loops pixviewi_loops_avx2;
 extern const pixviewi_loops pixviewi_loops_avx512;
+extern const pixviewi_video_loops pixviewi_video_loops_base;
+extern const pixviewi_video_loops pixviewi_video_loops_avx2;
+extern const pixviewi_video_loops pixviewi_video_loops_avx512;
 
 // Those that this processor and operating system run, the widest first; NULL at the end.
 const pixviewi_loops *pixviewi_host_known_loops(int index);
@@ -104,6 +133,41 @@ void pixviewi_host_pad(const pixviewi_loops *loops, const pixviewi_copy_op *op, 
 
 // An operation that resizes.
 void pixviewi_host_resize(const pixviewi_copy_op *op);
+
+// ---- Video frames (video.c, video_write.c) ----------------------------------------------------
+
+enum { PIXVIEWI_WINDOW = 2048, PIXVIEWI_WINDOW_ROOM = PIXVIEWI_WINDOW + 8 };
+
+// A part of one row of a frame as planes of RGB: what an image's row would be in memory. A loop may read some
+// bytes behind what is there.
+typedef struct pixviewi_window {
+    int64_t y, first, end; // of the columns that it holds; y = -1: none
+    bool bytes;            // else floats
+    char *rgb[3];          // column `first`
+    _Alignas(64) char planes[3][PIXVIEWI_WINDOW_ROOM * 4];
+    uint16_t yuv[3][PIXVIEWI_WINDOW_ROOM];
+} pixviewi_window;
+
+// Columns first .. end - 1 of row y, at most PIXVIEWI_WINDOW.
+void pixviewi_host_load_window(const pixviewi_loops *loops, const pixviewi_video *video,
+                               pixviewi_window *window, int64_t y, int64_t first, int64_t end);
+// `count` columns, any: they become columns 0 .. count - 1 of the window.
+void pixviewi_host_pick_window(const pixviewi_loops *loops, const pixviewi_video *video,
+                               pixviewi_window *window, int64_t y, const int64_t *columns,
+                               int64_t count);
+
+// Columns x .. of the axis onto a box, whose src means nothing: pixels as they are, or the nearest.
+typedef struct pixviewi_picked_axis {
+    const pixviewi_axis *axis;
+    double scale;
+    int64_t begin; // on the canvas, of the box
+} pixviewi_picked_axis;
+void pixviewi_host_pick_frame(const pixviewi_loops *loops, const pixviewi_copy_op *op,
+                              const pixviewi_video *video, const pixviewi_picked_axis *rows,
+                              const pixviewi_picked_axis *columns, pixviewi_box box);
+
+// An operation with targets.
+void pixviewi_host_write_frames(const pixviewi_copy_op *op);
 
 // ---- Threads (threads.c) ----------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 // The loops of host copies, in plain C that compilers vectorise. Compiled once for every instruction
-// set: meson.build names it in LOOPS and gives the flags.
+// set: meson.build names it in LOOPS and gives the flags. Those of video are in loops_video.c.
 //
 // Elements move by size, not by type, and need no alignment: a pixel of two uint8 may move as one
 // uint16. A loop writes its elements and nothing beside them, and reads nothing before or behind.
@@ -12,16 +12,8 @@
 
 #include "descriptor/half.h"
 #include "host/host.h"
+#include "host/loops.h"
 
-// The loop writes nothing that it reads. clang has no such promise that may go unused: it looks itself.
-#ifdef __clang__
-#define APART
-#else
-#define APART _Pragma("GCC ivdep")
-#endif
-
-typedef uint8_t __attribute__((may_alias)) unit_1;
-typedef uint16_t __attribute__((may_alias, aligned(1))) unit_2;
 typedef uint32_t __attribute__((may_alias, aligned(1))) unit_4;
 typedef uint64_t __attribute__((may_alias, aligned(1))) unit_8;
 typedef struct __attribute__((may_alias, packed)) {
@@ -447,6 +439,7 @@ static void clip_sums(char *out, const int32_t *sums, int64_t count)
 
 const pixviewi_loops LOOPS = {
     .name = LOOPS_NAME,
+    .video = &VIDEO_LOOPS,
     .interleave = {FIVE(interleave2), FIVE(interleave3), FIVE(interleave4)},
     .split = {FIVE(split2), FIVE(split3), FIVE(split4)},
     .split3of4 = FIVE(split3of4),

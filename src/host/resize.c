@@ -12,7 +12,7 @@
 
 static placed place(const pixviewi_copy_op *op, int64_t n)
 {
-    placed p = {.image = &op->src.images[n]};
+    placed p = {.image = &op->src.images[n], .video = pixviewi_video_at(op, n)};
     pixviewi_place_source(op, n, &p.rows, &p.columns);
     p.row_scale = pixviewi_tap_scale(p.rows.source, p.rows.resized);
     p.column_scale = pixviewi_tap_scale(p.columns.source, p.columns.resized);
@@ -32,18 +32,25 @@ static bool is_nearest(const chunk *c) { return c->op->resize.interpolation == P
 static void set_columns(chunk *c)
 {
     const pixviewi_axis *axis = &c->p->columns;
-    int64_t step = c->p->image->strides[PIXVIEW_AXIS_W];
-    bool bytes = c->op->src.dtype.bits == 8;
+    bool bytes = c->from.bits == 8;
+    c->origin = 0;
     for (int64_t i = 0; i < c->columns; i++) {
         int64_t d = c->x + i + axis->skip;
         if (is_nearest(c)) {
-            c->first[i] = pixviewi_nearest_tap(d, axis->source, c->p->column_scale) * step;
+            c->first[i] = pixviewi_nearest_tap(d, axis->source, c->p->column_scale) * c->step;
             continue;
         }
         pixviewi_tap tap = bytes ? pixviewi_byte_tap(d, axis->source, c->p->column_scale, false)
                                  : pixviewi_float_tap(d, axis->source, c->p->column_scale);
-        c->first[i] = tap.first * step;
-        c->second[i] = tap.second * step;
+        if (c->window && i == 0)
+            c->origin = tap.first;
+        if (c->window && tap.second - c->origin >= PIXVIEWI_WINDOW) {
+            c->columns = i; // the rest is another chunk
+            return;
+        }
+        c->end = tap.second + 1;
+        c->first[i] = (tap.first - c->origin) * c->step;
+        c->second[i] = (tap.second - c->origin) * c->step;
         c->a[i] = (int16_t)tap.a;
         c->b[i] = (int16_t)tap.b;
         c->weight[i] = tap.weight;
@@ -55,14 +62,14 @@ static void set_columns(chunk *c)
 static void choose_loop(chunk *c)
 {
     const int64_t *steps = c->p->image->strides;
-    int64_t step = steps[PIXVIEW_AXIS_W], row = c->p->columns.source * step;
-    bool interleaved = (step == 3 || step == 4) && c->channels == step && c->channel == 0 &&
-                       steps[PIXVIEW_AXIS_C] == 1;
+    int64_t step = c->step, row = c->p->columns.source * step;
+    bool interleaved = !c->window && (step == 3 || step == 4) && c->channels == step &&
+                       c->channel == 0 && steps[PIXVIEW_AXIS_C] == 1;
     c->mixed = interleaved ? (int)step : step == 1 ? 1 : 0;
     c->fast = 0;
-    if (!c->loops->mix_columns[0] || !c->mixed || row > INT32_MAX || c->op->src.dtype.bits != 8)
+    if (!c->loops->mix_columns[0] || !c->mixed || row > INT32_MAX || c->from.bits != 8)
         return;
-    int64_t reads = c->mixed == 1 ? 4 : 2 * step;
+    int64_t reads = c->window ? 0 : c->mixed == 1 ? 4 : 2 * step; // a window has room behind
     for (; c->fast < c->columns && c->first[c->fast] + reads <= row; c->fast++) {
         c->places[c->fast] = (int32_t)c->first[c->fast];
         c->weights[c->fast] = (int32_t)((uint32_t)c->b[c->fast] << 16 | (uint16_t)c->a[c->fast]);
@@ -102,13 +109,12 @@ static void mix_rows_of_bytes(chunk *c, const int16_t *above, const int16_t *bel
 
 static void mix_columns_of_floats(chunk *c, int slot, int64_t y)
 {
-    pixview_dtype dtype = c->op->src.dtype;
     for (int64_t channel = 0; channel < c->channels; channel++) {
         const char *row = source_row(c, y, channel);
         float *out = c->between.floats[slot] + channel * c->columns;
         for (int64_t i = 0; i < c->columns; i++)
-            out[i] = pixviewi_mix(load_float(dtype, row + c->first[i]),
-                                  load_float(dtype, row + c->second[i]), c->weight[i]);
+            out[i] = pixviewi_mix(load_float(c->from, row + c->first[i]),
+                                  load_float(c->from, row + c->second[i]), c->weight[i]);
     }
 }
 
@@ -120,20 +126,24 @@ static void mix_rows_of_floats(chunk *c, const float *above, const float *below,
         out[i] = pixviewi_mix(above[i], below[i], weight);
 }
 
-static uint16_t round_u16(float value)
+static uint16_t round_to(float value, uint16_t most)
 {
-    return value >= 65535 ? 65535 : value > 0 ? (uint16_t)lrintf(value) : 0;
+    return value >= most ? most : value > 0 ? (uint16_t)lrintf(value) : 0;
 }
 
-// In place, to the type of the destination, where no other value changes.
+// In place, to the type of the destination, where no other value changes. Bytes are those of frames.
 static void narrow_row(chunk *c)
 {
     pixview_dtype dtype = c->op->dst.dtype;
     int64_t count = c->channels * c->columns;
-    for (int64_t i = 0; dtype.bits == 16 && i < count; i++) {
+    for (int64_t i = 0; dtype.bits <= 16 && i < count; i++) {
         float in;
         memcpy(&in, c->row + i * (int64_t)sizeof in, sizeof in);
-        uint16_t out = dtype.code == PIXVIEW_DTYPE_UINT     ? round_u16(in)
+        if (dtype.bits == 8) {
+            c->row[i] = (char)round_to(in, 255);
+            continue;
+        }
+        uint16_t out = dtype.code == PIXVIEW_DTYPE_UINT     ? round_to(in, 65535)
                        : dtype.code == PIXVIEW_DTYPE_BFLOAT ? pixviewi_bf16_from_float(in)
                                                             : pixviewi_f16_from_float(in);
         memcpy(c->row + i * (int64_t)sizeof out, &out, sizeof out);
@@ -170,7 +180,7 @@ static void pick_row(chunk *c, int64_t y, int64_t size)
 // The slot of row y between its columns.
 static int keep_row(chunk *c, int64_t y, int other)
 {
-    bool bytes = c->op->src.dtype.bits == 8;
+    bool bytes = c->from.bits == 8;
     int slot = c->kept[0] == y ? 0 : c->kept[1] == y ? 1 : other == 0 ? 1 : 0;
     if (c->kept[slot] == y)
         return slot;
@@ -185,7 +195,7 @@ static int keep_row(chunk *c, int64_t y, int other)
 static void mix_row(chunk *c, int64_t d)
 {
     const pixviewi_axis *axis = &c->p->rows;
-    bool bytes = c->op->src.dtype.bits == 8;
+    bool bytes = c->from.bits == 8;
     pixviewi_tap tap = bytes ? pixviewi_byte_tap(d, axis->source, c->p->row_scale, true)
                              : pixviewi_float_tap(d, axis->source, c->p->row_scale);
     // What is there already must not make room for the other.
@@ -218,7 +228,7 @@ static void resize_row(chunk *c, int64_t y, char *dst)
 {
     static const pixview_dtype f32 = {PIXVIEW_DTYPE_FLOAT, 32, 1};
     const pixviewi_axis *axis = &c->p->rows;
-    pixview_dtype from = c->op->src.dtype;
+    pixview_dtype from = c->from;
     int64_t d = y + axis->skip;
     assert(!is_nearest(c) || !c->op->filters);
     if (is_nearest(c)) {
@@ -234,7 +244,7 @@ static void resize_row(chunk *c, int64_t y, char *dst)
     bool narrows = from.bits != 8 && c->op->affine.is_identity;
     if (narrows)
         narrow_row(c);
-    emit_row(c, dst, from.bits == 8 || narrows ? from : f32);
+    emit_row(c, dst, narrows ? c->op->dst.dtype : from.bits == 8 ? from : f32);
 }
 
 // ---- canvases ---------------------------------------------------------------------------------
@@ -287,12 +297,25 @@ static void move_band(const resize_job *job, int64_t n, const placed *p, int64_t
     pixviewi_host_move(job->loops, job->op, &box);
 }
 
+static void pick_band(const resize_job *job, int64_t n, const placed *p, int64_t top,
+                      int64_t bottom)
+{
+    int64_t x = pixviewi_axis_begin(&p->columns), width = pixviewi_axis_length(&p->columns);
+    const pixviewi_picked_axis rows = {&p->rows, p->row_scale, top};
+    const pixviewi_picked_axis columns = {&p->columns, p->column_scale, x};
+    pixviewi_host_pick_frame(job->loops, job->op, p->video, &rows, &columns,
+                             canvas_box(job->op, n, top, x, bottom - top, width));
+}
+
+// Of a frame it may leave columns for another chunk.
 static void resize_chunk(const resize_job *job, chunk *c, int64_t n, int64_t top, int64_t bottom)
 {
     const int64_t *steps = job->op->dst.strides;
     c->kept[0] = c->kept[1] = -1;
+    if (c->window)
+        c->window->y = -1;
     if (c->op->filters)
-        pixviewi_host_empty_ring(c);
+        pixviewi_host_begin_filters(c);
     else {
         set_columns(c);
         choose_loop(c);
@@ -303,20 +326,35 @@ static void resize_chunk(const resize_job *job, chunk *c, int64_t n, int64_t top
                        c->channel * steps[3]);
 }
 
+static void set_source(chunk *c, const placed *p, pixviewi_window *window)
+{
+    bool floats = p->video && p->video->colour.deep;
+    c->p = p;
+    c->from = c->op->src.dtype;
+    c->step = p->image->strides[PIXVIEW_AXIS_W];
+    c->window = p->video ? window : NULL;
+    if (!p->video)
+        return;
+    window->bytes = !floats;
+    c->from = floats ? (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1} : c->from;
+    c->step = floats ? 4 : 1;
+}
+
 static void resize_band(const resize_job *job, int64_t n, const placed *p, int64_t top,
                         int64_t bottom)
 {
     chunk c;
+    pixviewi_window window;
     int64_t x = pixviewi_axis_begin(&p->columns), end = x + pixviewi_axis_length(&p->columns);
     int64_t channels = job->op->shape[3];
     c.op = job->op;
     c.loops = job->loops;
-    c.p = p;
+    set_source(&c, p, &window);
     // More channels than have values of their own have one for all.
     int64_t group = channels < PIXVIEWI_MAX_CHANNELS ? channels : PIXVIEWI_MAX_CHANNELS;
     int64_t most = job->op->filters ? pixviewi_host_filtered_columns(&c, group) : RUN / group;
     for (c.channel = 0; c.channel < channels; c.channel += group)
-        for (c.x = x; c.x < end; c.x += most) {
+        for (c.x = x; c.x < end; c.x += c.columns) {
             c.channels = channels - c.channel < group ? channels - c.channel : group;
             c.columns = end - c.x < most ? end - c.x : most;
             resize_chunk(job, &c, n, top, bottom);
@@ -337,7 +375,10 @@ static void resize_piece(void *context, int64_t piece)
     int64_t begin = pixviewi_axis_begin(&p.rows), end = begin + pixviewi_axis_length(&p.rows);
     int64_t top = within(begin, from, to), bottom = within(end, top, to);
     pad_band(job, n, &p, from, to, top, bottom);
-    if (top < bottom && p.as_is)
+    bool picked = p.as_is || job->op->resize.interpolation == PIXVIEWI_NEAREST;
+    if (top < bottom && p.video && picked)
+        pick_band(job, n, &p, top, bottom);
+    else if (top < bottom && p.as_is)
         move_band(job, n, &p, top, bottom);
     else if (top < bottom)
         resize_band(job, n, &p, top, bottom);

@@ -13,6 +13,7 @@ enum { RUN = 1024, RING = 12288, SLOTS = 1024 };
 
 typedef struct placed {
     const pixview_image *image;
+    const pixviewi_video *video; // what the image stands for; NULL: itself
     pixviewi_axis rows, columns;
     double row_scale, column_scale;
     bool as_is; // not scaled
@@ -27,8 +28,12 @@ typedef struct chunk {
     const placed *p;
     int64_t channel, channels;       // first, and how many
     int64_t x, columns;              // of the canvas
+    pixview_dtype from;              // the source's
+    int64_t step;                    // BYTES between its columns
+    pixviewi_window *window;         // of a frame, whose rows come through it; NULL
+    int64_t origin, end;             // the source's columns that it takes; origin is 0 in an image
     int64_t kept[2];                 // the source's rows in `between`; -1: none
-    int64_t first[RUN], second[RUN]; // BYTES from the beginning of a row to the two columns
+    int64_t first[RUN], second[RUN]; // BYTES from `origin` to the two columns
     int16_t a[RUN], b[RUN];
     float weight[RUN];
     int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
@@ -46,11 +51,26 @@ typedef struct chunk {
     _Alignas(64) char row[RUN * 16]; // the result
 } chunk;
 
-static inline const char *source_row(const chunk *c, int64_t y, int64_t channel)
+// Column `first` of row y of the source, and `count` of them behind each other, of a frame at most a window's.
+static inline const char *source_at(const chunk *c, int64_t y, int64_t channel, int64_t first,
+                                    int64_t count)
 {
     const int64_t *strides = c->p->image->strides;
-    return (const char *)c->p->image->data + y * strides[PIXVIEW_AXIS_H] +
-           (c->channel + channel) * strides[PIXVIEW_AXIS_C];
+    pixviewi_window *w = c->window;
+    if (!w)
+        return (const char *)c->p->image->data + y * strides[PIXVIEW_AXIS_H] +
+               (c->channel + channel) * strides[PIXVIEW_AXIS_C] + first * c->step;
+    if (w->y != y || first < w->first || first + count > w->end)
+        pixviewi_host_load_window(c->loops, c->p->video, w, y, first,
+                                  c->end - first < PIXVIEWI_WINDOW ? c->end
+                                                                   : first + PIXVIEWI_WINDOW);
+    return w->rgb[channel] + (first - w->first) * c->step;
+}
+
+// All columns that the chunk takes, if they fit a window.
+static inline const char *source_row(const chunk *c, int64_t y, int64_t channel)
+{
+    return source_at(c, y, channel, c->origin, c->window ? c->end - c->origin : 0);
 }
 
 static inline float load_float(pixview_dtype dtype, const char *at)
@@ -73,9 +93,9 @@ static inline float load_float(pixview_dtype dtype, const char *at)
 
 // As many columns of `group` channels as leave room in the ring for all rows of a sum.
 int64_t pixviewi_host_filtered_columns(const chunk *c, int64_t group);
-// Before the first row of a chunk.
-void pixviewi_host_empty_ring(chunk *c);
-// Row y of the canvas to c->row: bytes, or of area floats.
+// Before the first row of a chunk. Of a frame it may get fewer columns.
+void pixviewi_host_begin_filters(chunk *c);
+// Row y of the canvas to c->row: bytes, or of area floats; of area of bytes, bytes.
 void pixviewi_host_filter_row(chunk *c, int64_t y);
 
 #endif

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "copy/backend.h"
-#include "copy/reference.h"
 #include "host/host.h"
 
 typedef struct host_part {
@@ -111,8 +110,8 @@ static int64_t reach(const pixviewi_copy_op *op, const pixviewi_operand *end)
 
 void pixviewi_host_run(const pixviewi_copy_op *op)
 {
-    if (op->src.videos || op->targets) { // no loops for video yet
-        pixviewi_run_reference(op);
+    if (op->targets) {
+        pixviewi_host_write_frames(op);
         return;
     }
     if (op->resizes) {

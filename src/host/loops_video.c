@@ -1,0 +1,262 @@
+// The loops of video frames: samples to RGB in planes, and back. Compiled like loops.c, once for every
+// instruction set: meson.build names the table in VIDEO_LOOPS.
+//
+// Samples are 16 bits on the way, whatever they are in memory, so that every format takes the same loops.
+#include <math.h>
+
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include "descriptor/half.h"
+#include "host/host.h"
+#include "host/loops.h"
+
+// ---- samples ----------------------------------------------------------------------------------
+
+// Steps that are known while compiling make other loops: planes, pairs, and groups of four.
+#define LOAD_STEP(STEP)                                                      \
+    if (step == (STEP) * size) {                                             \
+        APART for (int64_t i = 0; i < count; i++)                            \
+        {                                                                    \
+            out[i] = (uint16_t)(((const T *)in)[(STEP) * i] >> down & most); \
+        }                                                                    \
+        return;                                                              \
+    }
+#define DEFINE_LOAD(name, UNIT)                                                               \
+    static void name(uint16_t *out, const char *in, int64_t step, int32_t down, int32_t most, \
+                     int64_t count)                                                           \
+    {                                                                                         \
+        typedef UNIT T;                                                                       \
+        const int64_t size = sizeof(T);                                                       \
+        LOAD_STEP(1)                                                                          \
+        LOAD_STEP(2)                                                                          \
+        LOAD_STEP(4)                                                                          \
+        for (int64_t i = 0; i < count; i++)                                                   \
+            out[i] = (uint16_t)(*(const T *)(in + i * step) >> down & most);                  \
+    }
+DEFINE_LOAD(load_1, unit_1)
+DEFINE_LOAD(load_2, unit_2)
+
+#define DEFINE_STORE(name, pairs, UNIT)                                                        \
+    static void name(char *out, int64_t step, const uint16_t *in, int64_t count)               \
+    {                                                                                          \
+        typedef UNIT T;                                                                        \
+        if (step == (int64_t)sizeof(T)) {                                                      \
+            APART for (int64_t i = 0; i < count; i++) { ((T *)out)[i] = (T)in[i]; }            \
+            return;                                                                            \
+        }                                                                                      \
+        for (int64_t i = 0; i < count; i++)                                                    \
+            *(T *)(out + i * step) = (T)in[i];                                                 \
+    }                                                                                          \
+    static void pairs(char *out, const uint16_t *first, const uint16_t *second, int64_t count) \
+    {                                                                                          \
+        typedef UNIT T;                                                                        \
+        T *to = (T *)out;                                                                      \
+        APART for (int64_t i = 0; i < count; i++)                                              \
+        {                                                                                      \
+            to[2 * i] = (T)first[i];                                                           \
+            to[2 * i + 1] = (T)second[i];                                                      \
+        }                                                                                      \
+    }
+DEFINE_STORE(store_1, store_pairs_1, unit_1)
+DEFINE_STORE(store_2, store_pairs_2, unit_2)
+
+// ---- to RGB -----------------------------------------------------------------------------------
+//
+// Always in the order R, G, B: pixviewi_colour_sums without its bgr.
+
+typedef struct chroma {
+    int32_t r, g, b; // what U and V add
+} chroma;
+
+static inline chroma chroma_of(const pixviewi_colour *c, int32_t u, int32_t v)
+{
+    u -= c->c_offset;
+    v -= c->c_offset;
+    return (chroma){v * c->v_r, u * c->u_g + v * c->v_g, u * c->u_b};
+}
+
+static inline int32_t luma_of(const pixviewi_colour *c, int32_t y)
+{
+    y -= c->y_offset;
+    return (y < c->y_least ? c->y_least : y) * c->y;
+}
+
+// From pixel `i` on; two of them share one U and V, or none.
+#define DEFINE_COLOURS(name, T, finish, SHARE)                                          \
+    static void name(char *const rgb[3], const uint16_t *const yuv[3],                  \
+                     const pixviewi_colour *colour, int64_t i, int64_t count)           \
+    {                                                                                   \
+        const pixviewi_colour c = *colour;                                              \
+        T *r = (T *)(void *)rgb[0], *g = (T *)(void *)rgb[1], *b = (T *)(void *)rgb[2]; \
+        const uint16_t *y = yuv[0], *u = yuv[1], *v = yuv[2];                           \
+        APART for (int64_t k = i / (SHARE); k < count / (SHARE); k++)                   \
+        {                                                                               \
+            chroma add = chroma_of(&c, u[k], v[k]);                                     \
+            for (int j = 0; j < (SHARE); j++) {                                         \
+                int32_t luma = luma_of(&c, y[k * (SHARE) + j]);                         \
+                r[k * (SHARE) + j] = (T)finish(luma + add.r);                           \
+                g[k * (SHARE) + j] = (T)finish(luma + add.g);                           \
+                b[k * (SHARE) + j] = (T)finish(luma + add.b);                           \
+            }                                                                           \
+        }                                                                               \
+        for (i = count - count % (SHARE); i < count; i++) {                             \
+            chroma add = chroma_of(&c, u[i / (SHARE)], v[i / (SHARE)]);                 \
+            int32_t luma = luma_of(&c, y[i]);                                           \
+            r[i] = (T)finish(luma + add.r);                                             \
+            g[i] = (T)finish(luma + add.g);                                             \
+            b[i] = (T)finish(luma + add.b);                                             \
+        }                                                                               \
+    }
+typedef float __attribute__((may_alias)) alias_float;
+DEFINE_COLOURS(bytes_from, unit_1, pixviewi_colour_byte, 1)
+DEFINE_COLOURS(pair_bytes_from, unit_1, pixviewi_colour_byte, 2)
+DEFINE_COLOURS(floats_from, alias_float, pixviewi_colour_float, 1)
+DEFINE_COLOURS(pair_floats_from, alias_float, pixviewi_colour_float, 2)
+
+static void bytes(char *const rgb[3], const uint16_t *const yuv[3], const pixviewi_colour *colour,
+                  int64_t count)
+{
+    bytes_from(rgb, yuv, colour, 0, count);
+}
+
+static void floats(char *const rgb[3], const uint16_t *const yuv[3], const pixviewi_colour *colour,
+                   int64_t count)
+{
+    floats_from(rgb, yuv, colour, 0, count);
+}
+
+static void pair_floats(char *const rgb[3], const uint16_t *const yuv[3],
+                        const pixviewi_colour *colour, int64_t count)
+{
+    pair_floats_from(rgb, yuv, colour, 0, count);
+}
+
+#ifdef __AVX2__
+// Sixteen pixels of one channel, as 16 bits: each of eight chroma sums for two of them. Pixels are in the order
+// of unpacking: 0-3 and 8-11, then 4-7 and 12-15; packing undoes it.
+static inline __m256i sixteen(const __m256i luma[2], __m256i add)
+{
+    __m256i low = _mm256_add_epi32(luma[0], _mm256_unpacklo_epi32(add, add));
+    __m256i high = _mm256_add_epi32(luma[1], _mm256_unpackhi_epi32(add, add));
+    return _mm256_packs_epi32(_mm256_srai_epi32(low, PIXVIEWI_COLOUR_BITS),
+                              _mm256_srai_epi32(high, PIXVIEWI_COLOUR_BITS));
+}
+
+static inline __m256i spread(int32_t value) { return _mm256_set1_epi32(value); }
+
+static inline __m256i load_eight(const uint16_t *from, int32_t offset)
+{
+    __m128i some = _mm_loadu_si128((const __m128i *)(const void *)from);
+    return _mm256_sub_epi32(_mm256_cvtepu16_epi32(some), spread(offset));
+}
+
+static inline void load_luma(const pixviewi_colour *c, const uint16_t *from, __m256i luma[2])
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i some = _mm256_loadu_si256((const __m256i *)(const void *)from);
+    luma[0] = _mm256_unpacklo_epi16(some, zero);
+    luma[1] = _mm256_unpackhi_epi16(some, zero);
+    for (int k = 0; k < 2; k++) {
+        __m256i y = _mm256_sub_epi32(luma[k], spread(c->y_offset));
+        y = _mm256_mullo_epi32(_mm256_max_epi32(y, spread(c->y_least)), spread(c->y));
+        luma[k] = _mm256_add_epi32(y, spread(1 << (PIXVIEWI_COLOUR_BITS - 1)));
+    }
+}
+
+static inline void store_packed(char *out, __m256i first, __m256i second)
+{
+    __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xd8);
+    _mm256_storeu_si256((__m256i *)(void *)out, packed);
+}
+
+static void pair_bytes(char *const rgb[3], const uint16_t *const yuv[3],
+                       const pixviewi_colour *colour, int64_t count)
+{
+    const pixviewi_colour c = *colour;
+    int64_t i = 0;
+    for (; i + 32 <= count; i += 32) {
+        __m256i part[3][2];
+        for (int k = 0; k < 2; k++) {
+            __m256i luma[2], u = load_eight(yuv[1] + i / 2 + 8 * k, c.c_offset);
+            __m256i v = load_eight(yuv[2] + i / 2 + 8 * k, c.c_offset);
+            load_luma(&c, yuv[0] + i + 16 * k, luma);
+            part[0][k] = sixteen(luma, _mm256_mullo_epi32(v, spread(c.v_r)));
+            part[1][k] = sixteen(luma, _mm256_add_epi32(_mm256_mullo_epi32(u, spread(c.u_g)),
+                                                        _mm256_mullo_epi32(v, spread(c.v_g))));
+            part[2][k] = sixteen(luma, _mm256_mullo_epi32(u, spread(c.u_b)));
+        }
+        for (int channel = 0; channel < 3; channel++)
+            store_packed(rgb[channel] + i, part[channel][0], part[channel][1]);
+    }
+    pair_bytes_from(rgb, yuv, colour, i, count);
+}
+#else
+static void pair_bytes(char *const rgb[3], const uint16_t *const yuv[3],
+                       const pixviewi_colour *colour, int64_t count)
+{
+    pair_bytes_from(rgb, yuv, colour, 0, count);
+}
+#endif
+
+// ---- and back ---------------------------------------------------------------------------------
+
+static void clip(float *values, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++) { values[i] = pixviewi_clip_value(values[i]); }
+}
+
+// As pixviewi_encode. Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
+static void encode(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
+                   int32_t most, int32_t down, int64_t count)
+{
+    const pixviewi_weights w = *weights;
+    const float *r = rgb[0], *g = rgb[1], *b = rgb[2], limit = (float)most;
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        float value = __builtin_fmaf(
+            w.of[0], r[i], __builtin_fmaf(w.of[1], g[i], __builtin_fmaf(w.of[2], b[i], w.offset)));
+        value = value > 0 ? value : 0;
+        value = value < limit ? value : limit;
+        out[i] = (uint16_t)(pixviewi_float_to_bits(value + 0x1.8p23f) << down);
+    }
+}
+
+// Of pixels 2 * i and what is beside: between two, or on one. in[-1] and one behind the last pair are read.
+static void halve_between(float *out, const float *in, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        out[i] = __builtin_fmaf(0.5f, in[2 * i + 1], 0.5f * in[2 * i]);
+    }
+}
+
+static void halve_on(float *out, const float *in, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        float sum = __builtin_fmaf(0.5f, in[2 * i], 0.25f * in[2 * i - 1]);
+        out[i] = __builtin_fmaf(0.25f, in[2 * i + 1], sum);
+    }
+}
+
+static void add_line(float *sums, const float *line, float weight, int64_t count)
+{
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        sums[i] = __builtin_fmaf(weight, line[i], sums[i]);
+    }
+}
+
+const pixviewi_video_loops VIDEO_LOOPS = {
+    .load = {load_1, load_2},
+    .store = {store_1, store_2},
+    .store_pairs = {store_pairs_1, store_pairs_2},
+    .bytes = {bytes, pair_bytes},
+    .floats = {floats, pair_floats},
+    .clip = clip,
+    .encode = encode,
+    .halve = {halve_between, halve_on},
+    .add_line = add_line,
+};
