@@ -34,6 +34,22 @@ static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
     }
 }
 
+// Of a frame, if the chunk's columns fit one window. false: they do not.
+static bool filter_window(const chunk *c, int64_t y, uint8_t *bytes, float *floats)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t entry = first_entry(c), skipped = entry * f->most;
+    if (!c->window || c->end - c->origin > PIXVIEWI_WINDOW)
+        return false;
+    const char *const rows[] = {source_row(c, y, 0), source_row(c, y, 1), source_row(c, y, 2)};
+    pixviewi_taps taps = {f->first + entry, f->count + entry, f->weights.fixed + skipped, f->most};
+    if (bytes)
+        c->loops->video->pillow(bytes, rows, &taps, c->origin, c->columns);
+    else
+        c->loops->video->area[!c->window->bytes](floats, rows, &taps, c->origin, c->columns);
+    return true;
+}
+
 // Weights that a sum takes at a time: all, or those of a window.
 static int64_t piece_of(const chunk *c, int64_t count)
 {
@@ -44,6 +60,8 @@ static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
     int64_t step = c->step, entry = first_entry(c);
+    if (filter_window(c, y, out, NULL))
+        return;
     if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
         filter_pixels(c, y, out);
         return;
@@ -68,6 +86,8 @@ static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
     int64_t step = c->step, entry = first_entry(c);
+    if (filter_window(c, y, NULL, out))
+        return;
     for (int64_t channel = 0; channel < c->channels; channel++) {
         for (int64_t i = 0; i < c->columns; i++) {
             const float *weights = f->weights.floats + (entry + i) * f->most;
@@ -121,9 +141,7 @@ static void filter_rows_of_floats(chunk *c, int64_t entry)
         out[i] = 0;
     for (int64_t k = 0; k < f->count[entry]; k++) {
         const float *row = c->between.ring_floats + keep_filtered(c, f->first[entry] + k);
-        float weight = f->weights.floats[entry * f->most + k];
-        for (int64_t i = 0; i < count; i++)
-            out[i] = fmaf(weight, row[i], out[i]);
+        c->loops->video->add_line(out, row, f->weights.floats[entry * f->most + k], count);
     }
 }
 

@@ -28,6 +28,12 @@ typedef void pixviewi_channels(char *const *dst, const char *const *src, int64_t
 
 // Of video frames (loops_video.c). Y, U and V are rows of uint16 values; RGB is three planes. By bytes - 1 of a
 // sample.
+typedef struct pixviewi_taps {
+    const int32_t *first, *count; // of each sum: the columns that it takes
+    const void *weights;          // `most` for each; 22 bits behind the point, or floats
+    int64_t most;
+} pixviewi_taps;
+
 typedef struct pixviewi_video_loops {
     // out[i] = in[i * step] >> down & most; steps in BYTES, of any sign.
     void (*load[2])(uint16_t *out, const char *in, int64_t step, int32_t down, int32_t most,
@@ -40,9 +46,17 @@ typedef struct pixviewi_video_loops {
                      const pixviewi_colour *colour, int64_t count);
     void (*floats[2])(char *const rgb[3], const uint16_t *const yuv[3],
                       const pixviewi_colour *colour, int64_t count);
-    // And back: to 0 to 255; samples of that; means of two columns, or of three around 2 * i, for which
-    // in[-1] is read; sums[i] = fma(weight, line[i], sums[i]).
-    void (*clip)(float *values, int64_t count);
+    // Floats between elements places[i] and places[i] + 1 of a row.
+    void (*mix_columns)(float *out, const char *row, const int32_t *places, const float *weights,
+                        int64_t count);
+    // Sums of columns (copy/filter.h), rows[] beginning with column `origin`: Pillow's of bytes to bytes; area of
+    // bytes or floats to floats. Planes of `out` are `count` elements apart.
+    void (*pillow)(uint8_t *out, const char *const rows[3], const pixviewi_taps *taps,
+                   int64_t origin, int64_t count);
+    void (*area[2])(float *out, const char *const rows[3], const pixviewi_taps *taps,
+                    int64_t origin, int64_t count);
+    // And back, of values that are clipped to 0 to 255 first: samples of them; means of two columns, or of three
+    // around 2 * i, for which in[-1] is read. And sums[i] = fma(weight, line[i], sums[i]).
     void (*encode)(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
                    int32_t most, int32_t down, int64_t count);
     void (*halve[2])(float *out, const float *in, int64_t count);

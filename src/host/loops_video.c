@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #endif
 
+#include "copy/filter.h"
 #include "descriptor/half.h"
 #include "host/host.h"
 #include "host/loops.h"
@@ -200,23 +201,140 @@ static void pair_bytes(char *const rgb[3], const uint16_t *const yuv[3],
 }
 #endif
 
+// Floats between two columns that are neighbours; what has no weight counts for nothing.
+static void mix_columns(float *out, const char *row, const int32_t *places, const float *weights,
+                        int64_t count)
+{
+    const float *in = (const float *)(const void *)row;
+    APART for (int64_t i = 0; i < count; i++)
+    {
+        float first = in[places[i]], mixed;
+        mixed = __builtin_fmaf(weights[i], in[places[i] + 1] - first, first);
+        out[i] = weights[i] == 0 ? first : mixed;
+    }
+}
+
+// Three planes at a time, so that each weight is read once. Sums are short: vectors of weights are slower, and the
+// empty statement says that there shall be none.
+#define DEFINE_SUMS(name, T, Weight, Sum, Out, begin, add, finish)                   \
+    static void name(Out *out, const char *const rows[3], const pixviewi_taps *taps, \
+                     int64_t origin, int64_t count)                                  \
+    {                                                                                \
+        for (int64_t i = 0; i < count; i++) {                                        \
+            const Weight *weights = (const Weight *)taps->weights + i * taps->most;  \
+            int64_t first = taps->first[i] - origin, n = taps->count[i];             \
+            const T *r = (const T *)(const void *)rows[0] + first;                   \
+            const T *g = (const T *)(const void *)rows[1] + first;                   \
+            const T *b = (const T *)(const void *)rows[2] + first;                   \
+            Sum x = begin, y = begin, z = begin;                                     \
+            for (int64_t k = 0; k < n; k++) {                                        \
+                x = add(weights[k], r[k], x);                                        \
+                y = add(weights[k], g[k], y);                                        \
+                z = add(weights[k], b[k], z);                                        \
+                __asm__("" : "+r"(k));                                               \
+            }                                                                        \
+            out[i] = finish(x);                                                      \
+            out[count + i] = finish(y);                                              \
+            out[2 * count + i] = finish(z);                                          \
+        }                                                                            \
+    }
+#define ADD_FIXED(weight, value, sum) ((sum) + (weight) * (value))
+#define ADD_FLOAT(weight, value, sum) __builtin_fmaf(weight, (float)(value), sum)
+#define AS_IS(sum)                    (sum)
+DEFINE_SUMS(pillow, unit_1, int32_t, int32_t, uint8_t, PIXVIEWI_FILTER_HALF, ADD_FIXED,
+            pixviewi_filter_byte)
+DEFINE_SUMS(area_of_bytes, unit_1, float, float, float, 0, ADD_FLOAT, AS_IS)
+DEFINE_SUMS(area_of_floats, alias_float, float, float, float, 0, ADD_FLOAT, AS_IS)
+
 // ---- and back ---------------------------------------------------------------------------------
 
-static void clip(float *values, int64_t count)
+// What enters is clipped by every loop that reads it: cheaper than a pass of its own, and twice is once.
+static inline float clipped(float value)
 {
-    APART for (int64_t i = 0; i < count; i++) { values[i] = pixviewi_clip_value(values[i]); }
+    float low = value > 0 ? value : 0; // NaN: 0
+    return low < 255 ? low : 255;
 }
+
+#ifdef __AVX2__
+// The same: of a NaN, and of two zeros, maxps gives the second.
+static inline __m256 clip_eight(__m256 value, float most)
+{
+    return _mm256_min_ps(_mm256_max_ps(value, _mm256_setzero_ps()), _mm256_set1_ps(most));
+}
+
+static inline __m256 load_clipped(const float *from)
+{
+    return clip_eight(_mm256_loadu_ps(from), 255);
+}
+
+static inline __m256i encode_eight(const float *const rgb[3], int64_t i, const pixviewi_weights *w,
+                                   int32_t most)
+{
+    __m256 value = _mm256_set1_ps(w->offset);
+    for (int c = 2; c >= 0; c--)
+        value = _mm256_fmadd_ps(_mm256_set1_ps(w->of[c]), load_clipped(rgb[c] + i), value);
+    return _mm256_cvtps_epi32(clip_eight(value, (float)most));
+}
+
+static int64_t encode_many(uint16_t *out, const float *const rgb[3],
+                           const pixviewi_weights *weights, int32_t most, int32_t down,
+                           int64_t count)
+{
+    const pixviewi_weights w = *weights;
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m256i packed =
+            _mm256_packus_epi32(encode_eight(rgb, i, &w, most), encode_eight(rgb, i + 8, &w, most));
+        packed = _mm256_sll_epi16(_mm256_permute4x64_epi64(packed, 0xd8), _mm_cvtsi32_si128(down));
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), packed);
+    }
+    return i;
+}
+
+// Every second of sixteen, from the first on or the second, in the order that both have: 0 2 8 10, 4 6 12 14.
+#define EVEN(a, b) _mm256_shuffle_ps(a, b, 0x88)
+#define ODD(a, b)  _mm256_shuffle_ps(a, b, 0xdd)
+
+static inline void store_in_order(float *out, __m256 some)
+{
+    __m256d ordered = _mm256_permute4x64_pd(_mm256_castps_pd(some), 0xd8);
+    _mm256_storeu_ps(out, _mm256_castpd_ps(ordered));
+}
+
+// Eight means at a time; `on` is constant once inlined.
+static inline int64_t halve_many(float *out, const float *in, bool on, int64_t count)
+{
+    const __m256 half = _mm256_set1_ps(0.5f), quarter = _mm256_set1_ps(0.25f);
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 a = load_clipped(in + 2 * i), b = load_clipped(in + 2 * i + 8);
+        __m256 first = EVEN(a, b), second = ODD(a, b);
+        if (!on) {
+            store_in_order(out + i, _mm256_fmadd_ps(half, second, _mm256_mul_ps(half, first)));
+            continue;
+        }
+        __m256 c = load_clipped(in + 2 * i - 1), d = load_clipped(in + 2 * i + 7);
+        __m256 sum = _mm256_fmadd_ps(half, first, _mm256_mul_ps(quarter, EVEN(c, d)));
+        store_in_order(out + i, _mm256_fmadd_ps(quarter, second, sum));
+    }
+    return i;
+}
+#else
+#define encode_many(out, rgb, weights, most, down, count) 0
+#define halve_many(out, in, on, count)                    0
+#endif
 
 // As pixviewi_encode. Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
 static void encode(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
                    int32_t most, int32_t down, int64_t count)
 {
     const pixviewi_weights w = *weights;
-    const float *r = rgb[0], *g = rgb[1], *b = rgb[2], limit = (float)most;
-    APART for (int64_t i = 0; i < count; i++)
+    const float limit = (float)most;
+    APART for (int64_t i = encode_many(out, rgb, weights, most, down, count); i < count; i++)
     {
-        float value = __builtin_fmaf(
-            w.of[0], r[i], __builtin_fmaf(w.of[1], g[i], __builtin_fmaf(w.of[2], b[i], w.offset)));
+        float value = __builtin_fmaf(w.of[2], clipped(rgb[2][i]), w.offset);
+        value = __builtin_fmaf(w.of[1], clipped(rgb[1][i]), value);
+        value = __builtin_fmaf(w.of[0], clipped(rgb[0][i]), value);
         value = value > 0 ? value : 0;
         value = value < limit ? value : limit;
         out[i] = (uint16_t)(pixviewi_float_to_bits(value + 0x1.8p23f) << down);
@@ -226,18 +344,16 @@ static void encode(uint16_t *out, const float *const rgb[3], const pixviewi_weig
 // Of pixels 2 * i and what is beside: between two, or on one. in[-1] and one behind the last pair are read.
 static void halve_between(float *out, const float *in, int64_t count)
 {
-    APART for (int64_t i = 0; i < count; i++)
-    {
-        out[i] = __builtin_fmaf(0.5f, in[2 * i + 1], 0.5f * in[2 * i]);
-    }
+    APART for (int64_t i = halve_many(out, in, false, count); i < count; i++) out[i] =
+        __builtin_fmaf(0.5f, clipped(in[2 * i + 1]), 0.5f * clipped(in[2 * i]));
 }
 
 static void halve_on(float *out, const float *in, int64_t count)
 {
-    APART for (int64_t i = 0; i < count; i++)
+    APART for (int64_t i = halve_many(out, in, true, count); i < count; i++)
     {
-        float sum = __builtin_fmaf(0.5f, in[2 * i], 0.25f * in[2 * i - 1]);
-        out[i] = __builtin_fmaf(0.25f, in[2 * i + 1], sum);
+        float sum = __builtin_fmaf(0.5f, clipped(in[2 * i]), 0.25f * clipped(in[2 * i - 1]));
+        out[i] = __builtin_fmaf(0.25f, clipped(in[2 * i + 1]), sum);
     }
 }
 
@@ -255,7 +371,9 @@ const pixviewi_video_loops VIDEO_LOOPS = {
     .store_pairs = {store_pairs_1, store_pairs_2},
     .bytes = {bytes, pair_bytes},
     .floats = {floats, pair_floats},
-    .clip = clip,
+    .mix_columns = mix_columns,
+    .pillow = pillow,
+    .area = {area_of_bytes, area_of_floats},
     .encode = encode,
     .halve = {halve_between, halve_on},
     .add_line = add_line,

@@ -50,6 +50,8 @@ static void set_columns(chunk *c)
         }
         c->end = tap.second + 1;
         c->first[i] = (tap.first - c->origin) * c->step;
+        if (c->window)
+            c->places[i] = (int32_t)(tap.first - c->origin);
         c->second[i] = (tap.second - c->origin) * c->step;
         c->a[i] = (int16_t)tap.a;
         c->b[i] = (int16_t)tap.b;
@@ -112,6 +114,10 @@ static void mix_columns_of_floats(chunk *c, int slot, int64_t y)
     for (int64_t channel = 0; channel < c->channels; channel++) {
         const char *row = source_row(c, y, channel);
         float *out = c->between.floats[slot] + channel * c->columns;
+        if (c->window) {
+            c->loops->video->mix_columns(out, row, c->places, c->weight, c->columns);
+            continue;
+        }
         for (int64_t i = 0; i < c->columns; i++)
             out[i] = pixviewi_mix(load_float(c->from, row + c->first[i]),
                                   load_float(c->from, row + c->second[i]), c->weight[i]);

@@ -48,7 +48,6 @@ static void load_row(strip *s, int64_t y)
             row[-1] = row[0];
         if (!right)
             row[s->width] = row[s->width - 1];
-        s->loops->video->clip(row - 1, s->width + 2);
     }
 }
 
@@ -84,7 +83,7 @@ static int64_t chroma_width(const strip *s)
 // Row y, which is loaded, between its columns.
 static void keep_line(strip *s, int64_t y)
 {
-    bool halves = s->target->samples.shift_x == 1;
+    bool halves = s->target->samples.shift_x == 1; // which every format with fewer rows has
     s->in_slot[y % KEPT] = y;
     for (int c = 0; c < 3; c++) {
         float *line = s->lines[y % KEPT][c];
