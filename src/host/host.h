@@ -40,6 +40,8 @@ typedef struct pixviewi_video_loops {
                     int64_t count);
     void (*store[2])(char *out, int64_t step, const uint16_t *in, int64_t count);
     // First and second take turns.
+    void (*load_pairs[2])(uint16_t *first, uint16_t *second, const char *in, int32_t down,
+                          int32_t most, int64_t count);
     void (*store_pairs[2])(char *out, const uint16_t *first, const uint16_t *second, int64_t count);
     // Bytes, and floats of 0 to 255. [1]: pixels 2 * i and 2 * i + 1 share one U and V.
     void (*bytes[2])(char *const rgb[3], const uint16_t *const yuv[3],
@@ -161,6 +163,17 @@ typedef struct pixviewi_window {
     _Alignas(64) char planes[3][PIXVIEWI_WINDOW_ROOM * 4];
     uint16_t yuv[3][PIXVIEWI_WINDOW_ROOM];
 } pixviewi_window;
+
+// Whether U and V take turns, and which of the two is first; else 0.
+static inline int pixviewi_first_of_pairs(const pixviewi_samples *s)
+{
+    const pixviewi_component *u = &s->of[PIXVIEWI_U], *v = &s->of[PIXVIEWI_V];
+    if (u->step != 2 * s->bytes || v->step != u->step || v->row_step != u->row_step)
+        return 0;
+    return v->data == u->data + s->bytes   ? PIXVIEWI_U
+           : u->data == v->data + s->bytes ? PIXVIEWI_V
+                                           : 0;
+}
 
 // Columns first .. end - 1 of row y, at most PIXVIEWI_WINDOW.
 void pixviewi_host_load_window(const pixviewi_loops *loops, const pixviewi_video *video,

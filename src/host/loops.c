@@ -14,7 +14,6 @@
 #include "host/host.h"
 #include "host/loops.h"
 
-typedef uint32_t __attribute__((may_alias, aligned(1))) unit_4;
 typedef uint64_t __attribute__((may_alias, aligned(1))) unit_8;
 typedef struct __attribute__((may_alias, packed)) {
     uint64_t parts[2];

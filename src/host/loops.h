@@ -13,5 +13,6 @@
 
 typedef uint8_t __attribute__((may_alias)) unit_1;
 typedef uint16_t __attribute__((may_alias, aligned(1))) unit_2;
+typedef uint32_t __attribute__((may_alias, aligned(1))) unit_4;
 
 #endif

@@ -39,6 +39,22 @@
 DEFINE_LOAD(load_1, unit_1)
 DEFINE_LOAD(load_2, unit_2)
 
+// What takes turns, both at once: the first is in the low half of a pair.
+#define DEFINE_LOAD_PAIRS(name, PAIR)                                                    \
+    static void name(uint16_t *first, uint16_t *second, const char *in, int32_t down,    \
+                     int32_t most, int64_t count)                                        \
+    {                                                                                    \
+        const int half = 4 * sizeof(PAIR);                                               \
+        APART for (int64_t i = 0; i < count; i++)                                        \
+        {                                                                                \
+            PAIR both = ((const PAIR *)in)[i];                                           \
+            first[i] = (uint16_t)((both & ((1u << half) - 1)) >> down & (uint32_t)most); \
+            second[i] = (uint16_t)((uint32_t)both >> half >> down & (uint32_t)most);     \
+        }                                                                                \
+    }
+DEFINE_LOAD_PAIRS(load_pairs_1, unit_2)
+DEFINE_LOAD_PAIRS(load_pairs_2, unit_4)
+
 #define DEFINE_STORE(name, pairs, UNIT)                                                        \
     static void name(char *out, int64_t step, const uint16_t *in, int64_t count)               \
     {                                                                                          \
@@ -135,35 +151,44 @@ static void pair_floats(char *const rgb[3], const uint16_t *const yuv[3],
 }
 
 #ifdef __AVX2__
-// Sixteen pixels of one channel, as 16 bits: each of eight chroma sums for two of them. Pixels are in the order
-// of unpacking: 0-3 and 8-11, then 4-7 and 12-15; packing undoes it.
-static inline __m256i sixteen(const __m256i luma[2], __m256i add)
-{
-    __m256i low = _mm256_add_epi32(luma[0], _mm256_unpacklo_epi32(add, add));
-    __m256i high = _mm256_add_epi32(luma[1], _mm256_unpackhi_epi32(add, add));
-    return _mm256_packs_epi32(_mm256_srai_epi32(low, PIXVIEWI_COLOUR_BITS),
-                              _mm256_srai_epi32(high, PIXVIEWI_COLOUR_BITS));
-}
-
+// Of 32 bits each. Even and odd pixels are apart, so that one chroma sum goes to both, and the upper halves of their
+// sums become pixels in their order again.
 static inline __m256i spread(int32_t value) { return _mm256_set1_epi32(value); }
 
-static inline __m256i load_eight(const uint16_t *from, int32_t offset)
+static inline __m256i times(__m256i values, int32_t factor)
 {
-    __m128i some = _mm_loadu_si128((const __m128i *)(const void *)from);
-    return _mm256_sub_epi32(_mm256_cvtepu16_epi32(some), spread(offset));
+    return _mm256_mullo_epi32(values, spread(factor));
 }
 
-static inline void load_luma(const pixviewi_colour *c, const uint16_t *from, __m256i luma[2])
+static inline __m256i load_eight(const uint16_t *from)
 {
-    const __m256i zero = _mm256_setzero_si256();
-    __m256i some = _mm256_loadu_si256((const __m256i *)(const void *)from);
-    luma[0] = _mm256_unpacklo_epi16(some, zero);
-    luma[1] = _mm256_unpackhi_epi16(some, zero);
-    for (int k = 0; k < 2; k++) {
-        __m256i y = _mm256_sub_epi32(luma[k], spread(c->y_offset));
-        y = _mm256_mullo_epi32(_mm256_max_epi32(y, spread(c->y_least)), spread(c->y));
-        luma[k] = _mm256_add_epi32(y, spread(1 << (PIXVIEWI_COLOUR_BITS - 1)));
-    }
+    return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
+}
+
+static inline __m256i sixteen(__m256i even, __m256i odd, __m256i add)
+{
+    __m256i low = _mm256_srli_epi32(_mm256_add_epi32(even, add), 16);
+    __m256i both = _mm256_blend_epi16(low, _mm256_add_epi32(odd, add), 0xaa);
+    return _mm256_srai_epi16(both, PIXVIEWI_COLOUR_BITS - 16);
+}
+
+// Offsets and the half of the rounding are one constant for each channel: sums of 32 bits may wrap on the way.
+static inline void sixteen_pixels(const pixviewi_colour *c, const uint16_t *const yuv[3], int64_t i,
+                                  __m256i rgb[3])
+{
+    __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(yuv[0] + i));
+    __m256i u = load_eight(yuv[1] + i / 2), v = load_eight(yuv[2] + i / 2);
+    y = _mm256_max_epu16(y, _mm256_set1_epi16((int16_t)(c->y_offset + c->y_least)));
+    __m256i even = times(_mm256_and_si256(y, spread(0xffff)), c->y);
+    __m256i odd = times(_mm256_srli_epi32(y, 16), c->y);
+    int32_t all = (1 << (PIXVIEWI_COLOUR_BITS - 1)) - c->y_offset * c->y;
+    __m256i r = _mm256_add_epi32(times(v, c->v_r), spread(all - c->c_offset * c->v_r));
+    __m256i g = _mm256_add_epi32(times(u, c->u_g), times(v, c->v_g));
+    g = _mm256_add_epi32(g, spread(all - c->c_offset * (c->u_g + c->v_g)));
+    __m256i b = _mm256_add_epi32(times(u, c->u_b), spread(all - c->c_offset * c->u_b));
+    rgb[0] = sixteen(even, odd, r);
+    rgb[1] = sixteen(even, odd, g);
+    rgb[2] = sixteen(even, odd, b);
 }
 
 static inline void store_packed(char *out, __m256i first, __m256i second)
@@ -178,18 +203,11 @@ static void pair_bytes(char *const rgb[3], const uint16_t *const yuv[3],
     const pixviewi_colour c = *colour;
     int64_t i = 0;
     for (; i + 32 <= count; i += 32) {
-        __m256i part[3][2];
-        for (int k = 0; k < 2; k++) {
-            __m256i luma[2], u = load_eight(yuv[1] + i / 2 + 8 * k, c.c_offset);
-            __m256i v = load_eight(yuv[2] + i / 2 + 8 * k, c.c_offset);
-            load_luma(&c, yuv[0] + i + 16 * k, luma);
-            part[0][k] = sixteen(luma, _mm256_mullo_epi32(v, spread(c.v_r)));
-            part[1][k] = sixteen(luma, _mm256_add_epi32(_mm256_mullo_epi32(u, spread(c.u_g)),
-                                                        _mm256_mullo_epi32(v, spread(c.v_g))));
-            part[2][k] = sixteen(luma, _mm256_mullo_epi32(u, spread(c.u_b)));
-        }
+        __m256i first[3], second[3];
+        sixteen_pixels(&c, yuv, i, first);
+        sixteen_pixels(&c, yuv, i + 16, second);
         for (int channel = 0; channel < 3; channel++)
-            store_packed(rgb[channel] + i, part[channel][0], part[channel][1]);
+            store_packed(rgb[channel] + i, first[channel], second[channel]);
     }
     pair_bytes_from(rgb, yuv, colour, i, count);
 }
@@ -367,6 +385,7 @@ static void add_line(float *sums, const float *line, float weight, int64_t count
 
 const pixviewi_video_loops VIDEO_LOOPS = {
     .load = {load_1, load_2},
+    .load_pairs = {load_pairs_1, load_pairs_2},
     .store = {store_1, store_2},
     .store_pairs = {store_pairs_1, store_pairs_2},
     .bytes = {bytes, pair_bytes},

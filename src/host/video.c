@@ -25,6 +25,19 @@ static void load_part(const pixviewi_loops *loops, const pixviewi_samples *s, in
     loops->video->load[s->bytes - 1](out, from, s->of[part].step, s->down, s->most, count);
 }
 
+// `count` of U and V, those of column x and behind.
+static void load_chroma(const pixviewi_loops *loops, const pixviewi_samples *s, pixviewi_window *w,
+                        int64_t y, int64_t x, int64_t count)
+{
+    int first = pixviewi_first_of_pairs(s);
+    if (first != 0)
+        loops->video->load_pairs[s->bytes - 1](w->yuv[first], w->yuv[3 - first],
+                                               pixviewi_sample_at(s, first, y, x), s->down, s->most,
+                                               count);
+    for (int part = 1; first == 0 && part < 3; part++)
+        load_part(loops, s, part, pixviewi_sample_at(s, part, y, x), w->yuv[part], count);
+}
+
 // A group of two that begins with a column before the first gets another Y there, and that pixel is skipped.
 void pixviewi_host_load_window(const pixviewi_loops *loops, const pixviewi_video *video,
                                pixviewi_window *w, int64_t y, int64_t first, int64_t end)
@@ -36,9 +49,7 @@ void pixviewi_host_load_window(const pixviewi_loops *loops, const pixviewi_video
     load_part(loops, s, PIXVIEWI_Y, pixviewi_sample_at(s, PIXVIEWI_Y, y, first), w->yuv[0] + lead,
               count);
     w->yuv[0][0] = w->yuv[0][lead];
-    for (int part = 1; part < 3; part++)
-        load_part(loops, s, part, pixviewi_sample_at(s, part, y, first), w->yuv[part],
-                  pairs ? (lead + count + 1) / 2 : count);
+    load_chroma(loops, s, w, y, first, pairs ? (lead + count + 1) / 2 : count);
     make_planes(loops, video, w, pairs, lead + count);
     w->y = y;
     w->first = first;

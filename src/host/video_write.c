@@ -97,16 +97,12 @@ static void keep_line(strip *s, int64_t y)
 static void store_chroma(const strip *s, int64_t y)
 {
     const pixviewi_samples *samples = &s->target->samples;
-    const pixviewi_component *u = &samples->of[PIXVIEWI_U], *v = &samples->of[PIXVIEWI_V];
-    bool u_first = v->data == u->data + samples->bytes;
-    bool pairs = (u_first || u->data == v->data + samples->bytes) && u->step == v->step &&
-                 u->row_step == v->row_step && u->step == 2 * samples->bytes;
-    if (!pairs) {
+    int first = pixviewi_first_of_pairs(samples), second = PIXVIEWI_U + PIXVIEWI_V - first;
+    if (first == 0) {
         store(s, PIXVIEWI_U, y, chroma_width(s));
         store(s, PIXVIEWI_V, y, chroma_width(s));
         return;
     }
-    int first = u_first ? PIXVIEWI_U : PIXVIEWI_V, second = PIXVIEWI_U + PIXVIEWI_V - first;
     s->loops->video->store_pairs[samples->bytes - 1](pixviewi_sample_at(samples, first, y, s->x),
                                                      s->samples[first], s->samples[second],
                                                      chroma_width(s));
