@@ -57,11 +57,12 @@ typedef struct pixviewi_video_loops {
                    int64_t origin, int64_t count);
     void (*area[2])(float *out, const char *const rows[3], const pixviewi_taps *taps,
                     int64_t origin, int64_t count);
-    // And back, of values that are clipped to 0 to 255 first: samples of them; means of two columns, or of three
-    // around 2 * i, for which in[-1] is read. And sums[i] = fma(weight, line[i], sums[i]).
-    void (*encode)(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
-                   int32_t most, int32_t down, int64_t count);
-    void (*halve[2])(float *out, const float *in, int64_t count);
+    // And back, of planes of floats, which are clipped to 0 to 255 first, or [1] of bytes: samples of them; means
+    // of two columns, or [..][1] of three around 2 * i, for which the one before `in` is read. And sums[i] =
+    // fma(weight, line[i], sums[i]).
+    void (*encode[2])(uint16_t *out, const char *const rgb[3], const pixviewi_weights *weights,
+                      int32_t most, int32_t down, int64_t count);
+    void (*halve[2][2])(float *out, const char *in, int64_t count);
     void (*add_line)(float *sums, const float *line, float weight, int64_t count);
 } pixviewi_video_loops;
 

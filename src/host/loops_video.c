@@ -266,11 +266,18 @@ DEFINE_SUMS(area_of_floats, alias_float, float, float, float, 0, ADD_FLOAT, AS_I
 
 // ---- and back ---------------------------------------------------------------------------------
 
-// What enters is clipped by every loop that reads it: cheaper than a pass of its own, and twice is once.
+// What enters is clipped by every loop that reads it: cheaper than a pass of its own, and twice is once. `bytes` is
+// constant once inlined.
 static inline float clipped(float value)
 {
     float low = value > 0 ? value : 0; // NaN: 0
     return low < 255 ? low : 255;
+}
+
+static inline float value_at(const char *from, int64_t i, bool bytes)
+{
+    return bytes ? (float)((const unit_1 *)from)[i]
+                 : clipped(((const alias_float *)(const void *)from)[i]);
 }
 
 #ifdef __AVX2__
@@ -280,29 +287,37 @@ static inline __m256 clip_eight(__m256 value, float most)
     return _mm256_min_ps(_mm256_max_ps(value, _mm256_setzero_ps()), _mm256_set1_ps(most));
 }
 
-static inline __m256 load_clipped(const float *from)
+static inline __m256 floats_of(__m128i sixteen_bits)
 {
-    return clip_eight(_mm256_loadu_ps(from), 255);
+    return _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sixteen_bits));
 }
 
-static inline __m256i encode_eight(const float *const rgb[3], int64_t i, const pixviewi_weights *w,
-                                   int32_t most)
+static inline __m256 load_values(const char *from, int64_t i, bool bytes)
+{
+    if (!bytes)
+        return clip_eight(_mm256_loadu_ps((const float *)(const void *)from + i), 255);
+    __m128i some = _mm_loadl_epi64((const __m128i *)(const void *)(from + i));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(some));
+}
+
+static inline __m256i encode_eight(const char *const rgb[3], int64_t i, const pixviewi_weights *w,
+                                   int32_t most, bool bytes)
 {
     __m256 value = _mm256_set1_ps(w->offset);
     for (int c = 2; c >= 0; c--)
-        value = _mm256_fmadd_ps(_mm256_set1_ps(w->of[c]), load_clipped(rgb[c] + i), value);
+        value = _mm256_fmadd_ps(_mm256_set1_ps(w->of[c]), load_values(rgb[c], i, bytes), value);
     return _mm256_cvtps_epi32(clip_eight(value, (float)most));
 }
 
-static int64_t encode_many(uint16_t *out, const float *const rgb[3],
-                           const pixviewi_weights *weights, int32_t most, int32_t down,
-                           int64_t count)
+static inline int64_t encode_many(uint16_t *out, const char *const rgb[3],
+                                  const pixviewi_weights *weights, int32_t most, int32_t down,
+                                  bool bytes, int64_t count)
 {
     const pixviewi_weights w = *weights;
     int64_t i = 0;
     for (; i + 16 <= count; i += 16) {
-        __m256i packed =
-            _mm256_packus_epi32(encode_eight(rgb, i, &w, most), encode_eight(rgb, i + 8, &w, most));
+        __m256i packed = _mm256_packus_epi32(encode_eight(rgb, i, &w, most, bytes),
+                                             encode_eight(rgb, i + 8, &w, most, bytes));
         packed = _mm256_sll_epi16(_mm256_permute4x64_epi64(packed, 0xd8), _mm_cvtsi32_si128(down));
         _mm256_storeu_si256((__m256i *)(void *)(out + i), packed);
     }
@@ -320,60 +335,104 @@ static inline void store_in_order(float *out, __m256 some)
 }
 
 // Eight means at a time; `on` is constant once inlined.
-static inline int64_t halve_many(float *out, const float *in, bool on, int64_t count)
+static inline int64_t halve_floats(float *out, const char *in, bool on, int64_t count)
 {
     const __m256 half = _mm256_set1_ps(0.5f), quarter = _mm256_set1_ps(0.25f);
     int64_t i = 0;
     for (; i + 8 <= count; i += 8) {
-        __m256 a = load_clipped(in + 2 * i), b = load_clipped(in + 2 * i + 8);
+        __m256 a = load_values(in, 2 * i, false), b = load_values(in, 2 * i + 8, false);
         __m256 first = EVEN(a, b), second = ODD(a, b);
         if (!on) {
             store_in_order(out + i, _mm256_fmadd_ps(half, second, _mm256_mul_ps(half, first)));
             continue;
         }
-        __m256 c = load_clipped(in + 2 * i - 1), d = load_clipped(in + 2 * i + 7);
+        __m256 c = load_values(in, 2 * i - 1, false), d = load_values(in, 2 * i + 7, false);
         __m256 sum = _mm256_fmadd_ps(half, first, _mm256_mul_ps(quarter, EVEN(c, d)));
         store_in_order(out + i, _mm256_fmadd_ps(quarter, second, sum));
     }
     return i;
 }
+
+static inline __m256i load_bytes(const char *from)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)from);
+}
+
+// Sixteen means of bytes: their sums are whole, so that nothing is rounded.
+static inline int64_t halve_bytes(float *out, const char *in, bool on, int64_t count)
+{
+    const __m256i low = _mm256_set1_epi16(0xff);
+    const __m256 part = _mm256_set1_ps(on ? 0.25f : 0.5f);
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m256i some = load_bytes(in + 2 * i), first = _mm256_and_si256(some, low);
+        __m256i sum = _mm256_add_epi16(first, _mm256_srli_epi16(some, 8));
+        if (on) {
+            __m256i left = _mm256_and_si256(load_bytes(in + 2 * i - 1), low);
+            sum = _mm256_add_epi16(_mm256_add_epi16(sum, first), left);
+        }
+        __m256 a = floats_of(_mm256_castsi256_si128(sum));
+        __m256 b = floats_of(_mm256_extracti128_si256(sum, 1));
+        _mm256_storeu_ps(out + i, _mm256_mul_ps(a, part));
+        _mm256_storeu_ps(out + i + 8, _mm256_mul_ps(b, part));
+    }
+    return i;
+}
 #else
-#define encode_many(out, rgb, weights, most, down, count) 0
-#define halve_many(out, in, on, count)                    0
+#define encode_many(out, rgb, weights, most, down, bytes, count) 0
+#define halve_floats(out, in, on, count)                         0
+#define halve_bytes(out, in, on, count)                          0
 #endif
 
 // As pixviewi_encode. Adding 1.5 * 2^23 leaves the nearest whole number, ties to even, in the lowest bits.
-static void encode(uint16_t *out, const float *const rgb[3], const pixviewi_weights *weights,
-                   int32_t most, int32_t down, int64_t count)
+static inline void encode(uint16_t *out, const char *const rgb[3], const pixviewi_weights *weights,
+                          int32_t most, int32_t down, bool bytes, int64_t count)
 {
     const pixviewi_weights w = *weights;
     const float limit = (float)most;
-    APART for (int64_t i = encode_many(out, rgb, weights, most, down, count); i < count; i++)
+    int64_t i = encode_many(out, rgb, weights, most, down, bytes, count);
+    APART for (; i < count; i++)
     {
-        float value = __builtin_fmaf(w.of[2], clipped(rgb[2][i]), w.offset);
-        value = __builtin_fmaf(w.of[1], clipped(rgb[1][i]), value);
-        value = __builtin_fmaf(w.of[0], clipped(rgb[0][i]), value);
+        float value = __builtin_fmaf(w.of[2], value_at(rgb[2], i, bytes), w.offset);
+        value = __builtin_fmaf(w.of[1], value_at(rgb[1], i, bytes), value);
+        value = __builtin_fmaf(w.of[0], value_at(rgb[0], i, bytes), value);
         value = value > 0 ? value : 0;
         value = value < limit ? value : limit;
         out[i] = (uint16_t)(pixviewi_float_to_bits(value + 0x1.8p23f) << down);
     }
 }
 
-// Of pixels 2 * i and what is beside: between two, or on one. in[-1] and one behind the last pair are read.
-static void halve_between(float *out, const float *in, int64_t count)
+// Of pixels 2 * i and what is beside. One behind the last pair is read.
+static inline void halve(float *out, const char *in, bool on, bool bytes, int64_t count)
 {
-    APART for (int64_t i = halve_many(out, in, false, count); i < count; i++) out[i] =
-        __builtin_fmaf(0.5f, clipped(in[2 * i + 1]), 0.5f * clipped(in[2 * i]));
-}
-
-static void halve_on(float *out, const float *in, int64_t count)
-{
-    APART for (int64_t i = halve_many(out, in, true, count); i < count; i++)
+    int64_t i = bytes ? halve_bytes(out, in, on, count) : halve_floats(out, in, on, count);
+    APART for (; i < count; i++)
     {
-        float sum = __builtin_fmaf(0.5f, clipped(in[2 * i]), 0.25f * clipped(in[2 * i - 1]));
-        out[i] = __builtin_fmaf(0.25f, clipped(in[2 * i + 1]), sum);
+        float first = value_at(in, 2 * i, bytes), second = value_at(in, 2 * i + 1, bytes);
+        float sum = 0.5f * first;
+        if (on)
+            sum = __builtin_fmaf(0.5f, first, 0.25f * value_at(in, 2 * i - 1, bytes));
+        out[i] = __builtin_fmaf(on ? 0.25f : 0.5f, second, sum);
     }
 }
+
+#define DEFINE_WRITES(kind, bytes)                                                         \
+    static void encode_##kind(uint16_t *out, const char *const rgb[3],                     \
+                              const pixviewi_weights *weights, int32_t most, int32_t down, \
+                              int64_t count)                                               \
+    {                                                                                      \
+        encode(out, rgb, weights, most, down, bytes, count);                               \
+    }                                                                                      \
+    static void halve_##kind(float *out, const char *in, int64_t count)                    \
+    {                                                                                      \
+        halve(out, in, false, bytes, count);                                               \
+    }                                                                                      \
+    static void halve_##kind##_on(float *out, const char *in, int64_t count)               \
+    {                                                                                      \
+        halve(out, in, true, bytes, count);                                                \
+    }
+DEFINE_WRITES(float, false)
+DEFINE_WRITES(byte, true)
 
 static void add_line(float *sums, const float *line, float weight, int64_t count)
 {
@@ -393,7 +452,7 @@ const pixviewi_video_loops VIDEO_LOOPS = {
     .mix_columns = mix_columns,
     .pillow = pillow,
     .area = {area_of_bytes, area_of_floats},
-    .encode = encode,
-    .halve = {halve_between, halve_on},
+    .encode = {encode_float, encode_byte},
+    .halve = {{halve_float, halve_float_on}, {halve_byte, halve_byte_on}},
     .add_line = add_line,
 };

@@ -13,49 +13,53 @@
 enum { STRIP = 1024, KEPT = 4 };
 
 typedef struct strip {
-    const pixviewi_copy_op *op;
+    pixviewi_copy_op op; // to planes of floats; of bytes whose values stay, of bytes
+    bool bytes;
     const pixviewi_loops *loops;
     const pixviewi_video_target *target;
-    int64_t n, x, width;                      // of the image; pixels
-    _Alignas(64) float rgb[3][STRIP + 16];    // from column x - 1 on, see load_row
+    int64_t n, x, width;                                    // of the image; pixels
+    _Alignas(64) char rgb[3][(STRIP + 16) * sizeof(float)]; // see pixels_of
     _Alignas(64) float lines[KEPT][3][STRIP]; // means of columns of a row, in slot row % KEPT
     int64_t in_slot[KEPT];                    // -1: nothing
     _Alignas(64) float means[3][STRIP];
     _Alignas(64) uint16_t samples[3][STRIP];
 } strip;
 
-enum { LEAD = 8 }; // floats before column x
+enum { LEAD = 8 }; // elements before column x
 
-static float *pixels_of(strip *s, int channel) { return s->rgb[channel] + LEAD; }
+static int64_t size_of(const strip *s) { return s->bytes ? 1 : sizeof(float); }
+
+static char *pixels_of(strip *s, int channel) { return s->rgb[channel] + LEAD * size_of(s); }
 
 // Row y, and a column more on each side: that of the image, or the edge once more.
 static void load_row(strip *s, int64_t y)
 {
-    const pixviewi_operand *src = &s->op->src;
-    int64_t end = s->x + s->width, left = s->x > 0, right = end < s->op->shape[PIXVIEW_AXIS_W];
+    const pixviewi_operand *src = &s->op.src;
+    int64_t end = s->x + s->width, left = s->x > 0, right = end < s->op.shape[PIXVIEW_AXIS_W];
+    int64_t size = size_of(s);
     pixviewi_box box = {
-        .dst = (char *)(pixels_of(s, 0) - left),
+        .dst = pixels_of(s, 0) - left * size,
         .src = src->data + s->n * src->strides[0] + y * src->strides[1] +
                (s->x - left) * src->strides[2],
         .shape = {1, 1, left + s->width + right, 3},
-        .dst_strides = {0, 0, sizeof(float), sizeof s->rgb[0]},
+        .dst_strides = {0, 0, size, sizeof s->rgb[0]},
         .src_strides = {0, 0, src->strides[2], src->strides[3]},
     };
-    pixviewi_host_move(s->loops, s->op, &box);
+    pixviewi_host_move(s->loops, &s->op, &box);
     for (int c = 0; c < 3; c++) {
-        float *row = pixels_of(s, c);
+        char *row = pixels_of(s, c), *beyond = row + s->width * size;
         if (!left)
-            row[-1] = row[0];
+            memcpy(row - size, row, (size_t)size);
         if (!right)
-            row[s->width] = row[s->width - 1];
+            memcpy(beyond, beyond - size, (size_t)size);
     }
 }
 
-static void encode(strip *s, int part, const float *const rgb[3], int64_t count)
+static void encode(strip *s, int part, const char *const rgb[3], bool bytes, int64_t count)
 {
     const pixviewi_samples *samples = &s->target->samples;
-    s->loops->video->encode(s->samples[part], rgb, &s->target->weights[part], samples->most,
-                            samples->down, count);
+    s->loops->video->encode[bytes](s->samples[part], rgb, &s->target->weights[part], samples->most,
+                                   samples->down, count);
 }
 
 static void store(const strip *s, int part, int64_t y, int64_t count)
@@ -67,8 +71,8 @@ static void store(const strip *s, int part, int64_t y, int64_t count)
 
 static void write_luma(strip *s, int64_t y)
 {
-    const float *const rgb[] = {pixels_of(s, 0), pixels_of(s, 1), pixels_of(s, 2)};
-    encode(s, PIXVIEWI_Y, rgb, s->width);
+    const char *const rgb[] = {pixels_of(s, 0), pixels_of(s, 1), pixels_of(s, 2)};
+    encode(s, PIXVIEWI_Y, rgb, s->bytes, s->width);
     store(s, PIXVIEWI_Y, y, s->width);
 }
 
@@ -80,18 +84,14 @@ static int64_t chroma_width(const strip *s)
     return (s->width + (1 << shift) - 1) >> shift;
 }
 
-// Row y, which is loaded, between its columns.
+// Row y, which is loaded, between its columns. Every format with fewer rows has fewer columns.
 static void keep_line(strip *s, int64_t y)
 {
-    bool halves = s->target->samples.shift_x == 1; // which every format with fewer rows has
+    assert(s->target->samples.shift_x == 1);
     s->in_slot[y % KEPT] = y;
-    for (int c = 0; c < 3; c++) {
-        float *line = s->lines[y % KEPT][c];
-        if (halves)
-            s->loops->video->halve[s->target->on_column](line, pixels_of(s, c), chroma_width(s));
-        else
-            memcpy(line, pixels_of(s, c), (size_t)s->width * sizeof *line);
-    }
+    for (int c = 0; c < 3; c++)
+        s->loops->video->halve[s->bytes][s->target->on_column](s->lines[y % KEPT][c],
+                                                               pixels_of(s, c), chroma_width(s));
 }
 
 static void store_chroma(const strip *s, int64_t y)
@@ -108,24 +108,28 @@ static void store_chroma(const strip *s, int64_t y)
                                                      chroma_width(s));
 }
 
+static void encode_chroma(strip *s, const char *const rgb[3], bool bytes, int64_t y)
+{
+    encode(s, PIXVIEWI_U, rgb, bytes, chroma_width(s));
+    encode(s, PIXVIEWI_V, rgb, bytes, chroma_width(s));
+    store_chroma(s, y);
+}
+
 // Rows of `mean` are kept. y: the first row of the group.
 static void write_chroma(strip *s, int64_t y, const pixviewi_mean *mean)
 {
-    const float *rgb[3];
-    int64_t count = chroma_width(s);
+    const char *rgb[3];
     for (int c = 0; c < 3; c++) {
-        rgb[c] = s->lines[mean->at[0] % KEPT][c];
+        float *sums = mean->count == 1 ? s->lines[y % KEPT][c] : s->means[c];
+        rgb[c] = (const char *)sums;
         if (mean->count == 1)
             continue;
-        memset(s->means[c], 0, (size_t)count * sizeof *s->means[c]);
+        memset(sums, 0, (size_t)chroma_width(s) * sizeof *sums);
         for (int k = 0; k < mean->count; k++)
-            s->loops->video->add_line(s->means[c], s->lines[mean->at[k] % KEPT][c], mean->weight[k],
-                                      count);
-        rgb[c] = s->means[c];
+            s->loops->video->add_line(sums, s->lines[mean->at[k] % KEPT][c], mean->weight[k],
+                                      chroma_width(s));
     }
-    encode(s, PIXVIEWI_U, rgb, count);
-    encode(s, PIXVIEWI_V, rgb, count);
-    store_chroma(s, y);
+    encode_chroma(s, rgb, false, y);
 }
 
 // ---- strips -----------------------------------------------------------------------------------
@@ -134,21 +138,25 @@ static void write_chroma(strip *s, int64_t y, const pixviewi_mean *mean)
 static void write_group(strip *s, int64_t y, int64_t end)
 {
     const pixviewi_samples *samples = &s->target->samples;
+    bool halves = samples->has_chroma && samples->shift_x == 1;
     pixviewi_mean mean = pixviewi_mean_of(y >> samples->shift_y, samples->shift_y,
-                                          s->target->on_row, s->op->shape[PIXVIEW_AXIS_H]);
+                                          s->target->on_row, s->op.shape[PIXVIEW_AXIS_H]);
     int64_t before = mean.at[0];
-    if (samples->has_chroma && before < y && s->in_slot[before % KEPT] != before) {
+    if (halves && before < y && s->in_slot[before % KEPT] != before) {
         load_row(s, before); // of another band
         keep_line(s, before);
     }
     for (int64_t row = y; row < end; row++) {
         load_row(s, row);
         write_luma(s, row);
-        if (samples->has_chroma)
+        if (halves)
             keep_line(s, row);
     }
-    if (samples->has_chroma)
+    const char *const rgb[] = {pixels_of(s, 0), pixels_of(s, 1), pixels_of(s, 2)};
+    if (halves)
         write_chroma(s, y, &mean);
+    else if (samples->has_chroma)
+        encode_chroma(s, rgb, s->bytes, y);
 }
 
 static void write_strip(strip *s, int64_t top, int64_t bottom)
@@ -169,6 +177,20 @@ typedef struct write_job {
     int64_t bands;
 } write_job;
 
+// Bytes that stay need no floats.
+static void set_values(strip *s, const pixviewi_copy_op *op)
+{
+    const pixviewi_affine *affine = &op->affine;
+    s->op = *op;
+    s->bytes = op->src.dtype.code == PIXVIEW_DTYPE_UINT && op->src.dtype.bits == 8;
+    for (int c = 0; c < affine->channels; c++)
+        s->bytes &= affine->scale[c] == 1 && affine->bias[c] == 0;
+    if (s->bytes) {
+        s->op.dst.dtype = op->src.dtype;
+        s->op.affine.is_identity = true;
+    }
+}
+
 static void write_piece(void *context, int64_t piece)
 {
     const write_job *job = context;
@@ -176,7 +198,7 @@ static void write_piece(void *context, int64_t piece)
     int64_t groups = (height + 1) / 2, band = piece % job->bands; // of two rows, for every format
     int64_t top = groups * band / job->bands * 2, bottom = groups * (band + 1) / job->bands * 2;
     strip s;
-    s.op = job->op;
+    set_values(&s, job->op);
     s.loops = job->loops;
     s.n = piece / job->bands;
     s.target = &job->op->targets[s.n];
