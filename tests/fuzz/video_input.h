@@ -348,7 +348,7 @@ static pixview_image take_batch_of(fuzz_input *in, int64_t count, int64_t h, int
         float value = (float)(int32_t)(next_random(&seed) % 3000) / 8 - 60;
         memcpy(got + 4 * i, &value, 4);
     }
-    if (h * w > 2500) // too large for gaps
+    if (count * h * w * 3 * size * 8 > ROOM) // too large for gaps
         return make_image(got, PIXVIEW_LAYOUT_NHWC, shape, NULL, dtype, CPU);
     return random_image(got, ROOM, shape, dtype, CPU, true, &seed);
 }
