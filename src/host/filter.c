@@ -17,7 +17,7 @@ static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&
 static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
-    const uint8_t *row = (const uint8_t *)source_at(c, y, 0, 0, 0);
+    const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
     int64_t entry = first_entry(c), plane = c->columns;
     for (int64_t i = 0; i < plane; i++) {
         const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
@@ -34,49 +34,84 @@ static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
     }
 }
 
-// Of a frame, if the chunk's columns fit one window. false: they do not.
-static bool filter_window(const chunk *c, int64_t y, uint8_t *bytes, float *floats)
+static float sum_piece(const chunk *c, const char *from, const float *weights, int64_t count,
+                       float sum)
+{
+    for (int64_t k = 0; k < count; k++)
+        sum = fmaf(weights[k], load_float(c->from, from + k * c->step), sum);
+    return sum;
+}
+
+static int32_t sum_piece_of_bytes(const char *from, const int32_t *weights, int64_t count,
+                                  int32_t sum)
+{
+    for (int64_t k = 0; k < count; k++)
+        sum += weights[k] * ((const uint8_t *)from)[k];
+    return sum;
+}
+
+// The only column of a chunk of a frame, which takes more than a window.
+static void filter_wide(const chunk *c, int64_t y, uint8_t *bytes, float *floats)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t entry = first_entry(c), first = f->first[entry], end = first + f->count[entry], piece;
+    assert(c->columns == 1);
+    for (int64_t channel = 0; channel < c->channels; channel++) {
+        int32_t fixed = PIXVIEWI_FILTER_HALF;
+        float sum = 0;
+        for (int64_t x = first; x < end; x += piece) {
+            int64_t weight = entry * f->most + x - first;
+            piece = end - x < PIXVIEWI_WINDOW ? end - x : PIXVIEWI_WINDOW;
+            const char *from = source_at(c, y, channel, x, piece);
+            if (bytes)
+                fixed = sum_piece_of_bytes(from, f->weights.fixed + weight, piece, fixed);
+            else
+                sum = sum_piece(c, from, f->weights.floats + weight, piece, sum);
+        }
+        if (bytes)
+            bytes[channel] = pixviewi_filter_byte(fixed);
+        else
+            floats[channel] = sum;
+    }
+}
+
+// Of a frame: to one of the two.
+static void filter_window(const chunk *c, int64_t y, uint8_t *bytes, float *floats)
 {
     const pixviewi_filter *f = c->p->column_filter;
     int64_t entry = first_entry(c), skipped = entry * f->most;
-    if (!c->window || c->end - c->origin > PIXVIEWI_WINDOW)
-        return false;
+    if (c->end - c->origin > PIXVIEWI_WINDOW) {
+        filter_wide(c, y, bytes, floats);
+        return;
+    }
     const char *const rows[] = {source_row(c, y, 0), source_row(c, y, 1), source_row(c, y, 2)};
     pixviewi_taps taps = {f->first + entry, f->count + entry, f->weights.fixed + skipped, f->most};
     if (bytes)
         c->loops->video->pillow(bytes, rows, &taps, c->origin, c->columns);
     else
         c->loops->video->area[!c->window->bytes](floats, rows, &taps, c->origin, c->columns);
-    return true;
-}
-
-// Weights that a sum takes at a time: all, or those of a window.
-static int64_t piece_of(const chunk *c, int64_t count)
-{
-    return c->window && count > PIXVIEWI_WINDOW ? PIXVIEWI_WINDOW : count;
 }
 
 static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
     int64_t step = c->step, entry = first_entry(c);
-    if (filter_window(c, y, out, NULL))
+    if (c->window) {
+        filter_window(c, y, out, NULL);
         return;
+    }
     if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
         filter_pixels(c, y, out);
         return;
     }
     for (int64_t channel = 0; channel < c->channels; channel++) {
+        const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
         for (int64_t i = 0; i < c->columns; i++) {
             const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
-            int64_t first = f->first[entry + i], count = f->count[entry + i], piece;
+            const uint8_t *from = row + f->first[entry + i] * step;
             int32_t sum = PIXVIEWI_FILTER_HALF;
-            for (; count > 0; count -= piece, first += piece, weights += piece) {
-                piece = piece_of(c, count);
-                const uint8_t *from = (const uint8_t *)source_at(c, y, channel, first, piece);
-                for (int64_t k = 0; k < piece; k++)
-                    sum += weights[k] * from[k * step];
-            }
+            for (int64_t k = 0; k < f->count[entry + i]; k++)
+                sum += weights[k] * from[k * step];
             *out++ = pixviewi_filter_byte(sum);
         }
     }
@@ -85,22 +120,16 @@ static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
 static void filter_columns_of_floats(const chunk *c, int64_t y, float *out)
 {
     const pixviewi_filter *f = c->p->column_filter;
-    int64_t step = c->step, entry = first_entry(c);
-    if (filter_window(c, y, NULL, out))
+    int64_t entry = first_entry(c);
+    if (c->window) {
+        filter_window(c, y, NULL, out);
         return;
+    }
     for (int64_t channel = 0; channel < c->channels; channel++) {
-        for (int64_t i = 0; i < c->columns; i++) {
-            const float *weights = f->weights.floats + (entry + i) * f->most;
-            int64_t first = f->first[entry + i], count = f->count[entry + i], piece;
-            float sum = 0;
-            for (; count > 0; count -= piece, first += piece, weights += piece) {
-                piece = piece_of(c, count);
-                const char *from = source_at(c, y, channel, first, piece);
-                for (int64_t k = 0; k < piece; k++)
-                    sum = fmaf(weights[k], load_float(c->from, from + k * step), sum);
-            }
-            *out++ = sum;
-        }
+        const char *row = source_row(c, y, channel);
+        for (int64_t i = 0; i < c->columns; i++)
+            *out++ = sum_piece(c, row + f->first[entry + i] * c->step,
+                               f->weights.floats + (entry + i) * f->most, f->count[entry + i], 0);
     }
 }
 
