@@ -6,7 +6,7 @@
 #ifdef __SANITIZE_THREAD__ // which has no use for one thread
 enum { ROUNDS = 100, THREADED = 400 };
 #else
-enum { ROUNDS = 4000, THREADED = 1000 };
+enum { ROUNDS = 2500, THREADED = 1000 };
 #endif
 
 static void test_at_random(int rounds, uint64_t seed)
