@@ -14,6 +14,7 @@ object into each other without moving a pixel. Where a view is impossible, it ma
     copy_into                                 copies pixels into an existing image
     stack, unstack                            many images into one converted batch, and back
     placement                                 where an image goes on a canvas of another size
+    video_frame, to_video_frame               frames of decoders as images, and images as frames
 
 Axes: ``layout`` is the axis order of the result, ``src_layout`` that of the source: HW, CHW, HWC, NCHW
 or NHWC. By default a torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
@@ -37,6 +38,7 @@ try:
         Plan,
         ReadOnlyError,
         UnsupportedError,
+        VideoFrame,
         __version__,
         as_cupy,
         as_gpumat,
@@ -47,8 +49,10 @@ try:
         plan,
         stack,
         stream_of,
+        to_video_frame,
         unstack,
         used_on,
+        video_frame,
         view,
         warm_up,
     )
@@ -71,6 +75,7 @@ __all__ = [
     "Plan",
     "ReadOnlyError",
     "UnsupportedError",
+    "VideoFrame",
     "__version__",
     "as_cupy",
     "as_gpumat",
@@ -81,10 +86,12 @@ __all__ = [
     "placement",
     "plan",
     "stream_of",
+    "to_video_frame",
     "used_on",
     "using_stream",
     "stack",
     "unstack",
+    "video_frame",
     "view",
     "warm_up",
 ]

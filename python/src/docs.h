@@ -77,6 +77,36 @@
     "dst_layout, src_layout, stream: as for as_torch. Errors: LayoutError (extents, overlap),\n" \
     "DtypeError, DeviceError, ReadOnlyError, CudaError, UnsupportedError."
 
+#define PV_DOC_video_frame \
+    "video_frame($module, /, x, *, format=None, matrix=None, range=None, order='RGB', size=None,\n" \
+    "            chroma='nearest', device=None, copy=False, stream=None)\n--\n\n" \
+    "A decoder's frame as a pixview.VideoFrame over the same planes.\n\n" \
+    "x: a frame of PyAV, PyNvVideoCodec (DecodedFrame), torchcodec (RawFrame), VALI (Surface) or SPDL; a\n" \
+    "   tuple of planes, each anything that as_torch takes, H,W or H,W,C; one array (H*3/2, W) of all planes; a\n" \
+    "   tuple of (address, pitch in bytes), with size= and device=; a VideoFrame.\n" \
+    "format: 'NV12', 'P010', 'YUV420P', ... matrix: 'bt601', 'bt709', 'bt2020', 'smpte240m', or 'opencv', the\n" \
+    "   constants of cv2.cvtColor. range: 'limited' or 'full'. None of the three is guessed: what x does\n" \
+    "   not say has to be passed. What is passed wins over what x says.\n" \
+    "order: of the channels as an image, 'RGB' or 'BGR'. size: (H, W) of what shows, of larger planes the top\n" \
+    "   left part. chroma: which U and V a pixel takes. device, stream: of addresses, as for from_pointer.\n" \
+    "copy: True copies the planes into memory of their own, so that the decoder may write its surface again.\n\n" \
+    "Errors: LayoutError (planes that do not fit, what is not said), DtypeError, DeviceError, CudaError,\n" \
+    "UnsupportedError."
+
+#define PV_DOC_to_video_frame \
+    "to_video_frame($module, /, images, *, format='NV12', matrix=None, range=None, order='RGB',\n" \
+    "               siting='left', scale=None, mean=None, std=None, src_layout=None, stream=None, out=None)\n--\n\n" \
+    "An image of 3 channels as a VideoFrame for an encoder, or a batch as a list of them.\n\n" \
+    "images: values of 0 to 255, clipped, of any type that stack converts. format, matrix, range: of the\n" \
+    "   frames; tell the encoder the same. order: of the channels of images. siting: where U and V lie among\n" \
+    "   their pixels: 'left' (H.264, H.265), 'center' (JPEG) or 'top-left'.\n" \
+    "scale, mean, std: the numbers that stack was given; they are undone first.\n" \
+    "out: a VideoFrame, or a list of them, to write into; they have their own format, matrix and range.\n" \
+    "src_layout, stream: as for as_torch.\n\n" \
+    "New frames are one piece of memory each, on the device of images: rows of Y dense and of an even number\n" \
+    "of samples, the other planes behind. Errors: LayoutError, DtypeError, DeviceError, ReadOnlyError, CudaError,\n" \
+    "UnsupportedError."
+
 #define PV_DOC_stream_of \
     "stream_of($module, x, /)\n--\n\n" \
     "The handle of the stream that x's producer works on, as an int; 0 is the legacy default one.\n\n" \

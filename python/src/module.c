@@ -23,6 +23,8 @@ static PyMethodDef module_methods[] = {
     FAST("unstack", pv_call_unstack, PV_DOC_unstack),
     FAST("used_on", pv_call_used_on, PV_DOC_used_on),
     FAST("warm_up", pv_call_warm_up, PV_DOC_warm_up),
+    FAST("video_frame", pv_call_video_frame, PV_DOC_video_frame),
+    FAST("to_video_frame", pv_call_to_video_frame, PV_DOC_to_video_frame),
     {"stream_of", pv_stream_of, METH_O, PV_DOC_stream_of},
     {"_placement", (PyCFunction)(void (*)(void))pv_placement, METH_FASTCALL, NULL},
     {"_stream_facts", pv_stream_facts, METH_O, NULL},
@@ -118,11 +120,13 @@ static int module_exec(PyObject *module)
         return -1;
     }
     st->image_type = pv_image_type_new(module);
+    st->video_frame_type = pv_video_frame_type_new(module);
     st->plan_type = PyStructSequence_NewType(&plan_desc);
-    if (!st->image_type || !st->plan_type || pv_exchange_publish(st, st->image_type) ||
-        pv_frameworks_init(st))
+    if (!st->image_type || !st->video_frame_type || !st->plan_type ||
+        pv_exchange_publish(st, st->image_type) || pv_frameworks_init(st))
         return -1;
     return PyModule_AddObjectRef(module, "Image", (PyObject *)st->image_type) ||
+                   PyModule_AddObjectRef(module, "VideoFrame", (PyObject *)st->video_frame_type) ||
                    PyModule_AddObjectRef(module, "Plan", (PyObject *)st->plan_type)
                ? -1
                : 0;
@@ -131,10 +135,10 @@ static int module_exec(PyObject *module)
 // Every object that the state owns, but for the interned names.
 #define FIELD(name) offsetof(pv_state, name)
 static const size_t module_owned[] = {
-    FIELD(image_type),       FIELD(plan_type),         FIELD(Error),         FIELD(LayoutError),
-    FIELD(DtypeError),       FIELD(DeviceError),       FIELD(ReadOnlyError), FIELD(CudaError),
-    FIELD(UnsupportedError), FIELD(kw_stream_version), FIELD(kw_version),    FIELD(kw_stream),
-    FIELD(dlpack_version),   FIELD(empty_tuple),
+    FIELD(image_type),  FIELD(video_frame_type), FIELD(plan_type),         FIELD(Error),
+    FIELD(LayoutError), FIELD(DtypeError),       FIELD(DeviceError),       FIELD(ReadOnlyError),
+    FIELD(CudaError),   FIELD(UnsupportedError), FIELD(kw_stream_version), FIELD(kw_version),
+    FIELD(kw_stream),   FIELD(dlpack_version),   FIELD(empty_tuple),
 };
 
 static PyObject **owned_at(pv_state *st, size_t i)

@@ -20,6 +20,8 @@ PV_CALL(stack);
 PV_CALL(unstack);
 PV_CALL(used_on);
 PV_CALL(warm_up);
+PV_CALL(video_frame);
+PV_CALL(to_video_frame);
 PyObject *pv_stream_of(PyObject *module, PyObject *x);
 
 // For python/pixview/_placement.py.

@@ -7,6 +7,7 @@
 #include "convert/copy.h"
 #include "convert/import.h"
 #include "convert/plan.h"
+#include "convert/video.h"
 #include "frameworks/stream_argument.h"
 #include "frameworks/table.h"
 
@@ -51,6 +52,32 @@ static int import_both(pv_state *st, pv_imported *dst, const pv_options *to, pv_
     return 0;
 }
 
+static int copy_pixels(pv_state *st, const pv_imported *dst, pv_imported *src,
+                       const pv_options *options)
+{
+    return pv_copy_imported(st, src, options, &dst->image, dst->image.stream, NULL) ||
+                   pv_count_write(st, dst)
+               ? -1
+               : 0;
+}
+
+// Into the planes of a video frame.
+static int write_frame(pv_state *st, const pv_imported *dst, const pv_imported *src, bool given)
+{
+    const pixview_video_frame *frame = &dst->video->frame;
+    const pv_video_writing writing = {.src = &src->image, .frames = frame, .count = 1};
+    if (src->video) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "dst and src are video frames, and copy_into makes one of R, G and B; copy their "
+                  "planes (frame.planes), or stack src first");
+        return -1;
+    }
+    return pv_video_write(st, &writing, dst->image.stream, given, NULL) ||
+                   pv_video_count_write(st, dst->object)
+               ? -1
+               : 0;
+}
+
 PV_CALL(copy_into)
 {
     pv_state *st = pv_get_state(module);
@@ -76,9 +103,7 @@ PV_CALL(copy_into)
     PyObject *out = NULL;
     if (import_both(st, &a, &to, &b, &from) == 0 &&
         pv_check_stream_applies(&to, takes_stream(&a) || takes_stream(&b)) == 0 &&
-        pv_hold_pinned_source(st, &b, &a.image) == 0 &&
-        pv_copy_on_streams(st, &b.image, &a.image, a.image.stream, to.has_stream, NULL) == 0 &&
-        pv_count_write(st, &a) == 0) {
+        (a.video ? write_frame(st, &a, &b, to.has_stream) : copy_pixels(st, &a, &b, &to)) == 0) {
         out = Py_NewRef(dst);
     }
     pv_imported_clear(&a);

@@ -4,6 +4,7 @@
 
 #include "base/args.h"
 #include "base/errors.h"
+#include "copy/video.h"
 
 // ---- rois= ------------------------------------------------------------------------------------
 
@@ -161,6 +162,7 @@ void pv_parts_clear(pv_parts *parts)
     free(parts->rois);
     free(parts->each);
     free(parts->images);
+    free(parts->videos);
 }
 
 // ---- the parts --------------------------------------------------------------------------------
@@ -181,7 +183,8 @@ static pixview_image image_at(const pv_batch *g, Py_ssize_t i)
     return image;
 }
 
-static int cut_channels(pv_state *st, const pv_parts *parts, Py_ssize_t i, pixview_image *image)
+static int cut_channels(pv_state *st, const pv_parts *parts, const pv_batch *g, Py_ssize_t i,
+                        pixview_image *image)
 {
     int64_t *have = &image->shape[PIXVIEW_AXIS_C];
     if (!parts->channels || parts->channels == *have)
@@ -189,6 +192,12 @@ static int cut_channels(pv_state *st, const pv_parts *parts, Py_ssize_t i, pixvi
     if (parts->channels > *have) {
         pv_raisef(st, PIXVIEW_E_LAYOUT, "channels=%lld, but images[%zd] has %lld",
                   (long long)parts->channels, i, (long long)*have);
+        return -1;
+    }
+    if (g->videos && g->videos[i].samples.bytes) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "channels=%lld, but images[%zd] is a video frame, which has 3",
+                  (long long)parts->channels, i);
         return -1;
     }
     *have = parts->channels;
@@ -210,17 +219,27 @@ static int cut_region(pv_state *st, const pixview_roi *roi, Py_ssize_t i, Py_ssi
     return -1;
 }
 
+static void cut_video(const pixviewi_video *whole, const pixview_roi *roi, pixviewi_video *out)
+{
+    *out = *whole;
+    if (roi && out->samples.bytes)
+        pixviewi_video_move(&out->samples, roi->y, roi->x);
+}
+
 static int cut_all(pv_state *st, pv_parts *parts, const pv_batch *g, Py_ssize_t images)
 {
     const pixview_roi *roi = parts->rois;
     for (Py_ssize_t i = 0; i < images; i++) {
         pixview_image image = image_at(g, i);
-        if (cut_channels(st, parts, i, &image))
+        if (cut_channels(st, parts, g, i, &image))
             return -1;
         for (Py_ssize_t k = 0; k < (roi ? parts->each[i] : 1); k++) {
             parts->images[parts->made] = image;
-            if (roi && cut_region(st, roi++, i, k, &parts->images[parts->made]))
+            if (roi && cut_region(st, roi, i, k, &parts->images[parts->made]))
                 return -1;
+            if (g->videos)
+                cut_video(&g->videos[i], roi, &parts->videos[parts->made]);
+            roi += roi != NULL;
             parts->made++;
         }
     }
@@ -244,5 +263,8 @@ int pv_parts_make(pv_state *st, pv_parts *parts, const pv_batch *g, bool all)
         return -1;
     }
     parts->images = malloc((size_t)count * sizeof *parts->images);
-    return parts->images ? cut_all(st, parts, g, images) : no_memory(count);
+    if (g->videos)
+        parts->videos = malloc((size_t)count * sizeof *parts->videos);
+    return parts->images && (parts->videos || !g->videos) ? cut_all(st, parts, g, images)
+                                                          : no_memory(count);
 }

@@ -6,13 +6,14 @@
 #include "pixview/convert.h"
 
 typedef struct pv_parts {
-    pixview_roi *rois;     // of all images, one after the other; NULL: whole images
-    Py_ssize_t count;      // of rois
-    Py_ssize_t *each;      // how many of them are of each image
-    Py_ssize_t groups;     // images that rois= speaks of
-    int64_t channels;      // 0: all
-    pixview_image *images; // the parts; borrow from the batch
-    Py_ssize_t made;       // how many
+    pixview_roi *rois;      // of all images, one after the other; NULL: whole images
+    Py_ssize_t count;       // of rois
+    Py_ssize_t *each;       // how many of them are of each image
+    Py_ssize_t groups;      // images that rois= speaks of
+    int64_t channels;       // 0: all
+    pixview_image *images;  // the parts; borrow from the batch
+    pixviewi_video *videos; // beside them, if the batch has some
+    Py_ssize_t made;        // how many
 } pv_parts;
 
 // rois= and channels=. 0, or -1 with an error that names the argument.

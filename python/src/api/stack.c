@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/geometry.h"
 #include "api/parts.h"
+#include "api/values.h"
 #include "base/args.h"
 #include "base/dtypes.h"
 #include "base/errors.h"
@@ -36,94 +37,24 @@ typedef struct settings {
     pv_options from; // of each image
     pv_options to;   // of the result
     pixview_layout layout;
-    bool layout_given, dtype_given, values_given;
+    bool layout_given, dtype_given;
     pixview_dtype dtype;
     pixview_placement_params canvas; // with pad: its size
     pixview_geometry geometry;       // params.geometry, if there is a fit
     bool return_placements;
     pv_parts parts;
     pixview_convert_params params;
-    double mean[PIXVIEWI_MAX_CHANNELS], std[PIXVIEWI_MAX_CHANNELS];
+    pv_values values;
 } settings;
 
 // ---- arguments --------------------------------------------------------------------------------
 
-// What can be iterated over, but is no list of numbers in the order of the channels.
-static bool is_no_list(PyObject *value)
-{
-    return PyAnySet_Check(value) || PyDict_Check(value) || PyBytes_Check(value) ||
-           PyByteArray_Check(value);
-}
-
-// One number or a sequence of them, into out[0 .. *count - 1]. 0 entries: not given.
-static int parse_entries(pv_state *st, const char *what, PyObject *value, double *out, int *count)
-{
-    *count = 0;
-    if (!pv_given(value))
-        return 0;
-    if (is_no_list(value)) {
-        pv_raise_python(PyExc_TypeError, "%s=%R is not a number, or a sequence of numbers", what,
-                        value);
-        return -1;
-    }
-    Py_ssize_t n = 0;
-    bool number = PyFloat_Check(value) || PyLong_Check(value);
-    PyObject *items = number ? NULL : pv_first_entries(value, PIXVIEWI_MAX_CHANNELS, &n);
-    if (!items) {
-        if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError))
-            return -1;
-        PyErr_Clear();
-        *count = 1;
-        return pv_parse_number(st, what, value, false, out);
-    }
-    int rc = 0;
-    if (n < 1 || n > PIXVIEWI_MAX_CHANNELS) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "%s has %zd entries; pass one number, or one for each channel, at most %d", what,
-                  n, PIXVIEWI_MAX_CHANNELS);
-        rc = -1;
-    }
-    for (Py_ssize_t i = 0; i < n && rc == 0; i++)
-        rc = pv_parse_number(st, what, PyTuple_GET_ITEM(items, i), false, &out[i]);
-    *count = (int)n;
-    Py_DECREF(items);
-    return rc;
-}
-
-static void repeat_first(double *entries, int count, int channels)
-{
-    for (int i = 1; i < channels && count == 1; i++)
-        entries[i] = entries[0];
-}
-
 static int parse_values(pv_state *st, const stack_arguments *a, settings *s)
 {
-    int means, stds;
-    s->params.struct_size = sizeof s->params;
-    s->values_given = pv_given(a->scale) || pv_given(a->mean) || pv_given(a->std);
-    if ((pv_given(a->scale) && pv_parse_number(st, "scale", a->scale, false, &s->params.scale)) ||
-        parse_entries(st, "mean", a->mean, s->mean, &means) ||
-        parse_entries(st, "std", a->std, s->std, &stds) ||
-        pv_parse_bool("swap_rb", a->swap_rb, &s->params.swap_rb))
-        return -1;
-    if (pv_given(a->scale) && s->params.scale == 0) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "scale=0 would make all pixels equal; omit scale to keep their values");
-        return -1;
-    }
-    if (means > 1 && stds > 1 && means != stds) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT,
-                  "mean has %d entries, but std has %d; both need one for "
-                  "each channel",
-                  means, stds);
-        return -1;
-    }
-    s->params.channels = means > stds ? means : stds;
-    repeat_first(s->mean, means, s->params.channels);
-    repeat_first(s->std, stds, s->params.channels);
-    s->params.mean = means ? s->mean : NULL;
-    s->params.std = stds ? s->std : NULL;
-    return 0;
+    return pv_parse_values(st, a->scale, a->mean, a->std, &s->values, &s->params) ||
+                   pv_parse_bool("swap_rb", a->swap_rb, &s->params.swap_rb)
+               ? -1
+               : 0;
 }
 
 static int parse_canvas(pv_state *st, const stack_arguments *a, settings *s)
@@ -263,6 +194,11 @@ static const pixview_image *stacked(const settings *s, const pv_batch *g, int64_
     return s->parts.made ? s->parts.images : g->images;
 }
 
+static const pixviewi_video *videos_of(const settings *s, const pv_batch *g)
+{
+    return s->parts.made ? s->parts.videos : g->videos;
+}
+
 static bool is_whole_batch(const settings *s, const pv_batch *g)
 {
     return g->is_batch && !s->parts.made;
@@ -311,7 +247,7 @@ static int describe_result(pv_state *st, const settings *s, const pv_batch *g, p
     }
     if (s->dtype_given)
         image->dtype = s->dtype;
-    else if (s->values_given)
+    else if (s->values.given)
         image->dtype = (pixview_dtype){PIXVIEW_DTYPE_FLOAT, 32, 1};
     int64_t bytes = pixview_dtype_size(image->dtype);
     bool fits = true;
@@ -351,10 +287,10 @@ static int plan_stack(pv_state *st, settings *s, const pv_batch *g, const pixvie
 {
     int64_t count;
     const pixview_image *images = stacked(s, g, &count);
-    pixview_status status =
-        is_whole_batch(s, g)
-            ? pixviewi_convert_op(images, dst, &s->params, move, &st->error)
-            : pixviewi_stack_op(images, NULL, count, dst, &s->params, "images", move, &st->error);
+    pixview_status status = is_whole_batch(s, g)
+                                ? pixviewi_convert_op(images, dst, &s->params, move, &st->error)
+                                : pixviewi_stack_op(images, videos_of(s, g), count, dst, &s->params,
+                                                    "images", move, &st->error);
     if (status == PIXVIEW_OK)
         return 0;
     if (st->error.code == PIXVIEW_E_INVALID) // a mean or std: a pixview.Error that is a ValueError

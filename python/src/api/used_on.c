@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "base/args.h"
 #include "base/errors.h"
+#include "base/video_object.h"
 #include "convert/device_of.h"
 #include "convert/stream_order.h"
 #include "frameworks/stream_argument.h"
@@ -44,6 +45,18 @@ static int add_stream(pv_state *st, PyObject *x, pv_stream *stream)
                                     : refuse_use(st, framework, x);
 }
 
+// Of a video frame each plane is a view.
+static int add_stream_to_all(pv_state *st, PyObject *x, pv_stream *stream)
+{
+    PyObject *plane;
+    if (!pv_is_video_frame(x))
+        return add_stream(st, x, stream);
+    for (Py_ssize_t i = 0; (plane = pv_video_frame_plane(x, i)); i++)
+        if (add_stream(st, plane, stream))
+            return -1;
+    return 0;
+}
+
 PV_CALL(used_on)
 {
     pv_state *st = pv_get_state(module);
@@ -61,7 +74,7 @@ PV_CALL(used_on)
         return NULL;
     }
     Py_XINCREF(stream.object);
-    int rc = add_stream(st, view, &stream);
+    int rc = add_stream_to_all(st, view, &stream);
     Py_XDECREF(stream.object);
     if (rc)
         return NULL;

@@ -395,6 +395,23 @@ int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int 
     return parse_dims(st, what, value, true, max, ndim, out);
 }
 
+int pv_parse_crop(pv_state *st, const char *name, PyObject *value, long long *out)
+{
+    PyObject *index = pv_index(value);
+    *out = index ? PyLong_AsLongLong(index) : -1;
+    Py_XDECREF(index);
+    if (!PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        pv_raise_python(PyExc_TypeError, "crop: %s=%R is not an integer", name, value);
+    } else {
+        pv_raise_from(st, PIXVIEW_E_LAYOUT, "crop: %s=%R is not an integer of 64 bits", name,
+                      value);
+    }
+    return -1;
+}
+
 PyObject *pv_dims(int ndim, const int64_t *values)
 {
     PyObject *tuple = PyTuple_New(ndim);

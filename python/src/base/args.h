@@ -38,6 +38,9 @@ int pv_parse_dims(pv_state *st, const char *what, PyObject *value, int max, int 
 int pv_parse_dims_argument(pv_state *st, const char *what, PyObject *value, int max, int *ndim,
                            int64_t *out);
 
+// A number of crop(); `name` is y, x, h or w.
+int pv_parse_crop(pv_state *st, const char *name, PyObject *value, long long *out);
+
 PyObject *pv_dims(int ndim, const int64_t *values); // a tuple
 
 // An argument that may be left out: absent and None mean the same.

@@ -73,6 +73,7 @@ typedef struct pv_hooks {
 
 typedef struct pv_state {
     PyTypeObject *image_type;
+    PyTypeObject *video_frame_type;
     PyTypeObject *plan_type;
 
     PyObject *Error, *LayoutError, *DtypeError, *DeviceError, *ReadOnlyError, *CudaError,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/errors.h"
+#include "base/video_object.h"
 #include "convert/align.h"
 #include "convert/import.h"
 #include "descriptor/image.h"
@@ -91,7 +92,7 @@ static int note_producer(pv_batch *g, const pv_imported *in, pixview_stream stre
     g->takes_stream |= in->stream_from_caller || (in->from->flags & PV_OURS) != 0;
     if (!pixviewi_on_device(in->image.device) || stream == PIXVIEW_STREAM_NONE)
         return 0;
-    return add_producer(g, stream, in->from->record_stream || in->from->owner_of);
+    return add_producer(g, stream, in->from->record_stream || in->from->owner_of || in->video);
 }
 
 static int keep_parts(pv_batch *g, pv_imported *in)
@@ -100,6 +101,19 @@ static int keep_parts(pv_batch *g, pv_imported *in)
         return 0;
     int rc = keep_object(g, &in->keep);
     return keep_object(g, &in->stream_object) || rc ? -1 : 0;
+}
+
+static int add_video(pv_batch *g, Py_ssize_t i, const pixviewi_video *video)
+{
+    if (!g->videos)
+        g->videos = calloc((size_t)g->count, sizeof *g->videos);
+    if (!g->videos) {
+        PyErr_Format(PyExc_MemoryError, "no memory for a list of %zd video frames (%zu bytes)",
+                     g->count, (size_t)g->count * sizeof *g->videos);
+        return -1;
+    }
+    g->videos[i] = *video;
+    return 0;
 }
 
 static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options *options)
@@ -117,7 +131,10 @@ static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options
     image->stream = pv_producer_stream(&in, options);
     if (i == 0)
         g->first = in;
-    return keep_parts(g, &in) || note_producer(g, &in, image->stream) ? -1 : 0;
+    return (in.video && add_video(g, i, &in.video->video)) || keep_parts(g, &in) ||
+                   note_producer(g, &in, image->stream)
+               ? -1
+               : 0;
 }
 
 static bool is_imported(const pixview_image *image) { return image->dtype.lanes != 0; }
@@ -172,6 +189,7 @@ int pv_batch_begin(pv_state *st, PyObject *images, pv_batch *g)
 {
     g->items = g->kept = NULL;
     g->images = NULL;
+    g->videos = NULL;
     g->count = 0;
     g->producers = g->some;
     g->producer_count = 0;
@@ -258,6 +276,7 @@ void pv_batch_clear(pv_batch *g)
             pixview_owner_unref(g->images[i].owner);
     if (g->images != g->few)
         free(g->images);
+    free(g->videos);
     if (g->producers != g->some)
         free(g->producers);
     Py_XDECREF(g->kept);
@@ -285,11 +304,23 @@ int pv_batch_wait_for_producers(pv_state *st, const pv_batch *g, pixview_device 
     return 0;
 }
 
+// A frame's planes may be of several objects.
+static int record_home(pv_state *st, PyObject *item, int device, pixview_stream home)
+{
+    PyObject *plane;
+    if (!pv_is_video_frame(item))
+        return pv_record_home(st, item, device, home);
+    for (Py_ssize_t i = 0; (plane = pv_video_frame_plane(item, i)); i++)
+        if (pv_record_home(st, plane, device, home))
+            return -1;
+    return 0;
+}
+
 static int record_streams(pv_state *st, const pv_batch *g, int device, pixview_stream home)
 {
     for (Py_ssize_t i = 0; i < g->count; i++)
         if (g->images[i].stream == home &&
-            pv_record_home(st, PyTuple_GET_ITEM(g->items, i), device, home))
+            record_home(st, PyTuple_GET_ITEM(g->items, i), device, home))
             return -1;
     return 0;
 }

@@ -3,6 +3,7 @@
 #define PV_CONVERT_BATCH_IMPORT_H
 
 #include "convert/stream_order.h"
+#include "copy/operation.h"
 #include "cuda/stream.h"
 #include "frameworks/table.h"
 
@@ -26,6 +27,8 @@ typedef struct {
     int producer_count;
     bool is_batch;     // `items` is one batch, all of its images in images[0]
     bool takes_stream; // stream= applies to one of them
+    // Beside images, if one of them is a video frame; NULL. A frame is held by items.
+    pixviewi_video *videos;
     pixview_image few[16];
     pv_producer some[4];
 } pv_batch;

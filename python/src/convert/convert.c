@@ -9,6 +9,7 @@
 #include "convert/import.h"
 #include "convert/plan.h"
 #include "convert/stream_order.h"
+#include "convert/video.h"
 #include "cuda/stream.h"
 #include "frameworks/stream_life.h"
 #include "frameworks/table.h"
@@ -59,9 +60,7 @@ static PyObject *make_copy(pv_state *st, pv_imported *in, const pv_options *opti
     pixviewi_stream_relation relation;
     PyObject *out = NULL;
     if (pv_align_source(st, in, options) == 0 && pv_allocate(st, options, in, plan, &made) == 0 &&
-        pv_hold_pinned_source(st, in, &made.image) == 0 &&
-        pv_copy_on_streams(st, &in->image, &made.image, made.consumer.handle, options->has_stream,
-                           &relation) == 0 &&
+        pv_copy_imported(st, in, options, &made.image, made.consumer.handle, &relation) == 0 &&
         pv_owner_add_consumer(&made.image, &made.consumer, &relation, made.stream_object) == 0) {
         out = pv_allocation_export(st, options, plan, &made);
     }

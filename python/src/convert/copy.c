@@ -8,18 +8,19 @@
 #include "frameworks/imported.h"
 #include "frameworks/table.h"
 
-// Queues the copy on the stream of the result's memory: it waits for the producer, the producer waits
-// for it (the source may be written next), and so does the consumer.
-int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
-                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
+// The work waits for the producer, the producer waits for it (the source may be written next), and so does the
+// consumer.
+int pv_work_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation,
+                       pv_pixel_work run, const void *arg)
 {
     bool from_host = pixview_image_on_host(from), to_host = pixview_image_on_host(to);
     pixview_device device = to_host ? from->device : to->device;
-    pixview_copy_params params = {sizeof params, to_host ? from->stream : to->stream};
+    pixview_stream work = to_host ? from->stream : to->stream;
     pixviewi_stream_relation before, after;
-    if (params.stream == PIXVIEW_STREAM_NONE)
-        params.stream = PIXVIEW_STREAM_LEGACY;
-    pixview_stream work = params.stream, producer = from_host ? work : from->stream;
+    if (work == PIXVIEW_STREAM_NONE)
+        work = PIXVIEW_STREAM_LEGACY;
+    pixview_stream producer = from_host ? work : from->stream;
     if (to_host)
         consumer = work;
     if (pv_stream_relate_copy(st, device, producer, work, given, &before) ||
@@ -32,7 +33,7 @@ int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_im
     pixview_error err;
     pixview_status status;
     PyThreadState *gil = pv_gil_release(to, from_host && to_host);
-    status = pixview_copy(from, to, &params, &err);
+    status = run(arg, work, &err);
     pv_gil_acquire(gil);
     if (status) {
         pv_raise(st, &err);
@@ -42,6 +43,20 @@ int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_im
                    pv_stream_wait(st, device, work, consumer, &after)
                ? -1
                : 0;
+}
+
+static pixview_status copy_images(const void *arg, pixview_stream stream, pixview_error *err)
+{
+    const pixview_image *const *ends = arg;
+    const pixview_copy_params params = {sizeof params, stream};
+    return pixview_copy(ends[0], ends[1], &params, err);
+}
+
+int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation)
+{
+    const pixview_image *ends[] = {from, to};
+    return pv_work_on_streams(st, from, to, consumer, given, relation, copy_images, ends);
 }
 
 // An upload from pinned memory is under way when the call returns, and holds its source.

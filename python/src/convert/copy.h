@@ -5,6 +5,13 @@
 #include "convert/stream_order.h"
 #include "cuda/stream.h"
 
+// Queues work between two images, which is done by work(arg, stream, err), on the stream of `to`, or of `from` if that
+// is in host memory.
+typedef pixview_status (*pv_pixel_work)(const void *arg, pixview_stream stream, pixview_error *err);
+int pv_work_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,
+                       pixview_stream consumer, bool given, pixviewi_stream_relation *relation,
+                       pv_pixel_work work, const void *arg);
+
 // Queues the copy on the stream of the result's memory. `given`: the user passed a stream
 // (pv_raise_if_unorderable). *relation, which may be NULL: did the consumer have to wait?
 int pv_copy_on_streams(pv_state *st, const pixview_image *from, const pixview_image *to,

@@ -20,6 +20,7 @@ typedef struct pv_options {
     bool contiguous;
     bool allow_readonly;
     bool planning;           // nothing is converted: a producer orders and hands over nothing
+    bool interleaved;        // without src_layout: H,W,C even of a framework whose order is C,H,W
     bool again;              // it was read before: its plain facts alone, by none of its Python
     bool has_stream;         // stream= was given
     pixview_stream stream;   // PIXVIEW_STREAM_LEGACY when not
@@ -37,7 +38,8 @@ typedef struct pv_imported {
     const char *copy_reason; // why a view of it would not be safe; NULL: it is
     bool producer_copied;    // the producer gave a copy of its own
     bool stream_from_caller; // the object has no stream: image.stream is stream=, or the default
-    bool unaligned;          // no multiple of the element: to be read through pv_align_source alone
+    const struct pv_video_frame *video; // borrowed: image stands for it (base/video_object.h); NULL
+    bool unaligned; // no multiple of the element: to be read through pv_align_source alone
 } pv_imported;
 
 // What will be done, and all that the target's check found out about the result. Why it is a copy stands in

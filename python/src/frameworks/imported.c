@@ -6,13 +6,14 @@
 #include "base/pyref.h"
 #include "descriptor/image_init.h"
 
-static pixview_layout default_layout(const pv_framework *from, int ndim)
+static pixview_layout default_layout(const pv_framework *from, const pv_options *options, int ndim)
 {
     static const pixview_layout planar[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_CHW,
                                             PIXVIEW_LAYOUT_NCHW};
     static const pixview_layout interleaved[] = {PIXVIEW_LAYOUT_HW, PIXVIEW_LAYOUT_HWC,
                                                  PIXVIEW_LAYOUT_NHWC};
-    return from->flags & PV_PLANAR ? planar[ndim - 2] : interleaved[ndim - 2];
+    bool is_planar = from->flags & PV_PLANAR && !options->interleaved;
+    return is_planar ? planar[ndim - 2] : interleaved[ndim - 2];
 }
 
 static const char *src_name(const pv_options *options)
@@ -76,7 +77,7 @@ static int resolve_layout(pv_state *st, const pv_framework *from, const pv_optio
                   "the source has %d axes; an image has 2 to 4: index or reshape it first", ndim);
         return -1;
     }
-    *out = default_layout(from, ndim);
+    *out = default_layout(from, options, ndim);
     return pv_guard_channels(st, src_name(options), *out, ndim, shape);
 }
 

@@ -11,6 +11,7 @@ static inline void pv_imported_begin(pv_imported *in, PyObject *object)
     in->object = object;
     in->stream_object = in->keep = NULL;
     in->copy_reason = NULL;
+    in->video = NULL;
     in->producer_copied = in->stream_from_caller = in->unaligned = false;
 }
 

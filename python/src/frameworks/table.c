@@ -13,6 +13,7 @@ const pv_framework *const pv_frameworks[PV_FRAMEWORK_COUNT] = {
     PV_FRAMEWORKS(X)
 #undef X
         [PV_IMAGE] = &pv_framework_image,
+    [PV_VIDEO_FRAME] = &pv_framework_video_frame,
     [PV_PROTOCOLS] = &pv_framework_protocols,
 };
 
@@ -64,7 +65,7 @@ const char *pv_framework_names(unsigned with, unsigned without, char out[PV_FRAM
 {
     size_t length = 0;
     out[0] = '\0';
-    for (int i = 0; i < PV_PROTOCOLS && length < PV_FRAMEWORK_NAMES; i++) {
+    for (int i = 0; i < PV_TARGETS && length < PV_FRAMEWORK_NAMES; i++) {
         const pv_framework *framework = pv_frameworks[i];
         if ((framework->flags & with) != with || framework->flags & without)
             continue;
@@ -78,7 +79,7 @@ const char *pv_framework_names(unsigned with, unsigned without, char out[PV_FRAM
 
 int pv_parse_framework(const char *what, PyObject *value, const pv_framework **out)
 {
-    for (int i = 0; i < PV_PROTOCOLS && PyUnicode_Check(value); i++) {
+    for (int i = 0; i < PV_TARGETS && PyUnicode_Check(value); i++) {
         if (PyUnicode_CompareWithASCIIString(value, pv_frameworks[i]->name) != 0)
             continue;
         *out = pv_frameworks[i];
@@ -111,6 +112,7 @@ int pv_frameworks_init(pv_state *st)
         }
     }
     st->framework_type[PV_IMAGE] = (PyTypeObject *)Py_NewRef(st->image_type);
+    st->framework_type[PV_VIDEO_FRAME] = (PyTypeObject *)Py_NewRef(st->video_frame_type);
     return 0;
 }
 

@@ -20,15 +20,17 @@ enum {
 #define X(name, NAME) PV_##NAME,
     PV_FRAMEWORKS(X)
 #undef X
-        PV_IMAGE, // pixview.Image
-    PV_PROTOCOLS, // any object with a protocol that pixview reads; no target
+        PV_IMAGE,                // pixview.Image
+    PV_TARGETS,                  // the rows above can be made
+    PV_VIDEO_FRAME = PV_TARGETS, // pixview.VideoFrame
+    PV_PROTOCOLS,                // any object with a protocol that pixview reads; no target
     PV_FRAMEWORK_COUNT
 };
 
 #define X(name, NAME) extern const pv_framework pv_framework_##name;
 PV_FRAMEWORKS(X)
 #undef X
-extern const pv_framework pv_framework_image, pv_framework_protocols;
+extern const pv_framework pv_framework_image, pv_framework_video_frame, pv_framework_protocols;
 
 extern const pv_framework *const pv_frameworks[PV_FRAMEWORK_COUNT];
 

@@ -9,6 +9,46 @@
     "A view of h rows and w columns from row y, column x: an Image over the same memory, which it keeps\n" \
     "alive. LayoutError if the rectangle is not inside the image."
 
+#define PV_DOC_video_frame_type \
+    "A decoded video frame: planes of Y, U and V in host or GPU memory, with what their colours mean.\n\n" \
+    "`video_frame` and `to_video_frame` return one. It goes wherever an image goes, as 8-bit R, G and B,\n" \
+    "made in one pass. It keeps its source alive."
+
+#define PV_DOC_video_frame_planes \
+    "A tuple of Images over the planes: Y as H,W; U and V in turns as H,W,2; U and V apart as H,W."
+
+#define PV_DOC_video_frame_format "Its format: 'NV12', 'P010', 'YUV420P10', ..."
+
+#define PV_DOC_video_frame_height "Rows of pixels."
+
+#define PV_DOC_video_frame_width "Columns of pixels."
+
+#define PV_DOC_video_frame_matrix \
+    "'bt601', 'bt709', 'bt2020', 'smpte240m' or 'opencv'. None for a gray frame that has none."
+
+#define PV_DOC_video_frame_range "'limited' or 'full'."
+
+#define PV_DOC_video_frame_bit_depth "Bits of a sample's value: 8, 10, 12 or 16."
+
+#define PV_DOC_video_frame_order "The order of its channels as an image: 'RGB' or 'BGR'."
+
+#define PV_DOC_video_frame_device "('cuda', index) or ('cpu', 0)."
+
+#define PV_DOC_video_frame_stream \
+    "The handle of the stream that its memory is used on; 0 is the legacy default one, -1 none. None in host\n" \
+    "memory."
+
+#define PV_DOC_video_frame_crop \
+    "crop($self, /, y, x, h, w)\n--\n\n" \
+    "A view of h rows and w columns from row y, column x. LayoutError if the rectangle is not inside the\n" \
+    "frame, or begins inside a group of pixels that share U and V (of 4:2:0 y and x are even, of 4:2:2 x).\n" \
+    "The rois= of stack may begin anywhere."
+
+#define PV_DOC_video_frame_cuda \
+    "cuda($self, /)\n--\n\n" \
+    "Its planes as PyNvVideoCodec's encoder takes them: a list of objects with a __cuda_array_interface__ of\n" \
+    "axes H,W,C. DeviceError in host memory."
+
 #define PV_DOC_image_tobytes \
     "tobytes($self, /)\n--\n\n" \
     "The elements as bytes, dense in the order of `layout`: a copy. DeviceError in device memory."

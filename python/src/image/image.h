@@ -4,7 +4,8 @@
 
 #include "base/image_object.h"
 
-PyTypeObject *pv_image_type_new(PyObject *module); // type.c
+PyTypeObject *pv_image_type_new(PyObject *module);       // type.c
+PyTypeObject *pv_video_frame_type_new(PyObject *module); // video_frame.c
 
 // Methods and slots of the type, as Python calls them.
 PyObject *pv_image_array_interface(PyObject *self, void *closure); // interfaces.c

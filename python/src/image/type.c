@@ -65,23 +65,6 @@ static PyObject *get_owner(PyObject *self, void *closure)
     return Py_NewRef(held ? held : Py_None);
 }
 
-static int parse_crop(pv_state *st, const char *name, PyObject *value, long long *out)
-{
-    PyObject *index = pv_index(value);
-    *out = index ? PyLong_AsLongLong(index) : -1;
-    Py_XDECREF(index);
-    if (!PyErr_Occurred())
-        return 0;
-    if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-        PyErr_Clear();
-        pv_raise_python(PyExc_TypeError, "crop: %s=%R is not an integer", name, value);
-    } else {
-        pv_raise_from(st, PIXVIEW_E_LAYOUT, "crop: %s=%R is not an integer of 64 bits", name,
-                      value);
-    }
-    return -1;
-}
-
 static PyObject *crop(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"y", "x", "h", "w", NULL};
@@ -94,7 +77,7 @@ static PyObject *crop(PyObject *self, PyObject *args, PyObject *kwargs)
                                      &given[2], &given[3]))
         return NULL;
     for (int i = 0; i < 4; i++)
-        if (parse_crop(pv_image_state(self), names[i], given[i], &at[i]))
+        if (pv_parse_crop(pv_image_state(self), names[i], given[i], &at[i]))
             return NULL;
     if (pixview_image_crop(&from->image, at[0], at[1], at[2], at[3], &out, &err))
         return pv_raise(pv_image_state(self), &err);
