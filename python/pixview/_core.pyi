@@ -1,7 +1,7 @@
 """The extension: everything that pixview exports except ``using_stream``. Strides are in bytes.
 
 Common arguments
-    x           a GpuMat, torch tensor, CuPy array, NumPy array, ``Image``, or any object with
+    x           a GpuMat, torch tensor, CuPy array, NumPy array, ``Image``, ``VideoFrame``, or any object with
                 ``__dlpack_c_exchange_api__``, ``__dlpack__``, ``__cuda_array_interface__``,
                 ``__array_interface__`` or the buffer protocol.
     layout      axis order of the result. None: the default of its type and rank. torch: HW, CHW or
@@ -51,6 +51,9 @@ from ._placement import Placements
 _Layout: TypeAlias = Literal["HW", "CHW", "HWC", "NCHW", "NHWC"]
 _Target: TypeAlias = Literal["torch", "cupy", "numpy", "gpumat", "image"]
 
+_Matrix: TypeAlias = Literal["bt601", "bt709", "bt2020", "smpte240m", "opencv"]
+_Range: TypeAlias = Literal["limited", "full", "tv", "mpeg", "pc", "jpeg"]
+
 # CuPy 14.2 has no types. Named here, it would make pyright treat all overloads as Unknown.
 _CupyArray: TypeAlias = Any
 
@@ -87,6 +90,7 @@ _Source: TypeAlias = (
     | _SupportsArray
     | Buffer
     | CapsuleType
+    | VideoFrame
 )
 """The types of ``x``."""
 
@@ -113,6 +117,7 @@ _Dtype: TypeAlias = numpy.dtype[Any] | torch.dtype | type[Any] | str
 _Device: TypeAlias = SupportsIndex | str | tuple[str, int] | None
 _T = TypeVar("_T", bound=_Source)
 _Out = TypeVar("_Out", bound=_Source)
+_Frames = TypeVar("_Frames", bound=VideoFrame | list[VideoFrame])
 
 __version__: str
 
@@ -350,6 +355,148 @@ def copy_into(
 
     Values are not converted: unequal extents raise LayoutError, unequal dtypes DtypeError.
     """
+
+# Without the library its classes are Any, so the objects of decoders are recognised by an attribute.
+class _PyavFrame(Protocol):
+    @property
+    def color_range(self) -> int: ...
+    @property
+    def planes(self) -> tuple[Any, ...]: ...
+
+class _NvcodecFrame(Protocol):
+    # A method; each release names its argument otherwise.
+    @property
+    def GetPtrToPlane(self) -> Any: ...
+    @property
+    def decoder_stream_event(self) -> int: ...
+
+class _TorchcodecFrame(Protocol):
+    @property
+    def pixel_format(self) -> str: ...
+    @property
+    def planes(self) -> tuple[torch.Tensor, ...]: ...
+
+class _ValiSurface(Protocol):
+    @property
+    def Planes(self) -> Any: ...
+    @property
+    def Format(self) -> Any: ...
+
+_Decoded: TypeAlias = (
+    _PyavFrame
+    | _NvcodecFrame
+    | _TorchcodecFrame
+    | _ValiSurface
+    | _Source
+    | Sequence[_Source]
+    | Sequence[tuple[SupportsIndex | ctypes.c_void_p | SupportsInt, SupportsIndex]]
+)
+
+@final
+class VideoFrame:
+    """A decoded video frame: planes of Y, U and V in host or GPU memory, with what their colours mean.
+
+    ``video_frame`` and ``to_video_frame`` return one. It goes wherever an image goes, as 8-bit R, G and B,
+    made in one pass. It keeps its source alive.
+    """
+
+    @property
+    def planes(self) -> tuple[Image, ...]:
+        """Images over the planes: Y as H,W; U and V in turns as H,W,2; U and V apart as H,W."""
+    @property
+    def format(self) -> str:
+        """Its format: "NV12", "P010", "YUV420P10", ..."""
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+    @property
+    def matrix(self) -> _Matrix | None:
+        """None for a gray frame that has none."""
+    @property
+    def range(self) -> Literal["limited", "full"]:
+        """Which values its samples use."""
+    @property
+    def bit_depth(self) -> int:
+        """Bits of a sample's value: 8, 10, 12 or 16."""
+    @property
+    def order(self) -> Literal["RGB", "BGR"]:
+        """The order of its channels as an image."""
+    @property
+    def device(self) -> tuple[Literal["cuda", "cpu"], int]:
+        """``("cuda", index)`` or ``("cpu", 0)``."""
+    @property
+    def stream(self) -> int | None:
+        """The handle of its stream; 0 is the legacy one, -1 none. None in host memory."""
+    def crop(self, y: int, x: int, h: int, w: int) -> VideoFrame:
+        """A view of h rows and w columns from row y, column x.
+
+        LayoutError if the rectangle is not inside the frame, or begins inside a group of pixels that share
+        U and V. The ``rois`` of ``stack`` may begin anywhere.
+        """
+    def cuda(self) -> list[Any]:
+        """Its planes as PyNvVideoCodec's encoder takes them. DeviceError in host memory."""
+
+def video_frame(
+    x: _Decoded,
+    *,
+    format: str | None = None,
+    matrix: _Matrix | None = None,
+    range: _Range | None = None,
+    order: Literal["RGB", "BGR"] = "RGB",
+    size: Sequence[int] | None = None,
+    chroma: Literal["nearest"] = "nearest",
+    device: _Device = None,
+    copy: bool = False,
+    stream: _Stream = None,
+) -> VideoFrame:
+    """A decoder's frame as a ``VideoFrame`` over the same planes.
+
+    ``x``: a frame of PyAV, PyNvVideoCodec, torchcodec (RawFrame), VALI (Surface) or SPDL; a tuple of planes;
+    one array (H*3/2, W) of all planes; a tuple of (address, pitch in bytes) with ``size`` and ``device``; a
+    VideoFrame. ``format``, ``matrix`` and ``range`` are never guessed: what ``x`` does not say raises
+    LayoutError unless it is passed, and what is passed wins. ``size``: (H, W) of what shows. ``copy``:
+    memory of its own, so that the decoder may write its surface again.
+    """
+
+@overload
+def to_video_frame(
+    images: _Source,
+    *,
+    format: str = "NV12",
+    matrix: _Matrix | None = None,
+    range: _Range | None = None,
+    order: Literal["RGB", "BGR"] = "RGB",
+    siting: Literal["left", "center", "top-left"] = "left",
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    src_layout: _Layout | None = None,
+    stream: _Stream = None,
+    out: None = None,
+) -> Any:
+    """An image of 3 channels as a ``VideoFrame`` for an encoder, or a batch as a list of them.
+
+    Values are 0 to 255, clipped, of any type that ``stack`` converts. ``scale``, ``mean``, ``std``: the
+    numbers that ``stack`` was given, which are undone. ``siting``: where U and V lie among their pixels.
+    New frames are one piece of memory each, on the device of ``images``, with the other planes behind Y.
+    """
+
+@overload
+def to_video_frame(
+    images: _Source,
+    *,
+    siting: Literal["left", "center", "top-left"] = "left",
+    scale: _Number | None = None,
+    mean: _Numbers | None = None,
+    std: _Numbers | None = None,
+    src_layout: _Layout | None = None,
+    stream: _Stream = None,
+    out: _Frames,
+) -> _Frames:
+    """Into frames that exist, which have their own format, matrix and range."""
 
 def stream_of(x: _Source, /) -> int:
     """The handle of the stream that x's producer works on. 0 is the legacy default stream.

@@ -66,7 +66,8 @@ static int parse_out(PyObject *value, settings *s)
     for (Py_ssize_t i = 0; s->out && i < PyTuple_GET_SIZE(s->out); i++) {
         if (pv_is_video_frame(PyTuple_GET_ITEM(s->out, i)))
             continue;
-        pv_raise_python(PyExc_TypeError, "out=%R is not a VideoFrame, or a list of them", value);
+        PyErr_Format(PyExc_TypeError, "out= is not a VideoFrame or a list of them, but has a %s",
+                     Py_TYPE(PyTuple_GET_ITEM(s->out, i))->tp_name);
         return -1;
     }
     return s->out ? 0 : -1;

@@ -11,6 +11,7 @@
 #include "convert/import.h"
 #include "convert/plan.h"
 #include "convert/stream_order.h"
+#include "convert/video.h"
 #include "cuda/stream.h"
 #include "frameworks/stream_argument.h"
 
@@ -130,8 +131,7 @@ static PyObject *list_copies(pv_state *st, pv_imported *in, const pv_options *op
     PyObject *out = NULL;
     if (pv_align_source(st, in, options) == 0 &&
         allocate_batch(st, options, in, plan, &made) == 0 &&
-        pv_copy_on_streams(st, &in->image, &made.image, made.consumer.handle, options->has_stream,
-                           &relation) == 0 &&
+        pv_copy_imported(st, in, options, &made.image, made.consumer.handle, &relation) == 0 &&
         pv_owner_add_consumer(&made.image, &made.consumer, &relation, made.stream_object) == 0) {
         if (!(options->to->flags & PV_OURS) ||
             pv_order_for_storing(st, &made.image, &made.stream_object) == 0)

@@ -163,3 +163,24 @@ def mistakes(tensor: torch.Tensor, image: pixview.Image) -> None:
 
     class Sub(pixview.Image):  # type: ignore[misc]
         pass
+
+
+def video(tensor: torch.Tensor, array: np.ndarray[Any, Any], frame: pixview.VideoFrame) -> None:
+    made = pixview.video_frame(array, format="NV12", matrix="bt709", range="limited")
+    assert_type(made, pixview.VideoFrame)
+    assert_type(made.planes, tuple[pixview.Image, ...])
+    assert_type(pixview.video_frame(frame, copy=True), pixview.VideoFrame)
+    pixview.video_frame((tensor, tensor), format="NV12", matrix="bt601", range="full")
+    pixview.video_frame(((4096, 640), (8192, 640)), format="P010", size=(4, 6), device="cuda:0")
+    assert_type(pixview.as_torch(frame), torch.Tensor)
+    batch = pixview.stack([frame, tensor], size=(640, 640), fit="letterbox")  # pyright: ignore[reportUnknownMemberType]
+    assert_type(batch, torch.Tensor)
+    assert_type(pixview.copy_into(frame, tensor), pixview.VideoFrame)
+    assert_type(pixview.to_video_frame(tensor, out=frame), pixview.VideoFrame)
+    assert_type(pixview.to_video_frame(tensor, out=[frame]), list[pixview.VideoFrame])
+    pixview.to_video_frame(
+        tensor, format="P010", matrix="bt2020", range="limited", siting="top-left"
+    )
+    pixview.video_frame(frame, matrix="bt710")  # type: ignore[arg-type]
+    pixview.video_frame(5)  # type: ignore[arg-type]
+    frame.crop(0, 0)  # type: ignore[call-arg]
