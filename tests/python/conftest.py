@@ -65,7 +65,7 @@ modules = 0
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Every Image and Plan that a test made is gone after it: their types count their objects."""
+    """Every Image, VideoFrame and Plan that a test made is gone after it: their types count their objects."""
 
     def more() -> bool:
         return any(sys.getrefcount(t) > n for t, n in before.items())
@@ -74,12 +74,12 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     if len(sys.modules) > modules:  # torch alone makes a collection take 0.2 s
         cheap_collections()
         modules = len(sys.modules)
-    before = {t: sys.getrefcount(t) for t in (pixview.Image, pixview.Plan)}
+    before = {t: sys.getrefcount(t) for t in (pixview.Image, pixview.VideoFrame, pixview.Plan)}
     yield
     if request.node.stash.get(passed, False) and more():
         drain()
         gc.collect()
-        assert not more(), "Images or Plans outlive the test"
+        assert not more(), "Images, VideoFrames or Plans outlive the test"
 
 
 class Fake:

@@ -255,3 +255,79 @@ def gpumat_cases(w: World, cv2: Any) -> Iterator[Case]:
     # Read by cv2's public calls. The one that makes a GpuMat crashes by itself without memory.
     for name, call, watched in made[2:4]:
         yield Case(f"{name}, public", call, watched, force={"gpumat": "public"})
+
+
+class DecodedFrame:
+    """As PyNvVideoCodec's."""
+
+    format = SimpleNamespace(name="NV12")
+    decoder_stream_event = 0
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+        shown = {"shape": (4, 6, 1), "stream": 0}
+        self.shown = [SimpleNamespace(__cuda_array_interface__=shown)]
+        self.cuda = partial(list, self.shown)
+        self.GetPtrToPlane = [array.ctypes.data, array.ctypes.data + 24].__getitem__
+        self.__dlpack_device__ = partial(tuple, (2, 0))
+
+
+def video_cases(w: World, torch: Any) -> Iterator[Case]:
+    words: dict[str, Any] = {"format": "NV12", "matrix": "bt709", "range": "limited"}
+    y, uv, whole, rgb = image(4, 6), image(2, 3, 2), image(6, 6), image(4, 6, 3)
+    tensor = torch.from_numpy(image(6, 6))
+    frame = pixview.video_frame((y, uv), **words)
+    on_gpu = pixview.video_frame(w.gpu(6, 6), **words)
+    pairs = ((y.ctypes.data, 6), (uv.ctypes.data, 6))
+    plane = SimpleNamespace(buffer_ptr=y.ctypes.data, line_size=6)
+    named = SimpleNamespace(name="gray")
+    decoded = type("VideoFrame", (), {})()
+    decoded.format, decoded.planes, decoded.height, decoded.width = named, (plane,), 4, 6
+    decoded.colorspace, decoded.color_range = 1, 1
+    made: list[tuple[str, Any, dict[str, Any]]] = [
+        ("planes", (y, uv), words),
+        ("a list", [y, uv], words),
+        ("one array", whole, words),
+        ("a tensor", tensor, words),
+        ("U and V apart", (y, uv[..., 0], uv[..., 1]), words),
+        ("addresses", pairs, words | {"size": (4, 6), "device": "cpu"}),
+        ("a VideoFrame", frame, {}),
+        ("PyAV", decoded, {}),
+        ("PyNvVideoCodec", DecodedFrame(w.gpu_array(6, 6)), words),
+        ("GPU", w.gpu(6, 6), words),
+    ]
+    for name, x, keywords in made:
+        for copy in (False, True):
+            call = partial(pixview.video_frame, x, copy=copy, **keywords)
+            yield Case(f"video_frame({name}, copy={copy})", call, [x])
+    for name in "planes format height width matrix range bit_depth order device stream".split():
+        yield Case(f"VideoFrame.{name}", partial(getattr, on_gpu, name), [on_gpu])
+    yield Case("repr(VideoFrame)", partial(repr, frame), [frame])
+    yield Case("VideoFrame.crop", partial(frame.crop, 2, 2, 2, 2), [frame])
+    yield Case("VideoFrame.cuda", on_gpu.cuda, [on_gpu])
+    yield Case("used_on(VideoFrame)", partial(pixview.used_on, on_gpu, w.stream), [on_gpu])
+    for call in (pixview.as_torch, pixview.as_numpy, pixview.view):
+        yield Case(f"{call.__name__}(VideoFrame)", partial(call, frame), [frame])
+    yield Case("plan(VideoFrame)", partial(pixview.plan, frame, "torch"), [frame])
+    for to in ("torch", "numpy", "image"):
+        call = partial(pixview.stack, [frame, rgb, frame], to=to, scale=1 / 255)
+        yield Case(f"stack(frames, to={to})", call, [frame, rgb])
+    rois = [[(1, 1, 2, 2), (0, 3, 2, 2)], [(2, 2, 2, 2)]]
+    parts = partial(pixview.stack, [frame, rgb], to="numpy", rois=rois, size=(3, 3), fit="stretch")
+    yield Case("stack(regions of frames)", parts, [frame, rgb])
+    dst = np.zeros((4, 6, 3), np.uint8)
+    yield Case("copy_into(image, frame)", partial(pixview.copy_into, dst, frame), [frame], dst)
+    batch = image(3, 4, 6, 3)
+    words = {"format": "YUV420P", "matrix": "bt601", "range": "full"}
+    for name, x in (("image", rgb), ("batch", batch)):
+        call = partial(pixview.to_video_frame, x, mean=(1, 2, 3), std=2, **words)
+        yield Case(f"to_video_frame({name})", call, [x])
+    out = pixview.video_frame(
+        np.zeros((6, 6), np.uint8), format="NV12", matrix="bt601", range="full"
+    )
+    shown = out.planes[0]
+    yield Case("to_video_frame(out=)", partial(pixview.to_video_frame, rgb, out=out), [out], shown)
+    yield Case(
+        "to_video_frame(out=[])", partial(pixview.to_video_frame, rgb, out=[out]), [out], shown
+    )
+    yield Case("copy_into(frame, image)", partial(pixview.copy_into, out, rgb), [out, rgb], shown)

@@ -33,6 +33,7 @@ from fault_cases import (
     gpumat_cases,
     image_cases,
     list_cases,
+    video_cases,
 )
 from support import address, drain
 
@@ -96,8 +97,9 @@ class Sweep:
 
     def counts(self, case: Case) -> tuple[Any, ...]:
         refs = [] if case.python else [sys.getrefcount(x) for x in case.watched]
-        images = 0 if case.python else sys.getrefcount(pixview.Image)
-        return (*refs, images, lib.fake_live_blocks(), lib.fake_context_depth())
+        kinds = () if case.python else (pixview.Image, pixview.VideoFrame)
+        images = [sys.getrefcount(kind) for kind in kinds]
+        return (*refs, *images, lib.fake_live_blocks(), lib.fake_context_depth())
 
     def settle(self, case: Case, before: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.counts(case) != before:
@@ -193,6 +195,10 @@ def cases_of(group: str, world: World) -> Iterator[Case]:
         import torch
 
         yield from list_cases(world, torch)
+    if group == "video":
+        import torch
+
+        yield from video_cases(world, torch)
     if group == "cupy":
         yield from cupy_cases(world, fake_cupy(world))
     if group == "gpumat":

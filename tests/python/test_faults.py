@@ -32,7 +32,7 @@ def sweep(group: str) -> None:
     assert int(done.stdout.split()[0]) > 30, "so few faults are no sweep"
 
 
-@pytest.mark.parametrize("group", ["image", "conversions", "lists"])
+@pytest.mark.parametrize("group", ["image", "conversions", "lists", "video"])
 def test_no_memory(torch: object, kernels: None, group: str) -> None:
     sweep(group)
 

@@ -222,7 +222,10 @@ static PyObject *write_out(pv_state *st, const settings *s, const pv_imported *i
     int rc = write_frames(st, s, in, r, r->frames[0].planes[0].stream, NULL);
     for (int64_t i = 0; i < r->count && rc == 0; i++)
         rc = pv_video_count_write(st, PyTuple_GET_ITEM(s->out, i));
-    return rc ? NULL : PySequence_List(s->out);
+    PyObject *list = rc ? NULL : PyList_New((Py_ssize_t)r->count);
+    for (int64_t i = 0; list && i < r->count; i++)
+        PyList_SET_ITEM(list, (Py_ssize_t)i, Py_NewRef(PyTuple_GET_ITEM(s->out, i)));
+    return list;
 }
 
 static PyObject *make_frames(pv_state *st, const writing_arguments *a, const settings *s,
