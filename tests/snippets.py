@@ -1,5 +1,7 @@
 """The Python in README and docs/: each snippet is pasted alone, so each runs alone."""
 
+import ast
+import importlib.util
 import pathlib
 import re
 
@@ -21,3 +23,31 @@ def snippets(gpu):
                 found.append(pytest.param(match[1], id=f"{page.relative_to(ROOT)}:{line}"))
     assert found
     return found
+
+
+def require_libraries(code):
+    """Skips the test of a snippet that imports a library which is not installed, and names it."""
+    for node in ast.walk(ast.parse(code)):
+        names = [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if not importlib.util.find_spec(name.split(".")[0]):
+                pytest.skip(f"no {name} installed")
+
+
+def in_folder(code, folder):
+    """The snippet, run in an empty folder that has the in.mp4 which it may read: BT.709, limited."""
+    if "in.mp4" in code:
+        av = pytest.importorskip("av", reason="no av installed to make the snippet's in.mp4")
+        with av.open(str(folder / "in.mp4"), "w") as out:
+            stream = out.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
+            stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
+            for i in range(4):
+                frame = av.VideoFrame(320, 192, "yuv420p")
+                for plane in frame.planes:
+                    plane.update(bytes([100 + 9 * i]) * plane.buffer_size)
+                frame.colorspace, frame.color_range, frame.pts = 1, 1, i
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    return f"import os\nos.chdir({str(folder)!r})\n{code}"

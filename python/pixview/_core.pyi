@@ -353,7 +353,8 @@ def copy_into(
 ) -> _T:
     """Copy the pixels of src into dst and return dst. Axes are matched by name.
 
-    Values are not converted: unequal extents raise LayoutError, unequal dtypes DtypeError.
+    Values are not converted: unequal extents raise LayoutError, unequal dtypes DtypeError. A VideoFrame as src
+    becomes R, G and B of uint8; as dst it is written from them.
     """
 
 # Without the library its classes are Any, so the objects of decoders are recognised by an attribute.
@@ -578,7 +579,8 @@ def stack(
     """Convert many images into one batch: on a GPU in one kernel launch.
 
     images: a sequence or iterator of images of any type, which may be mixed, or one batch of 4 axes.
-    All have one element type, one device and, without size=, one size.
+    All have one element type, one device and, without size=, one size. A VideoFrame counts as a uint8
+    image of 3 channels, with values of 0 to 255 at every depth.
     to, layout: type and axis order of the result. "gpumat" takes a single image only. The result is
     where the images are, on their GPU or in host memory: there is no device=.
     src_layout: axis order of every image.

@@ -9,7 +9,8 @@
     "         allow_readonly=False, stream=None)\n--\n\n" \
     "`x` as a torch.Tensor over the same memory, on the device it is on.\n\n" \
     "x: GpuMat, torch tensor, CuPy or NumPy array, pixview.Image, or an object with __dlpack__,\n" \
-    "   __cuda_array_interface__, __array_interface__ or the buffer protocol.\n" \
+    "   __cuda_array_interface__, __array_interface__ or the buffer protocol. Of a VideoFrame R, G and B are\n" \
+    "   computed: always a copy, of uint8.\n" \
     "layout: axis order of the result: 'HW', 'CHW', 'HWC', 'NCHW' or 'NHWC'; by default HW, CHW or NCHW.\n" \
     "src_layout: axis order of x; by default HW, CHW or NCHW for a tensor, otherwise HW, HWC or NHWC.\n" \
     "copy: None copies only if no view is possible. False raises instead. True always copies.\n" \
@@ -70,6 +71,7 @@
     "copy_into($module, /, dst, src, *, dst_layout=None, src_layout=None, stream=None)\n--\n\n" \
     "Copies the pixels of src into the memory of dst and returns dst. Extents and dtypes must be\n" \
     "equal; layouts, strides and ROIs may differ. Values are not converted: unequal dtypes raise DtypeError.\n" \
+    "A VideoFrame as src becomes R, G and B of uint8; as dst it is written from them.\n" \
     "ReadOnlyError if dst may not be written (read-only memory, a tensor that requires grad). Between\n" \
     "host and GPU too. Work on a GPU is queued on dst's stream. A copy to the host waits for\n" \
     "the pixels. A copy from the host waits until src may be written again, except from pinned memory:\n" \
@@ -141,7 +143,8 @@
     "      channels=None, return_placements=False, out=None, stream=None)\n--\n\n" \
     "Converts many images into one batch: on a GPU in one kernel launch.\n\n" \
     "images: a sequence or iterator of images of any type, which may be mixed, or one batch of 4 axes.\n" \
-    "   All have one element type, one device and, without size=, one size.\n" \
+    "   All have one element type, one device and, without size=, one size. A VideoFrame counts as a uint8\n" \
+    "   image of 3 channels, with values of 0 to 255 at every depth.\n" \
     "to: 'torch', 'cupy', 'numpy', 'image', or 'gpumat' for a single image. The result is where the\n" \
     "   images are, on their GPU or in host memory: there is no device=. layout: axis order of\n" \
     "   the result, 'NCHW' or 'NHWC'. src_layout: axis order of every image, as for as_torch.\n" \

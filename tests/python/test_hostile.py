@@ -20,6 +20,7 @@ from support import drain
 
 ROWS: list[Row] = [*OBJECTS, *ARRAYS, *INTERFACES, *DLPACKS]
 TIMES = 20
+YUV: dict[str, Any] = {"format": "NV12", "matrix": "bt709", "range": "limited"}
 
 ENTRIES: dict[str, Callable[[Any, Memory], Any]] = {
     "as_torch": lambda x, m: pixview.as_torch(x),
@@ -39,6 +40,9 @@ ENTRIES: dict[str, Callable[[Any, Memory], Any]] = {
 # These look at less of an object, or at something else first: any of pixview's errors will do.
 LOOKS: dict[str, Callable[[Any, Memory], Any]] = {
     "out": lambda x, m: pixview.stack([m.host], out=x),
+    "plane": lambda x, m: pixview.video_frame((m.host[..., 0], x), **YUV),
+    "frame": lambda x, m: pixview.video_frame(x, **YUV),
+    "to_video_frame": lambda x, m: pixview.to_video_frame(x, matrix="bt709", range="full"),
     "stream_of": lambda x, m: pixview.stream_of(x),
     "used_on": lambda x, m: pixview.used_on(x, 1),
 }

@@ -1,16 +1,18 @@
 """The snippets of README and docs/ in host memory."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from snippets import snippets
+from snippets import in_folder, require_libraries, snippets
 from support import check_python
 
 
 @pytest.mark.parametrize("code", snippets(gpu=False))
-def test_snippet(torch: Any, code: str) -> None:
+def test_snippet(torch: Any, code: str, tmp_path: Path) -> None:
     pytest.importorskip("numpy")
-    check_python(code)
+    require_libraries(code)
+    check_python(in_folder(code, tmp_path))
 
 
 @pytest.mark.parametrize("code", snippets(gpu=True))
