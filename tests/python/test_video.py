@@ -641,8 +641,22 @@ def test_words_of_ffmpeg() -> None:
     assert (frame.matrix, frame.range) == ("bt2020", "limited")
 
 
+def test_a_frame_of_more_bytes_than_there_are() -> None:
+    one = np.zeros((1, 1, 3), np.uint8)
+    huge = pixview.from_pointer(
+        *(address(one), (2**31 - 1, 2**30, 3), "uint8"),
+        strides=(0, 0, 1),
+        device="cpu",
+        owner=one,
+    )
+    with pytest.raises(pixview.LayoutError, match="64 bits of bytes"):
+        pixview.to_video_frame(huge, format="YUV444P16", **BT709)
+
+
 def test_a_frame_in_other_calls() -> None:
     frame = nv12(6, 8)
+    with pytest.raises(pixview.LayoutError, match="out= is a video frame"):
+        pixview.stack([image(6, 8, 3)], out=frame, layout="NHWC")
     with pytest.raises(pixview.DeviceError, match="host memory"):
         pixview.stream_of(frame)
     with pytest.raises(pixview.DeviceError, match="host memory"):

@@ -15,6 +15,7 @@
 #include "base/dtypes.h"
 #include "base/errors.h"
 #include "base/pyref.h"
+#include "base/video_object.h"
 #include "convert/allocate.h"
 #include "convert/batch_import.h"
 #include "convert/copy.h"
@@ -126,6 +127,12 @@ static int import_out(pv_state *st, PyObject *out, const settings *s, pv_importe
 {
     const pv_options options = out_options(st, out, s);
     pv_imported_begin(dst, out);
+    if (pv_is_video_frame(out)) {
+        pv_raisef(st, PIXVIEW_E_LAYOUT,
+                  "out= is a video frame, and the result is a batch; to_video_frame(batch, out=) "
+                  "writes frames");
+        return -1;
+    }
     if (!pv_import(st, out, &options, dst))
         return pv_check_writable(st, "out", dst);
     pv_errors_prefix(st, "out=");

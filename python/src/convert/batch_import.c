@@ -131,7 +131,7 @@ static int import_item(pv_state *st, pv_batch *g, Py_ssize_t i, const pv_options
     image->stream = pv_producer_stream(&in, options);
     if (i == 0)
         g->first = in;
-    return (in.video && add_video(g, i, &in.video->video)) || keep_parts(g, &in) ||
+    return keep_parts(g, &in) || (in.video && add_video(g, i, &in.video->video)) ||
                    note_producer(g, &in, image->stream)
                ? -1
                : 0;

@@ -121,7 +121,7 @@ static int join_chroma(pv_state *st, const pixview_video_params *params, pixview
     bool swapped = params->format == PIXVIEW_VIDEO_FORMAT_NV21;
     const pixview_image *first = swapped ? v : u, *second = swapped ? u : v;
     pixview_image both = *first;
-    if ((char *)second->data - (char *)first->data != item || u->strides[W] != 2 * item ||
+    if ((intptr_t)second->data - (intptr_t)first->data != item || u->strides[W] != 2 * item ||
         memcmp(u->shape, v->shape, sizeof u->shape) != 0 ||
         memcmp(u->strides, v->strides, sizeof u->strides) != 0 || u->shape[C] != 1 ||
         !pixview_dtype_equal(u->dtype, v->dtype)) {

@@ -38,9 +38,12 @@ int pv_video_allocate(pv_state *st, const pixview_video_params *params, const pv
 {
     const pixviewi_video_row *row = pixviewi_video_find(params->format);
     if (params->height < 1 || params->width < 1 || params->height > INT32_MAX ||
-        params->width > INT32_MAX) {
-        pv_raisef(st, PIXVIEW_E_LAYOUT, "a frame of %lld rows and %lld columns; at least 1 of each",
-                  (long long)params->height, (long long)params->width);
+        params->width > INT32_MAX || params->height > (INT64_MAX >> 5) / params->width) {
+        pv_raisef(
+            st, PIXVIEW_E_LAYOUT,
+            "a frame of %lld rows and %lld columns; at least 1 of each, and at most as many as "
+            "64 bits of bytes hold",
+            (long long)params->height, (long long)params->width);
         return -1;
     }
     int64_t pitch = pitch_of(row, params->width);
@@ -174,14 +177,35 @@ static pixview_status write_frames(const void *arg, pixview_stream stream, pixvi
                                      at->what->siting, err);
 }
 
+// The work is ordered with the stream of the first frame. `back`: the others wait for it; else it for them.
+static int order_others(pv_state *st, const pv_video_writing *writing, bool given, bool back)
+{
+    const pixview_image *first = &writing->frames[0].planes[0];
+    for (int64_t i = 1; i < writing->count && !pixview_image_on_host(first); i++) {
+        pixview_stream work = first->stream, other = writing->frames[i].planes[0].stream;
+        pixviewi_stream_relation relation;
+        if (work == PIXVIEW_STREAM_NONE)
+            work = PIXVIEW_STREAM_LEGACY;
+        if (pv_stream_relate(st, first->device, back ? work : other, back ? other : work, given,
+                             &relation) ||
+            pv_stream_wait(st, first->device, back ? work : other, back ? other : work, &relation))
+            return -1;
+    }
+    return 0;
+}
+
 int pv_video_write(pv_state *st, const pv_video_writing *writing, pixview_stream consumer,
                    bool given, pixviewi_stream_relation *relation)
 {
     writing_at at = {writing, {.struct_size = sizeof at.params}};
     if (writing->params)
         at.params = *writing->params;
-    return pv_work_on_streams(st, writing->src, &writing->frames[0].planes[0], consumer, given,
-                              relation, write_frames, &at);
+    return order_others(st, writing, given, false) ||
+                   pv_work_on_streams(st, writing->src, &writing->frames[0].planes[0], consumer,
+                                      given, relation, write_frames, &at) ||
+                   order_others(st, writing, given, true)
+               ? -1
+               : 0;
 }
 
 int pv_video_count_write(pv_state *st, PyObject *frame)

@@ -36,6 +36,9 @@ static int read_stream(pv_state *st, PyObject *plane, pv_video_source *source)
         rc = pv_stream_from_int(stream, &source->stream.handle);
         source->stream.object = PV_UNKEPT;
     }
+    if (stream && rc)
+        pv_raise_from(st, PIXVIEW_E_UNSUPPORTED, "the stream of a %s object cannot be read",
+                      Py_TYPE(plane)->tp_name);
     Py_XDECREF(dict);
     return rc;
 }
