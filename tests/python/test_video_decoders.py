@@ -207,6 +207,11 @@ def test_pyav_says_nothing_or_too_little(av: Any) -> None:
         pixview.video_frame(decoded, format="NV12", **BT709)
 
 
+def test_a_decoder_s_frame_alone_is_no_image(av: Any) -> None:
+    with pytest.raises(pixview.UnsupportedError, match=r"pixview.video_frame reads it"):
+        pixview.as_numpy(av.VideoFrame(16, 12, "yuv420p"))
+
+
 def test_pyav_s_memory_is_kept(av: Any) -> None:
     decoded = decode(av, encode(av, *FILES[0]))[0]
     wanted = pixview.as_numpy(pixview.video_frame(decoded)).copy()

@@ -16,6 +16,8 @@ static const char *hint_of(PyObject *x)
         return "; did cv2.imread or another reader fail?";
     if (PyUnicode_Check(x) || PyObject_HasAttrString((PyObject *)Py_TYPE(x), "__fspath__"))
         return "; a file has to be read first, by cv2.imread or PIL.Image.open";
+    if (PyObject_HasAttrString((PyObject *)Py_TYPE(x), "planes"))
+        return "; if it is a decoder's frame, pixview.video_frame reads it";
     if (strcmp(Py_TYPE(x)->tp_name, "cv2.UMat") == 0)
         return "; x.get() downloads a cv2.UMat from OpenCL's memory";
     return "";
