@@ -432,6 +432,19 @@ def test_nvcodec_waits_for_the_decoder_s_event(fake: Any) -> None:
         event.close()
 
 
+def test_nvcodec_without_an_event(fake: Any) -> None:
+    """On the legacy stream it needs none; on one that it does not name all of its work has to be done."""
+    pixview.video_frame(DecodedFrame(fake, "NV12", "NV12"), **BT709)  # makes a context
+    fake.reset()
+    pixview.video_frame(DecodedFrame(fake, "NV12", "NV12"), **BT709)
+    assert fake.work() == []
+    frame = pixview.video_frame(DecodedFrame(fake, "NV12", "NV12"), stream=fake.stream, **BT709)
+    assert frame.stream == fake.stream and waited(fake, fake.stream, 0)
+    fake.reset()
+    pixview.video_frame(DecodedFrame(fake, "NV12", "NV12", stream=2), **BT709)
+    assert "cuCtxSynchronize" in fake.calls()
+
+
 @pytest.mark.usefixtures("kernels")
 def test_nvcodec_copy_outlives_the_next_decode(fake: Any) -> None:
     """The decoder overwrites its surface on a stream that nobody names, so the host waits for the copy."""

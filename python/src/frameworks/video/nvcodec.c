@@ -6,6 +6,7 @@
 #include "base/args.h"
 #include "base/errors.h"
 #include "cuda/context.h"
+#include "cuda/stream.h"
 #include "frameworks/streams.h"
 #include "frameworks/video/video.h"
 
@@ -69,16 +70,19 @@ static int read_place(pv_state *st, PyObject *x, pv_video_source *source)
     return -1;
 }
 
-static int wait_for_event(pv_state *st, void *event, const pv_video_source *source)
+// Without an event, and on a stream that it does not name, it has to be done with all that it queued.
+static int wait_for_decoder(pv_state *st, void *event, const pv_video_source *source)
 {
     pixviewi_scope scope;
+    void *stream = pixviewi_stream_handle(source->stream.handle);
     pixview_status status = pixviewi_scope_enter(&scope, source->device.id, &st->error);
-    int code =
-        status ? 0
-               : scope.driver->stream_wait(pixviewi_stream_handle(source->stream.handle), event, 0);
+    int code = 0;
+    if (status == PIXVIEW_OK)
+        code = event ? scope.driver->stream_wait(stream, event, 0)
+                     : scope.driver->context_synchronize();
     if (code)
-        status = pixviewi_driver_fail(&st->error, scope.driver, code,
-                                      "cannot wait for the decoder's event");
+        status =
+            pixviewi_driver_fail(&st->error, scope.driver, code, "cannot wait for the decoder");
     pixviewi_scope_leave(&scope);
     return status ? pv_fail(st) : 0;
 }
@@ -92,9 +96,12 @@ static int order(pv_state *st, PyObject *x, bool legacy, pv_video_source *source
     source->is_overwritten = !legacy;
     if (pv_video_get_number(st, x, "decoder_stream_event", &event))
         return -1;
-    if (event)
-        return wait_for_event(st, (void *)(uintptr_t)event, source);
-    return 0;
+    if (event || !legacy)
+        return wait_for_decoder(st, (void *)(uintptr_t)event, source);
+    return pixviewi_cuda_order(source->device.id, PIXVIEW_STREAM_LEGACY, source->stream.handle,
+                               NULL, &st->error)
+               ? pv_fail(st)
+               : 0;
 }
 
 static int add_planes(pv_state *st, PyObject *x, const int64_t shape[4], pv_video_source *source)
