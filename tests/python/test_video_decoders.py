@@ -332,7 +332,7 @@ class CAIMemoryView:
 
 
 class DecodedFrame:
-    """_PyNvVideoCodec.DecodedFrame of 2.2.4, as lab/nvdec.py found it on an H200."""
+    """_PyNvVideoCodec.DecodedFrame of 2.2.4, as it is on an H200."""
 
     def __init__(self, fake: Any, format_: str, name: str, stream: int = 0, event: int = 0) -> None:
         self.format = SimpleNamespace(name=format_)  # Pixel_Format
