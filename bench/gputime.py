@@ -2,15 +2,18 @@
 
 The ways take turns in blocks. A block is queued behind a short spin of the GPU, so that the host is
 ahead and only the GPU's time is between the two events; a ratio is the median of the ratios within a
-round.
+round. A whole call is what a loop of calls takes on the host's clock, each its share, with one wait for
+the GPU at the end: the longer of the host's part and the GPU's.
 """
 
 import statistics
+import time
 from dataclasses import dataclass, field
 
 import torch
 
 SPIN_CYCLES = 1_000_000  # about half a millisecond: longer than the host takes to queue a block
+LOOP_US, MOST = 5000, 50  # of whole calls: about so long, and so many at most
 
 
 @dataclass
@@ -20,16 +23,26 @@ class Way:
     name: str
     call: object
     samples: list = field(default_factory=list)  # microseconds per call, one for each round
+    wholes: list = field(default_factory=list)  # of a whole call, likewise
 
     @property
     def median(self):
         return statistics.median(self.samples)
+
+    @property
+    def whole(self):
+        return statistics.median(self.wholes)
 
 
 def percent(reference, way):
     """How much of the reference's speed a way reaches."""
     pairs = zip(reference.samples, way.samples, strict=True)
     return 100 * statistics.median(a / b for a, b in pairs)
+
+
+def factor(slower, way):
+    """How many times as long whole calls of the one take as those of the other."""
+    return statistics.median(a / b for a, b in zip(slower.wholes, way.wholes, strict=True))
 
 
 def _block(call, count):
@@ -43,8 +56,17 @@ def _block(call, count):
     return start.elapsed_time(end) * 1e3 / count
 
 
-def run(ways, rounds=9, count=8):
-    """Fills the samples. `count` calls make a block."""
+def _loop(call, count):
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    for _ in range(count):
+        call()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - begin) * 1e6 / count
+
+
+def run(ways, rounds=9, count=8, whole=False):
+    """Fills the samples. `count` calls make a block. `whole`: whole calls too."""
     for way in ways:
         for _ in range(2):
             way.call()
@@ -52,6 +74,9 @@ def run(ways, rounds=9, count=8):
     for _ in range(rounds):
         for way in ways:
             way.samples.append(_block(way.call, count))
+            if whole:
+                calls = max(2, min(MOST, int(LOOP_US / way.samples[0])))
+                way.wholes.append(_loop(way.call, calls))
     for way in ways:
         way.call = None  # what it holds takes gigabytes
 
