@@ -13,9 +13,16 @@ BEGIN, END = "<!-- by goals.py -->", "<!-- to here -->"
 GOAL = re.compile(r"^- (PASS|MISS|\?) +(.*): (.*)$", re.MULTILINE | re.IGNORECASE)
 FACT = re.compile(r"^- ([^:]+): (.*)$", re.MULTILINE)
 FACTS = ("date", "commit", "gpu", "gpus visible", "driver", "cv2", "processes")
-BENCHES = ("overhead", "launch", "layout", "host")  # in this order; others have no goals
+BENCHES = (
+    "overhead",
+    "launch",
+    "layout",
+    "preprocess",
+    "host",
+)  # in this order; others have no goals
 TO_TORCH = "GpuMat -> torch (CHW), owned view"
 TO_GPUMAT = "torch -> GpuMat, owned view"
+ABOUT = {"layout": "layouts: ", "preprocess": "preprocessing: "}
 CALLS = (  # of which the table has the nanoseconds too
     (TO_TORCH, "pixview.as_torch"),
     (TO_TORCH, "tensor.detach()"),
@@ -45,7 +52,7 @@ class Result:
         self.bench = path.stem.split("-")[0]
         head = text.split("\n|")[0]
         self.facts = dict(FACT.findall(head))
-        about = "layouts: " if self.bench == "layout" else ""
+        about = ABOUT.get(self.bench, "")
         self.goals = [
             (about + goal, f"{word.upper()}, {found}") for word, goal, found in GOAL.findall(text)
         ]

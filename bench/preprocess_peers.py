@@ -1,8 +1,10 @@
 """What preprocess.py compares pixview with on a GPU, each as a call that fills memory that exists.
 
 They do what pixview.stack does there: resize, swap channels, pad and normalise. torch.compile gives
-memory of its own.
+memory of its own. torchvision, CV-CUDA and kornia_rs: preprocess_libraries.py.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import interpolate, pad
@@ -11,8 +13,21 @@ MEAN, STD, SCALE, PAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255, 1
 VALUES = {"scale": SCALE, "mean": MEAN, "std": STD, "swap_rb": True}
 HEIGHT, WIDTH = 1080, 1920
 LEVEL = SCALE / min(STD)  # what a step of a byte is in the result
-# Steps that a way may be off: some round to bytes between. cv2.cuda.resize has no half pixels.
-NEAR = {"cv2.cuda": 12, "others": 1.5}
+# Steps that a way may be off: some round to bytes between. cv2.cuda.resize has no half pixels; roi_align
+# reads half a pixel beyond a region.
+NEAR = {"cv2.cuda": 12, "CV-CUDA list": 4, "CV-CUDA chain": 4, "kornia_rs": 4, "roi_align": 6}
+NEAR_OTHERS = 1.5
+
+
+@dataclass
+class Peer:
+    """`call`, and where it does not fill the case's memory, `result`: what it returned or filled as such a
+    tensor. `expected`, `level`: where it does less than is asked for."""
+
+    call: object
+    result: object = None
+    expected: object = None
+    level: float = LEVEL
 
 
 def smooth(seed):
@@ -61,14 +76,19 @@ def compiled(resize, stacked):
     """The same by torch.compile."""
     call = torch.compile(resize, dynamic=False)
     call(stacked)
-    return lambda: call(stacked)
+    return Peer(lambda: call(stacked), result=lambda found: found)
+
+
+def parts_of(stacked, regions):
+    """The regions of all frames, H,W,C, in order."""
+    return [image[y : y + h, x : x + w]
+            for image, of in zip(stacked, regions, strict=True) for y, x, h, w in of]  # fmt: skip
 
 
 def torch_crops(stacked, regions, out, fit):
     """Region by region onto a canvas of floats, or of bytes; then all normalised at once."""
     a, b = affine(stacked.device)
-    parts = [image[y : y + h, x : x + w].permute(2, 0, 1)
-             for image, of in zip(stacked, regions, strict=True) for y, x, h, w in of]  # fmt: skip
+    parts = [part.permute(2, 0, 1) for part in parts_of(stacked, regions)]
     canvas = torch.empty_like(out, dtype=torch.float32 if fit else torch.uint8)
 
     def call():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pixview
@@ -55,10 +56,11 @@ def test_names_of_results(bench: Any, kind: str, facts: Any, opencv: bool, name:
     assert bench("machine").result_name(kind, facts, opencv) == name
 
 
-def test_no_result_has_a_date_in_its_name_and_one_is_a_picture() -> None:
+def test_no_result_has_a_date_in_its_name_and_two_are_pictures() -> None:
     results = [path.name for path in (BENCH / "results").iterdir()]
     assert not [name for name in results if "-20" in name]
-    assert [name for name in results if not name.endswith(".md")] == ["layout-h200.png"]
+    pictures = {name for name in results if not name.endswith(".md")}
+    assert pictures <= {"layout-h200.png", "preprocess-h200.png"}
 
 
 # ---- processes ----
@@ -174,6 +176,23 @@ def test_kcheck_in_short(bench: Any) -> None:
     assert lines[2:] == [
         "| rows | 2 | 20.0 % | 30.0 % | 2 | 1 |",
         "| stack | 1 | 100.0 % | 100.0 % | 0 | 0 |",
+    ]
+
+
+def test_goals_of_preprocessing_are_of_whole_calls(bench: Any, torch: Any) -> None:
+    way, goals = bench("gputime").Way, bench("preprocess_goals")
+    ours = way("pixview", None, [60.0, 61.0], [62.0, 62.0])
+    loop = way("cv2.cuda", None, [600.0, 600.0], [4960.0, 4960.0])  # bound by the host
+    wanted = [goals.Whole("cv2.cuda", 50, "letterbox: "), goals.Whole("kornia_rs", 2)]
+    row = SimpleNamespace(name="32 x 1080p", find={w.name: w for w in (ours, loop)}.get)
+    row.processes, row.goals, row.launches = (), [*wanted, *goals.ALWAYS], 1
+    row.own, row.images = 7_000, 32
+    assert bench("layout_goals").lines([row]).splitlines() == [
+        "- PASS  letterbox: at least 50 x as fast as cv2.cuda, whole calls: 1 of 1 rows, least 80.00 x",
+        "- ?     at least 2 x as fast as kornia_rs, whole calls: 0 of 0 rows, 1 not measured",
+        "- PASS  stack takes one kernel launch, as torch's profiler saw: 1 of 1 rows",
+        "- MISS  own part on the host at most 5 us and 60 ns an image: 0 of 1 rows, least 7.0 of 6.9 us",
+        "  - 32 x 1080p: 7.0 of 6.9 us",
     ]
 
 
