@@ -212,9 +212,14 @@ pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filter
     *out = (pixviewi_filters){.items = malloc(2 * images * sizeof *out->items),
                               .of_image = malloc(images * sizeof *out->of_image)};
     pixview_status status = PIXVIEW_OK;
-    if (!out->items || !out->of_image || !s.index)
-        status =
-            pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images", images);
+    if (!out->items || !out->of_image || !s.index) {
+        free(s.index);
+        free(out->items);
+        free(out->of_image);
+        *out = (pixviewi_filters){.count = 0};
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images",
+                             images);
+    }
     for (size_t n = 0; n < images && status == PIXVIEW_OK; n++) {
         pixviewi_axis rows, columns;
         pixviewi_place_source(op, (int64_t)n, &rows, &columns);

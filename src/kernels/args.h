@@ -4,6 +4,7 @@
 #define PIXVIEWI_ARGS_H
 
 #include "geometry.h"
+#include "video.h"
 
 // ---- Division ---------------------------------------------------------------------------------
 
@@ -122,7 +123,7 @@ typedef struct pixviewi_list_args {
 // A canvas is cut into tiles of so many columns and some rows, one for each block. A lane makes four pixels of a
 // row at a time.
 
-enum { PIXVIEWI_QUAD = 4, PIXVIEWI_RESIZE_COLUMNS = 128, PIXVIEWI_RESIZE_ROWS = 16 };
+enum { PIXVIEWI_QUAD = 4, PIXVIEWI_RESIZE_COLUMNS = 128, PIXVIEWI_RESIZE_ROWS = 64 };
 
 // How pixels are stored: in any steps, planes of elements that are neighbours, or pixels in aligned vectors.
 enum { PIXVIEWI_BY_ELEMENTS, PIXVIEWI_BY_PLANES, PIXVIEWI_BY_PIXELS };
@@ -153,17 +154,39 @@ typedef struct pixviewi_resize_args {
     pixviewi_divisor by_across, by_down;
     pixviewi_fit_args fit;
     int32_t nearest;
-    int32_t form;     // BY_
-    int32_t aligned;  // four elements of a plane, or of rows of pixels, may be a vector
-    int32_t out;      // TO_
-    int32_t swap;     // channels 0 and 2 change places
-    int32_t src_code; // as in pixview_dtype
+    int32_t is_identity; // a is 1 and b is -0
+    int32_t form;        // BY_
+    int32_t aligned;     // four elements of a plane, or of rows of pixels, may be a vector
+    int32_t out;         // TO_
+    int32_t swap;        // channels 0 and 2 change places
+    int32_t src_code;    // as in pixview_dtype
     int32_t sized, large, kinds, images;
     float pad;                                                  // in place of a value
     float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS]; // by the source's channels
     uint64_t pad_bits[2];
     uint64_t table[PIXVIEWI_RESIZE_TABLE / 8];
 } pixviewi_resize_args;
+// ---- Video frames -------------------------------------------------------------------------------
+//
+// As a source: pixviewi_resize_args, whose table holds `kinds` pixviewi_video (its addresses mean nothing) in place
+// of the steps, and three addresses for each image.
+
+// Images into frames. The table holds `kinds` pixviewi_video_target (their addresses mean nothing); for each image
+// three addresses; and a byte for each that says of which kind it is. All frames are subsampled alike.
+enum { PIXVIEWI_ENCODE_TABLE = 3712, PIXVIEWI_ENCODE_ROWS = 8 }; // of groups, of a block
+typedef struct pixviewi_encode_args {
+    const char *src; // of the first image here
+    int64_t src_image;
+    pixviewi_steps steps;
+    int64_t channels[3]; // BYTES to those of the result
+    int32_t rows, columns;
+    int32_t across, down; // blocks of an image
+    pixviewi_divisor by_across, by_down;
+    int32_t code;     // as in pixview_dtype
+    float a[3], b[3]; // by the result's channels
+    int32_t kinds, images;
+    uint64_t table[PIXVIEWI_ENCODE_TABLE / 8];
+} pixviewi_encode_args;
 
 // ---- Filters ------------------------------------------------------------------------------------
 //
@@ -295,15 +318,22 @@ typedef struct pixviewi_filter_args {
     PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
 
 // Where taps come from; are they values, or bits.
-#define PIXVIEWI_RESIZE_KERNELS(X)             \
-    X(pixview_resize_1, plain<uint8_t>, true)  \
-    X(pixview_resize_2, plain<uint16_t>, true) \
-    X(pixview_resize_4, plain<uint32_t>, true) \
-    X(pixview_pick_1, plain<uint8_t>, false)   \
-    X(pixview_pick_2, plain<uint16_t>, false)  \
-    X(pixview_pick_4, plain<uint32_t>, false)  \
-    X(pixview_pick_8, plain<uint64_t>, false)  \
-    X(pixview_pick_16, plain<pair_of_8>, false)
+#define PIXVIEWI_RESIZE_KERNELS(X)              \
+    X(pixview_resize_1, plain<uint8_t>, true)   \
+    X(pixview_resize_2, plain<uint16_t>, true)  \
+    X(pixview_resize_4, plain<uint32_t>, true)  \
+    X(pixview_pick_1, plain<uint8_t>, false)    \
+    X(pixview_pick_2, plain<uint16_t>, false)   \
+    X(pixview_pick_4, plain<uint32_t>, false)   \
+    X(pixview_pick_8, plain<uint64_t>, false)   \
+    X(pixview_pick_16, plain<pair_of_8>, false) \
+    X(pixview_frames, frames, true)
+
+// The source's element.
+#define PIXVIEWI_ENCODE_KERNELS(X) \
+    X(pixview_encode_1, uint8_t)   \
+    X(pixview_encode_2, uint16_t)  \
+    X(pixview_encode_4, uint32_t)
 
 // How it sums.
 #define PIXVIEWI_FILTER_KERNELS(X)    \
@@ -320,6 +350,7 @@ typedef struct pixviewi_filter_args {
     PIXVIEWI_CONVERT_KERNELS(X) \
     X(pixview_elements, )       \
     PIXVIEWI_RESIZE_KERNELS(X)  \
-    PIXVIEWI_FILTER_KERNELS(X)
+    PIXVIEWI_FILTER_KERNELS(X)  \
+    PIXVIEWI_ENCODE_KERNELS(X)
 
 #endif

@@ -5,6 +5,9 @@
 #include "repack.h"
 #include "resize.h"
 
+#include "encode.h"
+#include "frames.h" // after the last
+
 #include "filter.h" // after the last
 
 // `resident`: threads of a multiprocessor, which bounds the registers of each.
@@ -37,10 +40,17 @@ KERNEL(pixview_elements, pixviewi_list_args, 1024)
         move_element(args, i);
 }
 
-#define RESIZE(name, Source, values) \
-    KERNEL(name, pixviewi_resize_args, 896) { resize_tiles<resize<Source, values>>(args); }
+#define RESIZE(name, Source, values)                     \
+    KERNEL(name, pixviewi_resize_args, Source::RESIDENT) \
+    {                                                    \
+        resize_tiles<resize<Source, values>>(args);      \
+    }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
 
 #define FILTER(name, Way) \
     KERNEL(name, pixviewi_filter_args, 512) { filter_tiles<Way>(args); }
 PIXVIEWI_FILTER_KERNELS(FILTER)
+
+#define ENCODE(name, T) \
+    KERNEL(name, pixviewi_encode_args, 1024) { encode_block<T>(args, blockIdx.x, threadIdx.x); }
+PIXVIEWI_ENCODE_KERNELS(ENCODE)

@@ -31,9 +31,8 @@ struct resize_axis {
 };
 
 struct resize_image {
-    const char *data;
-    pixviewi_steps steps;
     bool picks; // pixels are pixels of the image
+    bool bytes; // what lies between bytes is made as cv2 does it
     // Of the tile:
     bool mixes;          // two columns have a weight, somewhere
     bool edges;          // words must not be read around all of its columns
@@ -64,23 +63,44 @@ DEVICE float mix_rows(uint32_t above, uint32_t below, uint32_t rows)
 
 // ---- Where a tap comes from ---------------------------------------------------------------------
 //
-// A source loads pixels of a row: elements, or of bytes pairs of neighbours, channel by channel. `channel` is the
-// first of the pixel's that is wanted.
+// A source reads what the table says of an image, and loads pixels of a row: elements, or of bytes pairs of
+// neighbours, channel by channel. `channel` is the first of the pixel's that is wanted.
 
 // Elements with three steps.
 template <typename T> struct plain {
     using element = T;
-    using line = const char *; // a row of the image
-    static constexpr bool BYTES = sizeof(T) == 1;
+    using line = const char *;           // a row of the image
+    using kind = pixviewi_steps;         // of the table
+    static constexpr int PLANES = 1;     // addresses there
+    static constexpr bool THREE = false; // are there always three channels, to be loaded together?
+    static constexpr int RESIDENT = 896; // threads of a multiprocessor
+    struct image {
+        const char *data;
+        pixviewi_steps steps;
+    };
 
     const char *data;
     pixviewi_steps steps;
     int code;
 
-    DEVICE plain(const pixviewi_resize_args &args, const resize_image &image)
-        : data(image.data), steps(image.steps), code(args.src_code)
+    DEVICE plain(const pixviewi_resize_args &args, const image &from, bool)
+        : data(from.data), steps(from.steps), code(args.src_code)
     {
     }
+
+    // Does it make bytes of them? `rounds`: values are to be the nearest bytes.
+    DEVICE static bool read(image &out, const kind &kind, const uint64_t *data, int64_t rows,
+                            int64_t columns, bool rounds)
+    {
+        out.data = (const char *)(uintptr_t)data[0];
+        out.steps = kind;
+        if (kind.row == PIXVIEWI_PACKED)
+            out.steps.row = columns * kind.pixel;
+        if (kind.channel == PIXVIEWI_PACKED)
+            out.steps.channel = rows * out.steps.row;
+        return has_bytes();
+    }
+    DEVICE static bool has_bytes() { return sizeof(T) == 1; }
 
     // Can all channels be loaded together?
     DEVICE bool is_mixed() const { return steps.channel == sizeof(T); }
@@ -106,6 +126,14 @@ template <typename T> struct plain {
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
             out[c] = load<T>(at + c * (int)sizeof(T));
+    }
+
+    template <int CHANNELS, typename Quad>
+    DEVICE void load_quad(line row, const Quad &of, T (*out)[CHANNELS]) const
+    {
+#pragma unroll
+        for (int k = 0; k < PIXVIEWI_QUAD; k++)
+            load_pixel<CHANNELS>(row, of.first(k), out[k]);
     }
 
     // Of four columns each two neighbours, in ROWS rows: a word of channels (0, 0, 1, 1) and one of (2, 2, 3, 3).
@@ -234,6 +262,7 @@ template <typename Source, bool VALUES> struct resize {
     static constexpr int QUAD = PIXVIEWI_QUAD, LANES = PIXVIEWI_LANES;
 
     struct scratch {
+        typename Source::image source;
         resize_image image;
         resize_tap columns[PIXVIEWI_RESIZE_COLUMNS], rows[PIXVIEWI_RESIZE_ROWS];
     };
@@ -288,30 +317,25 @@ template <typename Source, bool VALUES> struct resize {
     // ---- the image ----
 
     // An extent of image n: [0] and [1] of the image, [2] and [3] of what it is resized to, if the host says so.
-    DEVICE int64_t extent(const uint64_t *data, int which) const
+    DEVICE int64_t extent(const void *extents, int which) const
     {
         const int at = n * (args.sized ? 4 : 2) + which;
-        return args.large ? ((const uint32_t *)(data + args.images))[at]
-                          : ((const uint16_t *)(data + args.images))[at];
+        return args.large ? ((const uint32_t *)extents)[at] : ((const uint16_t *)extents)[at];
     }
 
     DEVICE void place_image(scratch *mine, int lane) const
     {
         if (lane > 1)
             return;
-        const pixviewi_steps *kinds = (const pixviewi_steps *)args.table;
+        const typename Source::kind *kinds = (const typename Source::kind *)args.table;
         const uint64_t *data = (const uint64_t *)(kinds + args.kinds);
-        const uint8_t *kind = (const uint8_t *)(data + args.images) +
-                              args.images * (args.sized ? 4 : 2) * (args.large ? 4 : 2);
-        pixviewi_axis h = {extent(data, 0), args.rows, 0, 0};
-        pixviewi_axis w = {extent(data, 1), args.columns, 0, 0};
-        pixviewi_steps steps = kinds[kind[n]];
-        if (steps.row == PIXVIEWI_PACKED)
-            steps.row = w.source * steps.pixel;
-        if (steps.channel == PIXVIEWI_PACKED)
-            steps.channel = h.source * steps.row;
-        h.resized = args.sized ? extent(data, 2) : h.source;
-        w.resized = args.sized ? extent(data, 3) : w.source;
+        const uint64_t *extents = data + Source::PLANES * args.images;
+        const uint8_t *kind =
+            (const uint8_t *)extents + args.images * (args.sized ? 4 : 2) * (args.large ? 4 : 2);
+        pixviewi_axis h = {extent(extents, 0), args.rows, 0, 0};
+        pixviewi_axis w = {extent(extents, 1), args.columns, 0, 0};
+        h.resized = args.sized ? extent(extents, 2) : h.source;
+        w.resized = args.sized ? extent(extents, 3) : w.source;
         if (args.fit.fit == PIXVIEWI_FIT_STRETCH) {
             pixviewi_stretch(&h, args.fit.no_scaleup);
             pixviewi_stretch(&w, args.fit.no_scaleup);
@@ -324,9 +348,10 @@ template <typename Source, bool VALUES> struct resize {
                                   pixviewi_tap_scale(own.source, own.resized)};
         if (lane)
             return;
-        mine->image.data = (const char *)(uintptr_t)data[n];
-        mine->image.steps = steps;
-        mine->image.picks = !VALUES || args.nearest || as_is;
+        const bool picks = !VALUES || args.nearest || as_is;
+        mine->image.picks = picks;
+        mine->image.bytes = Source::read(mine->source, kinds[kind[n]], data + Source::PLANES * n,
+                                         h.source, w.source, picks && args.is_identity);
         mine->image.mixes = false;
         mine->image.edges = false;
         mine->image.first = 0;
@@ -342,7 +367,7 @@ template <typename Source, bool VALUES> struct resize {
         resize_tap tap;
         if (image.picks)
             tap = {pixviewi_nearest_tap(d, axis.source, axis.scale), 0, TAP_ONE, 0};
-        else if (Source::BYTES)
+        else if (image.bytes)
             tap = byte_tap(pixviewi_byte_tap(d, axis.source, axis.scale, is_row), is_row);
         else
             tap = float_tap(pixviewi_float_tap(d, axis.source, axis.scale));
@@ -370,7 +395,7 @@ template <typename Source, bool VALUES> struct resize {
     // One of each, so that the two are under way together.
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
-        const Source source(args, mine->image);
+        const Source source(args, mine->source, mine->image.bytes);
         static_assert(PIXVIEWI_RESIZE_COLUMNS == PIXVIEWI_THREADS, "a column for each lane");
         resize_tap column = tap_of(mine->image, left + lane, false);
         resize_tap row = tap_of(mine->image, top + lane, true);
@@ -397,16 +422,20 @@ template <typename Source, bool VALUES> struct resize {
 
     DEVICE void store_tile(const scratch *mine, int lane) const
     {
-        const Source source(args, mine->image);
-        if constexpr (sizeof(In) <= 4) { // as many registers as there are
-            if (args.channels == 3 && source.is_mixed())
-                return store_rows<3>(source, mine, lane, 0);
-            if (args.channels == 4 && source.is_mixed())
-                return store_rows<4>(source, mine, lane, 0);
-        }
+        const Source source(args, mine->source, mine->image.bytes);
+        if constexpr (Source::THREE) {
+            store_rows<3>(source, mine, lane, 0);
+        } else {
+            if constexpr (sizeof(In) <= 4) { // as many registers as there are
+                if (args.channels == 3 && source.is_mixed())
+                    return store_rows<3>(source, mine, lane, 0);
+                if (args.channels == 4 && source.is_mixed())
+                    return store_rows<4>(source, mine, lane, 0);
+            }
 #pragma unroll 1
-        for (int c = 0; c < args.channels; c++)
-            store_rows<1>(source, mine, lane, c);
+            for (int c = 0; c < args.channels; c++)
+                store_rows<1>(source, mine, lane, c);
+        }
     }
 
     // What a warp's rows are made of is on its way before they are.
@@ -486,11 +515,13 @@ template <typename Source, bool VALUES> struct resize {
                           bool picks, Held (*all)[QUAD]) const
     {
         if constexpr (VALUES && sizeof(In) <= 4) {
+            constexpr bool MAY = Source::THREE || sizeof(In) == 1, MUST = !Source::THREE && MAY;
             if (picks)
                 pick_quad<CHANNELS>(source, row, of, channel, all);
-            else if constexpr (Source::BYTES)
-                mix_quad<CHANNELS>(source, row, of, channel, all);
-            else
+            else if (MUST || (MAY && source.has_bytes())) {
+                if constexpr (MAY)
+                    mix_quad<CHANNELS>(source, row, of, channel, all);
+            } else if constexpr (!MUST)
                 mix_floats<CHANNELS>(source, row, of, channel, all);
         } else {
             pick_quad<CHANNELS>(source, row, of, channel, all);
@@ -511,10 +542,7 @@ template <typename Source, bool VALUES> struct resize {
     {
         In bits[QUAD][CHANNELS];
         Held values[QUAD][CHANNELS];
-        typename Source::line line = source.find_row(row.first, channel);
-#pragma unroll
-        for (int k = 0; k < QUAD; k++)
-            source.template load_pixel<CHANNELS>(line, of.first(k), bits[k]);
+        source.template load_quad<CHANNELS>(source.find_row(row.first, channel), of, bits);
         source.template to_nearest<QUAD * CHANNELS>(bits[0], values[0]);
 #pragma unroll
         for (int i = 0; i < QUAD * CHANNELS; i++)

@@ -3,7 +3,7 @@
 #ifndef PIXVIEWI_KERNELS_VIDEO_H
 #define PIXVIEWI_KERNELS_VIDEO_H
 
-#include "kernels/geometry.h"
+#include "geometry.h"
 
 // ---- Samples ------------------------------------------------------------------------------------
 

@@ -11,6 +11,9 @@
 #include "kernels/repack.h"
 #include "kernels/resize.h"
 
+#include "kernels/encode.h"
+#include "kernels/frames.h"
+
 #include "kernels/filter.h" // after the last
 
 namespace
@@ -151,6 +154,15 @@ template <typename Way> void filter_block(const pixviewi_filter_args &args, uint
     }
 PIXVIEWI_FILTER_KERNELS(FILTER)
 
+#define ENCODE(name, T)                                                                \
+    void run_##name(const void *args, unsigned blocks)                                 \
+    {                                                                                  \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)                       \
+            encode_block<T>(*(const pixviewi_encode_args *)args, i / PIXVIEWI_THREADS, \
+                            (int)(i % PIXVIEWI_THREADS));                              \
+    }
+PIXVIEWI_ENCODE_KERNELS(ENCODE)
+
 struct entry {
     const char *name;
     void (*run)(const void *args, unsigned blocks);
@@ -162,12 +174,14 @@ struct entry {
 #define GATHER_ENTRY(name, planar, Args, ...)     {#name, run_##name, sizeof(Args)},
 #define LIST_ENTRY(name, ...)                     {#name, run_##name, sizeof(pixviewi_list_args)},
 #define RESIZE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_resize_args)},
+#define ENCODE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_encode_args)},
 #define FILTER_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_filter_args)},
 const entry entries[] = {
     PIXVIEWI_COPY_KERNELS(COPY_ENTRY) PIXVIEWI_ROWS_KERNELS(COPY_ENTRY)
         PIXVIEWI_REPACK_KERNELS(REPACK_ENTRY) PIXVIEWI_GATHER_KERNELS(GATHER_ENTRY)
             PIXVIEWI_CONVERT_KERNELS(GATHER_ENTRY) LIST_ENTRY(pixview_elements, )
-                PIXVIEWI_RESIZE_KERNELS(RESIZE_ENTRY) PIXVIEWI_FILTER_KERNELS(FILTER_ENTRY)};
+                PIXVIEWI_RESIZE_KERNELS(RESIZE_ENTRY) PIXVIEWI_FILTER_KERNELS(FILTER_ENTRY)
+                    PIXVIEWI_ENCODE_KERNELS(ENCODE_ENTRY)};
 
 } // namespace
 

@@ -173,8 +173,10 @@ static void refuse_copies(void)
     TO_IMAGE(PIXVIEW_E_DEVICE, "host", &far, NULL);
     dst.dtype = F64, dst.strides[3] = 8, dst.strides[2] = 24, dst.strides[1] = 240;
     TO_IMAGE(PIXVIEW_E_DTYPE, "float64", &dst, NULL);
-    REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "no kernels",
-                  pixview_video_to_image(gpu_frame(), &far, NULL, err));
+    g = (pixview_geometry){.struct_size = sizeof g, .fit = PIXVIEW_FIT_STRETCH};
+    g.interpolation = PIXVIEW_INTERPOLATION_AREA;
+    REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "make RGB images of them first",
+                  pixview_video_to_image(gpu_frame(), &far, &params, err));
     pixview_video_frame_release(&p.frame);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "srcs[0]: format=0",
                   pixview_video_to_image(&p.frame, &wide, NULL, err));

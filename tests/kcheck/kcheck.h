@@ -54,6 +54,10 @@ const char *kernel_of(const kjob *job); // the (first) that it goes through
 // All of it, or a part that a sanitizer gets through.
 int64_t sweep(bool small, bool huge, uint64_t seed); // returns the number of failures
 
+// `rounds` random lists of frames into images and as many batches into frames, of at most `most` rows and
+// columns; returns the number of failures.
+int64_t check_videos(int rounds, int64_t most, uint64_t seed);
+
 // Time of a job beside that of a device copy of as many bytes. `markdown`: a table goes there.
 int64_t bench(FILE *markdown, const char *filter);
 

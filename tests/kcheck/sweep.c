@@ -457,6 +457,9 @@ int64_t sweep(bool small, bool with_huge, uint64_t first_seed)
     resizes(small ? 0 : 6, 2, 300);
     resizes(1, small ? 280 : 1000, small ? 4 : 6);
     filters(small ? 8 : 20, small ? 80 : 120);
+    const int videos = small ? 150 : 1500;
+    failures += check_videos(videos, small ? 90 : 300, first_seed);
+    jobs += 2 * videos;
     if (with_huge) {
         check_huge(U8, 24000, 30000, MIXED, PLANAR, 0);
         check_huge(U8, 24000, 30000, PLANAR, MIXED, 5);

@@ -1,5 +1,7 @@
 // A VideoFrame of what an adapter found: planes as Images, in the order of one stream.
 
+#include <assert.h>
+
 #include "convert/video.h"
 
 #include <string.h>
@@ -202,6 +204,7 @@ static int describe(pv_state *st, const pv_video_source *source, PyObject *const
 {
     pixview_image planes[3];
     int count = source->count;
+    assert(count > 0);
     for (int i = 0; i < count; i++)
         planes[i] = ((const pv_image *)images[i])->image;
     if (source->is_surface)
@@ -269,6 +272,7 @@ PyObject *pv_video_make(pv_state *st, PyObject *x, const pv_video_source *source
     pixview_video_frame frame;
     if (check_facts(st, x, &source->params) == 0 && read_planes(st, x, source, planes) == 0 &&
         describe(st, source, planes, &frame) == 0) {
+        assert(planes[0]);
         PyObject *stream_object = ((pv_image *)planes[0])->stream_object;
         out = copy ? copy_frame(st, &frame, stream_object, source->is_overwritten)
                    : pv_video_frame_new(st, &frame, stream_object);

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cuda/select/frames.h"
 #include "descriptor/half.h"
 
 _Static_assert(sizeof(pixviewi_resize_args) <= 4096, "every driver takes 4096 bytes of parameters");
@@ -49,6 +50,7 @@ static void set_values(pixviewi_resize_args *args, const pixviewi_copy_op *op, b
 {
     const pixviewi_affine *affine = &op->affine;
     args->swap = affine->swap_rb;
+    args->is_identity = affine->is_identity;
     memcpy(args->pad_bits, affine->pad_bits, sizeof affine->pad_bits);
     if (!values)
         return;
@@ -107,13 +109,15 @@ static void cut_columns(pixviewi_resize_args *args)
 }
 
 // Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
-// cache. Fewer if there are too few tiles for a GPU.
+// cache. Fewer if there are too few tiles for a GPU, more if there are very many.
 static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size)
 {
-    enum { ENOUGH = 1024, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    enum { ENOUGH = 1024, PLENTY = 16 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
     int32_t rows = (size >= 4 && args->columns > LARGE ? 3 : 4) * PIXVIEWI_WARPS;
     while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
         rows -= PIXVIEWI_WARPS;
+    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > PLENTY)
+        rows *= 2;
     args->tile_rows = rows;
     args->down = pieces(args->rows, rows);
     args->by_down = pixviewi_divisor_of((uint32_t)args->down);
@@ -213,12 +217,11 @@ static void fill_extents(pixviewi_resize_args *args, const pixviewi_copy_op *op,
     }
 }
 
-static void fill_table(pixviewi_resize_args *args, const pixviewi_copy_op *op, int64_t first,
-                       int64_t most)
+static char *fill_images(pixviewi_resize_args *args, const pixviewi_copy_op *op, int64_t first,
+                         int64_t most, size_t extents)
 {
     table t;
     const pixview_image *images = op->src.images + first;
-    size_t extents = (size_t)(args->sized ? 4 : 2) * (args->large ? 4 : 2);
     choose_images(&t, images, most, sizeof *args->table + extents + 1);
     assert(t.images > 0);
     args->kinds = t.kinds_used;
@@ -228,8 +231,17 @@ static void fill_table(pixviewi_resize_args *args, const pixviewi_copy_op *op, i
     for (int i = 0; i < t.images; i++)
         data[i] = (uint64_t)(uintptr_t)images[i].data;
     char *sizes = (char *)(data + t.images);
-    fill_extents(args, op, first, sizes);
     memcpy(sizes + (size_t)t.images * extents, t.kind_of, (size_t)t.images);
+    return sizes;
+}
+
+static void fill_table(pixviewi_resize_args *args, const pixviewi_copy_op *op, int64_t first,
+                       int64_t most)
+{
+    size_t extents = (size_t)(args->sized ? 4 : 2) * (args->large ? 4 : 2);
+    fill_extents(args, op, first,
+                 op->src.videos ? pixviewi_frames_fill(args, op, first, most, extents)
+                                : fill_images(args, op, first, most, extents));
 }
 
 // ---- Launches -----------------------------------------------------------------------------------
@@ -254,7 +266,7 @@ void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_o
 {
     pixviewi_resize_args *args = &launch->args;
     bool nearest = op->resize.interpolation == PIXVIEWI_NEAREST;
-    bool values = !nearest || !op->affine.is_identity;
+    bool values = !nearest || !op->affine.is_identity || op->src.videos;
     assert(op->resizes && op->src.images);
     memset(args, 0, sizeof *args);
     set_values(args, op, values);
@@ -268,6 +280,8 @@ void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_o
     args->large = is_large(args, op);
     launch->kernel = (values ? PIXVIEWI_KERNEL_RESIZE : PIXVIEWI_KERNEL_PICK) +
                      pixviewi_log2(pixview_dtype_size(op->src.dtype));
+    if (op->src.videos)
+        launch->kernel = PIXVIEWI_KERNEL_FRAMES;
     launch->done = 0;
 }
 

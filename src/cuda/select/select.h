@@ -18,9 +18,11 @@ enum {
     PIXVIEWI_KERNEL_ELEMENTS = 110,
     PIXVIEWI_KERNEL_RESIZE = 111, // + log2 of the size
     PIXVIEWI_KERNEL_PICK = 114,
-    PIXVIEWI_KERNEL_AREA = 119, // + log2 of the size
-    PIXVIEWI_KERNEL_PILLOW = 122,
-    PIXVIEWI_KERNEL_COUNT = 123
+    PIXVIEWI_KERNEL_FRAMES = 119,
+    PIXVIEWI_KERNEL_AREA = 120, // + log2 of the size
+    PIXVIEWI_KERNEL_PILLOW = 123,
+    PIXVIEWI_KERNEL_ENCODE = 124, // + log2 of the size
+    PIXVIEWI_KERNEL_COUNT = 127
 };
 
 static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }

@@ -6,9 +6,13 @@
 
 #include "base/errors.h"
 
-static const pv_video_adapter *const adapters[] = {&pv_video_pyav,       &pv_video_nvcodec,
-                                                   &pv_video_torchcodec, &pv_video_vali,
-                                                   &pv_video_spdl_gpu,   &pv_video_spdl_host};
+static const pv_video_adapter *const adapters[] = {&pv_video_pyav,
+                                                   &pv_video_nvcodec,
+                                                   &pv_video_torchcodec,
+                                                   &pv_video_vali,
+                                                   &pv_video_spdl_gpu,
+                                                   &pv_video_spdl_host,
+                                                   NULL};
 
 static bool is_named(const PyTypeObject *type, const char *word)
 {
@@ -45,7 +49,7 @@ static int recognises(pv_state *st, const pv_video_adapter *adapter, PyObject *x
 
 int pv_video_read(pv_state *st, PyObject *x, pv_video_source *source)
 {
-    for (size_t i = 0; i < sizeof adapters / sizeof *adapters; i++) {
+    for (int i = 0; adapters[i]; i++) {
         int known = recognises(st, adapters[i], x);
         if (known)
             return known < 0 ? -1 : adapters[i]->read(st, x, source);

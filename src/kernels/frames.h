@@ -1,0 +1,217 @@
+// Video frames, and images of bytes among them, as a source of the kernels that resize. Comes after resize.h.
+//
+// Of each pixel Y, U and V are loaded where they lie, and become R, G and B before anything else happens to them.
+#include "device.h"
+#include "video.h"
+
+namespace
+{
+
+// A frame, or an image, whose channels lie where Y, U and V would: what the table says, with all that is the same for
+// every pixel computed. A channel's sum, as of pixviewi_colour_sums, is a row of the matrix times Y, U and V, and more.
+struct frame {
+    const char *of[3];
+    int64_t rows[3]; // BYTES
+    int32_t steps[3];
+    int32_t shift_x, shift_y, phase_x, phase_y; // as in pixviewi_samples
+    int32_t wide, down, most;                   // wide: samples have two bytes
+    int32_t least;                              // Y is at least that
+    int32_t matrix[3][3], more[3];              // more: a half too, if the sum is rounded
+};
+
+struct frames {
+    using element =
+        int32_t; // a channel, as pixviewi_colour_sums leaves it, to be rounded if it is to be a byte
+    using kind = pixviewi_video;
+    using image = frame;
+    static constexpr int PLANES = 3;
+    static constexpr bool THREE = true;
+    static constexpr int RESIDENT = 768;
+    struct line {
+        const char *of[3];
+    };
+
+    const frame &from;
+    const bool bytes; // else floats
+
+    DEVICE frames(const pixviewi_resize_args &, const frame &from, bool bytes)
+        : from(from), bytes(bytes)
+    {
+    }
+
+    DEVICE static bool read(frame &out, const kind &kind, const uint64_t *data, int64_t, int64_t,
+                            bool rounds)
+    {
+        const pixviewi_samples &s = kind.samples;
+        const pixviewi_colour &c = kind.colour;
+        const int32_t one = 1 << PIXVIEWI_COLOUR_BITS, offset = c.c_offset;
+        const int first = c.bgr ? 2 : 0, last = 2 - first;
+        const bool is_frame = s.bytes > 0, bytes = rounds || !c.deep;
+        for (int part = 0; part < 3; part++) {
+            out.of[part] = (const char *)(uintptr_t)data[part];
+            out.rows[part] = s.of[part].row_step;
+            out.steps[part] = (int32_t)s.of[part].step;
+            for (int channel = 0; channel < 3; channel++)
+                out.matrix[channel][part] = !is_frame && channel == part ? one : 0;
+            out.more[part] = is_frame ? -c.y_offset * c.y : 0;
+            out.more[part] += bytes ? one / 2 : 0;
+        }
+        out.shift_x = s.shift_x, out.shift_y = s.shift_y;
+        out.phase_x = s.phase_x, out.phase_y = s.phase_y;
+        out.wide = s.bytes == 2, out.down = s.down, out.most = s.most;
+        out.least = c.y_least + c.y_offset;
+        if (is_frame) {
+            out.matrix[0][0] = out.matrix[1][0] = out.matrix[2][0] = c.y;
+            out.matrix[first][2] = c.v_r;
+            out.matrix[1][1] = c.u_g, out.matrix[1][2] = c.v_g;
+            out.matrix[last][1] = c.u_b;
+            out.more[first] -= offset * c.v_r;
+            out.more[1] -= offset * (c.u_g + c.v_g);
+            out.more[last] -= offset * c.u_b;
+        }
+        return bytes;
+    }
+    DEVICE bool has_bytes() const { return bytes; }
+
+    // ---- rows and columns ----
+
+    DEVICE bool is_inside(int64_t, int64_t) const { return false; }
+    DEVICE int64_t find_column(int64_t x) const { return x; }
+    DEVICE int64_t next_column() const { return 1; }
+
+    // BYTES from the row. Steps and columns have 32 bits.
+    DEVICE int64_t offset(int part, int64_t x) const
+    {
+        int32_t column = (int32_t)x;
+        if (part != PIXVIEWI_Y)
+            column = (column + from.phase_x) >> from.shift_x;
+        return (int64_t)column * from.steps[part];
+    }
+
+    DEVICE line find_row(int64_t y, int) const
+    {
+        const int64_t of_two = (y + from.phase_y) >> from.shift_y;
+        return {{from.of[0] + y * from.rows[0], from.of[1] + of_two * from.rows[1],
+                 from.of[2] + of_two * from.rows[2]}};
+    }
+
+    DEVICE void fetch(const line &row, int64_t first, int64_t last) const
+    {
+        const int64_t most = PIXVIEWI_SECTOR * PIXVIEWI_RESIZE_COLUMNS;
+#pragma unroll
+        for (int part = 0; part < 3; part++) {
+            const int64_t begin = offset(part, first), length = offset(part, last) - begin + 1;
+            if (from.steps[part] > 0 && length <= most)
+                fetch_run(row.of[part] + begin, (int)length + from.steps[part] - 1);
+        }
+    }
+
+    // ---- pixels ----
+
+    template <typename T> DEVICE void load_samples(const line &row, int64_t x, int32_t *yuv) const
+    {
+#pragma unroll
+        for (int part = 0; part < 3; part++)
+            yuv[part] = load<T>(row.of[part] + offset(part, x));
+    }
+
+    template <typename T> DEVICE void make_sums(const int32_t *yuv, int32_t *sums) const
+    {
+        int32_t of[3];
+#pragma unroll
+        for (int part = 0; part < 3; part++)
+            of[part] = sizeof(T) > 1 ? yuv[part] >> from.down & from.most : yuv[part];
+        of[0] = of[0] > from.least ? of[0] : from.least;
+#pragma unroll
+        for (int c = 0; c < 3; c++)
+            sums[c] = of[0] * from.matrix[c][0] + of[1] * from.matrix[c][1] +
+                      of[2] * from.matrix[c][2] + from.more[c];
+    }
+    DEVICE static int byte_of(int32_t sum)
+    {
+        const int value = sum >> PIXVIEWI_COLOUR_BITS;
+        return value < 0 ? 0 : value > 255 ? 255 : value;
+    }
+
+    template <int CHANNELS> DEVICE void load_pixel(const line &row, int64_t x, int32_t *sums) const
+    {
+        int32_t yuv[3];
+        if (from.wide) {
+            load_samples<uint16_t>(row, x, yuv);
+            make_sums<uint16_t>(yuv, sums);
+        } else {
+            load_samples<uint8_t>(row, x, yuv);
+            make_sums<uint8_t>(yuv, sums);
+        }
+    }
+
+    // As of plain. Whether samples have one byte or two is asked once.
+    template <int CHANNELS, int ROWS, typename Quad>
+    DEVICE void load_pairs(const line *rows, const Quad &of,
+                           uint32_t (*out)[PIXVIEWI_QUAD][2]) const
+    {
+        if (from.wide)
+            load_pairs_of<uint16_t, ROWS>(rows, of, out);
+        else
+            load_pairs_of<uint8_t, ROWS>(rows, of, out);
+    }
+    template <typename T, int ROWS, typename Quad>
+    DEVICE void load_pairs_of(const line *rows, const Quad &of,
+                              uint32_t (*out)[PIXVIEWI_QUAD][2]) const
+    {
+#pragma unroll
+        for (int i = 0; i < ROWS; i++)
+#pragma unroll
+            for (int k = 0; k < PIXVIEWI_QUAD; k++) {
+                int32_t yuv[2][3], p[3], q[3];
+                load_samples<T>(rows[i], of.first(k), yuv[0]);
+                load_samples<T>(rows[i], of.second(k, 1), yuv[1]);
+                make_sums<T>(yuv[0], p);
+                make_sums<T>(yuv[1], q);
+                out[i][k][0] = pair_of(p[0], q[0]) | pair_of(p[1], q[1]) << 16;
+                out[i][k][1] = pair_of(p[2], q[2]);
+            }
+    }
+    DEVICE static uint32_t pair_of(int32_t p, int32_t q)
+    {
+        return (uint32_t)(byte_of(p) | byte_of(q) << 8);
+    }
+
+    template <int COUNT> DEVICE void to_values(const int32_t *sums, float *out) const
+    {
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+            out[i] = pixviewi_colour_float(sums[i]);
+    }
+    template <int COUNT> DEVICE void to_nearest(const int32_t *sums, float *out) const
+    {
+        if (!bytes)
+            return to_values<COUNT>(sums, out);
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+            out[i] = (float)byte_of(sums[i]);
+    }
+
+    // Of four pixels; here too it is asked once.
+    template <int CHANNELS, typename Quad>
+    DEVICE void load_quad(const line &row, const Quad &of, int32_t (*sums)[CHANNELS]) const
+    {
+        if (from.wide)
+            load_quad_of<uint16_t>(row, of, sums);
+        else
+            load_quad_of<uint8_t>(row, of, sums);
+    }
+    template <typename T, typename Quad>
+    DEVICE void load_quad_of(const line &row, const Quad &of, int32_t (*sums)[3]) const
+    {
+        int32_t yuv[PIXVIEWI_QUAD][3];
+#pragma unroll
+        for (int k = 0; k < PIXVIEWI_QUAD; k++)
+            load_samples<T>(row, of.first(k), yuv[k]);
+#pragma unroll
+        for (int k = 0; k < PIXVIEWI_QUAD; k++)
+            make_sums<T>(yuv[k], sums[k]);
+    }
+};
+
+} // namespace
