@@ -88,9 +88,9 @@ template <typename T> struct plain {
     {
     }
 
-    // Does it make bytes of them? `rounds`: values are to be the nearest bytes.
+    // Does it make bytes of them? The last: values are to be the nearest bytes.
     DEVICE static bool read(image &out, const kind &kind, const uint64_t *data, int64_t rows,
-                            int64_t columns, bool rounds)
+                            int64_t columns, bool)
     {
         out.data = (const char *)(uintptr_t)data[0];
         out.steps = kind;
@@ -396,7 +396,8 @@ template <typename Source, bool VALUES> struct resize {
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
         const Source source(args, mine->source, mine->image.bytes);
-        static_assert(PIXVIEWI_RESIZE_COLUMNS == PIXVIEWI_THREADS, "a column for each lane");
+        static_assert((int)PIXVIEWI_RESIZE_COLUMNS == (int)PIXVIEWI_THREADS,
+                      "a column for each lane");
         resize_tap column = tap_of(mine->image, left + lane, false);
         resize_tap row = tap_of(mine->image, top + lane, true);
         if (column.kind == TAP_TWO)

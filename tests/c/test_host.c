@@ -258,8 +258,9 @@ static void test_past_the_cache(void)
             // Planes a whole number of lines apart, or not.
             int64_t plane = (width * size + 63) / 64 * 64 + (k / 15 % 2 ? 0 : size);
             for (int64_t at = 0; at < 64; at += 16) {
-                pixviewi_operand pixels = {dtype, NULL, {0, 0, channels * size, size}, NULL, 0, 0};
-                pixviewi_operand planes = {dtype, NULL, {0, 0, size, plane}, NULL, 0, 0};
+                pixviewi_operand pixels = {.dtype = dtype,
+                                           .strides = {0, 0, channels * size, size}};
+                pixviewi_operand planes = {.dtype = dtype, .strides = {0, 0, size, plane}};
                 pixviewi_copy_op op = {
                     .shape = {1, 1, width, channels},
                     .src = k / 30 ? pixels : planes,
