@@ -1,0 +1,86 @@
+"""The programs in examples/ that are written in Python run, and their checks can fail."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from snippets import ROOT
+from support import check_python
+
+PIPELINE = ROOT / "examples" / "video_pipeline.py"
+
+
+@pytest.fixture(scope="session")
+def av(torch: Any) -> Any:
+    return pytest.importorskip("av")
+
+
+def run(*arguments: str) -> str:
+    """The program in a process of its own."""
+    return check_python(
+        f"import runpy, sys\nsys.argv = ['video_pipeline.py', *{arguments!r}]\n"
+        f"runpy.run_path({str(PIPELINE)!r}, run_name='__main__')"
+    )
+
+
+def pictures(av: Any, path: Path) -> list[Any]:
+    """R, G and B by PyAV itself."""
+    with av.open(str(path)) as container:
+        return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def files(av: Any, tmp_path_factory: Any) -> tuple[Path, Path]:
+    """The clip that the program made, and its output."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    said = run("-o", str(folder / "boxes.mp4"), "--device", "cpu")
+    assert "100 frames on cpu, at least" in said
+    return folder / "boxes_clip.mp4", folder / "boxes.mp4"
+
+
+def test_video_pipeline_finds_the_disc(av: Any, files: tuple[Path, Path]) -> None:
+    clip, output = (pictures(av, file) for file in files)
+    assert len(clip) == len(output) == 100
+    for source, result in zip(clip[::10], output[::10], strict=True):
+        orange = np.argwhere((np.abs(result.astype(int) - [255, 96, 0]) < 30).all(-1))
+        disc = np.argwhere((source > 225).all(-1))
+        assert abs(np.ptp(orange, 0) - 42).max() <= 3  # 17 pixels of a canvas at 0.4
+        assert np.abs((orange.min(0) + orange.max(0)) / 2 - disc.mean(0)).max() < 6
+
+
+def test_video_pipeline_keeps_colour_tags(av: Any, files: tuple[Path, Path]) -> None:
+    for file in files:
+        with av.open(str(file)) as container:
+            for f in container.decode(video=0):
+                tags = f.colorspace, f.color_range, f.color_primaries, f.color_trc
+                assert tuple(map(int, tags)) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("table, name, code", [("SPACES", "bt709", 6), ("RANGES", "limited", 2)])
+def test_video_pipeline_sees_a_wrong_tag(
+    files: tuple[Path, Path], tmp_path: Path, table: str, name: str, code: int
+) -> None:
+    program = runpy.run_path(str(PIPELINE))
+    program[table][name] = code  # the functions read this table
+    output = str(tmp_path / "wrong.mp4")
+    boxes = program["convert"](str(files[0]), output, "cpu")
+    assert program["compare"](str(files[0]), output, "cpu", boxes) < program["LIMIT"]
+
+
+def test_video_pipeline_refuses_a_file_without_tags(av: Any, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        yuv = np.full((72, 64), 90, np.uint8)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(yuv, format="yuv420p")))
+        out.mux(stream.encode(None))
+    arguments = str(tmp_path / "in.mkv"), "-o", str(tmp_path / "out.mkv"), "--device", "cpu"
+    with pytest.raises(
+        AssertionError, match="does not say how its colours were made; pass matrix="
+    ):
+        run(*arguments)
+    assert "1 frames" in run(*arguments, "--matrix", "bt601", "--range", "full")
