@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 from snippets import PAGES, ROOT
 
@@ -47,3 +49,16 @@ def test_every_c_snippet_is_compiled() -> None:
     """tests/c/meson.build takes the one of this page."""
     count = {page.name: page.read_text().count("\n```c") for page in PAGES}
     assert {name: n for name, n in count.items() if n} == {"c-library.md": 1}
+
+
+def test_picture_of_mistakes_is_what_its_script_draws() -> None:
+    image = pytest.importorskip("PIL.Image")
+    script = runpy.run_path(str(ROOT / "tools" / "video_mistakes.py"))
+    file = ROOT / "docs" / "video-mistakes.webp"
+    assert file.stat().st_size < 120_000
+    drawn = np.asarray(image.open(file).convert("RGB")).astype(int)
+    panels = script["panels"]()
+    assert len(panels) == 6
+    for i, panel in enumerate(panels):
+        y, x = 78 + i // 3 * 318, 16 + i % 3 * 376
+        assert np.abs(drawn[y : y + 240, x : x + 360] - panel.pixels).max() <= 2
