@@ -82,6 +82,8 @@ void pixviewi_video_write(const pixview_video_frame *frame, pixview_video_siting
 
 void pixviewi_video_move(pixviewi_samples *s, int64_t y, int64_t x)
 {
+    if (s->bytes == 0) // an image among the frames: its address is the face's
+        return;
     for (int i = 0; i < 3; i++)
         s->of[i].data = pixviewi_sample_at(s, i, y, x);
     s->phase_y = (int32_t)((y + s->phase_y) & ((1 << s->shift_y) - 1));

@@ -13,7 +13,7 @@ void pixviewi_video_read(const pixview_video_frame *frame, pixview_image *face,
 void pixviewi_video_write(const pixview_video_frame *frame, pixview_video_siting siting,
                           pixview_image *face, pixviewi_video_target *out);
 
-// From pixel (y, x) on, any that is inside; the face is cropped by pixview_image_crop.
+// From pixel (y, x) on, any that is inside; the face is cropped by pixview_image_crop. Of an image nothing.
 void pixviewi_video_move(pixviewi_samples *samples, int64_t y, int64_t x);
 
 // The numbers of a format's colours (video_colour.c). Matrix and range fit each other.
