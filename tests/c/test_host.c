@@ -149,8 +149,8 @@ static void random_move(bool changed, uint64_t *seed)
     }
     pixview_image a = random_image(src, SIZE, shape, from, CPU, true, seed);
     pixview_image b = random_image(dst, SIZE, shape, to, CPU, false, seed);
-    pixviewi_copy_op op = {.src = {from, a.data, {0}, NULL, 0, 0},
-                           .dst = {to, b.data, {0}, NULL, 0, 0}};
+    pixviewi_copy_op op = {.src = {.dtype = from, .data = a.data, .strides = {0}},
+                           .dst = {.dtype = to, .data = b.data, .strides = {0}}};
     memcpy(op.shape, shape, sizeof shape);
     memcpy(op.src.strides, a.strides, sizeof a.strides);
     memcpy(op.dst.strides, b.strides, sizeof b.strides);
@@ -198,8 +198,8 @@ static void test_widths(void)
                            out == PIXVIEW_LAYOUT_CHW ? LIST(c, 3, width) : LIST(3, width, c), NULL,
                            dtype, CPU);
             pixviewi_copy_op op = {
-                .src = {dtype, a.data, {0}, NULL, 0, 0},
-                .dst = {dtype, b.data, {0}, NULL, 0, 0},
+                .src = {.dtype = dtype, .data = a.data, .strides = {0}},
+                .dst = {.dtype = dtype, .data = b.data, .strides = {0}},
                 .affine = {.is_identity = true, .swap_rb = swap && (c == 3 || c == 4)}};
             memcpy(op.shape, a.shape, sizeof a.shape);
             memcpy(op.src.strides, a.strides, sizeof a.strides);
@@ -218,10 +218,11 @@ static void test_alpha(void)
             bool planar = k / 5 % 2, swap = k / 10;
             char *tight = malloc((size_t)bytes);
             fill_random(tight, (size_t)bytes, (uint64_t)width);
-            pixviewi_copy_op op = {.shape = {1, 1, width, 3},
-                                   .src = {dtype, tight, {0, 0, 4 * size, size}, NULL, 0, 0},
-                                   .dst = {dtype, dst, {0, 0, 3 * size, size}, NULL, 0, 0},
-                                   .affine = {.is_identity = true, .swap_rb = swap}};
+            pixviewi_copy_op op = {
+                .shape = {1, 1, width, 3},
+                .src = {.dtype = dtype, .data = tight, .strides = {0, 0, 4 * size, size}},
+                .dst = {.dtype = dtype, .data = dst, .strides = {0, 0, 3 * size, size}},
+                .affine = {.is_identity = true, .swap_rb = swap}};
             if (planar)
                 op.dst.strides[2] = size, op.dst.strides[3] = width * size;
             check(&op, NULL);
@@ -238,10 +239,11 @@ static void test_rows(void)
             int64_t step = size + at, bytes = (ROWS - 1) * step + size;
             char *tight = malloc((size_t)bytes);
             fill_random(tight, (size_t)bytes, (uint64_t)size);
-            pixviewi_copy_op op = {.shape = {1, ROWS, size, 1},
-                                   .src = {U8, tight, {0, step, 1, 1}, NULL, 0, 0},
-                                   .dst = {U8, dst + at, {0, size + 5, 1, 1}, NULL, 0, 0},
-                                   .affine.is_identity = true};
+            pixviewi_copy_op op = {
+                .shape = {1, ROWS, size, 1},
+                .src = {.dtype = U8, .data = tight, .strides = {0, step, 1, 1}},
+                .dst = {.dtype = U8, .data = dst + at, .strides = {0, size + 5, 1, 1}},
+                .affine.is_identity = true};
             check(&op, NULL);
             free(tight);
         }
@@ -340,8 +342,8 @@ static void test_windows(void)
             int64_t size = pixview_dtype_size(dtype), channels = 2 + k / 5 % 3, step = k / 15 - 1;
             pixviewi_copy_op op = {
                 .shape = {1, 1, width, channels},
-                .src = {dtype, NULL, {0, 0, step * size, size}, NULL, 0, 0},
-                .dst = {dtype, dst, {0, 0, channels * size, size}, NULL, 0, 0},
+                .src = {.dtype = dtype, .strides = {0, 0, step * size, size}},
+                .dst = {.dtype = dtype, .data = dst, .strides = {0, 0, channels * size, size}},
                 .affine.is_identity = true,
             };
             check_stepped(&op, size);
@@ -358,13 +360,10 @@ static void test_stepped_transpose(void)
             step = 16, row = size;
         pixviewi_copy_op op = {
             .shape = {1, height, width, 1},
-            .src = {random_dtypes[k % 5], NULL, {0, row, step * size, 0}, NULL, 0, 0},
-            .dst = {random_dtypes[k % 5],
-                    dst + 1,
-                    {0, apart * size, apart * height * size, 0},
-                    NULL,
-                    0,
-                    0},
+            .src = {.dtype = random_dtypes[k % 5], .strides = {0, row, step * size, 0}},
+            .dst = {.dtype = random_dtypes[k % 5],
+                    .data = dst + 1,
+                    .strides = {0, apart * size, apart * height * size, 0}},
             .affine.is_identity = true,
         };
         check_stepped(&op, size);
@@ -378,8 +377,8 @@ static void convert_all(pixview_dtype from, pixview_dtype to, int64_t count, flo
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
     pixviewi_copy_op op = {
         .shape = {1, 1, count, 1},
-        .src = {from, src, {0, 0, in, in}, NULL, 0, 0},
-        .dst = {to, dst, {0, 0, out, out}, NULL, 0, 0},
+        .src = {.dtype = from, .data = src, .strides = {0, 0, in, in}},
+        .dst = {.dtype = to, .data = dst, .strides = {0, 0, out, out}},
         .affine = {.channels = 1, .scale = {a}, .bias = {b}},
     };
     check(&op, NULL);

@@ -29,8 +29,8 @@ static void convert_row(pixview_dtype from, const void *src, pixview_dtype to, v
     int64_t in = pixview_dtype_size(from), out = pixview_dtype_size(to);
     pixviewi_copy_op op = {
         .shape = {1, 1, count, 1},
-        .src = {from, (char *)(uintptr_t)src, {0, 0, in, in}, NULL, 0, 0},
-        .dst = {to, dst, {0, 0, out, out}, NULL, 0, 0},
+        .src = {.dtype = from, .data = (char *)(uintptr_t)src, .strides = {0, 0, in, in}},
+        .dst = {.dtype = to, .data = dst, .strides = {0, 0, out, out}},
         .affine = {.channels = 1, .scale = {a}, .bias = {b}},
     };
     pixviewi_run_reference(&op);
@@ -250,7 +250,7 @@ static void test_channels(void)
     pixviewi_copy_op op = {
         .shape = {1, 1, 2, 3},
         .src = {.dtype = U8, .images = &image},
-        .dst = {F32, (char *)out, {24, 24, 12, 4}, NULL, 0, 0},
+        .dst = {.dtype = F32, .data = (char *)out, .strides = {24, 24, 12, 4}},
         .affine =
             {.swap_rb = true, .channels = 3, .scale = {1, 2, 4}, .bias = {0, -1, 5}, .pad = 114},
     };
