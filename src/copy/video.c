@@ -1,6 +1,7 @@
 // The inner form of frames, and what a list that contains some is checked for.
 #include "copy/video.h"
 
+#include "descriptor/image.h"
 #include "descriptor/overlap.h"
 #include "descriptor/status.h"
 #include "descriptor/video.h"
@@ -121,6 +122,37 @@ static bool shares_memory(const pixview_image *face, const pixviewi_samples *s,
     return false;
 }
 
+// Kernels count the steps between samples in 32 bits. Of an image among the frames its face has them.
+static pixview_status check_steps(const pixview_image *face, const pixviewi_samples *s, int64_t i,
+                                  const char *name, pixview_error *err)
+{
+    for (int part = 0; part < 3; part++) {
+        int64_t step = s->bytes ? s->of[part].step : face->strides[W];
+        if (step < INT32_MIN || step > INT32_MAX)
+            return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
+                                 "%s[%lld]: columns are %lld bytes apart, and a GPU takes frames "
+                                 "of less than 2^31; copy the planes",
+                                 name, (long long)i, (long long)step);
+    }
+    return PIXVIEW_OK;
+}
+
+// What kernels do not do.
+static pixview_status check_for_gpu(const pixview_image *faces, const pixviewi_video *videos,
+                                    int64_t count, const pixview_geometry *geometry,
+                                    const char *name, pixview_error *err)
+{
+    pixview_status status = PIXVIEW_OK;
+    if (geometry && geometry->interpolation >= PIXVIEW_INTERPOLATION_AREA)
+        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
+                             "%s: video frames on a GPU are resized by interpolation 'linear' or "
+                             "'nearest'; make RGB images of them first",
+                             name);
+    for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++)
+        status = check_steps(&faces[i], &videos[i].samples, i, name, err);
+    return status;
+}
+
 pixview_status pixviewi_check_videos(const pixview_image *faces, const pixviewi_video *videos,
                                      int64_t count, const pixview_image *dst,
                                      const pixview_convert_params *params, const char *name,
@@ -142,5 +174,7 @@ pixview_status pixviewi_check_videos(const pixview_image *faces, const pixviewi_
                                  "its own",
                                  name, (long long)i);
     }
-    return PIXVIEW_OK;
+    return pixviewi_on_device(dst->device)
+               ? check_for_gpu(faces, videos, count, geometry, name, err)
+               : PIXVIEW_OK;
 }

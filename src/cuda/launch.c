@@ -10,25 +10,6 @@
 #include "cuda/select/resize.h"
 #include "cuda/stream.h"
 
-// Kernels count the steps between samples in 32 bits.
-static pixview_status check_steps(const pixviewi_copy_op *op, pixview_error *err)
-{
-    for (int64_t n = 0; n < op->shape[PIXVIEW_AXIS_N]; n++) {
-        const pixview_image *image = &op->src.images[n];
-        const pixviewi_video *video = pixviewi_video_at(op, n);
-        for (int part = 0; part < 3; part++) {
-            int64_t step = video ? video->samples.of[part].step : image->strides[PIXVIEW_AXIS_W];
-            if (step < INT32_MIN || step > INT32_MAX)
-                return pixviewi_fail(
-                    err, PIXVIEW_E_UNSUPPORTED,
-                    "srcs[%lld]: columns are %lld bytes apart, and a GPU takes frames "
-                    "of less than 2^31; copy the planes",
-                    (long long)n, (long long)step);
-        }
-    }
-    return PIXVIEW_OK;
-}
-
 static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels *kernels,
                              int kernel, int64_t blocks, void *args, pixview_stream stream,
                              pixview_error *err)
@@ -43,34 +24,23 @@ static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels
                : pixviewi_driver_fail(err, scope->driver, code, "cannot launch the copy");
 }
 
-// Apart, because its argument is some kilobytes of stack.
-__attribute__((noinline)) static pixview_status launch_list(const pixviewi_scope *scope,
-                                                            const pixviewi_kernels *kernels,
-                                                            const pixviewi_copy_op *op,
-                                                            pixview_stream stream,
-                                                            pixview_error *err)
-{
-    pixviewi_list_launch next;
-    pixview_status status = PIXVIEW_OK;
-    pixviewi_list_begin(&next, op);
-    while (status == PIXVIEW_OK && pixviewi_list_next(&next, op))
-        status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
-    return status;
-}
+// Every launch that a kind of operation takes. Apart, because their argument is some kilobytes of stack.
+#define DEFINE_LAUNCHES(kind)                                                                     \
+    __attribute__((noinline)) static pixview_status launch_##kind(                                \
+        const pixviewi_scope *scope, const pixviewi_kernels *kernels, const pixviewi_copy_op *op, \
+        pixview_stream stream, pixview_error *err)                                                \
+    {                                                                                             \
+        pixviewi_##kind##_launch next;                                                            \
+        pixview_status status = PIXVIEW_OK;                                                       \
+        pixviewi_##kind##_begin(&next, op);                                                       \
+        while (status == PIXVIEW_OK && pixviewi_##kind##_next(&next, op))                         \
+            status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);   \
+        return status;                                                                            \
+    }
 
-__attribute__((noinline)) static pixview_status launch_resized(const pixviewi_scope *scope,
-                                                               const pixviewi_kernels *kernels,
-                                                               const pixviewi_copy_op *op,
-                                                               pixview_stream stream,
-                                                               pixview_error *err)
-{
-    pixviewi_resize_launch next;
-    pixview_status status = PIXVIEW_OK;
-    pixviewi_resize_begin(&next, op);
-    while (status == PIXVIEW_OK && pixviewi_resize_next(&next, op))
-        status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
-    return status;
-}
+DEFINE_LAUNCHES(list)
+DEFINE_LAUNCHES(resize)
+DEFINE_LAUNCHES(encode)
 
 __attribute__((noinline)) static pixview_status launch_as_is(const pixviewi_scope *scope,
                                                              const pixviewi_kernels *kernels,
@@ -81,21 +51,7 @@ __attribute__((noinline)) static pixview_status launch_as_is(const pixviewi_scop
     pixviewi_copy_op all = *op;
     all.resizes = true;
     all.resize = (pixviewi_resize){{PIXVIEWI_FIT_NONE, 0, 0}, PIXVIEWI_NEAREST};
-    return launch_resized(scope, kernels, &all, stream, err);
-}
-
-__attribute__((noinline)) static pixview_status launch_encoded(const pixviewi_scope *scope,
-                                                               const pixviewi_kernels *kernels,
-                                                               const pixviewi_copy_op *op,
-                                                               pixview_stream stream,
-                                                               pixview_error *err)
-{
-    pixviewi_encode_launch next;
-    pixview_status status = PIXVIEW_OK;
-    pixviewi_encode_begin(&next, op);
-    while (status == PIXVIEW_OK && pixviewi_encode_next(&next, op))
-        status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
-    return status;
+    return launch_resize(scope, kernels, &all, stream, err);
 }
 
 static pixview_status launch_filtered(const pixviewi_scope *scope, int device,
@@ -123,26 +79,18 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)
             return PIXVIEW_OK;
-    if (op->src.videos && op->filters)
-        return pixviewi_fail(
-            err, PIXVIEW_E_UNSUPPORTED,
-            "video frames on a GPU are resized by \"linear\" and \"nearest\", not by "
-            "interpolation=%d: make RGB images of them first",
-            (int)op->resize.interpolation);
-    pixview_status status = op->src.videos ? check_steps(op, err) : PIXVIEW_OK;
-    if (status == PIXVIEW_OK)
-        status = pixviewi_kernels_enter(&scope, device, &kernels, err);
+    pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
     status = pixviewi_cuda_check_work(&scope, stream, err);
     if (status != PIXVIEW_OK)
         goto end;
     if (op->targets)
-        status = launch_encoded(&scope, kernels, op, stream, err);
+        status = launch_encode(&scope, kernels, op, stream, err);
     else if (op->filters)
         status = launch_filtered(&scope, device, kernels, op, stream, err);
     else if (op->resizes)
-        status = launch_resized(&scope, kernels, op, stream, err);
+        status = launch_resize(&scope, kernels, op, stream, err);
     else if (pixviewi_resize_suits(op))
         status = launch_as_is(&scope, kernels, op, stream, err);
     else if (pixviewi_select_launch(op, &batch))

@@ -177,6 +177,11 @@ static void refuse_copies(void)
     g.interpolation = PIXVIEW_INTERPOLATION_AREA;
     REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "make RGB images of them first",
                   pixview_video_to_image(gpu_frame(), &far, &params, err));
+    g.interpolation = PIXVIEW_INTERPOLATION_LINEAR, g.rois = NULL;
+    pixview_video_frame apart = *gpu_frame();
+    apart.planes[0].strides[PIXVIEW_AXIS_W] = INT64_C(1) << 31;
+    REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "srcs[0]: columns are 2147483648 bytes apart",
+                  pixview_video_to_image(&apart, &far, &params, err));
     pixview_video_frame_release(&p.frame);
     REQUIRE_FAILS(PIXVIEW_E_LAYOUT, "srcs[0]: format=0",
                   pixview_video_to_image(&p.frame, &wide, NULL, err));
