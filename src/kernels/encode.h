@@ -57,10 +57,8 @@ template <typename T> struct encode {
         to_floats<3>(bits, args.code, rgb);
 #pragma unroll
         for (int c = 0; c < 3; c++)
-            rgb[c] = clip(multiply_add(rgb[c], args.a[c], args.b[c]));
+            rgb[c] = pixviewi_clip_value(multiply_add(rgb[c], args.a[c], args.b[c]));
     }
-    // pixviewi_clip_value
-    DEVICE static float clip(float value) { return fminf(fmaxf(value, 0.0f), 255.0f); }
 
     // Along an axis: before, first, second. `shift`: of the group; `on`: U and V lie on the first.
     DEVICE static float mean(float before, float first, float second, int shift, bool on)

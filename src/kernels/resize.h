@@ -18,8 +18,8 @@ enum { TAP_PADDED = -1, TAP_ONE, TAP_TWO };
 
 struct alignas(16) resize_tap {
     int64_t first; // row; of a column, what the source makes of it
-    uint32_t
-        weights; // of a column of bytes: the second's << 16 | the first's; else the second's, of a float
+    // Of a column of bytes: the second's << 16 | the first's; else the second's, of a float.
+    uint32_t weights;
     int16_t kind; // TAP_: how many have a weight
     int16_t next; // the second is the next, or at an edge the first again
 };
@@ -516,13 +516,11 @@ template <typename Source, bool VALUES> struct resize {
                           bool picks, Held (*all)[QUAD]) const
     {
         if constexpr (VALUES && sizeof(In) <= 4) {
-            constexpr bool MAY = Source::THREE || sizeof(In) == 1, MUST = !Source::THREE && MAY;
             if (picks)
                 pick_quad<CHANNELS>(source, row, of, channel, all);
-            else if (MUST || (MAY && source.has_bytes())) {
-                if constexpr (MAY)
-                    mix_quad<CHANNELS>(source, row, of, channel, all);
-            } else if constexpr (!MUST)
+            else if (source.has_bytes())
+                mix_quad<CHANNELS>(source, row, of, channel, all);
+            else
                 mix_floats<CHANNELS>(source, row, of, channel, all);
         } else {
             pick_quad<CHANNELS>(source, row, of, channel, all);

@@ -142,10 +142,7 @@ PIXVIEWI_DEVICE pixviewi_mean pixviewi_mean_of(int64_t sample, int32_t shift, in
 }
 
 // A value of the image, as it enters. NaN becomes 0.
-PIXVIEWI_DEVICE float pixviewi_clip_value(float value)
-{
-    return value > 0 ? (value < 255 ? value : 255.0f) : 0.0f;
-}
+PIXVIEWI_DEVICE float pixviewi_clip_value(float value) { return fminf(fmaxf(value, 0.0f), 255.0f); }
 
 PIXVIEWI_DEVICE int32_t pixviewi_encode(const pixviewi_weights *w, const float rgb[3], int32_t most)
 {

@@ -81,12 +81,12 @@ typedef struct values {
     double mean[3], std[3];
 } values;
 
-static pixview_convert_params any_values(const pixview_geometry *geometry, values *v, bool changed)
+static pixview_convert_params any_values(const pixview_geometry *geometry, values *v)
 {
     pixview_convert_params p = {.struct_size = sizeof p, .geometry = geometry};
     for (int c = 0; c < 3; c++)
         v->mean[c] = (double)any(300) / 4, v->std[c] = (double)(1 + any(64)) / 16;
-    if (changed && any(4))
+    if (any(4))
         p.scale = (double)(1 + any(64)) / 32, p.mean = v->mean, p.std = v->std, p.channels = 3;
     p.swap_rb = any(2);
     p.pad = !geometry;
@@ -163,7 +163,7 @@ static bool check_reading(int64_t count, int64_t most)
     pixview_geometry g = any_geometry(rois, near, near_images, count);
     const bool resizes = any(3) > 0;
     const pixview_dtype to = results[any(4)];
-    pixview_convert_params params = any_values(resizes ? &g : NULL, &v, true);
+    pixview_convert_params params = any_values(resizes ? &g : NULL, &v);
     pixview_image near_out, far_out;
     if (resizes)
         h = 1 + any(most), w = 1 + any(most);
@@ -199,7 +199,7 @@ static bool check_writing(int64_t count, int64_t most)
         add_surface(&out, &params, &near[i], &far[i]);
     }
     values v;
-    pixview_convert_params params = any_values(NULL, &v, true);
+    pixview_convert_params params = any_values(NULL, &v);
     params.pad = false;
     const pixview_video_siting siting = (pixview_video_siting)any(3);
     REQUIRE_OK(pixview_video_from_images(&near_image, near, count, &params, siting, err));
