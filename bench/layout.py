@@ -88,15 +88,19 @@ def copy_call(torch, nbytes):
     return lambda: to.copy_(of)
 
 
-def fills(torch, name, call, dst, expected, rtol=0, atol=0, result=None):
-    """Does the call fill dst with what is expected, or give it, as `result` reads it? A peer that does
-    not is left out, and named."""
+def check(torch, call, dst, expected, rtol=0, atol=0, result=None):
+    """Raises unless the call fills dst with what is expected, or gives it, as `result` reads it."""
     dst.zero_()
+    found = call()
+    torch.cuda.synchronize()
+    found = result(found) if result else dst
+    torch.testing.assert_close(found, expected, rtol=rtol, atol=atol, check_dtype=False)
+
+
+def fills(torch, name, call, dst, expected, rtol=0, atol=0):
+    """Does it? A peer that does not is left out, and named."""
     try:
-        found = call()
-        torch.cuda.synchronize()
-        found = result(found) if result else dst
-        torch.testing.assert_close(found, expected, rtol=rtol, atol=atol, check_dtype=False)
+        check(torch, call, dst, expected, rtol, atol)
     except Exception as error:
         if name == "pixview":
             raise

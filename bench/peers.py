@@ -89,22 +89,23 @@ class _Context(ctypes.Structure):
     ]  # fmt: skip
 
 
-class _Size(ctypes.Structure):
+class Size(ctypes.Structure):
     _fields_ = [("width", ctypes.c_int), ("height", ctypes.c_int)]
 
 
-def _npp():
+def npp(name):
+    """One of NPP's libraries, such as "nppidei"; None without it."""
     for folder in ("", "/usr/local/cuda/lib64/"):
         try:
             ctypes.CDLL(f"{folder}libnppc.so.13", mode=ctypes.RTLD_GLOBAL)
-            return ctypes.CDLL(f"{folder}libnppidei.so.13")
+            return ctypes.CDLL(f"{folder}lib{name}.so.13")
         except OSError:
             continue
     try:  # the wheel
         import nvidia
 
         for root in nvidia.__path__:
-            for lib in pathlib.Path(root).glob("cu13/lib/libnppidei.so.13"):
+            for lib in pathlib.Path(root).glob(f"cu13/lib/lib{name}.so.13"):
                 ctypes.CDLL(str(lib.with_name("libnppc.so.13")), mode=ctypes.RTLD_GLOBAL)
                 return ctypes.CDLL(str(lib))
     except (ImportError, OSError):
@@ -112,7 +113,7 @@ def _npp():
     return None
 
 
-def _npp_context():
+def npp_context():
     import torch
 
     p = torch.cuda.get_device_properties(torch.cuda.current_device())
@@ -128,29 +129,34 @@ def _npp_context():
     )
 
 
-def npp_copy(planar, interleaved, to_planar):
-    """nppiCopy_8u_C3P3R and its kind, image by image."""
-    npp = _npp()
-    names = {"torch.uint8": "8u", "torch.float32": "32f", "torch.float16": "16u"}
-    channels, kind = planar.shape[1], names.get(str(planar.dtype))
-    if not npp or not kind or channels not in (3, 4):
-        return None
-    way = f"C{channels}P{channels}R" if to_planar else f"P{channels}C{channels}R"
-    function = getattr(npp, f"nppiCopy_{kind}_{way}_Ctx")
-    function.argtypes = [*[ctypes.c_void_p, ctypes.c_int] * 2, _Size, _Context]
-    context, calls = _npp_context(), []
-    for image, planes in zip(interleaved, planar, strict=True):
-        pointers = (ctypes.c_void_p * channels)(*[plane.data_ptr() for plane in planes])
-        one = (ctypes.c_void_p(image.data_ptr()), image.stride(0) * image.element_size())
-        many = (ctypes.cast(pointers, ctypes.c_void_p), planes.stride(1) * planes.element_size())
-        size = _Size(image.shape[1], image.shape[0])
-        first, second = (one, many) if to_planar else (many, one)
-        calls.append((*first, *second, size, context, pointers))
+def npp_calls(function, calls):
+    """A call of all of them; each is a tuple of arguments."""
 
     def call():
-        for *arguments, _keep in calls:
+        for arguments in calls:
             status = function(*arguments)
             if status != 0:
                 raise RuntimeError(f"NPP: status {status}")
 
     return call
+
+
+def npp_copy(planar, interleaved, to_planar):
+    """nppiCopy_8u_C3P3R and its kind, image by image."""
+    library = npp("nppidei")
+    names = {"torch.uint8": "8u", "torch.float32": "32f", "torch.float16": "16u"}
+    channels, kind = planar.shape[1], names.get(str(planar.dtype))
+    if not library or not kind or channels not in (3, 4):
+        return None
+    way = f"C{channels}P{channels}R" if to_planar else f"P{channels}C{channels}R"
+    function = getattr(library, f"nppiCopy_{kind}_{way}_Ctx")
+    function.argtypes = [*[ctypes.c_void_p, ctypes.c_int] * 2, Size, _Context]
+    context, calls = npp_context(), []
+    for image, planes in zip(interleaved, planar, strict=True):
+        pointers = (ctypes.c_void_p * channels)(*[plane.data_ptr() for plane in planes])
+        one = (ctypes.c_void_p(image.data_ptr()), image.stride(0) * image.element_size())
+        many = (pointers, planes.stride(1) * planes.element_size())
+        size = Size(image.shape[1], image.shape[0])
+        first, second = (one, many) if to_planar else (many, one)
+        calls.append((*first, *second, size, context))
+    return npp_calls(function, calls)

@@ -7,39 +7,33 @@
 
 100 % is a device-to-device copy that reads and writes as many bytes as the case has to move: all of
 the result, and of the sources every 32-byte sector with a pixel that has a weight. Regions of one
-frame that overlap count once. Every way's result is checked before it is timed. A peer that is not
-installed, or fails its check, is left out with a line on stderr. How times are taken: gputime.py, for the
-host rounds.py. The peers: preprocess_peers.py, preprocess_libraries.py. The goals: preprocess_goals.py.
-In host memory: preprocess_host.py.
+frame that overlap count once. Every way's result is checked before it is timed, and a peer that fails is
+left out: cases.py. The peers: preprocess_peers.py, preprocess_libraries.py. The goals:
+preprocess_goals.py. In host memory: preprocess_host.py.
 """
 
 import argparse
 import functools
 import importlib.util
 import sys
-import tempfile
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import cases
 import layout
 import layout_goals
 import machine
 import numpy as np
 import pixview
-import plot
 import preprocess_libraries as libraries
 import preprocess_peers as peers
-import processes
 import torch
+from cases import SECTOR, taps
 from layout_goals import Goal
 from preprocess_goals import ALWAYS, Whole
-from preprocess_peers import HEIGHT, NEAR, NEAR_OTHERS, PAD, VALUES, WIDTH, Peer, smooth
-from rounds import Statement, difference, progress, run
+from preprocess_peers import HEIGHT, NEAR, NEAR_OTHERS, PAD, VALUES, WIDTH, smooth
 
-SECTOR = 32
 PEERS = ("torch", "torch.compile", "torchvision", "roi_align", "cv2.cuda", "CV-CUDA list",
          "CV-CUDA chain", "kornia_rs")  # fmt: skip
-PARAMETERS, BLOCK = 4096, 20  # bytes of a list's launch; calls before the GPU is waited for
 
 
 @dataclass
@@ -55,48 +49,26 @@ class Frames:
 
 
 @dataclass
-class Case:
-    """A call of pixview.stack. `regions`: of each frame, (y, x, h, w); `inner`: what each is resized to,
-    or None; `peers`: by name, functions that make a call or a Peer."""
+class Case(cases.Case):
+    """`regions`: of each frame, (y, x, h, w); `inner`: what each is resized to, or None."""
 
-    name: str
-    frames: Frames
-    out: object
-    keywords: dict
-    regions: list
-    inner: tuple | None
+    regions: list = None
+    inner: tuple | None = None
     expected: object = None
-    peers: dict = field(default_factory=dict)
-    goals: list = field(default_factory=list)
 
-    def ours(self):
-        pixview.stack(self.frames.sources, out=self.out, **self.keywords)
+    def __post_init__(self):
+        self.nbytes = bytes_read(self) + self.out.numel() * self.out.element_size()
+        self.goals = [*self.goals, *ALWAYS]
 
-
-class Row:
-    """What was found of a case. `host`, `own`: ns on the host, and of that without an empty launch."""
-
-    processes = ()
-
-    def __init__(self, case, nbytes, ways, launches, host, own):
-        self.name, self.nbytes, self.ways = case.name, nbytes, ways
-        self.launches, self.host, self.own = launches, host, own
-        self.goals, self.images = [*case.goals, *ALWAYS], len(case.out)
-
-    def find(self, name):
-        return next((way for way in self.ways if way.name == name), None)
+    def check(self, name, peer):
+        """A result may be as far off as NEAR says."""
+        half = 4e-3 if self.out.dtype == torch.float16 else 1e-4
+        near = NEAR.get(name, NEAR_OTHERS) * peer.level + half
+        expected = self.expected if peer.expected is None else peer.expected
+        layout.check(torch, peer.call, self.out, expected, half, near, peer.result)
 
 
 # ---- bytes that have to move ----------------------------------------------------------------------
-
-
-def taps(length, canvas, interpolation):
-    """Which of an axis' pixels have a weight."""
-    if interpolation != "linear":  # antialiased: all
-        return np.arange(length)
-    at = np.clip((np.arange(canvas) + 0.5) * length / canvas - 0.5, 0, length - 1)
-    first = np.floor(at).astype(int)
-    return np.unique(np.concatenate([first, np.where(at > first, first + 1, first)]))
 
 
 def bytes_read(case):
@@ -138,7 +110,7 @@ def make_frames(n, has_opencv):
     return Frames(stacked, mats or arrays_of(stacked), mats)
 
 
-# ---- cases ----------------------------------------------------------------------------------------
+# ---- the cases ------------------------------------------------------------------------------------
 
 
 def whole(frames, what, size, inner, dtype=torch.float32, goals=(), **keywords):
@@ -147,7 +119,8 @@ def whole(frames, what, size, inner, dtype=torch.float32, goals=(), **keywords):
     out = torch.empty((n, 3, *size), device="cuda", dtype=dtype)
     keywords |= {"size": size, "pad_value": PAD, "dtype": dtype, **VALUES}
     regions = [[(0, 0, HEIGHT, WIDTH)]] * n
-    case = Case(f"{n} x 1080p {what}, {kind}", frames, out, keywords, regions, inner, goals=goals)
+    case = Case(f"{n} x 1080p {what}, {kind}", frames.sources, out, keywords, regions=regions,
+                inner=inner, goals=goals)  # fmt: skip
     bicubic = "interpolation" in keywords
     case.expected = torch_resizer(inner, size, torch.float32, bicubic)(frames.stacked)
     case.peers = whole_peers(frames, size, inner, out, bicubic)
@@ -193,7 +166,8 @@ def crops(frames, low, high, fit, goals):
     keywords |= {"fit": fit} if fit else {}
     how = "stretched to 224 x 224" if fit else "as they are on 224 x 224"
     name = f"256 crops of {low} to {high} of {len(frames.sources)} x 1080p, {how}, float32"
-    case = Case(name, frames, out, keywords, regions, size if fit else None, goals=goals)
+    inner = size if fit else None
+    case = Case(name, frames.sources, out, keywords, regions=regions, inner=inner, goals=goals)
     stacked, partial = frames.stacked, functools.partial
     case.expected = peers.torch_crops(stacked, regions, torch.empty_like(out), fit)()
     case.peers["torch"] = partial(peers.torch_crops, stacked, regions, out, fit)
@@ -222,91 +196,13 @@ def makers(frames):
                         interpolation="pil-bicubic")  # fmt: skip
 
 
-# ---- times ----------------------------------------------------------------------------------------
-
-
-def is_right(case, name, peer):
-    """Does it give what is expected? Ours has to; another that does not is left out, and named."""
-    half = 4e-3 if case.out.dtype == torch.float16 else 1e-4
-    near = NEAR.get(name, NEAR_OTHERS) * peer.level + half
-    expected = case.expected if peer.expected is None else peer.expected
-    return layout.fills(torch, name, peer.call, case.out, expected, half, near, peer.result)
-
-
-def made(name, make):
-    """The Peer; None of what is not installed or does not take the case."""
-    try:
-        found = make()
-    except Exception as error:
-        print(f"bench: {name} is left out: {layout.first_line(error)}", file=sys.stderr)
-        return None
-    return found if isinstance(found, Peer) else Peer(found)
-
-
-def ways_of(case, nbytes, quick):
-    import gputime
-
-    ways = [gputime.Way("copy", layout.copy_call(torch, nbytes // 2))]
-    for name, make in {"pixview": lambda: case.ours, **case.peers}.items():
-        if quick and name == "torch.compile":
-            continue
-        peer = made(name, make)
-        if peer and is_right(case, name, peer):
-            ways.append(gputime.Way(name, peer.call))
-    return ways
-
-
-def on_host(case, empty, rounds):
-    """(ns of a call, ns less an empty launch); the second is None without one."""
-    ns = {"stack": pixview.stack, "sources": case.frames.sources, "out": case.out, "empty": empty,
-          "keywords": case.keywords}  # fmt: skip
-    call = Statement("stack", "stack(sources, out=out, **keywords)", most=BLOCK)
-    launch = Statement("empty", f"empty({PARAMETERS}, {BLOCK})", most=1, calls=BLOCK)
-    both = [call, launch] if empty else [call]
-    run(both, ns, rounds, 1, torch.cuda.synchronize)
-    return call.median, difference(call, launch) if empty else None
-
-
-def empty_kernels(folder):
-    import native
-
-    try:
-        return native.EmptyKernels(folder, (PARAMETERS,))
-    except Exception as error:
-        print(f"bench: no empty launch: {error}", file=sys.stderr)
-        return None
-
-
-def row_of(case, empty, quick):
-    import gputime
-
-    case.ours()
-    nbytes = bytes_read(case) + case.out.numel() * case.out.element_size()
-    ways = ways_of(case, nbytes, quick)
-    launches = layout.kernels_of(torch, case.ours)
-    host, own = on_host(case, empty, 5 if quick else 20)
-    gputime.run(ways, *((3, 2) if quick else (9, 4)), whole=True)
-    return Row(case, nbytes, ways, launches, host, own)
-
-
 def measure(quick):
     """(rows, how many failed, the kind of the sources)"""
     opencv = why_no_opencv()
     if opencv:
         print(f"bench: {opencv}: not beside cv2.cuda", file=sys.stderr)
     frames = make_frames(32, not opencv)
-    rows, failed, begin = [], 0, time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        empty = empty_kernels(folder)
-        for i, make in enumerate(makers(frames)):
-            try:
-                rows.append(row_of(make(), empty, quick))
-                progress(f"{time.monotonic() - begin:.0f} s: {rows[-1].name}")
-            except Exception as error:  # the other rows are worth keeping
-                failed += 1
-                print(f"bench: row {i + 1} FAILED: {error!r}", file=sys.stderr)
-            torch.cuda.empty_cache()
-    return rows, failed, type(frames.sources[0]).__name__
+    return *cases.measure(makers(frames), quick), type(frames.sources[0]).__name__
 
 
 def why_no_opencv():
@@ -322,54 +218,8 @@ def why_no_opencv():
 # ---- report ---------------------------------------------------------------------------------------
 
 
-def cells(row):
-    import gputime
-
-    copy, ours = row.find("copy"), row.find("pixview")
-    own = "" if row.own is None else f"{row.own / 1e3:.1f}"
-    return (row.name, f"{ours.median:.0f}", f"{ours.whole:.0f}", f"{row.nbytes / 1e6:.0f}",
-            f"{gputime.percent(copy, ours):.0f}", str(row.launches), f"{row.host / 1e3:.1f}", own)  # fmt: skip
-
-
-def table(rows):
-    head = (
-        "case",
-        "us",
-        "whole call, us",
-        "MB",
-        "% of copy",
-        "launches",
-        "host, us",
-        "own part, us",
-    )
-    return processes.aligned([head, *map(cells, rows)], range(1, len(head)))
-
-
-def peer_table(rows):
-    """How many times as fast ours is, by whole calls, and how long theirs take."""
-    import gputime
-
-    names = [name for name in PEERS if any(row.find(name) for row in rows)]
-    lines = [("whole calls: x, us", *names)]
-    for row in rows:
-        found = [row.find(name) for name in names]
-        lines.append((row.name, *(
-            f"{gputime.factor(way, row.find('pixview')):.1f} x, {way.whole:.0f}" if way else "" for way in found
-        )))  # fmt: skip
-    return processes.aligned(lines, range(1, len(lines[0])))
-
-
-NOTE = (
-    "results N,C,H,W, channels swapped, normalised. `us`: of the GPU, the median. `whole call`: of a loop of calls "
-    "with one wait for the GPU at its end, so the longer of the host's part and the GPU's. `MB`: what has to move: "
-    "the result, and every 32-byte sector of the sources with a pixel that has a weight; `% of copy`: the speed of a "
-    "device copy that reads and writes as much, by the GPU's time. `host`: of the call, memory prepared; `own part`: "
-    "the same less an empty launch. Filters also upload their tables."
-)
 PEER_NOTE = (
-    "`x`: how many times as fast ours is **by whole calls**, the median over the rounds, and the peer's us. Many "
-    "small calls are bound by the host: there the picture, which has the GPU's time, shows a peer better than its "
-    "user sees it. All but cv2.cuda and CV-CUDA's lists have their frames stacked already, kornia_rs and roi_align as "
+    "All but cv2.cuda and CV-CUDA's lists have their frames stacked already, kornia_rs and roi_align as "
     "R,G,B, roi_align as floats too. torchvision is v2 without antialias (bicubic: with it). cv2.cuda resizes and pads image by "
     "image (bilinear without half pixels), and pixview.stack normalises. `CV-CUDA list` is "
     "resize_crop_convert_reformat of a list, stretched onto the canvas and from 0 to 1: no padding, no mean, no std. "
@@ -382,24 +232,16 @@ PEER_NOTE = (
 def report(facts, rows, kind):
     parts = [
         machine.heading("Preprocessing", facts),
-        f"Sources: {kind}, 3 x uint8; {NOTE}",
-        table(rows),
+        f"Sources: {kind}, 3 x uint8; results N,C,H,W, channels swapped, normalised. {cases.NOTE} "
+        "Filters also upload their tables.",
+        cases.table(rows),
+        f"{cases.FACTOR_NOTE} {PEER_NOTE}",
+        cases.peer_table(rows, PEERS),
+        cases.left_out(rows),
+        "## Goals",
+        layout_goals.lines(rows),
     ]
-    parts += [PEER_NOTE, peer_table(rows), "## Goals", layout_goals.lines(rows)]
-    return "\n\n".join(parts) + "\n"
-
-
-def draw(rows, path):
-    import gputime
-
-    names = ("pixview", *PEERS)
-    found = [
-        (row.name, {way.name: gputime.percent(row.find("copy"), way) for way in row.ways if way.name != "copy"})
-        for row in rows
-    ]  # fmt: skip
-    plot.shares(
-        path, found, names, "% of a device-to-device copy of the bytes that have to move, GPU time"
-    )
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def parse():
@@ -426,7 +268,7 @@ def main():
     if args.save:
         path = machine.save(args.save, "preprocess", facts, text)
         if rows:
-            draw(rows, path.with_suffix(".png"))
+            cases.draw(rows, path.with_suffix(".png"), PEERS)
     return 1 if failed else 0
 
 
