@@ -18,11 +18,12 @@ BENCHES = (
     "launch",
     "layout",
     "preprocess",
+    "video",
     "host",
 )  # in this order; others have no goals
 TO_TORCH = "GpuMat -> torch (CHW), owned view"
 TO_GPUMAT = "torch -> GpuMat, owned view"
-ABOUT = {"layout": "layouts: ", "preprocess": "preprocessing: "}
+ABOUT = {"layout": "layouts: ", "preprocess": "preprocessing: ", "video": "video: "}
 CALLS = (  # of which the table has the nanoseconds too
     (TO_TORCH, "pixview.as_torch"),
     (TO_TORCH, "tensor.detach()"),

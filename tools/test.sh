@@ -15,8 +15,8 @@
 #          sanitizers, those of threads with the thread sanitizer; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU
-# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py and bench/preprocess.py, with
-#          the arguments in $BENCH
+# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py and
+#          bench/video.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -273,6 +273,7 @@ bench)
     each_cuda_opencv "$PY" bench/launch.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/layout.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/preprocess.py ${BENCH:-}
+    last_cuda_opencv "$PY" bench/video.py ${BENCH:-}
     ;;
 *)
     say "test.sh $1: must be c, clang, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"

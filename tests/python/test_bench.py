@@ -56,11 +56,11 @@ def test_names_of_results(bench: Any, kind: str, facts: Any, opencv: bool, name:
     assert bench("machine").result_name(kind, facts, opencv) == name
 
 
-def test_no_result_has_a_date_in_its_name_and_two_are_pictures() -> None:
+def test_no_result_has_a_date_in_its_name_and_three_are_pictures() -> None:
     results = [path.name for path in (BENCH / "results").iterdir()]
     assert not [name for name in results if "-20" in name]
     pictures = {name for name in results if not name.endswith(".md")}
-    assert pictures <= {"layout-h200.png", "preprocess-h200.png"}
+    assert pictures <= {"layout-h200.png", "preprocess-h200.png", "video-h200.png"}
 
 
 # ---- processes ----
@@ -194,6 +194,104 @@ def test_goals_of_preprocessing_are_of_whole_calls(bench: Any, torch: Any) -> No
         "- MISS  own part on the host at most 5 us and 60 ns an image: 0 of 1 rows, least 7.0 of 6.9 us",
         "  - 32 x 1080p: 7.0 of 6.9 us",
     ]
+
+
+# ---- video frames ----
+
+
+def test_goals_of_video_frames_are_of_the_fastest_peer(bench: Any, torch: Any) -> None:
+    way, goals = bench("gputime").Way, bench("video_goals")
+    ways = [
+        way("copy", None, [50.0]),
+        way("pixview", None, [60.0], [62.0]),
+        way("torch", None, [700.0], [930.0]),
+        way("CV-CUDA", None, [300.0], [310.0]),
+        way("CV-CUDA fused", None, [240.0], [248.0]),
+    ]
+    row = SimpleNamespace(name="32 x NV12", ways=ways, find={w.name: w for w in ways}.get)
+    row.processes, row.launches = (), 1
+    row.goals = [*goals.of_batch("NV12: "), goals.Fastest("", 8), goals.Fastest("NPP", 2)]
+    assert bench("layout_goals").lines([row]).splitlines() == [
+        "- MISS  NV12: at least 90 % of a copy of the same bytes: 0 of 1 rows, least 83.3 %",
+        "  - 32 x NV12: 83.3 %",
+        "- PASS  NV12: at least 3.5 x as fast as CV-CUDA's fastest way, whole calls: 1 of 1 rows, "
+        "least 4.00 x CV-CUDA fused",
+        "- PASS  NV12: at least 15 x as fast as torch, whole calls: 1 of 1 rows, least 15.00 x",
+        "- PASS  one kernel launch for the list, as torch's profiler saw: 1 of 1 rows",
+        "- MISS  at least 8 x as fast as the fastest peer, whole calls: 0 of 1 rows, "
+        "least 4.00 x CV-CUDA fused",
+        "  - 32 x NV12: 4.00 x CV-CUDA fused",
+        "- ?     at least 2 x as fast as NPP's fastest way, whole calls: 0 of 0 rows, 1 not measured",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sample", "inner", "nbytes"),
+    [
+        (1, (1080, 1920), 1080 * 1920 * 3 // 2),
+        (2, (1080, 1920), 1080 * 1920 * 3),
+        (1, (360, 640), (360 + 360) * 1920),  # one row of three, of Y and of UV; all sectors of it
+        (1, (90, 160), 1920 * (2 * 90 + 2 * 90)),  # rows 5 and 6 of each 12: two of Y, two of UV
+        (1, (540, 30), 32 * (2 * 540 + 540) * 60),  # two columns of each 64, in two sectors
+    ],
+)
+def test_bytes_of_a_surface_that_have_to_move(
+    bench: Any, torch: Any, sample: int, inner: tuple[int, int], nbytes: int
+) -> None:
+    assert bench("video").bytes_read(sample, inner) == nbytes
+
+
+@pytest.mark.parametrize("name", ["NV12", "P010"])
+@pytest.mark.parametrize("inner", [None, (12, 20)])
+def test_torch_by_hand_is_what_a_frame_is(
+    bench: Any, torch: Any, name: str, inner: tuple[int, int] | None
+) -> None:
+    peers, size, canvas = bench("video_peers"), (36, 60), (20, 20) if inner else (36, 60)
+    top = 256 if name == "NV12" else 1024
+    surfaces = torch.randint(0, top, (2, 54, 64), generator=torch.Generator().manual_seed(1))
+    surfaces = surfaces.byte() if name == "NV12" else (surfaces * 64).to(torch.uint16)
+    said = {"format": name, "matrix": "bt709", "range": "limited", "size": size}
+    frames = [pixview.video_frame(surface, **said) for surface in surfaces]
+    box = {"size": canvas, "fit": "letterbox", "pad_value": 114} if inner else {}
+    values = {"scale": peers.SCALE, "mean": peers.MEAN, "std": peers.STD}
+    wanted = pixview.stack(frames, dtype="float32", **values, **box)
+    found = peers.torch_batch(size, inner, canvas, torch.float32, "cpu")(surfaces)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0.51 * peers.SCALE / min(peers.STD))
+    assert peers.torch_batch(size, inner, canvas, torch.uint8, "cpu")(surfaces).dtype == torch.uint8
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_torch_by_hand_writes_a_frame(bench: Any, torch: Any, layout: str) -> None:
+    peers, size = bench("video_peers"), (10, 16)
+    images = torch.rand((2, *((3, *size) if layout == "NCHW" else (*size, 3))))
+    wanted, found = (torch.zeros((2, 15, 32), dtype=torch.uint8) for _ in range(2))
+    said = {"format": "NV12", "matrix": "bt709", "range": "limited", "size": size}
+    frames = [pixview.video_frame(surface, **said) for surface in wanted]
+    pixview.to_video_frame(images, out=frames, src_layout=layout, scale=1 / 255, siting="center")
+    axes = (0, 1, 2, 3) if layout == "NCHW" else (0, 3, 1, 2)
+    peers.torch_back(images, axes, 255, found, size)()
+    assert (found.int() - wanted.int()).abs().max() <= 1
+
+
+def test_a_peer_that_fails_or_is_wrong_is_left_out(
+    bench: Any, torch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases, video = bench("cases"), bench("video")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    out = torch.full((1, 3, 2, 2), 9, dtype=torch.uint8)
+    case = video.Case("1 x NV12", [], out, {}, filled=out, expected=out.clone())
+    case.peers = {
+        "right": lambda: lambda: out.fill_(10),
+        "wrong": lambda: lambda: out.fill_(90),
+        "missing": lambda: bench("no_such_library"),
+    }
+    ways, left_out = cases.peer_ways(case, list(case.peers))
+    assert [way.name for way in ways] == ["right"]
+    assert left_out["wrong"] == "ValueError: off by 81.00 of 255 on average"
+    row = cases.Row(case, ways, left_out)
+    assert "- missing: ModuleNotFoundError: No module named 'no_such_library' (1 x NV12)" in (
+        cases.left_out([row])
+    )
 
 
 # ---- the table of goals ----
