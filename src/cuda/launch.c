@@ -5,6 +5,7 @@
 #include "cuda/context.h"
 #include "cuda/filters.h"
 #include "cuda/module.h"
+#include "cuda/select/decode.h"
 #include "cuda/select/frames.h"
 #include "cuda/select/list.h"
 #include "cuda/select/resize.h"
@@ -41,6 +42,7 @@ static pixview_status launch(const pixviewi_scope *scope, const pixviewi_kernels
 DEFINE_LAUNCHES(list)
 DEFINE_LAUNCHES(resize)
 DEFINE_LAUNCHES(encode)
+DEFINE_LAUNCHES(decode)
 
 __attribute__((noinline)) static pixview_status launch_as_is(const pixviewi_scope *scope,
                                                              const pixviewi_kernels *kernels,
@@ -89,6 +91,8 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
         status = launch_encode(&scope, kernels, op, stream, err);
     else if (op->filters)
         status = launch_filtered(&scope, device, kernels, op, stream, err);
+    else if (pixviewi_decode_suits(op))
+        status = launch_decode(&scope, kernels, op, stream, err);
     else if (op->resizes)
         status = launch_resize(&scope, kernels, op, stream, err);
     else if (pixviewi_resize_suits(op))

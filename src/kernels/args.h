@@ -168,8 +168,30 @@ typedef struct pixviewi_resize_args {
 } pixviewi_resize_args;
 // ---- Video frames -------------------------------------------------------------------------------
 //
-// As a source: pixviewi_resize_args, whose table holds `kinds` pixviewi_video (its addresses mean nothing) in place
+// As a source that is resized: pixviewi_resize_args, whose table holds `kinds` pixviewi_video (its addresses mean nothing) in place
 // of the steps, and three addresses for each image.
+
+// Frames of one kind into images of their size. The table holds of each the address of Y and of U and V.
+enum { PIXVIEWI_DECODE_STEPS = 2, PIXVIEWI_DECODE_TABLE = 3712 }; // of a thread, each one or two rows
+typedef struct pixviewi_decode_args {
+    char *dst; // of the first image here
+    int64_t dst_image;
+    int64_t row, pixel, channel; // BYTES, of an image
+    int64_t y_row, uv_row;       // of a frame
+    int32_t rows, columns;
+    int32_t quads, groups; // across an image, and down it; a thread for each of both
+    int32_t threads;
+    pixviewi_divisor by_quads, by_groups;
+    int32_t shared_rows; // that have one row of U and V
+    int32_t planar;
+    int32_t direct; // the sums are bytes as they are
+    int32_t out;    // TO_
+    int32_t down, most;     // as in pixviewi_samples
+    pixviewi_matrix matrix; // its columns: Y, what comes first of U and V, the other; its rows: as they are stored
+    float a[3], b[3];       // of channels as they are stored
+    int32_t images;
+    uint64_t table[PIXVIEWI_DECODE_TABLE / 8];
+} pixviewi_decode_args;
 
 // Images into frames. The table holds `kinds` pixviewi_video_target (their addresses mean nothing); for each image
 // three addresses; and a byte for each that says of which kind it is. All frames are subsampled alike.
@@ -329,6 +351,11 @@ typedef struct pixviewi_filter_args {
     X(pixview_pick_16, plain<pair_of_8>, false) \
     X(pixview_frames, frames, true)
 
+// The sample.
+#define PIXVIEWI_DECODE_KERNELS(X) \
+    X(pixview_decode_1, uint8_t)   \
+    X(pixview_decode_2, uint16_t)
+
 // The source's element.
 #define PIXVIEWI_ENCODE_KERNELS(X) \
     X(pixview_encode_1, uint8_t)   \
@@ -351,6 +378,7 @@ typedef struct pixviewi_filter_args {
     X(pixview_elements, )       \
     PIXVIEWI_RESIZE_KERNELS(X)  \
     PIXVIEWI_FILTER_KERNELS(X)  \
-    PIXVIEWI_ENCODE_KERNELS(X)
+    PIXVIEWI_ENCODE_KERNELS(X)  \
+    PIXVIEWI_DECODE_KERNELS(X)
 
 #endif

@@ -21,8 +21,8 @@ namespace
 // cannot be told beforehand.
 template <typename T> DEVICE T load(const char *from)
 {
-    // Else nobody can tell, of an address from shared memory.
-    return *(const T *)__cvta_global_to_generic(__cvta_generic_to_global(from));
+    __builtin_assume(__isGlobal(from)); // nobody could tell, of an address from shared memory
+    return *(const T *)from;
 }
 template <typename T> DEVICE void store(char *to, T value) { *(T *)to = value; }
 
@@ -87,10 +87,10 @@ DEVICE uint32_t shift_right(uint32_t low, uint32_t high, int shift)
     return __funnelshift_r(low, high, shift);
 }
 
-// Two bytes, of the low or the high half, times the halves of `weights`.
-DEVICE uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high)
+// sum + two bytes, of the low or the high half, times the halves of `weights`.
+DEVICE uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high, uint32_t sum)
 {
-    return high ? __dp2a_hi(weights, bytes, 0u) : __dp2a_lo(weights, bytes, 0u);
+    return high ? __dp2a_hi(weights, bytes, sum) : __dp2a_lo(weights, bytes, sum);
 }
 
 // NaN becomes 0, what does not fit an int its nearest end.

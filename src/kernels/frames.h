@@ -1,8 +1,7 @@
 // Video frames, and images of bytes among them, as a source of the kernels that resize. Comes after resize.h.
 //
 // Of each pixel Y, U and V are loaded where they lie, and become R, G and B before anything else happens to them.
-#include "device.h"
-#include "video.h"
+#include "colour.h"
 
 namespace
 {
@@ -15,8 +14,7 @@ struct frame {
     int32_t steps[3];
     int32_t shift_x, shift_y, phase_x, phase_y; // as in pixviewi_samples
     int32_t wide, down, most;                   // wide: samples have two bytes
-    int32_t least;                              // Y is at least that
-    int32_t matrix[3][3], more[3];              // more: a half too, if the sum is rounded
+    pixviewi_matrix matrix;                     // more: a half too, if the sum is rounded
 };
 
 struct frames {
@@ -43,32 +41,20 @@ struct frames {
                             bool rounds)
     {
         const pixviewi_samples &s = kind.samples;
-        const pixviewi_colour &c = kind.colour;
-        const int32_t one = 1 << PIXVIEWI_COLOUR_BITS, offset = c.c_offset;
-        const int first = c.bgr ? 2 : 0, last = 2 - first;
-        const bool is_frame = s.bytes > 0, bytes = rounds || !c.deep;
+        const int32_t one = 1 << PIXVIEWI_COLOUR_BITS;
+        const bool is_frame = s.bytes > 0, bytes = rounds || !kind.colour.deep;
+        out.matrix = {{{one, 0, 0}, {0, one, 0}, {0, 0, one}}, {0, 0, 0}, 0};
+        if (is_frame)
+            pixviewi_matrix_of(&kind.colour, &out.matrix);
         for (int part = 0; part < 3; part++) {
             out.of[part] = (const char *)(uintptr_t)data[part];
             out.rows[part] = s.of[part].row_step;
             out.steps[part] = (int32_t)s.of[part].step;
-            for (int channel = 0; channel < 3; channel++)
-                out.matrix[channel][part] = !is_frame && channel == part ? one : 0;
-            out.more[part] = is_frame ? -c.y_offset * c.y : 0;
-            out.more[part] += bytes ? one / 2 : 0;
+            out.matrix.more[part] += bytes ? one / 2 : 0;
         }
         out.shift_x = s.shift_x, out.shift_y = s.shift_y;
         out.phase_x = s.phase_x, out.phase_y = s.phase_y;
         out.wide = s.bytes == 2, out.down = s.down, out.most = s.most;
-        out.least = c.y_least + c.y_offset;
-        if (is_frame) {
-            out.matrix[0][0] = out.matrix[1][0] = out.matrix[2][0] = c.y;
-            out.matrix[first][2] = c.v_r;
-            out.matrix[1][1] = c.u_g, out.matrix[1][2] = c.v_g;
-            out.matrix[last][1] = c.u_b;
-            out.more[first] -= offset * c.v_r;
-            out.more[1] -= offset * (c.u_g + c.v_g);
-            out.more[last] -= offset * c.u_b;
-        }
         return bytes;
     }
     DEVICE bool has_bytes() const { return bytes; }
@@ -121,16 +107,9 @@ struct frames {
 #pragma unroll
         for (int part = 0; part < 3; part++)
             of[part] = sizeof(T) > 1 ? yuv[part] >> from.down & from.most : yuv[part];
-        of[0] = of[0] > from.least ? of[0] : from.least;
-#pragma unroll
-        for (int c = 0; c < 3; c++)
-            sums[c] = of[0] * from.matrix[c][0] + of[1] * from.matrix[c][1] +
-                      of[2] * from.matrix[c][2] + from.more[c];
-    }
-    DEVICE static int byte_of(int32_t sum)
-    {
-        const int value = sum >> PIXVIEWI_COLOUR_BITS;
-        return value < 0 ? 0 : value > 255 ? 255 : value;
+        int32_t begun[3];
+        begin_sums(from.matrix, of[1], of[2], begun);
+        end_sums(from.matrix, of[0], begun, sums);
     }
 
     template <int CHANNELS> DEVICE void load_pixel(const line &row, int64_t x, int32_t *sums) const
@@ -168,13 +147,9 @@ struct frames {
                 load_samples<T>(rows[i], of.second(k, 1), yuv[1]);
                 make_sums<T>(yuv[0], p);
                 make_sums<T>(yuv[1], q);
-                out[i][k][0] = pair_of(p[0], q[0]) | pair_of(p[1], q[1]) << 16;
-                out[i][k][1] = pair_of(p[2], q[2]);
+                out[i][k][0] = bytes_of_sums(p[0], q[0], p[1], q[1]);
+                out[i][k][1] = bytes_of_sums(p[2], q[2], 0, 0);
             }
-    }
-    DEVICE static uint32_t pair_of(int32_t p, int32_t q)
-    {
-        return (uint32_t)(byte_of(p) | byte_of(q) << 8);
     }
 
     template <int COUNT> DEVICE void to_values(const int32_t *sums, float *out) const
@@ -189,7 +164,7 @@ struct frames {
             return to_values<COUNT>(sums, out);
 #pragma unroll
         for (int i = 0; i < COUNT; i++)
-            out[i] = (float)byte_of(sums[i]);
+            out[i] = float_of_rounded(sums[i]);
     }
 
     // Of four pixels; here too it is asked once.

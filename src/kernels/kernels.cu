@@ -5,6 +5,7 @@
 #include "repack.h"
 #include "resize.h"
 
+#include "decode.h"
 #include "encode.h"
 #include "frames.h" // after the last
 
@@ -54,3 +55,10 @@ PIXVIEWI_FILTER_KERNELS(FILTER)
 #define ENCODE(name, T) \
     KERNEL(name, pixviewi_encode_args, 1024) { encode_block<T>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ENCODE_KERNELS(ENCODE)
+
+#define DECODE(name, T)                                             \
+    KERNEL(name, pixviewi_decode_args, 1024)                        \
+    {                                                               \
+        decode_thread<T>(args, blockIdx.x * PIXVIEWI_THREADS + threadIdx.x); \
+    }
+PIXVIEWI_DECODE_KERNELS(DECODE)

@@ -51,12 +51,18 @@ DEVICE float mix_four(float p, float q, float r, float s, uint32_t columns, uint
 // Between two rows of what the columns make of bytes, as cv2 does it (pixviewi_mix_rows), in floats, of which a
 // GPU does twice as many. From LIFT to twice that a float is whole: rounding down cuts off what cv2's shifts do.
 constexpr float LIFT = 0x800000;
+constexpr uint32_t LIFT_BITS = 0x4b000000;
 constexpr float ROW_UNIT = 1.0f / 65536; // of 2048 parts
+DEVICE float without_four_bits(uint32_t lifted)
+{
+    return multiply_add_down(float_of_bits(lifted), 1.0f / 16, LIFT - LIFT / 16);
+}
+// `above` and `below`: lifted.
 DEVICE float mix_rows(uint32_t above, uint32_t below, uint32_t rows)
 {
     const float b = float_of_bits(rows), a = 2048 * ROW_UNIT - b;
-    float sum = multiply_add_down(float_of_bits((above >> 4) + 0x4b000000), a, LIFT + 2);
-    sum = multiply_add_down(float_of_bits((below >> 4) + 0x4b000000), b, sum);
+    float sum = multiply_add_down(without_four_bits(above), a, LIFT + 2);
+    sum = multiply_add_down(without_four_bits(below), b, sum);
     constexpr float LIFTED = LIFT + LIFT * 2048 * ROW_UNIT; // what the sum is lifted by
     return multiply_add_down(sum, 0.25f, LIFT - LIFTED / 4) - LIFT;
 }
@@ -392,14 +398,12 @@ template <typename Source, bool VALUES> struct resize {
                 (int16_t)(!one && tap.second > tap.first)};
     }
 
-    // One of each, so that the two are under way together.
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
         const Source source(args, mine->source, mine->image.bytes);
         static_assert((int)PIXVIEWI_RESIZE_COLUMNS == (int)PIXVIEWI_THREADS,
                       "a column for each lane");
         resize_tap column = tap_of(mine->image, left + lane, false);
-        resize_tap row = tap_of(mine->image, top + lane, true);
         if (column.kind == TAP_TWO)
             mine->image.mixes = true;
         if (column.kind == TAP_PADDED)
@@ -416,7 +420,7 @@ template <typename Source, bool VALUES> struct resize {
         if (left + lane == end - 1)
             mine->image.last = column.first + column.next * source.next_column();
         if (lane < rows)
-            mine->rows[lane] = row;
+            mine->rows[lane] = tap_of(mine->image, top + lane, true);
     }
 
     // ---- pixels ----
@@ -567,8 +571,9 @@ template <typename Source, bool VALUES> struct resize {
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
                 all[c][k] =
-                    mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2),
-                             dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2), row.weights);
+                    mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2, LIFT_BITS),
+                             dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2, LIFT_BITS),
+                             row.weights);
     }
 
     template <int CHANNELS>

@@ -80,6 +80,27 @@ PIXVIEWI_DEVICE void pixviewi_colour_sums(const pixviewi_colour *c, int32_t y, i
 
 enum { PIXVIEWI_COLOUR_BITS = 20 };
 
+// The same sums as rows of a matrix: channel c is of[c][0] * Y + of[c][1] * U + of[c][2] * V + more[c], if Y is at
+// least that.
+typedef struct pixviewi_matrix {
+    int32_t of[3][3], more[3];
+    int32_t least;
+} pixviewi_matrix;
+
+PIXVIEWI_DEVICE void pixviewi_matrix_of(const pixviewi_colour *c, pixviewi_matrix *out)
+{
+    const int red = c->bgr ? 2 : 0, blue = 2 - red;
+    for (int channel = 0; channel < 3; channel++) {
+        out->of[channel][PIXVIEWI_Y] = c->y;
+        out->of[channel][PIXVIEWI_U] = channel == 1 ? c->u_g : channel == blue ? c->u_b : 0;
+        out->of[channel][PIXVIEWI_V] = channel == 1 ? c->v_g : channel == red ? c->v_r : 0;
+        out->more[channel] =
+            -c->y_offset * c->y -
+            c->c_offset * (out->of[channel][PIXVIEWI_U] + out->of[channel][PIXVIEWI_V]);
+    }
+    out->least = c->y_least + c->y_offset;
+}
+
 PIXVIEWI_DEVICE int32_t pixviewi_colour_byte(int32_t sum)
 {
     int32_t value = (sum + (1 << (PIXVIEWI_COLOUR_BITS - 1))) >> PIXVIEWI_COLOUR_BITS;

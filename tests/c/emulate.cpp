@@ -11,6 +11,7 @@
 #include "kernels/repack.h"
 #include "kernels/resize.h"
 
+#include "kernels/decode.h"
 #include "kernels/encode.h"
 #include "kernels/frames.h"
 
@@ -163,6 +164,14 @@ PIXVIEWI_FILTER_KERNELS(FILTER)
     }
 PIXVIEWI_ENCODE_KERNELS(ENCODE)
 
+#define DECODE(name, T)                                                  \
+    void run_##name(const void *args, unsigned blocks)                   \
+    {                                                                    \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)         \
+            decode_thread<T>(*(const pixviewi_decode_args *)args, i);    \
+    }
+PIXVIEWI_DECODE_KERNELS(DECODE)
+
 struct entry {
     const char *name;
     void (*run)(const void *args, unsigned blocks);
@@ -175,13 +184,15 @@ struct entry {
 #define LIST_ENTRY(name, ...)                     {#name, run_##name, sizeof(pixviewi_list_args)},
 #define RESIZE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_resize_args)},
 #define ENCODE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_encode_args)},
+#define DECODE_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_decode_args)},
 #define FILTER_ENTRY(name, ...)                   {#name, run_##name, sizeof(pixviewi_filter_args)},
 const entry entries[] = {
     PIXVIEWI_COPY_KERNELS(COPY_ENTRY) PIXVIEWI_ROWS_KERNELS(COPY_ENTRY)
         PIXVIEWI_REPACK_KERNELS(REPACK_ENTRY) PIXVIEWI_GATHER_KERNELS(GATHER_ENTRY)
             PIXVIEWI_CONVERT_KERNELS(GATHER_ENTRY) LIST_ENTRY(pixview_elements, )
                 PIXVIEWI_RESIZE_KERNELS(RESIZE_ENTRY) PIXVIEWI_FILTER_KERNELS(FILTER_ENTRY)
-                    PIXVIEWI_ENCODE_KERNELS(ENCODE_ENTRY)};
+                    PIXVIEWI_ENCODE_KERNELS(ENCODE_ENTRY)
+                        PIXVIEWI_DECODE_KERNELS(DECODE_ENTRY)};
 
 } // namespace
 

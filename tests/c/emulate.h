@@ -143,10 +143,10 @@ inline uint32_t bfloats_of_floats(float low, float high)
     return bfloat_of_float(low) | (uint32_t)bfloat_of_float(high) << 16;
 }
 
-inline uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high)
+inline uint32_t dot_pair(uint32_t weights, uint32_t bytes, bool high, uint32_t sum)
 {
     bytes >>= high ? 16 : 0;
-    return (weights & 0xffff) * (bytes & 255) + (weights >> 16) * (bytes >> 8 & 255);
+    return sum + (weights & 0xffff) * (bytes & 255) + (weights >> 16) * (bytes >> 8 & 255);
 }
 
 inline uint32_t shift_right(uint32_t low, uint32_t high, int shift)

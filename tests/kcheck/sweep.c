@@ -459,7 +459,7 @@ int64_t sweep(bool small, bool with_huge, uint64_t first_seed)
     filters(small ? 8 : 20, small ? 80 : 120);
     const int videos = small ? 150 : 1500;
     failures += check_videos(videos, small ? 90 : 300, first_seed);
-    jobs += 2 * videos;
+    jobs += 3 * videos;
     if (with_huge) {
         check_huge(U8, 24000, 30000, MIXED, PLANAR, 0);
         check_huge(U8, 24000, 30000, PLANAR, MIXED, 5);

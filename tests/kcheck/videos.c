@@ -47,14 +47,19 @@ static pixview_video_params any_params(int64_t h, int64_t w, int format)
     return p;
 }
 
-// The same place of both memories.
-static void add_surface(block *b, const pixview_video_params *params, pixview_video_frame *near,
-                        pixview_video_frame *far)
+static pixview_video_surface any_surface(const pixview_video_params *params)
 {
     pixview_video_surface s = {.struct_size = sizeof s, .pitch = params->width * 4 + any(9) * 4};
     s.pitch = (s.pitch + 15) / 16 * 16;
     s.coded_rows = any(2) ? params->height + any(4) * 2 : 0;
     s.coded_rows += s.coded_rows % 2;
+    return s;
+}
+
+// The same place of both memories.
+static void add_one(block *b, pixview_video_surface s, const pixview_video_params *params,
+                    pixview_video_frame *near, pixview_video_frame *far)
+{
     int64_t at = (b->used + 15) / 16 * 16 + any(3) * 8;
     s.data = b->near + at, s.device = CPU;
     REQUIRE_OK(pixview_video_frame_init_surface(near, &s, params, err));
@@ -62,6 +67,11 @@ static void add_surface(block *b, const pixview_video_params *params, pixview_vi
     REQUIRE_OK(pixview_video_frame_init_surface(far, &s, params, err));
     b->used = at + s.pitch * (params->height + 8) * 3;
     REQUIRE(b->used <= b->size);
+}
+static void add_surface(block *b, const pixview_video_params *params, pixview_video_frame *near,
+                        pixview_video_frame *far)
+{
+    add_one(b, any_surface(params), params, near, far);
 }
 
 static void add_image(block *b, int64_t n, int64_t h, int64_t w, pixview_dtype dtype,
@@ -178,6 +188,43 @@ static bool check_reading(int64_t count, int64_t most)
     return same;
 }
 
+// A decoder's frames into images of their size: all of one kind, in aligned words.
+static bool check_decoding(int64_t count, int64_t most)
+{
+    static const pixview_video_format formats[] = {
+        PIXVIEW_VIDEO_FORMAT_NV12, PIXVIEW_VIDEO_FORMAT_NV21, PIXVIEW_VIDEO_FORMAT_NV16,
+        PIXVIEW_VIDEO_FORMAT_P010, PIXVIEW_VIDEO_FORMAT_P012, PIXVIEW_VIDEO_FORMAT_P016,
+        PIXVIEW_VIDEO_FORMAT_P210, PIXVIEW_VIDEO_FORMAT_P216};
+    pixview_video_frame near[MOST], far[MOST];
+    pixview_source near_sources[MOST], far_sources[MOST];
+    block in = new_block(most * most * 16 * MOST + 65536),
+          out = new_block(most * most * 16 * MOST + 65536);
+    const int64_t h = 1 + any(most), w = 4 * (1 + any(most / 4));
+    const int format = (int)any(sizeof formats / sizeof *formats);
+    pixview_video_params frame = any_params(h, w, formats[format]);
+    const pixview_video_surface surface = any_surface(&frame);
+    for (int64_t i = 0; i < count; i++) {
+        add_one(&in, surface, &frame, &near[i], &far[i]);
+        near_sources[i] = (pixview_source){NULL, &near[i]};
+        far_sources[i] = (pixview_source){NULL, &far[i]};
+    }
+    values v;
+    pixview_geometry fits = {.struct_size = sizeof fits, .fit = (pixview_fit)any(4)};
+    pixview_convert_params params = any_values(any(2) ? &fits : NULL, &v);
+    pixview_image near_out, far_out;
+    out.used = 16; // aligned, now and then
+    add_image(&out, count, h, w, results[any(4)], &near_out, &far_out);
+    const int64_t size = pixview_dtype_size(far_out.dtype);
+    if (((char *)far_out.data - out.far) % (4 * size) == 0)
+        checked[PIXVIEWI_KERNEL_DECODE + (format > 2)]++;
+    REQUIRE_OK(pixview_stack_sources(near_sources, count, &near_out, &params, err));
+    REQUIRE_OK(pixview_stack_sources(far_sources, count, &far_out, &params, err));
+    bool same = equal(&out, "a decoder's frames into images") &&
+                equal(&in, "a decoder's frames that were read");
+    free_block(&in), free_block(&out);
+    return same;
+}
+
 // ---- images into frames -------------------------------------------------------------------------
 
 static bool check_writing(int64_t count, int64_t most)
@@ -216,6 +263,7 @@ int64_t check_videos(int rounds, int64_t most, uint64_t seed)
     state = seed;
     for (int i = 0; i < rounds && failures < 10; i++)
         failures += !check_reading(1 + any(MOST), 1 + any(most)) +
+                    !check_decoding(1 + any(MOST), 4 + any(most)) +
                     !check_writing(1 + any(MOST), 1 + any(most));
     return failures;
 }

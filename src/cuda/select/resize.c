@@ -29,7 +29,7 @@ static float float_of_element(pixview_dtype dtype, const uint8_t *bits)
                                                 : pixviewi_f16_to_float(half);
 }
 
-static int out_of(pixview_dtype dtype)
+int pixviewi_result_of(pixview_dtype dtype)
 {
     if (dtype.bits == 8)
         return PIXVIEWI_TO_U8;
@@ -55,7 +55,7 @@ static void set_values(pixviewi_resize_args *args, const pixviewi_copy_op *op, b
     if (!values)
         return;
     args->src_code = op->src.dtype.code;
-    args->out = out_of(op->dst.dtype);
+    args->out = pixviewi_result_of(op->dst.dtype);
     args->pad =
         affine->is_identity ? float_of_element(op->dst.dtype, affine->pad_bits) : affine->pad;
     for (int i = 0; i < PIXVIEWI_TILE_CHANNELS; i++) {

@@ -15,6 +15,9 @@ typedef struct pixviewi_resize_launch {
 // sizes of all images of a launch, the others each but once.
 bool pixviewi_resize_suits(const pixviewi_copy_op *op);
 
+// The TO_ of args.h that values of this type are.
+int pixviewi_result_of(pixview_dtype dtype);
+
 void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_op *op);
 
 // The next launch; false after the last.

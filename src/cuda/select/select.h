@@ -22,7 +22,8 @@ enum {
     PIXVIEWI_KERNEL_AREA = 120, // + log2 of the size
     PIXVIEWI_KERNEL_PILLOW = 123,
     PIXVIEWI_KERNEL_ENCODE = 124, // + log2 of the size
-    PIXVIEWI_KERNEL_COUNT = 127
+    PIXVIEWI_KERNEL_DECODE = 127, // + (two bytes)
+    PIXVIEWI_KERNEL_COUNT = 129
 };
 
 static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
