@@ -329,9 +329,10 @@ template <typename Source, bool VALUES> struct resize {
         return args.large ? ((const uint32_t *)extents)[at] : ((const uint16_t *)extents)[at];
     }
 
+    // A lane for each axis, and at the same time one of another warp for what the source makes of the table.
     DEVICE void place_image(scratch *mine, int lane) const
     {
-        if (lane > 1)
+        if (lane > 1 && lane != LANES)
             return;
         const typename Source::kind *kinds = (const typename Source::kind *)args.table;
         const uint64_t *data = (const uint64_t *)(kinds + args.kinds);
@@ -346,7 +347,14 @@ template <typename Source, bool VALUES> struct resize {
             pixviewi_stretch(&h, args.fit.no_scaleup);
             pixviewi_stretch(&w, args.fit.no_scaleup);
         }
-        bool as_is = h.resized == h.source && w.resized == w.source;
+        const bool as_is = h.resized == h.source && w.resized == w.source;
+        const bool picks = !VALUES || args.nearest || as_is;
+        if (lane == LANES) {
+            mine->image.bytes =
+                Source::read(mine->source, kinds[kind[n]], data + Source::PLANES * n, h.source,
+                             w.source, picks && args.is_identity);
+            return;
+        }
         pixviewi_axis own = lane ? w : h;
         pixviewi_align(&own, args.fit.center);
         int64_t begin = pixviewi_axis_begin(&own);
@@ -354,10 +362,7 @@ template <typename Source, bool VALUES> struct resize {
                                   pixviewi_tap_scale(own.source, own.resized)};
         if (lane)
             return;
-        const bool picks = !VALUES || args.nearest || as_is;
         mine->image.picks = picks;
-        mine->image.bytes = Source::read(mine->source, kinds[kind[n]], data + Source::PLANES * n,
-                                         h.source, w.source, picks && args.is_identity);
         mine->image.mixes = false;
         mine->image.edges = false;
         mine->image.first = 0;
@@ -369,17 +374,14 @@ template <typename Source, bool VALUES> struct resize {
     DEVICE static resize_tap tap_of(const resize_image &image, int32_t at, bool is_row)
     {
         const resize_axis axis = image.axes[!is_row];
-        int64_t d = at + axis.skip;
-        resize_tap tap;
-        if (image.picks)
-            tap = {pixviewi_nearest_tap(d, axis.source, axis.scale), 0, TAP_ONE, 0};
-        else if (image.bytes)
-            tap = byte_tap(pixviewi_byte_tap(d, axis.source, axis.scale, is_row), is_row);
-        else
-            tap = float_tap(pixviewi_float_tap(d, axis.source, axis.scale));
+        const int64_t d = at + axis.skip;
         if (at < axis.begin || at >= axis.end)
             return {0, 0, TAP_PADDED, 0};
-        return tap;
+        if (image.picks)
+            return {pixviewi_nearest_tap(d, axis.source, axis.scale), 0, TAP_ONE, 0};
+        if (image.bytes)
+            return byte_tap(pixviewi_byte_tap(d, axis.source, axis.scale, is_row), is_row);
+        return float_tap(pixviewi_float_tap(d, axis.source, axis.scale));
     }
 
     // What has no weight is not read. Twice the same row is not the same as once: each is rounded.
