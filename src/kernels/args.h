@@ -193,21 +193,30 @@ typedef struct pixviewi_decode_args {
     uint64_t table[PIXVIEWI_DECODE_TABLE / 8];
 } pixviewi_decode_args;
 
-// Images into frames. The table holds `kinds` pixviewi_video_target (their addresses mean nothing); for each image
-// three addresses; and a byte for each that says of which kind it is. All frames are subsampled alike.
-enum { PIXVIEWI_ENCODE_TABLE = 3712, PIXVIEWI_ENCODE_ROWS = 8 }; // of groups, of a block
+// Images into frames that differ in their addresses alone.
+
+// Pixels that a thread takes of a row: vectors of 8 or 16 bytes.
+#define PIXVIEWI_ENCODE_PIECE(size) ((size) == 1 ? 8 : 4)
+
+enum { PIXVIEWI_ENCODE_FRAMES = 144 };
 typedef struct pixviewi_encode_args {
     const char *src; // of the first image here
     int64_t src_image;
     pixviewi_steps steps;
     int64_t channels[3]; // BYTES to those of the result
     int32_t rows, columns;
-    int32_t across, down; // blocks of an image
-    pixviewi_divisor by_across, by_down;
+    int32_t across, blocks; // pieces of a row; blocks of an image
+    pixviewi_divisor by_across, by_blocks;
+    int32_t piece;    // pixels of a row that a thread takes: 2 by elements
+    int32_t groups;   // that a thread makes, one below the other
     int32_t code;     // as in pixview_dtype
+    int32_t changed;  // else values are bytes
     float a[3], b[3]; // by the result's channels
-    int32_t kinds, images;
-    uint64_t table[PIXVIEWI_ENCODE_TABLE / 8];
+    int32_t
+        form; // BY_: how pixels lie; other than by elements a piece, and what it becomes, is vectors
+    int32_t chroma;               // BY_: how U and V lie, then
+    pixviewi_video_target target; // weights of U and V: of sums. By pixels, U is what comes first
+    uint64_t frames[PIXVIEWI_ENCODE_FRAMES][3];
 } pixviewi_encode_args;
 
 // ---- Filters ------------------------------------------------------------------------------------

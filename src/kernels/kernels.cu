@@ -53,7 +53,7 @@ PIXVIEWI_RESIZE_KERNELS(RESIZE)
 PIXVIEWI_FILTER_KERNELS(FILTER)
 
 #define ENCODE(name, T) \
-    KERNEL(name, pixviewi_encode_args, 1024) { encode_block<T>(args, blockIdx.x, threadIdx.x); }
+    KERNEL(name, pixviewi_encode_args, 896) { encode_block<T>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ENCODE_KERNELS(ENCODE)
 
 #define DECODE(name, T)                                             \

@@ -227,19 +227,51 @@ static bool check_decoding(int64_t count, int64_t most)
 
 // ---- images into frames -------------------------------------------------------------------------
 
+static const pixview_dtype sources[] = {{PIXVIEW_DTYPE_UINT, 8, 1},   {PIXVIEW_DTYPE_INT, 8, 1},
+                                        {PIXVIEW_DTYPE_UINT, 16, 1},  {PIXVIEW_DTYPE_INT, 32, 1},
+                                        {PIXVIEW_DTYPE_FLOAT, 16, 1}, {PIXVIEW_DTYPE_BFLOAT, 16, 1},
+                                        {PIXVIEW_DTYPE_FLOAT, 32, 1}};
+enum { SOURCES = sizeof sources / sizeof *sources };
+
+// Which bytes of the source belong to a pixel: the fake driver looks at what the kernel reads.
+static uint8_t *mark_pixels(const block *b, const pixview_image *far)
+{
+    const int64_t *shape = far->shape, *strides = far->strides;
+    uint8_t *marks = calloc((size_t)b->size, 1);
+    for (int64_t i = 0; i < shape[0] * shape[1] * shape[2] * shape[3]; i++) {
+        int64_t left = i, at = (char *)far->data - b->far;
+        for (int axis = 3; axis >= 0; left /= shape[axis--])
+            at += left % shape[axis] * strides[axis];
+        memset(marks + at, 1, (size_t)pixview_dtype_size(far->dtype));
+    }
+    kmarks(b->far, (size_t)b->size, marks);
+    return marks;
+}
+
+static bool write_both(const block *in, const block *out, const pixview_image images[2],
+                       const pixview_video_frame *near, const pixview_video_frame *far,
+                       const pixview_convert_params *params)
+{
+    const pixview_video_siting siting = (pixview_video_siting)any(3);
+    const int64_t count = images[0].shape[0];
+    uint8_t *marks = kmarks ? mark_pixels(in, &images[1]) : NULL;
+    REQUIRE_OK(pixview_video_from_images(&images[0], near, count, params, siting, err));
+    REQUIRE_OK(pixview_video_from_images(&images[1], far, count, params, siting, err));
+    if (kmarks)
+        kmarks(NULL, 0, NULL);
+    free(marks);
+    checked[PIXVIEWI_KERNEL_ENCODE + pixviewi_log2(pixview_dtype_size(images[0].dtype))]++;
+    return equal(out, "images into frames");
+}
+
 static bool check_writing(int64_t count, int64_t most)
 {
-    static const pixview_dtype sources[] = {
-        {PIXVIEW_DTYPE_UINT, 8, 1},  {PIXVIEW_DTYPE_INT, 8, 1},    {PIXVIEW_DTYPE_UINT, 16, 1},
-        {PIXVIEW_DTYPE_INT, 32, 1},  {PIXVIEW_DTYPE_FLOAT, 16, 1}, {PIXVIEW_DTYPE_BFLOAT, 16, 1},
-        {PIXVIEW_DTYPE_FLOAT, 32, 1}};
     static pixview_video_frame near[MOST], far[MOST];
     block in = new_block(most * most * 16 * MOST + 65536),
           out = new_block(most * most * 16 * MOST + 65536);
     int64_t h = 1 + any(most), w = 1 + any(most);
-    const pixview_dtype from = sources[any(7)];
-    pixview_image near_image, far_image;
-    add_image(&in, count, h, w, from, &near_image, &far_image);
+    pixview_image images[2];
+    add_image(&in, count, h, w, sources[any(SOURCES)], &images[0], &images[1]);
     pixview_video_params first = any_params(h, w, 0);
     for (int64_t i = 0; i < count; i++) {
         pixview_video_params params = any(2) ? first : any_params(h, w, 0);
@@ -248,11 +280,51 @@ static bool check_writing(int64_t count, int64_t most)
     values v;
     pixview_convert_params params = any_values(NULL, &v);
     params.pad = false;
-    const pixview_video_siting siting = (pixview_video_siting)any(3);
-    REQUIRE_OK(pixview_video_from_images(&near_image, near, count, &params, siting, err));
-    REQUIRE_OK(pixview_video_from_images(&far_image, far, count, &params, siting, err));
-    checked[PIXVIEWI_KERNEL_ENCODE + pixviewi_log2(pixview_dtype_size(from))]++;
-    bool same = equal(&out, "images into frames");
+    bool same = write_both(&in, &out, images, near, far, &params);
+    free_block(&in), free_block(&out);
+    return same;
+}
+
+// How images lie whose rows are apart: the kernel takes pieces of the first two as vectors, if rows begin where
+// they may.
+enum { BY_PIXELS, BY_PLANES, OF_FOUR_CHANNELS, UPWARDS, LAYOUTS };
+
+static void add_apart(block *b, int layout, const int64_t shape[4], pixview_dtype dtype,
+                      pixview_image images[2])
+{
+    int64_t size = pixview_dtype_size(dtype), pixel = size * (layout == OF_FOUR_CHANNELS ? 4 : 3);
+    int64_t row = (layout == BY_PLANES ? size : pixel) * shape[2];
+    row = (row + 31) / 16 * 16 + (any(8) ? 0 : size);
+    int64_t strides[] = {3 * row * shape[1], row, pixel, size};
+    if (layout == BY_PLANES)
+        strides[2] = size, strides[3] = row * shape[1];
+    int64_t at = (b->used + 15) / 16 * 16 + (any(8) ? 0 : size);
+    b->used = at + shape[0] * strides[0];
+    REQUIRE(b->used <= b->size);
+    if (layout == UPWARDS)
+        at += (shape[1] - 1) * row, strides[1] = -row;
+    images[0] = make_image(b->near + at, PIXVIEW_LAYOUT_NHWC, shape, strides, dtype, CPU);
+    images[1] = make_image(b->far + at, PIXVIEW_LAYOUT_NHWC, shape, strides, dtype, GPU0);
+}
+
+// Every type and layout into every format, at widths that end anywhere in a piece.
+static bool check_pieces(pixview_dtype from, int layout, int format)
+{
+    enum { COUNT = 2, ROWS = 7, COLUMNS = 40 };
+    pixview_video_frame near[COUNT], far[COUNT];
+    const int64_t shape[] = {COUNT, 1 + any(ROWS), 1 + any(COLUMNS), 3};
+    block in = new_block(COUNT * ROWS * (COLUMNS + 8) * 48), out = new_block(65536);
+    pixview_image images[2];
+    pixview_video_params frame = any_params(shape[1], shape[2], format);
+    add_apart(&in, layout, shape, from, images);
+    for (int i = 0; i < COUNT; i++)
+        add_surface(&out, &frame, &near[i], &far[i]);
+    values v;
+    pixview_convert_params params = any_values(NULL, &v);
+    params.pad = false;
+    if (any(2))
+        params = (pixview_convert_params){.struct_size = sizeof params};
+    bool same = write_both(&in, &out, images, near, far, &params);
     free_block(&in), free_block(&out);
     return same;
 }
@@ -265,5 +337,8 @@ int64_t check_videos(int rounds, int64_t most, uint64_t seed)
         failures += !check_reading(1 + any(MOST), 1 + any(most)) +
                     !check_decoding(1 + any(MOST), 4 + any(most)) +
                     !check_writing(1 + any(MOST), 1 + any(most));
+    for (int i = 0; i < SOURCES * LAYOUTS * FORMATS && failures < 10; i++)
+        failures +=
+            !check_pieces(sources[i % SOURCES], i / SOURCES % LAYOUTS, 1 + i / SOURCES / LAYOUTS);
     return failures;
 }

@@ -94,55 +94,145 @@ char *pixviewi_frames_fill(pixviewi_resize_args *args, const pixviewi_copy_op *o
 
 // ---- Frames of images ---------------------------------------------------------------------------
 
-static int64_t pieces(int64_t length, int64_t piece) { return (length - 1) / piece + 1; }
+// Do all of these begin at a whole number of `bytes`, or of the largest vectors?
+static bool are_aligned(const int64_t *offsets, int count, int64_t bytes)
+{
+    int64_t all = 0, largest = 16;
+    for (int i = 0; i < count; i++)
+        all |= offsets[i];
+    return (all & ((bytes < largest ? bytes : largest) - 1)) == 0;
+}
+
+// How pixels lie, if a piece of them may be vectors.
+static int32_t form_of_source(const pixviewi_copy_op *op, int64_t piece)
+{
+    const int64_t *strides = op->src.strides, *shape = op->shape;
+    int64_t size = pixview_dtype_size(op->src.dtype), pixel = strides[PIXVIEW_AXIS_W];
+    int64_t offsets[] = {(int64_t)(uintptr_t)op->src.data, shape[0] > 1 ? strides[0] : 0,
+                         shape[1] > 1 ? strides[1] : 0, strides[PIXVIEW_AXIS_C]};
+    bool is_int8 = op->src.dtype.code == PIXVIEW_DTYPE_INT && size == 1; // no vectors of these
+    if (is_int8 || !are_aligned(offsets, 3, piece * size))
+        return PIXVIEWI_BY_ELEMENTS;
+    if (pixel == 3 * size && offsets[3] == size && !op->affine.swap_rb)
+        return PIXVIEWI_BY_PIXELS;
+    return pixel == size && are_aligned(offsets, 4, piece * size) ? PIXVIEWI_BY_PLANES
+                                                                  : PIXVIEWI_BY_ELEMENTS;
+}
+
+static bool is_run(const pixviewi_samples *s, const uint64_t *addresses, int part, int64_t step,
+                   int64_t bytes)
+{
+    int64_t offsets[] = {(int64_t)addresses[part], s->of[part].row_step};
+    return s->of[part].step == step && are_aligned(offsets, 2, bytes);
+}
+
+// How U and V lie, if a piece of them, and of Y, may be vectors. The first of pairs comes first then.
+static int32_t form_of_frame(pixviewi_video_target *target, uint64_t *addresses, int64_t piece)
+{
+    const pixviewi_samples *s = &target->samples;
+    int64_t size = s->bytes, bytes = piece * size >> s->shift_x;
+    uint64_t u = addresses[PIXVIEWI_U], v = addresses[PIXVIEWI_V];
+    pixviewi_weights weights = target->weights[PIXVIEWI_U];
+    if (!is_run(s, addresses, PIXVIEWI_Y, size, piece * size))
+        return PIXVIEWI_BY_ELEMENTS;
+    if (is_run(s, addresses, PIXVIEWI_U, size, bytes) &&
+        is_run(s, addresses, PIXVIEWI_V, size, bytes))
+        return PIXVIEWI_BY_PLANES;
+    if (v + (uint64_t)size == u) {
+        addresses[PIXVIEWI_U] = v, addresses[PIXVIEWI_V] = u;
+        target->weights[PIXVIEWI_U] = target->weights[PIXVIEWI_V];
+        target->weights[PIXVIEWI_V] = weights;
+    } else if (u + (uint64_t)size != v) {
+        return PIXVIEWI_BY_ELEMENTS;
+    }
+    return is_run(s, addresses, PIXVIEWI_U, 2 * size, 2 * bytes) ? PIXVIEWI_BY_PIXELS
+                                                                 : PIXVIEWI_BY_ELEMENTS;
+}
 
 void pixviewi_encode_begin(pixviewi_encode_launch *launch, const pixviewi_copy_op *op)
 {
     pixviewi_encode_args *args = &launch->args;
     const int64_t *strides = op->src.strides;
     const pixviewi_affine *affine = &op->affine;
+    int size_log2 = pixviewi_log2(pixview_dtype_size(op->src.dtype));
     memset(args, 0, sizeof *args);
-    args->src = op->src.data;
     args->src_image = strides[PIXVIEW_AXIS_N];
     args->steps = (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W], 0};
     args->rows = (int32_t)op->shape[PIXVIEW_AXIS_H];
     args->columns = (int32_t)op->shape[PIXVIEW_AXIS_W];
     args->code = op->src.dtype.code;
+    args->changed = size_log2 > 0 || args->code != PIXVIEW_DTYPE_UINT;
     for (int c = 0; c < PARTS; c++) {
         int entry = affine->channels == 1 ? 0 : c;
         args->channels[c] = (affine->swap_rb ? 2 - c : c) * strides[PIXVIEW_AXIS_C];
         args->a[c] = affine->is_identity ? 1 : affine->scale[entry];
         args->b[c] = affine->is_identity ? -0.0f : affine->bias[entry];
+        args->changed |= args->a[c] != 1 || args->b[c] != 0;
     }
-    launch->kernel = PIXVIEWI_KERNEL_ENCODE + pixviewi_log2(pixview_dtype_size(op->src.dtype));
+    launch->kernel = PIXVIEWI_KERNEL_ENCODE + size_log2;
     launch->done = 0;
+}
+
+// Frames from launch->done on that differ in their addresses alone.
+static int64_t take_frames(pixviewi_encode_launch *launch, const pixviewi_copy_op *op,
+                           int64_t piece)
+{
+    pixviewi_encode_args *args = &launch->args;
+    const int64_t most = sizeof args->frames / sizeof *args->frames;
+    int64_t count = op->shape[PIXVIEW_AXIS_N] - launch->done, taken = 0;
+    for (; taken < count && taken < most; taken++) {
+        uint64_t *addresses = args->frames[taken];
+        pixviewi_video_target target = op->targets[launch->done + taken];
+        take_addresses(&target.samples, addresses);
+        int32_t form = form_of_frame(&target, addresses, piece);
+        if (taken == 0)
+            args->target = target, args->chroma = form;
+        else if (form != args->chroma || memcmp(&target, &args->target, sizeof target) != 0)
+            break;
+    }
+    return taken;
+}
+
+// U and V are made of sums instead of means: powers of two, so that they are rounded alike.
+static void scale_weights(pixviewi_video_target *target)
+{
+    const pixviewi_samples *s = &target->samples;
+    float columns = s->shift_x == 0 ? 1.0f : target->on_column ? 0.25f : 0.5f;
+    float rows = s->shift_y == 0 ? 1.0f : target->on_row ? 0.25f : 0.5f;
+    for (int part = PIXVIEWI_U; part <= PIXVIEWI_V; part++)
+        for (int c = 0; c < PARTS; c++)
+            target->weights[part].of[c] *= columns * rows;
+}
+
+static int64_t pieces(int64_t length, int64_t piece) { return (length - 1) / piece + 1; }
+
+// Several groups for a thread, if that leaves enough threads for a GPU.
+static void cut_images(pixviewi_encode_args *args, int64_t images)
+{
+    enum { ENOUGH = 1 << 19, MOST = 8 };
+    int64_t across = pieces(args->columns, args->piece);
+    int64_t groups = pieces(args->rows, 1 << args->target.samples.shift_y);
+    int64_t each = images * across * groups / ENOUGH;
+    args->groups = (int32_t)(each < 1 ? 1 : each > MOST ? MOST : each);
+    args->across = (int32_t)across;
+    args->blocks = (int32_t)pieces(across * pieces(groups, args->groups), PIXVIEWI_THREADS);
+    args->by_across = pixviewi_divisor_of((uint32_t)args->across);
+    args->by_blocks = pixviewi_divisor_of((uint32_t)args->blocks);
 }
 
 bool pixviewi_encode_next(pixviewi_encode_launch *launch, const pixviewi_copy_op *op)
 {
     pixviewi_encode_args *args = &launch->args;
-    frame_list list = {.size = sizeof(pixviewi_video_target), .kinds = (char *)args->table};
-    int shift_x = 1, shift_y = 1; // what all have
-    for (int64_t n = launch->done; n < op->shape[PIXVIEW_AXIS_N]; n++) {
-        uint64_t addresses[PARTS];
-        pixviewi_video_target target = op->targets[n];
-        take_addresses(&target.samples, addresses);
-        if (!add_frame(&list, &target, addresses, sizeof args->table, 0))
-            break;
-        shift_x = target.samples.shift_x < shift_x ? target.samples.shift_x : shift_x;
-        shift_y = target.samples.shift_y < shift_y ? target.samples.shift_y : shift_y;
-    }
-    if (list.frames == 0)
+    int64_t piece = PIXVIEWI_ENCODE_PIECE(pixview_dtype_size(op->src.dtype));
+    int64_t images = take_frames(launch, op, piece);
+    if (images == 0)
         return false;
-    finish(&list, 0);
+    args->form = args->chroma == PIXVIEWI_BY_ELEMENTS ? args->chroma : form_of_source(op, piece);
+    args->piece = args->form == PIXVIEWI_BY_ELEMENTS ? 2 : (int32_t)piece;
     args->src = op->src.data + launch->done * args->src_image;
-    args->kinds = list.kinds_used;
-    args->images = list.frames;
-    args->across = (int32_t)pieces(pieces(args->columns, 1 << shift_x), PIXVIEWI_THREADS);
-    args->down = (int32_t)pieces(pieces(args->rows, 1 << shift_y), PIXVIEWI_ENCODE_ROWS);
-    args->by_across = pixviewi_divisor_of((uint32_t)args->across);
-    args->by_down = pixviewi_divisor_of((uint32_t)args->down);
-    launch->blocks = (int64_t)list.frames * args->across * args->down;
-    launch->done += list.frames;
+    scale_weights(&args->target);
+    cut_images(args, images);
+    launch->blocks = images * args->blocks;
+    launch->done += images;
     return true;
 }
