@@ -149,8 +149,8 @@ typedef struct pixviewi_resize_args {
     pixviewi_steps to;
     int64_t planes[4];               // BYTES to where the source's first channels go
     int32_t rows, columns, channels; // of a canvas
-    int32_t tile_rows, fetch_rows; // of a tile, and that are fetched into the cache at a time
-    int32_t across, down;          // tiles of a canvas
+    int32_t tile_rows;
+    int32_t across, down; // tiles of a canvas
     pixviewi_divisor by_across, by_down;
     pixviewi_fit_args fit;
     int32_t nearest;

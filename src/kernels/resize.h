@@ -445,13 +445,12 @@ template <typename Source, bool VALUES> struct resize {
         }
     }
 
-    // What a warp's rows are made of is on its way before they are. Of some rows from `from` on.
-    DEVICE void fetch_rows(const Source &source, const scratch *mine, int lane, int channel,
-                           int from) const
+    // What a warp's rows are made of is on its way before they are.
+    DEVICE void fetch_rows(const Source &source, const scratch *mine, int lane, int channel) const
     {
-        const int y = from + lane / LANES + lane % LANES / 2 * PIXVIEWI_WARPS, second = lane % 2;
+        const int y = lane / LANES + lane % LANES / 2 * PIXVIEWI_WARPS, second = lane % 2;
         const resize_image &image = mine->image;
-        if (y < rows && y < from + args.fetch_rows && mine->rows[y].kind >= TAP_ONE && mine->rows[y].next >= second &&
+        if (y < rows && mine->rows[y].kind >= TAP_ONE && mine->rows[y].next >= second &&
             image.first <= image.last)
             source.fetch(source.find_row(mine->rows[y].first + second, channel), image.first,
                          image.last);
@@ -468,15 +467,11 @@ template <typename Source, bool VALUES> struct resize {
         const quad of = quad_of(&mine->columns[x], step, !mine->image.edges);
         const bool whole = vectors && x + QUAD <= columns;
         const bool picks = mine->image.picks, mixes = mine->image.mixes;
-        int y = lane / LANES, next = args.fetch_rows;
+        int y = lane / LANES;
         char *at = to + y * args.to.row + x * args.to.pixel;
-        fetch_rows(source, mine, lane, channel, 0);
+        fetch_rows(source, mine, lane, channel);
 #pragma unroll 1
         for (; y < rows; y += PIXVIEWI_WARPS, at += PIXVIEWI_WARPS * args.to.row) {
-            if (y + PIXVIEWI_WARPS >= next) {
-                fetch_rows(source, mine, lane, channel, next);
-                next += args.fetch_rows;
-            }
             Held all[CHANNELS][QUAD];
             const resize_tap row = mine->rows[y];
             if (row.kind != TAP_PADDED)

@@ -108,16 +108,15 @@ static void cut_columns(pixviewi_resize_args *args)
     args->by_across = pixviewi_divisor_of((uint32_t)args->across);
 }
 
-// Many rows a tile, so that taps serve many, unless too few tiles would be left for a GPU. But the rows that all tiles
-// under way fetch have to fit the L2 cache.
+// Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
+// cache. Fewer if there are too few tiles for a GPU, more if there are very many.
 static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size)
 {
-    enum { ENOUGH = 1024, PLENTY = 3 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    enum { ENOUGH = 1024, PLENTY = 16 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
     int32_t rows = (size >= 4 && args->columns > LARGE ? 3 : 4) * PIXVIEWI_WARPS;
     while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
         rows -= PIXVIEWI_WARPS;
-    args->fetch_rows = rows;
-    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, 2 * rows) >= PLENTY)
+    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > PLENTY)
         rows *= 2;
     args->tile_rows = rows;
     args->down = pieces(args->rows, rows);
