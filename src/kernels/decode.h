@@ -58,21 +58,30 @@ template <typename T, typename Made, int ROWS> struct decode {
                    args.most;
     }
 
-    // Rows from `first` on, of which the image has `rows`.
-    DEVICE void make_rows(const char *ys, const char *uvs, char *to, int rows) const
+    struct group {
+        words y[ROWS], uv;
+    };
+
+    // Of these the image has `rows`.
+    DEVICE group load_group(const char *ys, const char *uvs, int rows) const
     {
-        words y[ROWS], uv = load_words(uvs);
-        int32_t begun[QUAD / 2][3];
+        group out;
+        out.uv = load_words(uvs);
 #pragma unroll
         for (int i = 0; i < ROWS; i++)
-            y[i] = load_words(i < rows ? ys + i * args.y_row : ys);
+            out.y[i] = load_words(i < rows ? ys + i * args.y_row : ys);
+        return out;
+    }
+    DEVICE void make_group(const group &from, char *to, int rows) const
+    {
+        int32_t begun[QUAD / 2][3];
 #pragma unroll
         for (int k = 0; k < QUAD; k += 2)
-            begin_sums(args.matrix, sample(uv, k), sample(uv, k + 1), begun[k / 2]);
+            begin_sums(args.matrix, sample(from.uv, k), sample(from.uv, k + 1), begun[k / 2]);
 #pragma unroll
         for (int i = 0; i < ROWS; i++)
             if (i < rows)
-                make_row(y[i], begun, to + i * args.row);
+                make_row(from.y[i], begun, to + i * args.row);
     }
 
     DEVICE void make_row(const words &y, const int32_t (*begun)[3], char *to) const
@@ -129,10 +138,16 @@ DEVICE void decode_quads(const pixviewi_decode_args &args, int n, int y, int x)
     const char *uvs = (const char *)(uintptr_t)args.table[2 * n + 1] + y / ROWS * args.uv_row;
     char *to = args.dst + n * args.dst_image + y * args.row + x * args.pixel;
     ys += x * (int)sizeof(T), uvs += x * (int)sizeof(T);
+    int left = args.rows - y;
+    typename decode<T, Made, ROWS>::group next = kernel.load_group(ys, uvs, left);
 #pragma unroll 1
-    for (int left = args.rows - y, i = 0; i < PIXVIEWI_DECODE_STEPS && left > 0; i++, left -= ROWS) {
-        kernel.make_rows(ys, uvs, to, left);
-        ys += ROWS * args.y_row, uvs += args.uv_row, to += ROWS * args.row;
+    for (int i = 1; left > 0 && i <= PIXVIEWI_DECODE_STEPS; i++, left -= ROWS) {
+        const auto now = next;
+        ys += ROWS * args.y_row, uvs += args.uv_row;
+        if (i < PIXVIEWI_DECODE_STEPS && left > ROWS)
+            next = kernel.load_group(ys, uvs, left - ROWS);
+        kernel.make_group(now, to, left);
+        to += ROWS * args.row;
     }
 }
 

@@ -24,7 +24,7 @@ struct frames {
     using image = frame;
     static constexpr int PLANES = 3;
     static constexpr bool THREE = true;
-    static constexpr int RESIDENT = 768;
+    static constexpr int RESIDENT = 640;
     struct line {
         const char *of[3];
     };
