@@ -34,6 +34,7 @@ static PyMethodDef module_methods[] = {
     {"_image_from_pickle", (PyCFunction)(void (*)(void))pv_image_from_pickle, METH_FASTCALL, NULL},
     {"_nop", pv_nop, METH_O, NULL},
     {"_host_threads", pv_host_threads, METH_O, NULL},
+    {"_keep_filters", pv_keep_filters, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))pv_force, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };
