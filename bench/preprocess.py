@@ -364,7 +364,7 @@ NOTE = (
     "with one wait for the GPU at its end, so the longer of the host's part and the GPU's. `MB`: what has to move: "
     "the result, and every 32-byte sector of the sources with a pixel that has a weight; `% of copy`: the speed of a "
     "device copy that reads and writes as much, by the GPU's time. `host`: of the call, memory prepared; `own part`: "
-    "the same less an empty launch. Filters also upload their tables."
+    "the same less an empty launch."
 )
 PEER_NOTE = (
     "`x`: how many times as fast ours is **by whole calls**, the median over the rounds, and the peer's us. Many "
