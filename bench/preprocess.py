@@ -232,8 +232,7 @@ PEER_NOTE = (
 def report(facts, rows, kind):
     parts = [
         machine.heading("Preprocessing", facts),
-        f"Sources: {kind}, 3 x uint8; results N,C,H,W, channels swapped, normalised. {cases.NOTE} "
-        "Filters also upload their tables.",
+        f"Sources: {kind}, 3 x uint8; results N,C,H,W, channels swapped, normalised. {cases.NOTE}",
         cases.table(rows),
         f"{cases.FACTOR_NOTE} {PEER_NOTE}",
         cases.peer_table(rows, PEERS),

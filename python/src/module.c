@@ -34,6 +34,7 @@ static PyMethodDef module_methods[] = {
     {"_image_from_pickle", (PyCFunction)(void (*)(void))pv_image_from_pickle, METH_FASTCALL, NULL},
     {"_nop", pv_nop, METH_O, NULL},
     {"_host_threads", pv_host_threads, METH_O, NULL},
+    {"_keep_filters", pv_keep_filters, METH_O, NULL},
     {"_force", (PyCFunction)(void (*)(void))pv_force, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -151,8 +152,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     pv_state *st = pv_get_state(module);
     for (size_t i = 0; i < sizeof module_owned / sizeof module_owned[0]; i++)
         Py_VISIT(*owned_at(st, i));
-    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++)
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++) {
         Py_VISIT(st->numpy_dtypes[i]);
+        Py_VISIT(st->torch_dtypes[i]);
+    }
     return pv_frameworks_traverse(st, visit, arg);
 }
 
@@ -162,8 +165,10 @@ static int module_clear(PyObject *module)
     pv_exchange_withdraw(st);
     for (size_t i = 0; i < sizeof module_owned / sizeof module_owned[0]; i++)
         Py_CLEAR(*owned_at(st, i));
-    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++)
+    for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++) {
         Py_CLEAR(st->numpy_dtypes[i]);
+        Py_CLEAR(st->torch_dtypes[i]);
+    }
     pv_frameworks_clear(st);
 #define X(n) Py_CLEAR(st->s_##n);
     PV_NAMES(X)

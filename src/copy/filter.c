@@ -110,9 +110,10 @@ static pixview_status no_memory(const pixviewi_axis *axis, pixview_error *err)
                          (long long)axis->source, (long long)axis->resized);
 }
 
-// axis and length are set.
-static pixview_status make_filter(pixviewi_filter *f, int interpolation, pixview_error *err)
+pixview_status pixviewi_filter_make(pixviewi_filter *f, int interpolation, pixview_error *err)
 {
+    if (f->first)
+        return PIXVIEW_OK;
     kernel k = interpolation == PIXVIEWI_AREA ? (kernel){NULL, 0} : kernel_of(interpolation);
     int64_t skip = f->axis.skip > 0 ? f->axis.skip : 0, most = 1;
     for (int64_t i = 0; i < f->length; i++) {
@@ -140,13 +141,7 @@ static pixview_status make_filter(pixviewi_filter *f, int interpolation, pixview
 
 // ---- Which there are ----------------------------------------------------------------------------
 
-static bool same_axis(const pixviewi_axis *a, const pixviewi_axis *b)
-{
-    return a->source == b->source && a->resized == b->resized && a->skip == b->skip &&
-           a->canvas == b->canvas;
-}
-
-static uint64_t hash_axis(const pixviewi_axis *axis)
+uint64_t pixviewi_hash_axis(const pixviewi_axis *axis)
 {
     const int64_t numbers[] = {axis->source, axis->resized, axis->skip, axis->canvas};
     uint64_t hash = 0;
@@ -174,27 +169,19 @@ static slots make_slots(size_t most)
     return s;
 }
 
-// The one of that axis, made if it is not there.
-static pixview_status find_filter(pixviewi_filters *filters, const slots *s,
-                                  const pixviewi_axis *axis, int interpolation, int64_t *index,
-                                  pixview_error *err)
+// The number of the one of that axis, which is added if it is not there.
+static int64_t find_filter(pixviewi_filters *filters, const slots *s, const pixviewi_axis *axis)
 {
-    uint64_t slot = hash_axis(axis) & s->mask;
+    uint64_t slot = pixviewi_hash_axis(axis) & s->mask;
     for (; s->index[slot] >= 0; slot = (slot + 1) & s->mask) {
-        *index = s->index[slot];
         filters->compared++;
-        if (same_axis(&filters->items[*index].axis, axis))
-            return PIXVIEW_OK;
+        if (pixviewi_same_axis(&filters->items[s->index[slot]].axis, axis))
+            return s->index[slot];
     }
-    *index = filters->count;
-    pixviewi_filter *made = &filters->items[*index];
-    *made = (pixviewi_filter){.axis = *axis, .length = pixviewi_axis_length(axis)};
-    pixview_status status = make_filter(made, interpolation, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    s->index[slot] = *index;
-    filters->count++;
-    return PIXVIEW_OK;
+    s->index[slot] = filters->count;
+    filters->items[filters->count] =
+        (pixviewi_filter){.axis = *axis, .length = pixviewi_axis_length(axis)};
+    return filters->count++;
 }
 
 static void note_passes(const pixviewi_copy_op *op, pixviewi_filters *filters, int64_t n)
@@ -204,33 +191,49 @@ static void note_passes(const pixviewi_copy_op *op, pixviewi_filters *filters, i
     filters->items[filters->of_image[n][turned]].second_pass = true;
 }
 
-pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
+static void find_filters(const pixviewi_copy_op *op, pixviewi_filters *out, const slots *s,
+                         int64_t n)
+{
+    const int64_t *shape = op->src.images[n].shape, *before = shape;
+    int64_t *of = out->of_image[n];
+    if (n > 0)
+        before = op->src.images[n - 1].shape;
+    // Images after one another are often of one size.
+    if (n > 0 && shape[PIXVIEW_AXIS_H] == before[PIXVIEW_AXIS_H] &&
+        shape[PIXVIEW_AXIS_W] == before[PIXVIEW_AXIS_W]) {
+        memcpy(of, out->of_image[n - 1], sizeof out->of_image[n]);
+        return;
+    }
+    pixviewi_axis rows, columns;
+    pixviewi_place_source(op, n, &rows, &columns);
+    of[0] = find_filter(out, s, &rows);
+    of[1] = find_filter(out, s, &columns);
+    note_passes(op, out, n);
+}
+
+pixview_status pixviewi_filters_find(const pixviewi_copy_op *op, pixviewi_filters *out,
                                      pixview_error *err)
 {
     size_t images = (size_t)op->shape[PIXVIEW_AXIS_N];
     slots s = make_slots(2 * images);
     *out = (pixviewi_filters){.items = malloc(2 * images * sizeof *out->items),
                               .of_image = malloc(images * sizeof *out->of_image)};
-    pixview_status status = PIXVIEW_OK;
-    if (!out->items || !out->of_image || !s.index) {
-        free(s.index);
-        free(out->items);
-        free(out->of_image);
-        *out = (pixviewi_filters){.count = 0};
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images",
-                             images);
-    }
-    for (size_t n = 0; n < images && status == PIXVIEW_OK; n++) {
-        pixviewi_axis rows, columns;
-        pixviewi_place_source(op, (int64_t)n, &rows, &columns);
-        int interpolation = op->resize.interpolation;
-        status = find_filter(out, &s, &rows, interpolation, &out->of_image[n][0], err);
-        if (status == PIXVIEW_OK)
-            status = find_filter(out, &s, &columns, interpolation, &out->of_image[n][1], err);
-        if (status == PIXVIEW_OK)
-            note_passes(op, out, (int64_t)n);
-    }
+    bool whole = out->items && out->of_image && s.index;
+    for (size_t n = 0; n < images && whole; n++)
+        find_filters(op, out, &s, (int64_t)n);
     free(s.index);
+    if (whole)
+        return PIXVIEW_OK;
+    pixviewi_filters_free(out);
+    return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %zu images", images);
+}
+
+pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
+                                     pixview_error *err)
+{
+    pixview_status status = pixviewi_filters_find(op, out, err);
+    for (int64_t i = 0; i < out->count && status == PIXVIEW_OK; i++)
+        status = pixviewi_filter_make(&out->items[i], op->resize.interpolation, err);
     if (status != PIXVIEW_OK)
         pixviewi_filters_free(out);
     return status;

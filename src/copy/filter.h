@@ -11,9 +11,9 @@
 typedef struct pixviewi_filter {
     pixviewi_axis axis;
     int64_t length;
-    int32_t most;                 // the largest count
     bool first_pass, second_pass; // of which it is, of some image
-    int32_t *first, *count;
+    int32_t most;                 // the largest count
+    int32_t *first, *count;       // NULL: not made yet
     union {
         int32_t *fixed; // Pillow's: 22 bits behind the point
         float *floats;  // area
@@ -41,10 +41,22 @@ static inline bool pixviewi_has_filters(const pixviewi_copy_op *op)
     return op->resizes && op->resize.interpolation >= PIXVIEWI_AREA;
 }
 
-// Of all images of the operation. PIXVIEW_E_MEMORY.
+// Of all images of the operation: which there are; and with their weights. PIXVIEW_E_MEMORY.
+pixview_status pixviewi_filters_find(const pixviewi_copy_op *op, pixviewi_filters *out,
+                                     pixview_error *err);
 pixview_status pixviewi_filters_make(const pixviewi_copy_op *op, pixviewi_filters *out,
                                      pixview_error *err);
 void pixviewi_filters_free(pixviewi_filters *filters);
+
+// The weights of one, unless it has them; `first` is freed with free(). PIXVIEW_E_MEMORY.
+pixview_status pixviewi_filter_make(pixviewi_filter *f, int interpolation, pixview_error *err);
+
+static inline bool pixviewi_same_axis(const pixviewi_axis *a, const pixviewi_axis *b)
+{
+    return a->source == b->source && a->resized == b->resized && a->skip == b->skip &&
+           a->canvas == b->canvas;
+}
+uint64_t pixviewi_hash_axis(const pixviewi_axis *axis);
 
 // Pillow's sum of products, as a byte.
 static inline uint8_t pixviewi_filter_byte(int32_t sum)

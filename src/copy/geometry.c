@@ -36,18 +36,15 @@ pixview_status pixviewi_check_geometry(const pixview_geometry *geometry, pixview
                                   "float32");
 }
 
-pixview_status pixviewi_geometry_place(const pixview_geometry *geometry, const pixview_image *image,
-                                       const pixview_image *batch, pixview_placement *out,
-                                       pixview_error *err)
+pixview_placement_params pixviewi_geometry_params(const pixview_geometry *geometry,
+                                                  const pixview_image *batch)
 {
-    const pixview_placement_params params = {.struct_size = sizeof params,
-                                             .canvas_h = batch->shape[PIXVIEW_AXIS_H],
-                                             .canvas_w = batch->shape[PIXVIEW_AXIS_W],
-                                             .fit = geometry->fit,
-                                             .align = geometry->align,
-                                             .no_scaleup = geometry->no_scaleup};
-    return pixview_placement_fit(image->shape[PIXVIEW_AXIS_H], image->shape[PIXVIEW_AXIS_W],
-                                 &params, out, err);
+    return (pixview_placement_params){.struct_size = sizeof(pixview_placement_params),
+                                      .canvas_h = batch->shape[PIXVIEW_AXIS_H],
+                                      .canvas_w = batch->shape[PIXVIEW_AXIS_W],
+                                      .fit = geometry->fit,
+                                      .align = geometry->align,
+                                      .no_scaleup = geometry->no_scaleup};
 }
 
 static pixview_status crop_one(const pixview_image *image, const pixview_roi *roi, int64_t index,
@@ -92,9 +89,12 @@ pixviewi_resize pixviewi_resize_of(const pixview_geometry *geometry)
 void pixviewi_write_placements(const pixview_image *images, int64_t count,
                                const pixview_image *batch, const pixview_geometry *geometry)
 {
+    const pixview_placement_params params = pixviewi_geometry_params(geometry, batch);
     for (int64_t i = 0; i < count; i++) {
+        const int64_t *shape = images[i].shape;
         pixview_placement *placed = &geometry->placements[i];
-        (void)!pixviewi_geometry_place(geometry, &images[i], batch, placed, NULL); // it was checked
+        (void)!pixview_placement_fit(shape[PIXVIEW_AXIS_H], shape[PIXVIEW_AXIS_W], &params, placed,
+                                     NULL); // it was checked
         if (!geometry->rois)
             continue;
         placed->source_y += (double)geometry->rois[i].y;

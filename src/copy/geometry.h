@@ -8,10 +8,14 @@
 pixview_status pixviewi_check_geometry(const pixview_geometry *geometry, pixview_dtype dtype,
                                        pixview_error *err);
 
-// Where an image of that size goes on a canvas of the batch's.
-pixview_status pixviewi_geometry_place(const pixview_geometry *geometry, const pixview_image *image,
-                                       const pixview_image *batch, pixview_placement *out,
-                                       pixview_error *err);
+// How its images go on canvases of the batch's size.
+pixview_placement_params pixviewi_geometry_params(const pixview_geometry *geometry,
+                                                  const pixview_image *batch);
+
+// What pixview_placement_fit refuses: of any image, and of one of that size.
+pixview_status pixviewi_check_placing(const pixview_placement_params *params, pixview_error *err);
+pixview_status pixviewi_check_placed(int64_t h, int64_t w, const pixview_placement_params *params,
+                                     pixview_error *err);
 
 // The regions of the images, each a new image; *out is freed with free(). An error names images by `name`.
 pixview_status pixviewi_geometry_crop(const pixview_image *images, const pixview_roi *rois,

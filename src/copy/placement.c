@@ -1,6 +1,7 @@
 // pixview_placement_fit: the numbers of kernels/geometry.h, with their checks.
 #include "pixview/placement.h"
 
+#include "copy/geometry.h"
 #include "descriptor/status.h"
 #include "kernels/geometry.h"
 
@@ -19,7 +20,7 @@ static void show_axis(const pixviewi_axis *a, int64_t *at, int64_t *length, int6
     *source_length = (double)*length * (double)a->source / (double)a->resized;
 }
 
-static pixview_status check_params(const pixview_placement_params *p, pixview_error *err)
+pixview_status pixviewi_check_placing(const pixview_placement_params *p, pixview_error *err)
 {
     if (p->struct_size != sizeof *p)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
@@ -40,8 +41,8 @@ static pixview_status check_params(const pixview_placement_params *p, pixview_er
     return PIXVIEW_OK;
 }
 
-static pixview_status check_image(int64_t h, int64_t w, const pixview_placement_params *p,
-                                  pixview_error *err)
+pixview_status pixviewi_check_placed(int64_t h, int64_t w, const pixview_placement_params *p,
+                                     pixview_error *err)
 {
     if (h < 1 || w < 1 || h > LONGEST || w > LONGEST)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT,
@@ -63,9 +64,9 @@ pixview_status pixview_placement_fit(int64_t src_h, int64_t src_w,
 {
     if (!params || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "params or out is NULL");
-    pixview_status status = check_params(params, err);
+    pixview_status status = pixviewi_check_placing(params, err);
     if (status == PIXVIEW_OK)
-        status = check_image(src_h, src_w, params, err);
+        status = pixviewi_check_placed(src_h, src_w, params, err);
     if (status != PIXVIEW_OK)
         return status;
     const pixviewi_fit_args fit = {(int)params->fit, params->align == PIXVIEW_ALIGN_CENTER,

@@ -6,13 +6,15 @@
 #include "copy/backend.h"
 #include "copy/filter.h"
 
-// With the tables of weights that it needs, which live until the work is done or queued.
+// With the filters that it needs, which live until the work is done or queued. Of those that a GPU has already it
+// needs no weights.
 static pixview_status run_filtered(const pixviewi_copy_op *op, pixview_device device,
                                    pixview_stream stream, pixview_error *err)
 {
     pixviewi_copy_op with_filters = *op;
     pixviewi_filters filters;
-    pixview_status status = pixviewi_filters_make(op, &filters, err);
+    pixview_status status = pixviewi_on_device(device) ? pixviewi_filters_find(op, &filters, err)
+                                                       : pixviewi_filters_make(op, &filters, err);
     if (status != PIXVIEW_OK)
         return status;
     with_filters.filters = &filters;

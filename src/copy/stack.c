@@ -99,13 +99,13 @@ static inline bool size_fits(const pixview_image *image, const pixview_image *ba
 
 // Any size that its geometry can place.
 static pixview_status check_placed(const list *of, int64_t i, const pixview_image *batch,
-                                   const pixview_geometry *geometry, pixview_error *err)
+                                   const pixview_placement_params *params, pixview_error *err)
 {
-    pixview_placement placed;
     const int64_t *got = of->images[i].shape;
     if (got[PIXVIEW_AXIS_N] != 1 || got[PIXVIEW_AXIS_C] != batch->shape[PIXVIEW_AXIS_C])
         return fail_size(of, i, batch, true, err);
-    pixview_status status = pixviewi_geometry_place(geometry, &of->images[i], batch, &placed, err);
+    pixview_status status =
+        pixviewi_check_placed(got[PIXVIEW_AXIS_H], got[PIXVIEW_AXIS_W], params, err);
     return status == PIXVIEW_OK ? status : name_image(of->name, i, status, err);
 }
 
@@ -117,14 +117,19 @@ pixview_status pixviewi_check_alike(const pixview_image *images, int64_t count,
     const list of = {name, images, count};
     const pixview_geometry *geometry = params ? params->geometry : NULL;
     bool pad = params && params->pad;
+    pixview_placement_params placing;
     pixview_status status = PIXVIEW_OK;
-    if (geometry && count > 0 && (status = pixviewi_check_geometry(geometry, images[0].dtype, err)))
-        return status;
+    if (geometry && count > 0) {
+        placing = pixviewi_geometry_params(geometry, batch);
+        if ((status = pixviewi_check_geometry(geometry, images[0].dtype, err)) ||
+            (status = pixviewi_check_placing(&placing, err)))
+            return status;
+    }
     for (int64_t i = 0; i < count; i++) {
         const pixview_image *image = &images[i];
         if (!pixview_dtype_equal(image->dtype, images[0].dtype))
             return fail_type(&of, i, err);
-        if (geometry && (status = check_placed(&of, i, batch, geometry, err)))
+        if (geometry && (status = check_placed(&of, i, batch, &placing, err)))
             return status;
         if (!geometry && !size_fits(image, batch, pad))
             return fail_size(&of, i, batch, pad, err);

@@ -56,19 +56,17 @@ __attribute__((noinline)) static pixview_status launch_as_is(const pixviewi_scop
     return launch_resize(scope, kernels, &all, stream, err);
 }
 
-static pixview_status launch_filtered(const pixviewi_scope *scope, int device,
-                                      const pixviewi_kernels *kernels, const pixviewi_copy_op *op,
-                                      pixview_stream stream, pixview_error *err)
+__attribute__((noinline)) static pixview_status launch_filtered(
+    const pixviewi_scope *scope, int device, const pixviewi_kernels *kernels,
+    const pixviewi_copy_op *op, pixview_stream stream, pixview_error *err)
 {
     pixviewi_filter_launch next;
-    pixview_owner *owner;
-    const char *memory;
+    pixviewi_gpu_filters filters;
+    pixview_status status = pixviewi_cuda_put_filters(scope, device, op, stream, &filters, err);
     pixviewi_filter_begin(&next, op);
-    pixview_status status =
-        pixviewi_cuda_put_filters(scope, device, &next, op, stream, &memory, &owner, err);
-    while (status == PIXVIEW_OK && pixviewi_filter_next(&next, op, memory))
+    while (status == PIXVIEW_OK && pixviewi_filter_next(&next, op, filters.tables))
         status = launch(scope, kernels, next.kernel, next.blocks, &next.args, stream, err);
-    pixview_owner_unref(owner);
+    pixviewi_cuda_let_go_of_filters(&filters);
     return status;
 }
 

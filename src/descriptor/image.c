@@ -9,6 +9,7 @@
 
 #include "descriptor/image_init.h"
 #include <assert.h>
+#include <string.h>
 
 enum { N = PIXVIEW_AXIS_N, H = PIXVIEW_AXIS_H, W = PIXVIEW_AXIS_W, C = PIXVIEW_AXIS_C };
 
@@ -276,12 +277,26 @@ pixview_status pixview_image_crop(const pixview_image *image, int64_t y, int64_t
     int64_t itemsize = pixview_dtype_size(image->dtype);
     if (itemsize == 0)
         return fail_dtype(image->dtype, err);
-    pixview_image crop = *image;
-    crop.shape[H] = h;
-    crop.shape[W] = w;
+    const int64_t shape[4] = {image->shape[N], h, w, image->shape[C]};
+    char *data = image->data;
     // A row or column that is not there has no address.
-    if (!pixview_image_is_empty(&crop))
-        crop.data = (char *)image->data + y * image->strides[H] + x * image->strides[W];
+    if (shape[N] && h && w && shape[C])
+        data += y * image->strides[H] + x * image->strides[W];
+    const uint32_t flags = image->flags; // *out may be *image
+    const pixview_stream stream = image->stream;
+    pixview_owner *owner = image->owner;
+    const uint64_t reserved = image->reserved;
+    if (pixviewi_init_common(out, data, shape, image->strides, image->dtype, itemsize,
+                             image->device, PIXVIEW_LAYOUT_NHWC)) {
+        out->flags = flags;
+        out->stream = stream;
+        out->owner = owner;
+        out->reserved = reserved;
+        return PIXVIEW_OK;
+    }
+    pixview_image crop = *image;
+    crop.data = data;
+    memcpy(crop.shape, shape, sizeof shape);
     pixview_status status = normalize(&crop, itemsize, &pixviewi_layouts[PIXVIEW_LAYOUT_NHWC], err);
     if (status == PIXVIEW_OK)
         *out = crop;

@@ -244,47 +244,61 @@ enum {
     PIXVIEWI_LINES_PLANAR
 };
 
-// A table of weights. BYTES from the beginning of the tables to its arrays of 32 bits.
+// A table of weights in the GPU's memory: `entries` numbers of 32 bits each for `first` and for `count`, then the
+// weights.
 // Across, of Pillow: `first` and `count` are of groups of four pixels. The four weights' lowest bytes are a word,
 // the next bytes another, the highest a third. Word i of entry e is at i * step + e.
 // Across, of area: of pixels; weight k of entry e is at k * step + e.
 // Down: of lines; weight k of entry e is at e * step + k.
 typedef struct pixviewi_filter_table {
-    int64_t first, count, weights;
-    int64_t step; // elements
+    const char *data;
+    int32_t entries;
+    int32_t step; // elements
 } pixviewi_filter_table;
 
-// An image and its canvas, turned if Pillow sums its rows first.
-typedef struct pixviewi_filter_item {
-    const char *src;
-    char *dst;
-    pixviewi_steps from, to; // of lines, pixels and channels
-    int32_t lines, pixels;   // of the source
-    int32_t height, width;   // of the canvas
-    int32_t top, left;       // of the canvas, where the image begins
-    int32_t rows, columns;   // that it covers there
+// What images have in common that lie alike and are resized alike: turned, if Pillow sums their rows first.
+typedef struct pixviewi_filter_kind {
+    pixviewi_steps from; // of lines, pixels and channels
+    pixviewi_filter_table columns_of,
+        rows_of;           // across and down, of what is seen of the image on its canvas
+    int32_t lines, pixels; // of the source
+    int32_t top, left;     // of the canvas, where the image begins
     int32_t skip_rows,
-        skip_left;         // of an image that keeps its size: first row and column that is seen
-    int32_t as_is;         // it does
-    int32_t lies;          // as above
+        skip_left; // of an image that keeps its size: first row and column that is seen
+    uint8_t as_is; // it does
+    uint8_t lies;  // as above
+    uint8_t turned;
+    uint8_t unused[5];
+} pixviewi_filter_kind;
+
+// A canvas, as it is or turned.
+typedef struct pixviewi_filter_canvas {
+    pixviewi_steps to; // of lines, pixels and channels
+    int32_t height, width;
     int32_t form;          // BY_
     int32_t across, tiles; // tiles side by side, and all
     pixviewi_divisor by_across;
-    pixviewi_filter_table columns_of, rows_of; // across and down
-} pixviewi_filter_item;
+} pixviewi_filter_canvas;
 
+enum { PIXVIEWI_FILTER_TABLE = 3632 };
+
+// The table holds `kinds` pixviewi_filter_kind, an address for each image, and a byte for each that says of which
+// kind it is. All of it is less than 4096 bytes.
 typedef struct pixviewi_filter_args {
-    const pixviewi_filter_item *items; // in the GPU's memory
-    const char *tables;                // there too
-    int32_t tiles;                     // of an image, at most
+    char *dst; // of the first image here
+    int64_t dst_image;
+    pixviewi_filter_canvas canvases[2]; // the second: turned
+    int32_t tiles;                      // of an image, at most
     pixviewi_divisor by_tiles;
     int32_t tile_rows;
     int32_t channels;
     int32_t out;      // TO_
     int32_t swap;     // channels 0 and 2 change places
     int32_t src_code; // as in pixview_dtype
-    float pad;        // in place of a value
+    int32_t kinds, images;
+    float pad; // in place of a value
     float a[PIXVIEWI_TILE_CHANNELS], b[PIXVIEWI_TILE_CHANNELS];
+    uint64_t table[PIXVIEWI_FILTER_TABLE / 8];
 } pixviewi_filter_args;
 
 // ---- Which kernels ------------------------------------------------------------------------------

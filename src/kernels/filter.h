@@ -129,6 +129,27 @@ DEVICE void split_words(const uint32_t *words, uint32_t (*out)[sizeof(T)])
 
 // ---- Tiles --------------------------------------------------------------------------------------
 
+// What the table says of image n.
+struct filtered_image {
+    const pixviewi_filter_kind &kind;
+    const char *src;
+    char *dst;
+
+    DEVICE filtered_image(const pixviewi_filter_args &args, uint32_t n)
+        : kind(kinds(args)[((const uint8_t *)(sources(args) + args.images))[n]]),
+          src((const char *)sources(args)[n]), dst(args.dst + n * args.dst_image)
+    {
+    }
+    DEVICE static const pixviewi_filter_kind *kinds(const pixviewi_filter_args &args)
+    {
+        return (const pixviewi_filter_kind *)args.table;
+    }
+    DEVICE static const uint64_t *sources(const pixviewi_filter_args &args)
+    {
+        return (const uint64_t *)(kinds(args) + args.kinds);
+    }
+};
+
 template <typename Way, int CHANNELS> struct filter {
     using T = typename Way::element;
     using Kept = typename Way::kept;
@@ -159,24 +180,26 @@ template <typename Way, int CHANNELS> struct filter {
 
     // The same for all threads.
     const pixviewi_filter_args &args;
-    const pixviewi_filter_item &item;
-    const char *tables;
+    const pixviewi_filter_kind &item;
+    const pixviewi_filter_canvas &canvas;
+    const char *src;
+    char *dst;
     int channel;         // the first
     int32_t top, left;   // of the tile
     range rows, columns; // entries of the tables that are in it
     range lines, pixels; // of the source, that these need
     int32_t chunk;       // lines at a time
 
-    DEVICE filter(const pixviewi_filter_args &args, const pixviewi_filter_item &item, uint32_t tile,
+    DEVICE filter(const pixviewi_filter_args &args, const filtered_image &image, uint32_t tile,
                   int channel)
-        : args(args), item(item), tables(args.tables), channel(channel), lines{0, 0}, pixels{0, 0},
-          chunk(MOST)
+        : args(args), item(image.kind), canvas(args.canvases[image.kind.turned]), src(image.src),
+          dst(image.dst), channel(channel), lines{0, 0}, pixels{0, 0}, chunk(MOST)
     {
-        uint32_t down = pixviewi_divide(tile, item.by_across);
+        uint32_t down = pixviewi_divide(tile, canvas.by_across);
         top = (int32_t)down * args.tile_rows;
-        left = (int32_t)(tile - down * (uint32_t)item.across) * COLUMNS;
-        rows = clip_to(top - item.top, args.tile_rows, item.rows);
-        columns = clip_to(left - item.left, COLUMNS, item.columns);
+        left = (int32_t)(tile - down * (uint32_t)canvas.across) * COLUMNS;
+        rows = clip_to(top - item.top, args.tile_rows, item.rows_of.entries);
+        columns = clip_to(left - item.left, COLUMNS, item.columns_of.entries);
         if (rows.begin >= rows.end || columns.begin >= columns.end || item.as_is)
             return;
         lines = needed_by(item.rows_of, rows);
@@ -195,14 +218,18 @@ template <typename Way, int CHANNELS> struct filter {
         return {largest(begin, 0), least(begin + length, end)};
     }
 
-    DEVICE uint32_t number(int64_t array, int64_t index) const
+    DEVICE static uint32_t number(const pixviewi_filter_table &t, int64_t index)
     {
-        return load<uint32_t>(tables + array + index * 4);
+        return load<uint32_t>(t.data + index * 4);
     }
-    DEVICE range reach(const pixviewi_filter_table &t, int32_t entry) const
+    DEVICE static range reach(const pixviewi_filter_table &t, int32_t entry)
     {
-        int32_t first = (int32_t)number(t.first, entry);
-        return {first, first + (int32_t)number(t.count, entry)};
+        int32_t first = (int32_t)number(t, entry);
+        return {first, first + (int32_t)number(t, (int64_t)t.entries + entry)};
+    }
+    DEVICE static int64_t weights_of(const pixviewi_filter_table &t) // where they begin
+    {
+        return 2 * (int64_t)t.entries;
     }
     DEVICE range needed_by(const pixviewi_filter_table &t, range entries) const
     {
@@ -213,7 +240,7 @@ template <typename Way, int CHANNELS> struct filter {
 
     DEVICE T element(int64_t line, int64_t pixel, int c) const
     {
-        return load<T>(item.src + line * item.from.row + pixel * item.from.pixel +
+        return load<T>(src + line * item.from.row + pixel * item.from.pixel +
                        (channel + c) * item.from.channel);
     }
 
@@ -242,7 +269,7 @@ template <typename Way, int CHANNELS> struct filter {
             bool shifts = false;
 #pragma unroll
             for (int i = 0; i < MANY * RUNS; i++) {
-                runs[i].begin(item.src + least(line + r + i / RUNS, end - 1) * item.from.row +
+                runs[i].begin(src + least(line + r + i / RUNS, end - 1) * item.from.row +
                               (channel + i % RUNS) * item.from.channel);
                 shifts |= runs[i].beyond > 0;
             }
@@ -316,7 +343,7 @@ template <typename Way, int CHANNELS> struct filter {
             uint32_t words[RUNS][BYTES / 4] = {{0}};
             run_of_words<BYTES / 4> runs[RUNS];
             if (at + x < item.pixels) {
-                const char *from = item.src + (at + x) * item.from.pixel + line * item.from.row;
+                const char *from = src + (at + x) * item.from.pixel + line * item.from.row;
 #pragma unroll
                 for (int i = 0; i < RUNS; i++) {
                     runs[i].begin(from + (channel + i) * item.from.channel);
@@ -382,7 +409,7 @@ template <typename Way, int CHANNELS> struct filter {
         range pixels = {0, 0};
         if (entry >= columns.begin && entry < columns.end)
             pixels = reach(table, entry);
-        return {pixels, tables + table.weights + (int64_t)entry * 4, table.step * 4};
+        return {pixels, table.data + (weights_of(table) + entry) * 4, (int64_t)table.step * 4};
     }
 
     // What it needs of the pixels in shared memory, which begin at `at`.
@@ -478,10 +505,11 @@ template <typename Way, int CHANNELS> struct filter {
             if (entry < rows.begin || entry >= rows.end)
                 continue;
             const range all = reach(item.rows_of, entry);
-            const int64_t weights = (int64_t)entry * item.rows_of.step - all.begin;
+            const int64_t weights =
+                weights_of(item.rows_of) + (int64_t)entry * item.rows_of.step - all.begin;
 #pragma unroll 1
             for (int32_t i = largest(all.begin, begin); i < least(all.end, end); i++) {
-                uint32_t weight = number(item.rows_of.weights, weights + i);
+                uint32_t weight = number(item.rows_of, weights + i);
 #pragma unroll
                 for (int c = 0; c < CHANNELS; c++)
                     Way::add_line((const char *)&mine->between[i - begin][c][thread % QUADS * QUAD],
@@ -499,7 +527,7 @@ template <typename Way, int CHANNELS> struct filter {
 
     DEVICE bool is_inside(int32_t row, int32_t x) const
     {
-        return row < args.tile_rows && top + row < item.height && x < item.width;
+        return row < args.tile_rows && top + row < canvas.height && x < canvas.width;
     }
 
     // Its code is long, so all ways come to one place.
@@ -547,8 +575,8 @@ template <typename Way, int CHANNELS> struct filter {
             if (args.swap)
                 swap_channels<CHANNELS>(all);
         }
-        store_as_told(item.dst + y * item.to.row + x * item.to.pixel + channel * item.to.channel,
-                      all, item.width - x);
+        store_as_told(dst + y * canvas.to.row + x * canvas.to.pixel + channel * canvas.to.channel,
+                      all, canvas.width - x);
     }
 
     DEVICE bool is_seen(int32_t y, int32_t x) const
@@ -590,21 +618,21 @@ template <typename Way, int CHANNELS> struct filter {
     DEVICE void store_as(char *at, const float (*all)[QUAD], int32_t count) const
     {
         using vectors = resize<plain<uint8_t>, true>;
-        if (count >= QUAD && item.form == PIXVIEWI_BY_PLANES) {
+        if (count >= QUAD && canvas.form == PIXVIEWI_BY_PLANES) {
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++)
-                vectors::stream_quad<value_as<To>>(at + c * item.to.channel, all[c]);
+                vectors::stream_quad<value_as<To>>(at + c * canvas.to.channel, all[c]);
             return;
         }
         if constexpr (CHANNELS > 1)
-            if (count >= QUAD && item.form == PIXVIEWI_BY_PIXELS)
+            if (count >= QUAD && canvas.form == PIXVIEWI_BY_PIXELS)
                 return vectors::store_pixels<value_as<To>, CHANNELS>(at, all);
 #pragma unroll
         for (int k = 0; k < QUAD; k++)
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++)
                 if (k < count)
-                    store(at + k * item.to.pixel + c * item.to.channel, To::bits(all[c][k]));
+                    store(at + k * canvas.to.pixel + c * canvas.to.channel, To::bits(all[c][k]));
     }
 };
 
@@ -613,11 +641,11 @@ template <typename Way, int CHANNELS> struct filter {
 #ifdef __CUDACC__
 // The tile's channels from `channel` on.
 template <typename Kernel>
-DEVICE void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_item &item,
+DEVICE void filter_tile(const pixviewi_filter_args &args, const filtered_image &image,
                         uint32_t tile, int channel, char *shared)
 {
     typename Kernel::scratch *mine = (typename Kernel::scratch *)shared;
-    const Kernel kernel(args, item, tile, channel);
+    const Kernel kernel(args, image, tile, channel);
     const int warp = threadIdx.x / PIXVIEWI_LANES, lane = threadIdx.x % PIXVIEWI_LANES;
     const typename Kernel::column column = kernel.column_of(lane);
     typename Kernel::sums sums;
@@ -659,16 +687,16 @@ template <typename Way> DEVICE void filter_tiles(const pixviewi_filter_args &arg
     __shared__ alignas(16) char shared[BYTES];
     uint32_t n = pixviewi_divide(blockIdx.x, args.by_tiles);
     uint32_t tile = blockIdx.x - n * (uint32_t)args.tiles;
-    const pixviewi_filter_item &item = args.items[n];
-    if (tile >= (uint32_t)item.tiles)
+    const filtered_image image(args, n);
+    if (tile >= (uint32_t)args.canvases[image.kind.turned].tiles)
         return;
     if (args.channels == 3)
-        return filter_tile<three>(args, item, tile, 0, shared);
+        return filter_tile<three>(args, image, tile, 0, shared);
     if (args.channels == 4)
-        return filter_tile<four>(args, item, tile, 0, shared);
+        return filter_tile<four>(args, image, tile, 0, shared);
 #pragma unroll 1
     for (int c = 0; c < args.channels; c++)
-        filter_tile<one>(args, item, tile, c, shared);
+        filter_tile<one>(args, image, tile, c, shared);
 }
 #endif
 

@@ -101,14 +101,14 @@ PIXVIEWI_RESIZE_KERNELS(RESIZE)
 
 // What a block does, in the order in which its threads wait for each other.
 template <typename Kernel>
-void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_item &item, uint32_t tile,
+void filter_tile(const pixviewi_filter_args &args, const filtered_image &image, uint32_t tile,
                  int channel)
 {
     typename Kernel::scratch scratch;
     typename Kernel::sums sums[PIXVIEWI_THREADS];
     typename Kernel::line_sums across[PIXVIEWI_LANES];
     memset((void *)&scratch, 0xa5, sizeof scratch);
-    const Kernel kernel(args, item, tile, channel);
+    const Kernel kernel(args, image, tile, channel);
     for (auto &each : sums)
         Kernel::clear(each);
     for (int32_t begin = kernel.lines.begin; begin < kernel.lines.end; begin += kernel.chunk) {
@@ -136,15 +136,15 @@ void filter_tile(const pixviewi_filter_args &args, const pixviewi_filter_item &i
 template <typename Way> void filter_block(const pixviewi_filter_args &args, uint32_t block)
 {
     uint32_t n = block / (uint32_t)args.tiles, tile = block % (uint32_t)args.tiles;
-    const pixviewi_filter_item &item = args.items[n];
-    if (tile >= (uint32_t)item.tiles)
+    const filtered_image image(args, n);
+    if (tile >= (uint32_t)args.canvases[image.kind.turned].tiles)
         return;
     if (args.channels == 3)
-        return filter_tile<filter<Way, 3>>(args, item, tile, 0);
+        return filter_tile<filter<Way, 3>>(args, image, tile, 0);
     if (args.channels == 4)
-        return filter_tile<filter<Way, 4>>(args, item, tile, 0);
+        return filter_tile<filter<Way, 4>>(args, image, tile, 0);
     for (int c = 0; c < args.channels; c++)
-        filter_tile<filter<Way, 1>>(args, item, tile, c);
+        filter_tile<filter<Way, 1>>(args, image, tile, c);
 }
 
 #define FILTER(name, Way)                                              \

@@ -2,6 +2,7 @@
 #include "faults.h"
 
 #include "cuda/device.h"
+#include "cuda/filters.h"
 #include "cuda/memory.h"
 #include "cuda/stream.h"
 
@@ -314,9 +315,15 @@ static pixview_status filter_on_gpu(pixview_error *err)
 {
     return stack_filtered(far, GPU0, stream_a, err);
 }
+static pixview_status filter_unkept(pixview_error *err)
+{
+    pixviewi_cuda_keep_filters(0);
+    return filter_on_gpu(err);
+}
 static pixview_status filter_in_capture(pixview_error *err)
 {
     enum { GRAPH = 400 };
+    pixviewi_cuda_keep_filters(0);
     fake_set_capture(stream_a, 1, GRAPH);
     pixview_status status = stack_filtered(far, GPU0, stream_a, err);
     REQUIRE_INT(fake_capture_status(stream_a), 1);
@@ -501,6 +508,7 @@ const fault_case fault_cases[] = {
     {"pixview_stack", "padded", stack_padded, NULL},
     {"pixview_stack", "filtered, in host memory", filter_on_host, NULL},
     {"pixview_stack", "filtered, on a GPU", filter_on_gpu, NULL},
+    {"pixview_stack", "filtered, tables not kept", filter_unkept, NULL},
     {"pixview_stack", "filtered, in a capture", filter_in_capture, NULL},
     {"pixview_stack", "on the host", stack_on_host, "loops over the caller's memory"},
     {"pixview_unstack", "one", unstack_one, NULL},

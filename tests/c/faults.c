@@ -9,6 +9,7 @@
 
 #include "cuda/device.h"
 #include "cuda/event.h"
+#include "cuda/filters.h"
 #include "descriptor/owner_cache.h"
 
 int cuThreadExchangeStreamCaptureMode(int *mode);
@@ -99,6 +100,7 @@ static void empty_caches(void)
 {
     pixviewi_scope scope;
     pixviewi_event *event;
+    pixviewi_cuda_keep_filters(PIXVIEWI_KEPT_FILTERS);
     free(pixviewi_owner_cache_take(1));
     fake_reset();
     fake_fail_call("cuEventCreate", 999);

@@ -1,6 +1,8 @@
-// Tables of weights: in a graph capture, where they live as long as the graph; and how they are found.
+// Tables of weights: on a GPU, which keeps them up to a limit; in a graph capture, where others live as long as the
+// graph; and how they are found.
 #include "copy/filter.h"
 #include "cuda/driver.h"
+#include "cuda/filters.h"
 #include "descriptor/owner.h"
 #include "fake.h"
 #include "images.h"
@@ -127,6 +129,93 @@ static void test_refused(void)
     require_whole(stream, 300, blocks);
 }
 
+// ---- kept ---------------------------------------------------------------------------------------
+
+static void require_stacked(int way, uint64_t stream, const char *work)
+{
+    const pixview_device host = {PIXVIEW_DEVICE_CPU, 0};
+    memset(out, 0, OUT);
+    fake_reset();
+    REQUIRE_OK(stack_captured(way, stream, err));
+    REQUIRE_WORK(work);
+    REQUIRE_OK(stack_into(wanted, near, way, host, PIXVIEW_STREAM_NONE, err));
+    REQUIRE(memcmp(out, wanted, OUT) == 0);
+}
+
+static void fill_source(void)
+{
+    fill_random(near, SOURCE, 5);
+    memcpy(far, near, SOURCE);
+}
+
+static void test_kept(void)
+{
+    uint64_t a = fake_stream(0), b = fake_stream(0);
+    int blocks = fake_live_blocks();
+    fill_source();
+    pixviewi_cuda_keep_filters(1 << 20);
+    for (int way = PIXVIEWI_AREA; way <= PIXVIEWI_PIL_LANCZOS; way++) {
+        require_stacked(way, a, "alloc copy sync launch");
+        require_stacked(way, b, "launch");
+    }
+    REQUIRE_INT(fake_live_blocks(), blocks + 4);
+    fake_reset_device(0);
+    require_stacked(PIXVIEWI_AREA, a, "load alloc copy sync launch");
+    require_stacked(PIXVIEWI_AREA, a, "launch");
+    pixviewi_cuda_keep_filters(0);
+    require_stacked(PIXVIEWI_AREA, a, "alloc copy launch free");
+    require_stacked(PIXVIEWI_AREA, a, "alloc copy launch free");
+    fake_reset();
+}
+
+// A capture uses what is there, and leaves what was not: no graph owns it.
+static void test_kept_in_a_capture(void)
+{
+    enum { GRAPH = 500 };
+    uint64_t stream = fake_stream(0);
+    pixviewi_cuda_keep_filters(1 << 20);
+    fake_set_capture(stream, 1, GRAPH);
+    REQUIRE_OK(stack_captured(PIXVIEWI_AREA, stream, err));
+    REQUIRE_INT(fake_capture_status(stream), 1);
+    fake_set_capture(stream, 0, 0);
+    REQUIRE_INT(fake_user_objects(), 0);
+    require_replay(GRAPH, PIXVIEWI_AREA, 1);
+    fake_destroy_graph(GRAPH);
+    fill_source();
+    require_stacked(PIXVIEWI_AREA, stream, "launch");
+    pixviewi_cuda_keep_filters(0);
+    fake_reset();
+}
+
+// Up to the limit; what is beyond it goes with the call.
+static void test_limit(void)
+{
+    uint64_t stream = fake_stream(0);
+    fill_source();
+    pixviewi_cuda_keep_filters(1 << 11);
+    require_stacked(PIXVIEWI_PIL_BILINEAR, stream, "alloc copy sync launch");
+    require_stacked(PIXVIEWI_PIL_LANCZOS, stream, "alloc copy launch free");
+    require_stacked(PIXVIEWI_PIL_BILINEAR, stream, "launch");
+    pixviewi_cuda_keep_filters(0);
+    fake_reset();
+}
+
+// The thread's own stream captures: nothing can be waited for there.
+static void test_not_kept(void)
+{
+    uint64_t stream = fake_stream(0);
+    fill_source();
+    pixviewi_cuda_keep_filters(1 << 20);
+    fake_set_capture(2, 1, 501);
+    REQUIRE_OK(stack_captured(PIXVIEWI_AREA, stream, err));
+    REQUIRE_WORK("alloc copy launch free");
+    REQUIRE_INT(fake_capture_status(2), 1);
+    fake_set_capture(2, 0, 0);
+    require_stacked(PIXVIEWI_AREA, stream, "alloc copy sync launch");
+    pixviewi_cuda_keep_filters(0);
+    fake_reset();
+}
+
 // ---- finding them -------------------------------------------------------------------------------
 
 // Thousands of sizes, twice each: all found, with some comparisons for each.
@@ -162,9 +251,14 @@ int main(void)
     test_many_sizes();
     far = fake_malloc(0, SOURCE);
     out = fake_malloc(0, OUT);
+    pixviewi_cuda_keep_filters(0);
     test_replays();
     test_failures();
     test_refused();
+    test_kept();
+    test_kept_in_a_capture();
+    test_limit();
+    test_not_kept();
     fake_free(far);
     fake_free(out);
     return 0;

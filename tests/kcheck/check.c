@@ -232,9 +232,12 @@ void free_ends(kends *ends) { free(ends->images); }
 static int note_filtering(const pixviewi_copy_op *op)
 {
     pixviewi_filter_launch next;
+    pixviewi_filter_table(*tables)[2] = calloc((size_t)op->filters->count, sizeof *tables);
+    REQUIRE(tables);
     pixviewi_filter_begin(&next, op);
-    while (pixviewi_filter_next(&next, op, (const char *)op))
+    while (pixviewi_filter_next(&next, op, tables))
         checked[next.kernel]++;
+    free(tables);
     return next.kernel;
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -201,10 +202,19 @@ def test_the_result_is_made_on_the_gpu(fake: Any, cupy: Any) -> None:
 # ---- filters ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def keep_filters() -> Iterator[Any]:
+    """Their tables stay on the GPU, up to so many bytes."""
+    yield pixview._core._keep_filters
+    pixview._core._keep_filters(16 << 20)
+
+
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("interpolation", ["area", "pil-bilinear", "pil-bicubic", "pil-lanczos"])
 @pytest.mark.parametrize("values", [{}, NORM], ids=["as it is", "normalised"])
-def test_filters_equal_the_host(fake: Any, fit: str, interpolation: str, values: Any) -> None:
+def test_filters_equal_the_host(
+    fake: Any, keep_filters: Any, fit: str, interpolation: str, values: Any
+) -> None:
     sources = arrays()
     keywords: dict[str, Any] = {"size": CANVAS, "fit": fit, "interpolation": interpolation}
     keywords |= {"pad_value": 114, **values}
@@ -212,11 +222,31 @@ def test_filters_equal_the_host(fake: Any, fit: str, interpolation: str, values:
     got = np.zeros(on_host.shape, on_host.dtype)
     images = [fake.image(a, layout="HWC") for a in sources]
     out = fake.image(got, layout="NCHW")
+    works = ["alloc copy sync launch", "launch", "alloc copy launch free"]
+    for most, work in zip([1 << 20, None, 0], works, strict=True):
+        if most is not None:
+            keep_filters(most)
+        got[...] = 0
+        fake.reset()
+        pixview.stack(images, out=out, **keywords)
+        assert " ".join(call for call in fake.work() if call != "load") == work
+        np.testing.assert_array_equal(got, on_host)
+    assert fake.lib.fake_live_blocks() == 0
+
+
+def test_filters_of_many_sizes(fake: Any) -> None:
+    """Several launches: 37 images of as many kinds have room."""
+    rng = np.random.default_rng(2)
+    sources = [image(h, w, 3) for h, w in rng.integers(1, 40, (100, 2))]
+    keywords: dict[str, Any] = {"size": (9, 8), "fit": "cover", "interpolation": "pil-bilinear"}
+    wanted = pixview.stack(sources, to="numpy", src_layout="HWC", **keywords)
+    got = np.zeros_like(wanted)
+    images = [fake.image(a, layout="HWC") for a in sources]
+    out = fake.image(got, layout="NCHW")
     fake.reset()
     pixview.stack(images, out=out, **keywords)
-    assert [call for call in fake.work() if call != "load"] == ["alloc", "copy", "launch", "free"]
-    np.testing.assert_array_equal(got, on_host)
-    assert fake.lib.fake_live_blocks() == 0
+    assert fake.work().count("launch") == 3
+    np.testing.assert_array_equal(got, wanted)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float16", "float32"])
@@ -244,8 +274,9 @@ def capture(fake: Any) -> tuple[Stream, np.ndarray[Any, Any], Any, Any]:
 
 
 @pytest.mark.parametrize("interpolation", ["area", "pil-bilinear", "pil-bicubic", "pil-lanczos"])
-def test_filters_in_a_capture(fake: Any, interpolation: str) -> None:
-    """The tables live until the graph is destroyed, and are freed by the next call."""
+def test_filters_in_a_capture(fake: Any, keep_filters: Any, interpolation: str) -> None:
+    """Tables that are not kept live until the graph is destroyed, and are freed by the next call."""
+    keep_filters(0)
     stream, got, v, out = capture(fake)
     keywords: dict[str, Any] = {"size": (8, 8), "fit": "stretch", "interpolation": interpolation}
     pixview.stack([v], out=out, stream=stream, **keywords)
@@ -262,7 +293,8 @@ def test_filters_in_a_capture(fake: Any, interpolation: str) -> None:
     assert fake.lib.fake_live_blocks() == 0
 
 
-def test_filters_that_a_graph_does_not_take(fake: Any) -> None:
+def test_filters_that_a_graph_does_not_take(fake: Any, keep_filters: Any) -> None:
+    keep_filters(0)
     stream, got, v, out = capture(fake)
     fake.lib.fake_fail_call(b"cuGraphRetainUserObject", 2)
     with pytest.raises(pixview.CudaError, match="give memory to a graph") as e:

@@ -36,6 +36,7 @@ PyObject *pv_pop_stream(PyObject *module, PyObject *ignored);
 PyObject *pv_doctor(PyObject *module, PyObject *ignored);
 PyObject *pv_nop(PyObject *module, PyObject *ignored);
 PyObject *pv_host_threads(PyObject *module, PyObject *count);
+PyObject *pv_keep_filters(PyObject *module, PyObject *most);
 PyObject *pv_force(PyObject *module, PyObject *args, PyObject *kwargs);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "cuda/filters.h"
 #include "host/host.h"
 
 // What an empty call costs: the floor of every figure in bench/overhead.py.
@@ -20,6 +21,17 @@ PyObject *pv_host_threads(PyObject *module, PyObject *count)
     if (threads == -1 && PyErr_Occurred())
         return NULL;
     pixviewi_host_hooks.threads = (int)threads;
+    Py_RETURN_NONE;
+}
+
+// Frees the tables of filters that GPUs keep, and has each keep at most so many bytes of them.
+PyObject *pv_keep_filters(PyObject *module, PyObject *most)
+{
+    (void)module;
+    long long bytes = PyLong_AsLongLong(most);
+    if (bytes == -1 && PyErr_Occurred())
+        return NULL;
+    pixviewi_cuda_keep_filters(bytes);
     Py_RETURN_NONE;
 }
 

@@ -204,18 +204,17 @@ static int cut_channels(pv_state *st, const pv_parts *parts, const pv_batch *g, 
     return 0;
 }
 
-static int cut_region(pv_state *st, const pixview_roi *roi, Py_ssize_t i, Py_ssize_t k,
-                      pixview_image *image)
+static int cut_region(pv_state *st, const pixview_image *whole, const pixview_roi *roi,
+                      Py_ssize_t i, Py_ssize_t k, pixview_image *out)
 {
-    pixview_image whole = *image;
     if (roi->h >= 1 && roi->w >= 1 &&
-        pixview_image_crop(&whole, roi->y, roi->x, roi->h, roi->w, image, NULL) == PIXVIEW_OK)
+        pixview_image_crop(whole, roi->y, roi->x, roi->h, roi->w, out, NULL) == PIXVIEW_OK)
         return 0;
     pv_raisef(st, PIXVIEW_E_LAYOUT,
               "rois: region %zd of images[%zd], y=%lld x=%lld h=%lld w=%lld, is not inside its "
               "%lld rows and %lld columns, with at least one pixel",
               k, i, (long long)roi->y, (long long)roi->x, (long long)roi->h, (long long)roi->w,
-              (long long)whole.shape[PIXVIEW_AXIS_H], (long long)whole.shape[PIXVIEW_AXIS_W]);
+              (long long)whole->shape[PIXVIEW_AXIS_H], (long long)whole->shape[PIXVIEW_AXIS_W]);
     return -1;
 }
 
@@ -234,8 +233,9 @@ static int cut_all(pv_state *st, pv_parts *parts, const pv_batch *g, Py_ssize_t 
         if (cut_channels(st, parts, g, i, &image))
             return -1;
         for (Py_ssize_t k = 0; k < (roi ? parts->each[i] : 1); k++) {
-            parts->images[parts->made] = image;
-            if (roi && cut_region(st, roi, i, k, &parts->images[parts->made]))
+            if (!roi)
+                parts->images[parts->made] = image;
+            else if (cut_region(st, &image, roi, i, k, &parts->images[parts->made]))
                 return -1;
             if (g->videos)
                 cut_video(&g->videos[i], roi, &parts->videos[parts->made]);

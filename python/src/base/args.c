@@ -97,16 +97,16 @@ int pv_parse_word(pv_state *st, const char *what, PyObject *value, const char *c
 {
     if (!pv_given(value))
         return 0;
-    char known[160] = "";
-    size_t length = 0;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         if (PyUnicode_Check(value) && PyUnicode_CompareWithASCIIString(value, words[i]) == 0) {
             *out = i;
             return 0;
         }
+    char known[160] = "";
+    size_t length = 0;
+    for (int i = 0; i < count; i++)
         length += (size_t)PyOS_snprintf(known + length, sizeof known - length, "%s'%s'",
                                         i ? ", " : "", words[i]);
-    }
     if (PyUnicode_Check(value))
         pv_raisef(st, PIXVIEW_E_LAYOUT, "%s=%R is not one of %s", what, value, known);
     else
@@ -207,6 +207,10 @@ PyObject *pv_first_entries(PyObject *value, Py_ssize_t most, Py_ssize_t *count)
     if (PyTuple_CheckExact(value)) {
         *count = PyTuple_GET_SIZE(value);
         return Py_NewRef(value);
+    }
+    if (PyList_CheckExact(value) && PyList_GET_SIZE(value) <= most) {
+        *count = PyList_GET_SIZE(value);
+        return PyList_AsTuple(value);
     }
     PyObject *iterator = PyObject_GetIter(value), *item;
     PyObject *list = iterator ? PyList_New(0) : NULL;

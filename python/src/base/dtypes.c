@@ -127,11 +127,11 @@ static PyObject *dtype_name(pv_state *st, PyObject *value)
     return PyObject_Str(value);
 }
 
-// NumPy's own dtypes are singletons, so those met before are known by their address.
+// NumPy's own dtypes and torch's are singletons, so those met before are known by their address.
 bool pv_known_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
 {
     for (int i = 0; i < PIXVIEWI_DTYPE_COUNT; i++) {
-        if (st->numpy_dtypes[i] != value)
+        if (st->numpy_dtypes[i] != value && st->torch_dtypes[i] != value)
             continue;
         *out = pixviewi_dtypes[i].dtype;
         return true;
@@ -180,6 +180,8 @@ int pv_parse_dtype(pv_state *st, PyObject *value, pixview_dtype *out)
     bool found = whole && !big && parse_name(text, out);
     if (!found)
         refuse_dtype(st, value, whole ? text : NULL, big);
+    else if (strcmp(Py_TYPE(value)->tp_name, "torch.dtype") == 0)
+        Py_XSETREF(st->torch_dtypes[dtype_row(*out)], Py_NewRef(value));
     Py_XDECREF(name);
     return found ? 0 : -1;
 }

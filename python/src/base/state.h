@@ -88,6 +88,7 @@ typedef struct pv_state {
     bool counted_held;  // a view was made of an object whose framework counts writes
     bool counted_again; // ... and perhaps an object of that framework over such a view
     PyObject *numpy_dtypes[PIXVIEWI_DTYPE_COUNT]; // made on first need, by row of pixviewi_dtypes
+    PyObject *torch_dtypes[PIXVIEWI_DTYPE_COUNT]; // met before
     PyObject *kw_stream_version, *kw_version, *kw_stream;
     PyObject *dlpack_version; // (1, 3)
     PyObject *empty_tuple;

@@ -30,7 +30,7 @@ PIXVIEWI_HOT const pv_framework *pv_framework_of(pv_state *st, PyObject *x)
 {
     PyTypeObject *type = Py_TYPE(x);
     for (int i = 0; i < PV_PROTOCOLS; i++)
-        if (st->framework_type[i] == type)
+        if (st->framework_type[i] == type || st->framework_subtype[i] == type)
             return pv_frameworks[i];
     pv_frameworks_find(st);
     for (int i = 0; i < PV_PROTOCOLS; i++)

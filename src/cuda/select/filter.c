@@ -1,27 +1,22 @@
-// Lists of images of any size, resized by tables of weights. What the kernel reads of images and tables does not fit
-// a launch's argument, so it lies in the GPU's memory.
+// Lists of images of any size, resized by tables of weights. These do not fit a launch's argument, so they lie in
+// the GPU's memory. The argument has room for some 390 images that lie alike, or 37 that differ; a list that does not
+// fit one takes several launches.
 #include "cuda/select/filter.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cuda/select/resize.h"
 
-_Static_assert(sizeof(pixviewi_filter_item) % 8 == 0, "the tables behind are aligned");
+_Static_assert(sizeof(pixviewi_filter_args) <= 4096, "every driver takes 4096 bytes of parameters");
+enum {
+    MAX_IMAGES = PIXVIEWI_FILTER_TABLE / 9,
+    MAX_KINDS = PIXVIEWI_FILTER_TABLE / sizeof(pixviewi_filter_kind)
+};
 
 static bool is_area(const pixviewi_copy_op *op)
 {
     return op->resize.interpolation == PIXVIEWI_AREA;
-}
-
-static const pixviewi_filter *rows_of(const pixviewi_copy_op *op, int64_t n)
-{
-    return &op->filters->items[op->filters->of_image[n][0]];
-}
-static const pixviewi_filter *columns_of(const pixviewi_copy_op *op, int64_t n)
-{
-    return &op->filters->items[op->filters->of_image[n][1]];
 }
 
 static bool is_turned(const pixviewi_copy_op *op, int64_t n)
@@ -41,23 +36,6 @@ static int32_t groups(const pixviewi_filter *f, int64_t entry)
 }
 
 static int64_t most_groups(const pixviewi_filter *f) { return ((int64_t)f->most + 6) / 4; }
-
-// Numbers of 32 bits; none if no image needs them.
-static int64_t across_size(const pixviewi_filter *f, bool area)
-{
-    int64_t weights = area ? f->most : 3 * most_groups(f);
-    return f->first_pass ? f->length * (2 + weights) : 0;
-}
-static int64_t down_size(const pixviewi_filter *f)
-{
-    return f->second_pass ? f->length * (2 + (int64_t)f->most) : 0;
-}
-
-// first, count, weights, one after another.
-static pixviewi_filter_table table_at(const pixviewi_filter *f, int64_t at, int64_t step)
-{
-    return (pixviewi_filter_table){at, at + 4 * f->length, at + 8 * f->length, step};
-}
 
 static void fill_area(const pixviewi_filter *f, int32_t *out)
 {
@@ -87,114 +65,128 @@ static void fill_groups(const pixviewi_filter *f, int32_t *out)
     }
 }
 
-// `tables`: across and down, of each filter.
-static void fill_tables(const pixviewi_copy_op *op, pixviewi_filter_table (*tables)[2], char *out)
+int64_t pixviewi_filter_bytes(const pixviewi_filter *f, int interpolation, bool down)
 {
-    int64_t at = 0;
-    for (int64_t i = 0; i < op->filters->count; i++) {
-        const pixviewi_filter *f = &op->filters->items[i];
-        tables[i][0] = table_at(f, at, f->length);
-        if (f->first_pass && is_area(op))
-            fill_area(f, (int32_t *)(void *)(out + at));
-        else if (f->first_pass)
-            fill_groups(f, (int32_t *)(void *)(out + at));
-        at += 4 * across_size(f, is_area(op));
-        tables[i][1] = table_at(f, at, f->most);
-        memcpy(out + at, f->first, 4 * (size_t)down_size(f)); // its arrays lie in one block
-        at += 4 * down_size(f);
-    }
+    int64_t weights = down || interpolation == PIXVIEWI_AREA ? f->most : 3 * most_groups(f);
+    return 4 * f->length * (2 + weights);
+}
+
+pixviewi_filter_table pixviewi_filter_fill(const pixviewi_filter *f, int interpolation, bool down,
+                                           char *out, const char *data)
+{
+    if (down) // its arrays lie in one block
+        memcpy(out, f->first, (size_t)pixviewi_filter_bytes(f, interpolation, down));
+    else if (interpolation == PIXVIEWI_AREA)
+        fill_area(f, (int32_t *)(void *)out);
+    else
+        fill_groups(f, (int32_t *)(void *)out);
+    return (pixviewi_filter_table){data, (int32_t)f->length, down ? f->most : (int32_t)f->length};
 }
 
 // ---- Images -------------------------------------------------------------------------------------
 
-static int lies_as(const pixviewi_filter_item *item, int64_t channels, int64_t size)
+static int lies_as(const pixviewi_steps *from, int64_t channels, int64_t size)
 {
-    bool mixed = (channels == 3 || channels == 4) && item->from.channel == size;
-    if (mixed && item->from.pixel == channels * size)
+    bool mixed = (channels == 3 || channels == 4) && from->channel == size;
+    if (mixed && from->pixel == channels * size)
         return PIXVIEWI_PIXELS_MIXED;
-    if (item->from.pixel == size)
+    if (from->pixel == size)
         return PIXVIEWI_PIXELS_PLANAR;
-    if (mixed && item->from.row == channels * size)
+    if (mixed && from->row == channels * size)
         return PIXVIEWI_LINES_MIXED;
-    return item->from.row == size ? PIXVIEWI_LINES_PLANAR : PIXVIEWI_LIES_APART;
-}
-
-static void set_axes(pixviewi_filter_item *item, const pixviewi_axis *rows,
-                     const pixviewi_axis *columns)
-{
-    item->lines = (int32_t)rows->source;
-    item->pixels = (int32_t)columns->source;
-    item->height = (int32_t)rows->canvas;
-    item->width = (int32_t)columns->canvas;
-    item->top = (int32_t)pixviewi_axis_begin(rows);
-    item->left = (int32_t)pixviewi_axis_begin(columns);
-    item->rows = (int32_t)pixviewi_axis_length(rows);
-    item->columns = (int32_t)pixviewi_axis_length(columns);
-    item->skip_rows = (int32_t)(rows->skip > 0 ? rows->skip : 0);
-    item->skip_left = (int32_t)(columns->skip > 0 ? columns->skip : 0);
-    item->as_is = rows->source == rows->resized && columns->source == columns->resized;
+    return from->row == size ? PIXVIEWI_LINES_PLANAR : PIXVIEWI_LIES_APART;
 }
 
 static pixviewi_steps turn(pixviewi_steps s) { return (pixviewi_steps){s.pixel, s.row, s.channel}; }
 
-// `batch` describes the canvases.
-static pixviewi_filter_item item_of(const pixviewi_copy_op *op, const pixviewi_resize_args *batch,
-                                    int32_t tile_rows, int64_t n)
+static pixviewi_filter_kind kind_of(const pixviewi_copy_op *op, int64_t n,
+                                    const pixviewi_filter_table (*tables)[2])
 {
-    const pixview_image *image = &op->src.images[n];
-    const int64_t *strides = image->strides;
-    const pixviewi_axis *rows = &rows_of(op, n)->axis, *columns = &columns_of(op, n)->axis;
+    const int64_t *strides = op->src.images[n].strides, *of = op->filters->of_image[n];
     bool turned = is_turned(op, n);
-    pixviewi_filter_item item;
-    memset(&item, 0, sizeof item);
-    item.src = image->data;
-    item.dst = batch->dst + n * batch->dst_image;
-    item.from =
+    int64_t across = of[!turned], down = of[turned];
+    const pixviewi_filter *items = op->filters->items;
+    const pixviewi_axis *columns = &items[across].axis, *rows = &items[down].axis;
+    pixviewi_filter_kind kind;
+    memset(&kind, 0, sizeof kind);
+    kind.from =
         (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W], strides[PIXVIEW_AXIS_C]};
-    item.to = batch->to;
-    item.form = batch->aligned ? batch->form : PIXVIEWI_BY_ELEMENTS;
-    if (turned) {
-        item.from = turn(item.from);
-        item.to = turn(item.to);
-        item.form = PIXVIEWI_BY_ELEMENTS;
-    }
-    set_axes(&item, turned ? columns : rows, turned ? rows : columns);
-    item.lies = lies_as(&item, op->shape[PIXVIEW_AXIS_C], pixview_dtype_size(op->src.dtype));
-    item.across = pieces(item.width, PIXVIEWI_FILTER_COLUMNS);
-    item.tiles = item.across * pieces(item.height, tile_rows);
-    item.by_across = pixviewi_divisor_of((uint32_t)item.across);
-    return item;
+    if (turned)
+        kind.from = turn(kind.from);
+    kind.columns_of = tables[across][0];
+    kind.rows_of = tables[down][1];
+    kind.lines = (int32_t)rows->source;
+    kind.pixels = (int32_t)columns->source;
+    kind.top = (int32_t)pixviewi_axis_begin(rows);
+    kind.left = (int32_t)pixviewi_axis_begin(columns);
+    kind.skip_rows = (int32_t)(rows->skip > 0 ? rows->skip : 0);
+    kind.skip_left = (int32_t)(columns->skip > 0 ? columns->skip : 0);
+    kind.as_is = rows->source == rows->resized && columns->source == columns->resized;
+    kind.lies =
+        (uint8_t)lies_as(&kind.from, op->shape[PIXVIEW_AXIS_C], pixview_dtype_size(op->src.dtype));
+    kind.turned = turned;
+    return kind;
 }
 
-int64_t pixviewi_filter_bytes(const pixviewi_copy_op *op)
+// Images after one another are often of one kind.
+static bool of_one_kind(const pixviewi_copy_op *op, int64_t a, int64_t b)
 {
-    int64_t bytes = op->shape[PIXVIEW_AXIS_N] * (int64_t)sizeof(pixviewi_filter_item);
-    for (int64_t i = 0; i < op->filters->count; i++)
-        bytes += 4 * (across_size(&op->filters->items[i], is_area(op)) +
-                      down_size(&op->filters->items[i]));
-    return bytes;
+    const int64_t (*of)[2] = op->filters->of_image;
+    const pixview_image *images = op->src.images;
+    return of[a][0] == of[b][0] && of[a][1] == of[b][1] &&
+           memcmp(images[a].strides, images[b].strides, sizeof images->strides) == 0;
 }
 
-pixview_status pixviewi_filter_fill(const pixviewi_filter_launch *launch,
-                                    const pixviewi_copy_op *op, char *out, pixview_error *err)
+typedef struct table {
+    pixviewi_filter_kind kinds[MAX_KINDS];
+    uint8_t kind_of[MAX_IMAGES];
+    int kinds_used, images;
+} table;
+
+// The number of image n's kind, which is one more if it is new.
+static int find_kind(table *t, const pixviewi_filter_kind *wanted)
 {
-    pixviewi_resize_launch batch;
-    int64_t images = op->shape[PIXVIEW_AXIS_N];
-    pixviewi_filter_table(*tables)[2] = malloc((size_t)op->filters->count * sizeof *tables);
-    if (!tables)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for the weights of %lld images",
-                             (long long)images);
-    pixviewi_resize_begin(&batch, op);
-    fill_tables(op, tables, out + images * (int64_t)sizeof(pixviewi_filter_item));
-    for (int64_t n = 0; n < images; n++) {
-        pixviewi_filter_item item = item_of(op, &batch.args, launch->args.tile_rows, n);
-        bool turned = is_turned(op, n);
-        item.columns_of = tables[op->filters->of_image[n][!turned]][0];
-        item.rows_of = tables[op->filters->of_image[n][turned]][1];
-        memcpy(out + n * (int64_t)sizeof item, &item, sizeof item);
+    int kind = 0;
+    while (kind < t->kinds_used && memcmp(&t->kinds[kind], wanted, sizeof *wanted) != 0)
+        kind++;
+    return kind;
+}
+
+// How many of the next `most` images fit.
+static void choose_images(table *t, const pixviewi_copy_op *op, int64_t first, int64_t most,
+                          const pixviewi_filter_table (*tables)[2])
+{
+    int kind = 0;
+    t->kinds_used = 0;
+    for (t->images = 0; t->images < most && t->images < MAX_IMAGES; t->images++) {
+        int64_t n = first + t->images;
+        pixviewi_filter_kind wanted;
+        if (t->images == 0 || !of_one_kind(op, n - 1, n)) {
+            wanted = kind_of(op, n, tables);
+            kind = find_kind(t, &wanted);
+        }
+        int used = kind < t->kinds_used ? t->kinds_used : kind + 1;
+        if (used * sizeof wanted + (size_t)(t->images + 1) * 9 > PIXVIEWI_FILTER_TABLE)
+            return;
+        if (kind == t->kinds_used)
+            t->kinds[t->kinds_used++] = wanted;
+        t->kind_of[t->images] = (uint8_t)kind;
     }
-    free(tables);
-    return PIXVIEW_OK;
+}
+
+static void fill_table(pixviewi_filter_args *args, const pixviewi_copy_op *op, int64_t first,
+                       int64_t most, const pixviewi_filter_table (*tables)[2])
+{
+    table t;
+    choose_images(&t, op, first, most, tables);
+    assert(t.images > 0);
+    args->kinds = t.kinds_used;
+    args->images = t.images;
+    memcpy(args->table, t.kinds, (size_t)t.kinds_used * sizeof *t.kinds);
+    uint64_t *data = args->table + (size_t)t.kinds_used * sizeof *t.kinds / sizeof *args->table;
+    for (int i = 0; i < t.images; i++)
+        data[i] = (uint64_t)(uintptr_t)op->src.images[first + i].data;
+    memcpy(data + t.images, t.kind_of, (size_t)t.images);
 }
 
 // ---- Launches -----------------------------------------------------------------------------------
@@ -229,6 +221,20 @@ static void cut_rows(pixviewi_filter_args *args, const pixviewi_copy_op *op)
     args->by_tiles = pixviewi_divisor_of((uint32_t)tiles);
 }
 
+static pixviewi_filter_canvas canvas_of(const pixviewi_resize_args *batch, int32_t tile_rows,
+                                        bool turned)
+{
+    pixviewi_filter_canvas canvas = {.to = turned ? turn(batch->to) : batch->to,
+                                     .height = turned ? batch->columns : batch->rows,
+                                     .width = turned ? batch->rows : batch->columns,
+                                     .form = batch->aligned && !turned ? batch->form
+                                                                       : PIXVIEWI_BY_ELEMENTS};
+    canvas.across = pieces(canvas.width, PIXVIEWI_FILTER_COLUMNS);
+    canvas.tiles = canvas.across * pieces(canvas.height, tile_rows);
+    canvas.by_across = pixviewi_divisor_of((uint32_t)canvas.across);
+    return canvas;
+}
+
 void pixviewi_filter_begin(pixviewi_filter_launch *launch, const pixviewi_copy_op *op)
 {
     pixviewi_filter_args *args = &launch->args;
@@ -236,6 +242,7 @@ void pixviewi_filter_begin(pixviewi_filter_launch *launch, const pixviewi_copy_o
     assert(op->filters && op->src.images);
     pixviewi_resize_begin(&values, op);
     memset(args, 0, sizeof *args);
+    args->dst_image = values.args.dst_image;
     args->channels = values.args.channels;
     args->out = values.args.out;
     args->swap = values.args.swap;
@@ -244,6 +251,8 @@ void pixviewi_filter_begin(pixviewi_filter_launch *launch, const pixviewi_copy_o
     memcpy(args->a, values.args.a, sizeof args->a);
     memcpy(args->b, values.args.b, sizeof args->b);
     cut_rows(args, op);
+    for (int turned = 0; turned < 2; turned++)
+        args->canvases[turned] = canvas_of(&values.args, args->tile_rows, turned);
     launch->kernel = is_area(op)
                          ? PIXVIEWI_KERNEL_AREA + pixviewi_log2(pixview_dtype_size(op->src.dtype))
                          : PIXVIEWI_KERNEL_PILLOW;
@@ -251,16 +260,15 @@ void pixviewi_filter_begin(pixviewi_filter_launch *launch, const pixviewi_copy_o
 }
 
 bool pixviewi_filter_next(pixviewi_filter_launch *launch, const pixviewi_copy_op *op,
-                          const char *memory)
+                          const pixviewi_filter_table (*tables)[2])
 {
     pixviewi_filter_args *args = &launch->args;
-    int64_t images = op->shape[PIXVIEW_AXIS_N], rest = images - launch->done;
+    int64_t rest = op->shape[PIXVIEW_AXIS_N] - launch->done, most = INT32_MAX / args->tiles;
     if (rest == 0)
         return false;
-    int64_t most = INT32_MAX / args->tiles, count = rest < most ? rest : most;
-    args->items = (const pixviewi_filter_item *)(const void *)memory + launch->done;
-    args->tables = memory + images * (int64_t)sizeof(pixviewi_filter_item);
-    launch->blocks = count * args->tiles;
-    launch->done += count;
+    args->dst = op->dst.data + launch->done * args->dst_image;
+    fill_table(args, op, launch->done, rest < most ? rest : most, tables);
+    launch->blocks = (int64_t)args->images * args->tiles;
+    launch->done += args->images;
     return true;
 }

@@ -1,4 +1,4 @@
-// The launches of an operation with tables of weights (copy/filter.h), and what they need in the GPU's memory.
+// The launches of an operation with tables of weights (copy/filter.h), and these as the GPU reads them.
 #ifndef PIXVIEWI_SELECT_FILTER_H
 #define PIXVIEWI_SELECT_FILTER_H
 
@@ -12,17 +12,22 @@ typedef struct pixviewi_filter_launch {
     pixviewi_filter_args args;
 } pixviewi_filter_launch;
 
+// A table of a filter: for sums across, or down.
+static inline bool pixviewi_filter_needs(const pixviewi_filter *f, bool down)
+{
+    return down ? f->second_pass : f->first_pass;
+}
+
+// BYTES of it; the weights are made. fill: into `out`, where it will lie in the GPU's memory at `data`.
+int64_t pixviewi_filter_bytes(const pixviewi_filter *f, int interpolation, bool down);
+pixviewi_filter_table pixviewi_filter_fill(const pixviewi_filter *f, int interpolation, bool down,
+                                           char *out, const char *data);
+
+// tables: across and down, of each of op->filters; those that it does not need mean nothing.
 void pixviewi_filter_begin(pixviewi_filter_launch *launch, const pixviewi_copy_op *op);
 
-// BYTES that the launches read from the GPU's memory: the images, then their tables.
-int64_t pixviewi_filter_bytes(const pixviewi_copy_op *op);
-
-// Fills them in. PIXVIEW_E_MEMORY.
-pixview_status pixviewi_filter_fill(const pixviewi_filter_launch *launch,
-                                    const pixviewi_copy_op *op, char *out, pixview_error *err);
-
-// The next launch, which reads from address `memory` on; false after the last.
+// The next launch; false after the last.
 bool pixviewi_filter_next(pixviewi_filter_launch *launch, const pixviewi_copy_op *op,
-                          const char *memory);
+                          const pixviewi_filter_table (*tables)[2]);
 
 #endif

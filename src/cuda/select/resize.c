@@ -207,7 +207,9 @@ static void fill_extents(pixviewi_resize_args *args, const pixviewi_copy_op *op,
     int64_t extents[4] = {0};
     for (int i = 0; i < args->images; i++) {
         const int64_t *shape = op->src.images[first + i].shape;
-        if (shape[PIXVIEW_AXIS_H] != extents[0] || shape[PIXVIEW_AXIS_W] != extents[1])
+        bool same = shape[PIXVIEW_AXIS_H] == extents[0] && shape[PIXVIEW_AXIS_W] == extents[1];
+        extents[0] = shape[PIXVIEW_AXIS_H], extents[1] = shape[PIXVIEW_AXIS_W];
+        if (args->sized && !same)
             find_extents(op, first + i, extents);
         for (int k = 0; k < each; k++)
             if (args->large)
