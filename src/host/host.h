@@ -92,9 +92,10 @@ typedef struct pixviewi_loops {
     void (*from_float[3])(char *out, const float *in, int64_t count);
     // Bytes between two columns of pixels of 1, 3 or 4 interleaved channels that are neighbours: planes of 16
     // bits, `plane` apart. `places`: BYTES to the first; `weights`: the second's << 16 | the first's. All of
-    // `count` is a multiple of 8. One channel reads two bytes more. NULL: no such loop.
-    void (*mix_columns[3])(int16_t *out, int64_t plane, const char *row, const int32_t *places,
-                           const int32_t *weights, int64_t count);
+    // `count` is a multiple of 8. One or three channels read two bytes more. Row `next` comes into the cache
+    // meanwhile. NULL: no such loop.
+    void (*mix_columns[3])(int16_t *out, int64_t plane, const char *row, const char *next,
+                           const int32_t *places, const int32_t *weights, int64_t count);
     // Bytes between two rows of those.
     void (*mix_rows)(char *out, const int16_t *above, const int16_t *below, int a, int b,
                      int64_t count);

@@ -370,51 +370,68 @@ static inline void store_mixed(int16_t *out, __m256i pairs, __m256i weights)
     _mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(sums));
 }
 
-static inline __m256i gather(const char *row, __m256i places)
+static inline __m256i load_vector(const int32_t *at)
 {
-    return _mm256_i32gather_epi32((const int *)(const void *)row, places, 1);
+    return _mm256_loadu_si256((const __m256i *)(const void *)at);
 }
 
-// The low byte of each 32 bits, and a byte at bit 16 of `second`.
-static inline __m256i pair_bytes(__m256i first, __m256i second)
+static void mix_columns1(int16_t *out, int64_t plane, const char *row, const char *next,
+                         const int32_t *places, const int32_t *weights, int64_t count)
 {
-    return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xff)),
-                           _mm256_and_si256(second, _mm256_set1_epi32(0xff0000)));
-}
-
-#define DEFINE_MIX_COLUMNS(name, ...)                                                        \
-    static void name(int16_t *out, int64_t plane, const char *row, const int32_t *places,    \
-                     const int32_t *weights, int64_t count)                                  \
-    {                                                                                        \
-        (void)plane;                                                                         \
-        for (int64_t i = 0; i < count; i += 8) {                                             \
-            __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)(places + i));    \
-            __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(weights + i)); \
-            __VA_ARGS__                                                                      \
-        }                                                                                    \
+    const __m256i first = _mm256_set1_epi32(0xff), second = _mm256_set1_epi32(0xff0000);
+    (void)plane;
+    for (int64_t i = 0; i < count; i += 8) {
+        __builtin_prefetch(next + places[i]);
+        __m256i both =
+            _mm256_i32gather_epi32((const int *)(const void *)row, load_vector(places + i), 1);
+        __m256i pairs = _mm256_or_si256(_mm256_and_si256(both, first),
+                                        _mm256_and_si256(_mm256_slli_epi32(both, 8), second));
+        store_mixed(out + i, pairs, load_vector(weights + i));
     }
-DEFINE_MIX_COLUMNS(mix_columns1, {
-    __m256i low = gather(row, at);
-    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(low, 8)), both);
-})
-// Six bytes, by two loads that leave nothing behind them.
-DEFINE_MIX_COLUMNS(mix_columns3, {
-    __m256i low = gather(row, at), high = gather(row + 2, at);
-    __m256i next = _mm256_srli_epi32(low, 8);
-    store_mixed(out + i, pair_bytes(low, next), both);
-    store_mixed(out + plane + i, pair_bytes(next, high), both);
-    store_mixed(out + 2 * plane + i,
-                pair_bytes(_mm256_srli_epi32(low, 16), _mm256_srli_epi32(high, 8)), both);
-})
-DEFINE_MIX_COLUMNS(mix_columns4, {
-    __m256i low = gather(row, at), high = gather(row + 4, at);
-    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(high, 16)), both);
-    store_mixed(out + plane + i, pair_bytes(_mm256_srli_epi32(low, 8), _mm256_slli_epi32(high, 8)),
-                both);
-    store_mixed(out + 2 * plane + i, pair_bytes(_mm256_srli_epi32(low, 16), high), both);
-    store_mixed(out + 3 * plane + i,
-                pair_bytes(_mm256_srli_epi32(low, 24), _mm256_srli_epi32(high, 8)), both);
-})
+}
+
+// Eight bytes at each of places 0, 1, 4 and 5.
+static inline __m256i load_four(const char *row, const int32_t *places)
+{
+    static const int order[] = {0, 1, 4, 5};
+    int64_t bytes[4];
+    for (int k = 0; k < 4; k++)
+        bytes[k] = (int64_t)*(const unit_8 *)(row + places[order[k]]);
+    return _mm256_set_epi64x(bytes[3], bytes[2], bytes[1], bytes[0]);
+}
+
+// `order`: of two such places, the pairs of each channel behind each other.
+static inline __attribute__((always_inline)) void
+mix_pixels(int channels, __m128i order, int16_t *out, int64_t plane, const char *row,
+           const char *next, const int32_t *places, const int32_t *weights, int64_t count)
+{
+    const __m256i shuffle = _mm256_broadcastsi128_si256(order), zero = _mm256_setzero_si256();
+    for (int64_t i = 0; i < count; i += 8) {
+        __m256i both = load_vector(weights + i);
+        __builtin_prefetch(next + places[i]);
+        __builtin_prefetch(next + places[i + 4]);
+        __m256i even = _mm256_shuffle_epi8(load_four(row, places + i), shuffle);
+        __m256i odd = _mm256_shuffle_epi8(load_four(row, places + i + 2), shuffle);
+        __m256i low = _mm256_unpacklo_epi32(even, odd), high = _mm256_unpackhi_epi32(even, odd);
+        store_mixed(out + i, _mm256_unpacklo_epi8(low, zero), both);
+        store_mixed(out + plane + i, _mm256_unpackhi_epi8(low, zero), both);
+        store_mixed(out + 2 * plane + i, _mm256_unpacklo_epi8(high, zero), both);
+        if (channels == 4)
+            store_mixed(out + 3 * plane + i, _mm256_unpackhi_epi8(high, zero), both);
+    }
+}
+static void mix_columns3(int16_t *out, int64_t plane, const char *row, const char *next,
+                         const int32_t *places, const int32_t *weights, int64_t count)
+{
+    mix_pixels(3, _mm_setr_epi8(0, 3, 8, 11, 1, 4, 9, 12, 2, 5, 10, 13, 0, 0, 0, 0), out, plane,
+               row, next, places, weights, count);
+}
+static void mix_columns4(int16_t *out, int64_t plane, const char *row, const char *next,
+                         const int32_t *places, const int32_t *weights, int64_t count)
+{
+    mix_pixels(4, _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), out, plane,
+               row, next, places, weights, count);
+}
 #endif
 
 static void add_weighted(int32_t *sums, const char *bytes, int32_t weight, int64_t count)

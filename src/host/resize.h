@@ -9,7 +9,7 @@
 #include "host/host.h"
 
 // Elements of a chunk, all channels; and of the rows that filters keep.
-enum { RUN = 1024, RING = 12288, SLOTS = 1024 };
+enum { RUN = 2048, RING = 12288, SLOTS = 1024 };
 
 typedef struct placed {
     const pixview_image *image;
@@ -37,6 +37,7 @@ typedef struct chunk {
     int16_t a[RUN], b[RUN];
     float weight[RUN];
     int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
+    int64_t ahead; // rows of the source to those that come next
     int mixed;    // channels that such a loop takes together; 0: there is none for the image
     int64_t fast; // columns that it makes
     union {
