@@ -205,9 +205,8 @@ static int keep_row(chunk *c, int64_t y, int other)
 static pixviewi_tap row_tap(const chunk *c, int64_t d)
 {
     const placed *p = c->p;
-    pixviewi_tap tap = c->from.bits == 8
-                           ? pixviewi_byte_tap(d, p->rows.source, p->row_scale, true)
-                           : pixviewi_float_tap(d, p->rows.source, p->row_scale);
+    pixviewi_tap tap = c->from.bits == 8 ? pixviewi_byte_tap(d, p->rows.source, p->row_scale, true)
+                                         : pixviewi_float_tap(d, p->rows.source, p->row_scale);
     if (tap.b == 0 && tap.weight == 0) // where a scale is odd: half of the work
         tap.second = tap.first;
     return tap;
