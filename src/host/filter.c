@@ -10,6 +10,10 @@
 
 static bool is_area(const chunk *c) { return c->op->resize.interpolation == PIXVIEWI_AREA; }
 
+static int64_t pairs_of(const pixviewi_filter *f) { return (f->most + 1) / 2; }
+
+static int64_t ring_of(const chunk *c) { return is_area(c) ? RING : 4 * RING; }
+
 // Entries of the column filter begin at the image's first column on the canvas.
 static int64_t first_entry(const chunk *c) { return c->x - pixviewi_axis_begin(&c->p->columns); }
 
@@ -19,7 +23,7 @@ static void filter_pixels(const chunk *c, int64_t y, uint8_t *out)
     const pixviewi_filter *f = c->p->column_filter;
     const uint8_t *row = (const uint8_t *)source_row(c, y, 0);
     int64_t entry = first_entry(c), plane = c->columns;
-    for (int64_t i = 0; i < plane; i++) {
+    for (int64_t i = c->fast; i < plane; i++) {
         const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
         const uint8_t *from = row + f->first[entry + i] * 3;
         int32_t a = PIXVIEWI_FILTER_HALF, b = a, d = a;
@@ -100,19 +104,22 @@ static void filter_columns_of_bytes(const chunk *c, int64_t y, uint8_t *out)
         filter_window(c, y, out, NULL);
         return;
     }
+    if (c->fast > 0)
+        c->loops->filter_columns[step - 3](out, c->columns, source_row(c, y, 0), c->places,
+                                           c->pair_weights, c->pairs, c->fast);
     if (step == 3 && c->channels == 3 && c->p->image->strides[PIXVIEW_AXIS_C] == 1) {
         filter_pixels(c, y, out);
         return;
     }
     for (int64_t channel = 0; channel < c->channels; channel++) {
         const uint8_t *row = (const uint8_t *)source_row(c, y, channel);
-        for (int64_t i = 0; i < c->columns; i++) {
+        for (int64_t i = c->fast; i < c->columns; i++) {
             const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
             const uint8_t *from = row + f->first[entry + i] * step;
             int32_t sum = PIXVIEWI_FILTER_HALF;
             for (int64_t k = 0; k < f->count[entry + i]; k++)
                 sum += weights[k] * from[k * step];
-            *out++ = pixviewi_filter_byte(sum);
+            out[channel * c->columns + i] = pixviewi_filter_byte(sum);
         }
     }
 }
@@ -149,14 +156,19 @@ static int64_t keep_filtered(chunk *c, int64_t y)
 
 static void filter_rows_of_bytes(chunk *c, int64_t entry)
 {
+    enum { TOGETHER = 32 }; // rows: there are slots for as many
     const pixviewi_filter *f = c->p->row_filter;
     int64_t count = c->channels * c->columns;
     for (int64_t i = 0; i < count; i++)
         c->sums[i] = PIXVIEWI_FILTER_HALF;
-    for (int64_t k = 0; k < f->count[entry]; k++) {
-        const uint8_t *row = c->between.ring_bytes + keep_filtered(c, f->first[entry] + k);
-        c->loops->add_weighted(c->sums, (const char *)row, f->weights.fixed[entry * f->most + k],
-                               count);
+    for (int64_t k = 0, some; k < f->count[entry]; k += some) {
+        const char *rows[TOGETHER];
+        some = f->count[entry] - k < TOGETHER ? f->count[entry] - k : TOGETHER;
+        assert(some <= c->slots);
+        for (int64_t i = 0; i < some; i++)
+            rows[i] =
+                (const char *)c->between.ring_bytes + keep_filtered(c, f->first[entry] + k + i);
+        c->loops->add_rows(c->sums, rows, f->weights.fixed + entry * f->most + k, some, count);
     }
     c->loops->clip_sums(c->row, c->sums, count);
 }
@@ -250,9 +262,14 @@ void pixviewi_host_filter_row(chunk *c, int64_t y)
         round_row(c);
 }
 
+// As many columns as there is room for the weights of, eight at a time.
+static int64_t paired_columns(const pixviewi_filter *f) { return WEIGHTS / (16 * pairs_of(f)) * 8; }
+
 int64_t pixviewi_host_filtered_columns(const chunk *c, int64_t group)
 {
-    int64_t fits = RING / c->p->row_filter->most / group;
+    int64_t fits = ring_of(c) / c->p->row_filter->most / group;
+    int64_t paired = paired_columns(c->p->column_filter);
+    fits = paired > 0 && paired < fits ? paired : fits;
     return fits < 1 ? 1 : fits < RUN / group ? fits : RUN / group;
 }
 
@@ -265,13 +282,43 @@ static void set_span(chunk *c)
     c->end = f->first[last] + f->count[last];
 }
 
+// For which columns there is a loop, and what it takes: all that it reads is inside the row.
+static void choose_filter_loop(chunk *c)
+{
+    const pixviewi_filter *f = c->p->column_filter;
+    int64_t step = c->step, size = c->p->columns.source * step, entry = first_entry(c);
+    bool pixels = !c->window && (step == 3 || step == 4) && c->channels == step &&
+                  c->p->image->strides[PIXVIEW_AXIS_C] == 1;
+    c->pairs = pairs_of(f);
+    c->fast = 0;
+    if (is_area(c) || c->p->rows_first || !pixels || !c->loops->filter_columns[0] ||
+        size > INT32_MAX)
+        return;
+    int64_t reads = (c->pairs - 1) * 2 * step + 8, most = paired_columns(f);
+    for (; c->fast < c->columns && c->fast < most; c->fast++) {
+        int64_t i = c->fast, count = f->count[entry + i];
+        const int32_t *weights = f->weights.fixed + (entry + i) * f->most;
+        int32_t *pairs = c->pair_weights + i / 8 * c->pairs * 16 + i % 8;
+        if (f->first[entry + i] * step + reads > size)
+            break;
+        c->places[i] = (int32_t)(f->first[entry + i] * step);
+        for (int64_t k = 0; k < 2 * c->pairs; k += 2) {
+            int32_t a = k < count ? weights[k] : 0, b = k + 1 < count ? weights[k + 1] : 0;
+            pairs[8 * k] = pixviewi_low_halves(a, b);
+            pairs[8 * k + 8] = pixviewi_high_halves(a, b);
+        }
+    }
+    c->fast -= c->fast % 8;
+}
+
 void pixviewi_host_begin_filters(chunk *c)
 {
     set_span(c);
     for (; c->window && c->columns > 1 && c->end - c->origin > PIXVIEWI_WINDOW; set_span(c))
         c->columns--;
-    c->slots = RING / (c->channels * c->columns);
+    c->slots = ring_of(c) / (c->channels * c->columns);
     c->slots = c->slots < SLOTS ? c->slots : SLOTS;
     for (int64_t i = 0; i < c->slots; i++)
         c->in_slot[i] = -1;
+    choose_filter_loop(c);
 }

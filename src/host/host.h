@@ -66,6 +66,17 @@ typedef struct pixviewi_video_loops {
     void (*add_line)(float *sums, const float *line, float weight, int64_t count);
 } pixviewi_video_loops;
 
+// Two weights of 32 bits for products of 16: each is (high << 16) + low, both signed. Sums of such products are the
+// same modulo 2^32.
+static inline int32_t pixviewi_low_halves(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)b << 16 | ((uint32_t)a & 0xffff));
+}
+static inline int32_t pixviewi_high_halves(int32_t a, int32_t b)
+{
+    return (int32_t)((((uint32_t)b + 0x8000) & 0xffff0000) | ((uint32_t)a + 0x8000) >> 16);
+}
+
 typedef struct pixviewi_loops {
     const char *name; // of the instruction set
     const pixviewi_video_loops *video;
@@ -92,14 +103,20 @@ typedef struct pixviewi_loops {
     void (*from_float[3])(char *out, const float *in, int64_t count);
     // Bytes between two columns of pixels of 1, 3 or 4 interleaved channels that are neighbours: planes of 16
     // bits, `plane` apart. `places`: BYTES to the first; `weights`: the second's << 16 | the first's. All of
-    // `count` is a multiple of 8. One channel reads two bytes more. NULL: no such loop.
-    void (*mix_columns[3])(int16_t *out, int64_t plane, const char *row, const int32_t *places,
-                           const int32_t *weights, int64_t count);
+    // `count` is a multiple of 8. One or three channels read two bytes more. Row `next` comes into the cache
+    // meanwhile. NULL: no such loop.
+    void (*mix_columns[3])(int16_t *out, int64_t plane, const char *row, const char *next,
+                           const int32_t *places, const int32_t *weights, int64_t count);
     // Bytes between two rows of those.
     void (*mix_rows)(char *out, const int16_t *above, const int16_t *below, int a, int b,
                      int64_t count);
-    // Pillow's sums: sums[i] += weight * bytes[i], and the byte of each at the end.
-    void (*add_weighted)(int32_t *sums, const char *bytes, int32_t weight, int64_t count);
+    // Pillow's sums of columns of such pixels of 3 or 4 channels: two neighbours for each of `pairs`, from `places`
+    // on. Of eight places and one pair: the low halves of eight pairs of weights, then the high ones.
+    void (*filter_columns[2])(uint8_t *out, int64_t plane, const char *row, const int32_t *places,
+                              const int32_t *weights, int64_t pairs, int64_t count);
+    // And of rows: sums[i] += weights[k] * rows[k][i], and the byte of each at the end.
+    void (*add_rows)(int32_t *sums, const char *const *rows, const int32_t *weights, int64_t taps,
+                     int64_t count);
     void (*clip_sums)(char *out, const int32_t *sums, int64_t count);
 } pixviewi_loops;
 

@@ -10,6 +10,7 @@
 #include <immintrin.h>
 #endif
 
+#include "copy/filter.h"
 #include "descriptor/half.h"
 #include "host/host.h"
 #include "host/loops.h"
@@ -370,56 +371,144 @@ static inline void store_mixed(int16_t *out, __m256i pairs, __m256i weights)
     _mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(sums));
 }
 
-static inline __m256i gather(const char *row, __m256i places)
-{
-    return _mm256_i32gather_epi32((const int *)(const void *)row, places, 1);
-}
+static inline __m256i load_vector(const void *at) { return _mm256_loadu_si256(at); }
+static inline __m128i load_16(const void *at) { return _mm_loadu_si128(at); }
 
-// The low byte of each 32 bits, and a byte at bit 16 of `second`.
-static inline __m256i pair_bytes(__m256i first, __m256i second)
+static void mix_columns1(int16_t *out, int64_t plane, const char *row, const char *next,
+                         const int32_t *places, const int32_t *weights, int64_t count)
 {
-    return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xff)),
-                           _mm256_and_si256(second, _mm256_set1_epi32(0xff0000)));
-}
-
-#define DEFINE_MIX_COLUMNS(name, ...)                                                        \
-    static void name(int16_t *out, int64_t plane, const char *row, const int32_t *places,    \
-                     const int32_t *weights, int64_t count)                                  \
-    {                                                                                        \
-        (void)plane;                                                                         \
-        for (int64_t i = 0; i < count; i += 8) {                                             \
-            __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)(places + i));    \
-            __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(weights + i)); \
-            __VA_ARGS__                                                                      \
-        }                                                                                    \
+    const __m256i first = _mm256_set1_epi32(0xff), second = _mm256_set1_epi32(0xff0000);
+    (void)plane;
+    for (int64_t i = 0; i < count; i += 8) {
+        __builtin_prefetch(next + places[i]);
+        __m256i both =
+            _mm256_i32gather_epi32((const int *)(const void *)row, load_vector(places + i), 1);
+        __m256i pairs = _mm256_or_si256(_mm256_and_si256(both, first),
+                                        _mm256_and_si256(_mm256_slli_epi32(both, 8), second));
+        store_mixed(out + i, pairs, load_vector(weights + i));
     }
-DEFINE_MIX_COLUMNS(mix_columns1, {
-    __m256i low = gather(row, at);
-    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(low, 8)), both);
-})
-// Six bytes, by two loads that leave nothing behind them.
-DEFINE_MIX_COLUMNS(mix_columns3, {
-    __m256i low = gather(row, at), high = gather(row + 2, at);
-    __m256i next = _mm256_srli_epi32(low, 8);
-    store_mixed(out + i, pair_bytes(low, next), both);
-    store_mixed(out + plane + i, pair_bytes(next, high), both);
-    store_mixed(out + 2 * plane + i,
-                pair_bytes(_mm256_srli_epi32(low, 16), _mm256_srli_epi32(high, 8)), both);
-})
-DEFINE_MIX_COLUMNS(mix_columns4, {
-    __m256i low = gather(row, at), high = gather(row + 4, at);
-    store_mixed(out + i, pair_bytes(low, _mm256_slli_epi32(high, 16)), both);
-    store_mixed(out + plane + i, pair_bytes(_mm256_srli_epi32(low, 8), _mm256_slli_epi32(high, 8)),
-                both);
-    store_mixed(out + 2 * plane + i, pair_bytes(_mm256_srli_epi32(low, 16), high), both);
-    store_mixed(out + 3 * plane + i,
-                pair_bytes(_mm256_srli_epi32(low, 24), _mm256_srli_epi32(high, 8)), both);
-})
+}
+
+// Eight bytes at each of places 0, 1, 4 and 5.
+static inline __m256i load_four(const char *row, const int32_t *places)
+{
+    static const int order[] = {0, 1, 4, 5};
+    int64_t bytes[4];
+    for (int k = 0; k < 4; k++)
+        bytes[k] = (int64_t)*(const unit_8 *)(row + places[order[k]]);
+    return _mm256_set_epi64x(bytes[3], bytes[2], bytes[1], bytes[0]);
+}
+
+// Pairs of bytes of pixels of 3 or 4 channels and their neighbours, at eight places: of 16 bits, by channel.
+static inline void load_pairs(__m256i pairs[4], int channels, const char *row,
+                              const int32_t *places)
+{
+    const __m128i three = _mm_setr_epi8(0, 3, 8, 11, 1, 4, 9, 12, 2, 5, 10, 13, 0, 0, 0, 0);
+    const __m128i four = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m256i order = _mm256_broadcastsi128_si256(channels == 3 ? three : four);
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i even = _mm256_shuffle_epi8(load_four(row, places), order);
+    __m256i odd = _mm256_shuffle_epi8(load_four(row, places + 2), order);
+    __m256i low = _mm256_unpacklo_epi32(even, odd), high = _mm256_unpackhi_epi32(even, odd);
+    pairs[0] = _mm256_unpacklo_epi8(low, zero);
+    pairs[1] = _mm256_unpackhi_epi8(low, zero);
+    pairs[2] = _mm256_unpacklo_epi8(high, zero);
+    pairs[3] = _mm256_unpackhi_epi8(high, zero);
+}
+
+#define DEFINE_MIX_COLUMNS(N)                                                                  \
+    static void mix_columns##N(int16_t *out, int64_t plane, const char *row, const char *next, \
+                               const int32_t *places, const int32_t *weights, int64_t count)   \
+    {                                                                                          \
+        for (int64_t i = 0; i < count; i += 8) {                                               \
+            __m256i pairs[4], both = load_vector(weights + i);                                 \
+            __builtin_prefetch(next + places[i]);                                              \
+            __builtin_prefetch(next + places[i + 4]);                                          \
+            load_pairs(pairs, N, row, places + i);                                             \
+            for (int64_t c = 0; c < (N); c++)                                                  \
+                store_mixed(out + c * plane + i, pairs[c], both);                              \
+        }                                                                                      \
+    }
+DEFINE_MIX_COLUMNS(3)
+DEFINE_MIX_COLUMNS(4)
 #endif
 
-static void add_weighted(int32_t *sums, const char *bytes, int32_t weight, int64_t count)
+// ---- Pillow's filters -------------------------------------------------------------------------
+
+#ifdef __AVX2__
+typedef struct split_sums {
+    __m256i low, high;
+} split_sums;
+
+static inline void add_products(split_sums *sums, __m256i bytes, __m256i low, __m256i high)
 {
-    APART for (int64_t i = 0; i < count; i++) { sums[i] += weight * ((const unit_1 *)bytes)[i]; }
+    sums->low = _mm256_add_epi32(sums->low, _mm256_madd_epi16(bytes, low));
+    sums->high = _mm256_add_epi32(sums->high, _mm256_madd_epi16(bytes, high));
+}
+
+static inline __m256i join_sums(const split_sums *sums)
+{
+    return _mm256_add_epi32(sums->low, _mm256_slli_epi32(sums->high, 16));
+}
+
+static inline void store_bytes(uint8_t *out, const split_sums *sums)
+{
+    __m256i sum = _mm256_add_epi32(join_sums(sums), _mm256_set1_epi32(PIXVIEWI_FILTER_HALF));
+    sum = _mm256_srai_epi32(sum, 22);
+    sum = _mm256_permute4x64_epi64(_mm256_packs_epi32(sum, sum), 0xd8);
+    _mm_storel_epi64((__m128i *)(void *)out, _mm256_castsi256_si128(_mm256_packus_epi16(sum, sum)));
+}
+
+#define DEFINE_FILTER_COLUMNS(N)                                                                \
+    static void filter_columns##N(uint8_t *out, int64_t plane, const char *row,                 \
+                                  const int32_t *places, const int32_t *weights, int64_t pairs, \
+                                  int64_t count)                                                \
+    {                                                                                           \
+        for (int64_t i = 0; i < count; i += 8) {                                                \
+            split_sums sums[4] = {{_mm256_setzero_si256(), _mm256_setzero_si256()}};            \
+            sums[1] = sums[2] = sums[3] = sums[0];                                              \
+            for (int64_t k = 0; k < pairs; k++, weights += 16) {                                \
+                __m256i bytes[4];                                                               \
+                load_pairs(bytes, N, row + 2 * (N) * k, places + i);                            \
+                for (int c = 0; c < (N); c++)                                                   \
+                    add_products(&sums[c], bytes[c], load_vector(weights),                      \
+                                 load_vector(weights + 8));                                     \
+            }                                                                                   \
+            for (int64_t c = 0; c < (N); c++)                                                   \
+                store_bytes(out + c * plane + i, &sums[c]);                                     \
+        }                                                                                       \
+    }
+DEFINE_FILTER_COLUMNS(3)
+DEFINE_FILTER_COLUMNS(4)
+#endif
+
+static void add_rows(int32_t *sums, const char *const *rows, const int32_t *weights, int64_t taps,
+                     int64_t count)
+{
+    int64_t i = 0;
+#ifdef __AVX2__
+    for (; i + 16 <= count; i += 16) {
+        split_sums split[2] = {{load_vector(sums + i), _mm256_setzero_si256()},
+                               {load_vector(sums + i + 8), _mm256_setzero_si256()}};
+        for (int64_t k = 0; k < taps; k += 2) {
+            bool two = k + 1 < taps;
+            int32_t a = weights[k], b = two ? weights[k + 1] : 0;
+            __m256i low = _mm256_set1_epi32(pixviewi_low_halves(a, b));
+            __m256i high = _mm256_set1_epi32(pixviewi_high_halves(a, b));
+            __m128i first = load_16(rows[k] + i), second = load_16(rows[two ? k + 1 : k] + i);
+            add_products(&split[0], _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second)), low,
+                         high);
+            add_products(&split[1], _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first, second)), low,
+                         high);
+        }
+        for (int k = 0; k < 2; k++)
+            _mm256_storeu_si256((__m256i *)(void *)(sums + i + 8 * k), join_sums(&split[k]));
+    }
+#endif
+    for (int64_t k = 0; k < taps; k++) {
+        const unit_1 *row = (const unit_1 *)rows[k];
+        APART for (int64_t j = i; j < count; j++) { sums[j] += weights[k] * row[j]; }
+    }
 }
 
 static void clip_sums(char *out, const int32_t *sums, int64_t count)
@@ -452,9 +541,10 @@ const pixviewi_loops LOOPS = {
     .stream = stream,
     .store_fence = store_fence,
     .mix_columns = {mix_columns1, mix_columns3, mix_columns4},
+    .filter_columns = {filter_columns3, filter_columns4},
 #endif
     .mix_rows = mix_rows,
-    .add_weighted = add_weighted,
+    .add_rows = add_rows,
     .clip_sums = clip_sums,
     .to_float = {u8_to_float, i8_to_float, u16_to_float, i16_to_float, i32_to_float, f16_to_float,
                  bf16_to_float, f32_to_float},

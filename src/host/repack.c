@@ -258,6 +258,8 @@ static bits_plane choose(bits_job *job)
         job->size /= 3;
         return (bits_plane){CHANNELS, *y, {3, 0, 0}, third, false, job->loops->drop4[third]};
     }
+    if (y->src == 0 && y->extent >= 16 && y->dst == size) // one element fills a row
+        return plane;
     int64_t best = y->src == 0 ? INT64_MAX : pixviewi_magnitude(y->src);
     for (int k = 0; k < job->count; k++)
         if (job->axes[k].src != 0 && pixviewi_magnitude(job->axes[k].src) < best) {

@@ -71,7 +71,7 @@ static void choose_loop(chunk *c)
     c->fast = 0;
     if (!c->loops->mix_columns[0] || !c->mixed || row > INT32_MAX || c->from.bits != 8)
         return;
-    int64_t reads = c->window ? 0 : c->mixed == 1 ? 4 : 2 * step; // a window has room behind
+    int64_t reads = c->window ? 0 : c->mixed == 1 ? 4 : 8; // a window has room behind
     for (; c->fast < c->columns && c->first[c->fast] + reads <= row; c->fast++) {
         c->places[c->fast] = (int32_t)c->first[c->fast];
         c->weights[c->fast] = (int32_t)((uint32_t)c->b[c->fast] << 16 | (uint16_t)c->a[c->fast]);
@@ -84,9 +84,13 @@ static void choose_loop(chunk *c)
 static void mix_fast_columns(chunk *c, int16_t *out, int64_t y)
 {
     int loop = c->mixed == 1 ? 0 : c->mixed - 2;
-    for (int64_t channel = 0; channel < c->channels; channel += c->mixed)
-        c->loops->mix_columns[loop](out + channel * c->columns, c->columns,
-                                    source_row(c, y, channel), c->places, c->weights, c->fast);
+    int64_t next = y + c->ahead < c->p->rows.source ? y + c->ahead : y;
+    for (int64_t channel = 0; channel < c->channels; channel += c->mixed) {
+        const char *row = source_row(c, y, channel);
+        c->loops->mix_columns[loop](out + channel * c->columns, c->columns, row,
+                                    c->window ? row : source_row(c, next, channel), c->places,
+                                    c->weights, c->fast);
+    }
 }
 
 static void mix_columns_of_bytes(chunk *c, int slot, int64_t y)
@@ -198,16 +202,24 @@ static int keep_row(chunk *c, int64_t y, int other)
     return slot;
 }
 
+static pixviewi_tap row_tap(const chunk *c, int64_t d)
+{
+    const placed *p = c->p;
+    pixviewi_tap tap = c->from.bits == 8 ? pixviewi_byte_tap(d, p->rows.source, p->row_scale, true)
+                                         : pixviewi_float_tap(d, p->rows.source, p->row_scale);
+    if (tap.b == 0 && tap.weight == 0) // where a scale is odd: half of the work
+        tap.second = tap.first;
+    return tap;
+}
+
 static void mix_row(chunk *c, int64_t d)
 {
-    const pixviewi_axis *axis = &c->p->rows;
-    bool bytes = c->from.bits == 8;
-    pixviewi_tap tap = bytes ? pixviewi_byte_tap(d, axis->source, c->p->row_scale, true)
-                             : pixviewi_float_tap(d, axis->source, c->p->row_scale);
+    pixviewi_tap tap = row_tap(c, d);
+    c->ahead = row_tap(c, d + 1).first - tap.first;
     // What is there already must not make room for the other.
     int held = c->kept[0] == tap.second ? 0 : c->kept[1] == tap.second ? 1 : -1;
     int above = keep_row(c, tap.first, held), below = keep_row(c, tap.second, above);
-    if (bytes)
+    if (c->from.bits == 8)
         mix_rows_of_bytes(c, c->between.bytes[above], c->between.bytes[below], &tap);
     else
         mix_rows_of_floats(c, c->between.floats[above], c->between.floats[below], tap.weight);

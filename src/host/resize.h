@@ -8,8 +8,8 @@
 #include "descriptor/half.h"
 #include "host/host.h"
 
-// Elements of a chunk, all channels; and of the rows that filters keep.
-enum { RUN = 1024, RING = 12288, SLOTS = 1024 };
+// Elements of a chunk, all channels; of the rows that filters keep; and halves of weights.
+enum { RUN = 2048, RING = 12288, SLOTS = 1024, WEIGHTS = 12288 };
 
 typedef struct placed {
     const pixview_image *image;
@@ -37,12 +37,15 @@ typedef struct chunk {
     int16_t a[RUN], b[RUN];
     float weight[RUN];
     int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
-    int mixed;    // channels that such a loop takes together; 0: there is none for the image
-    int64_t fast; // columns that it makes
+    int64_t ahead;                     // rows of the source to those that come next
+    int mixed;     // channels that such a loop takes together; 0: there is none for the image
+    int64_t fast;  // columns that it makes
+    int64_t pairs; // of neighbours, for loops->filter_columns
+    int32_t pair_weights[WEIGHTS];
     union {
         int16_t bytes[2][RUN];
         float floats[2][RUN];
-        uint8_t ring_bytes[RING * 4]; // rows between their columns, of filters
+        uint8_t ring_bytes[4 * RING]; // rows between their columns, of filters
         float ring_floats[RING];
     } between;
     int64_t slots; // rows that the ring holds; row y is in slot y % slots

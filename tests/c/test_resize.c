@@ -137,6 +137,42 @@ static void test_at_random(int rounds)
     }
 }
 
+// Bytes in memory of their own, behind which a sanitizer sees every read, and rows of several chunks.
+static void resize_own(int layout, int64_t channels, int interpolation, const int64_t *widths)
+{
+    uint64_t seed = (uint64_t)widths[0];
+    int64_t size = 5 * widths[0] * channels;
+    int64_t hwc[] = {5, widths[0], channels}, chw[] = {channels, 5, widths[0]};
+    char *own = malloc((size_t)size);
+    job j;
+    REQUIRE(own);
+    fill_random(own, size, seed);
+    j.images[0] = layout == PIXVIEW_LAYOUT_HWC
+                      ? make_image(own, PIXVIEW_LAYOUT_HWC, hwc, NULL, U8, CPU)
+                      : make_image(own, PIXVIEW_LAYOUT_CHW, chw, NULL, U8, CPU);
+    j.batch = make_image(dst, PIXVIEW_LAYOUT_NCHW, (const int64_t[]){1, channels, 3, widths[1]},
+                         NULL, U8, CPU);
+    j.geometry = (pixview_geometry){.struct_size = sizeof j.geometry,
+                                    .fit = PIXVIEW_FIT_STRETCH,
+                                    .interpolation = (pixview_interpolation)interpolation};
+    make_values(&j, channels, false, &seed);
+    REQUIRE_OK(pixview_stack(j.images, 1, &j.batch, &j.params, err));
+    run_reference(&j, 1);
+    if (memcmp(dst, wanted, (size_t)(3 * widths[1] * channels)) != 0)
+        FAIL("%d channels, layout %d, interpolation %d, %d to %d columns", (int)channels, layout,
+             interpolation, (int)widths[0], (int)widths[1]);
+    free(own);
+}
+
+static void test_ends(void)
+{
+    static const int64_t widths[][2] = {{24, 8}, {16, 24}, {19, 16}, {75, 33}, {300, 700}};
+    static const int64_t channels[] = {1, 3, 4};
+    for (int i = 0; i < 5 * 3 * 6 * 2; i++)
+        resize_own(i % 2 ? PIXVIEW_LAYOUT_HWC : PIXVIEW_LAYOUT_CHW, channels[i / 2 % 3], i / 6 % 6,
+                   widths[i / 36]);
+}
+
 // ---- arguments --------------------------------------------------------------------------------
 
 static void test_placement(void)
@@ -214,6 +250,7 @@ int main(void)
     for (int i = 0; pixviewi_host_known_loops(i); i++) {
         pixviewi_host_hooks.loops = pixviewi_host_known_loops(i);
         test_at_random(ROUNDS);
+        test_ends();
     }
     pixviewi_host_hooks.threads = 3; // bands of an image each
     pixviewi_host_hooks.share = 1;
