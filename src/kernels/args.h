@@ -172,7 +172,10 @@ typedef struct pixviewi_resize_args {
 // of the steps, and three addresses for each image.
 
 // Frames of one kind into images of their size. The table holds of each the address of Y and of U and V.
-enum { PIXVIEWI_DECODE_STEPS = 2, PIXVIEWI_DECODE_TABLE = 3712 }; // of a thread, each one or two rows
+enum {
+    PIXVIEWI_DECODE_STEPS = 2,
+    PIXVIEWI_DECODE_TABLE = 3712
+}; // of a thread, each one or two rows
 typedef struct pixviewi_decode_args {
     char *dst; // of the first image here
     int64_t dst_image;
@@ -184,11 +187,12 @@ typedef struct pixviewi_decode_args {
     pixviewi_divisor by_quads, by_groups;
     int32_t shared_rows; // that have one row of U and V
     int32_t planar;
-    int32_t direct; // the sums are bytes as they are
-    int32_t out;    // TO_
-    int32_t down, most;     // as in pixviewi_samples
-    pixviewi_matrix matrix; // its columns: Y, what comes first of U and V, the other; its rows: as they are stored
-    float a[3], b[3];       // of channels as they are stored
+    int32_t direct;     // the sums are bytes as they are
+    int32_t out;        // TO_
+    int32_t down, most; // as in pixviewi_samples
+    pixviewi_matrix
+        matrix; // its columns: Y, what comes first of U and V, the other; its rows: as they are stored
+    float a[3], b[3]; // of channels as they are stored
     int32_t images;
     uint64_t table[PIXVIEWI_DECODE_TABLE / 8];
 } pixviewi_decode_args;

@@ -56,9 +56,9 @@ PIXVIEWI_FILTER_KERNELS(FILTER)
     KERNEL(name, pixviewi_encode_args, 896) { encode_block<T>(args, blockIdx.x, threadIdx.x); }
 PIXVIEWI_ENCODE_KERNELS(ENCODE)
 
-#define DECODE(name, T)                                             \
-    KERNEL(name, pixviewi_decode_args, 1024)                        \
-    {                                                               \
+#define DECODE(name, T)                                                      \
+    KERNEL(name, pixviewi_decode_args, 1024)                                 \
+    {                                                                        \
         decode_thread<T>(args, blockIdx.x * PIXVIEWI_THREADS + threadIdx.x); \
     }
 PIXVIEWI_DECODE_KERNELS(DECODE)

@@ -402,8 +402,6 @@ template <typename Source, bool VALUES> struct resize {
 
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
-        if (fills(mine))
-            return;
         const Source source(args, mine->source, mine->image.bytes);
         static_assert((int)PIXVIEWI_RESIZE_COLUMNS == (int)PIXVIEWI_THREADS,
                       "a column for each lane");
@@ -427,42 +425,10 @@ template <typename Source, bool VALUES> struct resize {
             mine->rows[lane] = tap_of(mine->image, top + lane, true);
     }
 
-    // ---- padding ----
-
-    // Tiles of planes that no image reaches are filled by vectors, and need no taps.
-    DEVICE bool is_padding(const scratch *mine) const
-    {
-        const resize_axis *axes = mine->image.axes;
-        return top >= axes[0].end || top + rows <= axes[0].begin || left >= axes[1].end ||
-               left + columns <= axes[1].begin;
-    }
-    DEVICE bool fills(const scratch *mine) const
-    {
-        return sizeof(In) <= 8 && args.form == PIXVIEWI_BY_PLANES && args.aligned &&
-               is_padding(mine);
-    }
-    DEVICE void fill_tile(int lane) const
-    {
-        const int x = lane % LANES * QUAD;
-        if (x >= columns)
-            return;
-#pragma unroll 1
-        for (int c = 0; c < args.channels; c++) {
-            Held all[1][QUAD];
-            put_padding<1>(15, c, all);
-#pragma unroll 1
-            for (int y = lane / LANES; y < rows; y += PIXVIEWI_WARPS)
-                store_as_told<1>(to + y * args.to.row + x * args.to.pixel, c, all,
-                                 x + QUAD <= columns, 1, columns - x);
-        }
-    }
-
     // ---- pixels ----
 
     DEVICE void store_tile(const scratch *mine, int lane) const
     {
-        if (fills(mine))
-            return fill_tile(lane);
         const Source source(args, mine->source, mine->image.bytes);
         if constexpr (Source::THREE) {
             store_rows<3>(source, mine, lane, 0);
@@ -606,10 +572,9 @@ template <typename Source, bool VALUES> struct resize {
         for (int c = 0; c < CHANNELS; c++)
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
-                all[c][k] =
-                    mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2, LIFT_BITS),
-                             dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2, LIFT_BITS),
-                             row.weights);
+                all[c][k] = mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2, LIFT_BITS),
+                                     dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2, LIFT_BITS),
+                                     row.weights);
     }
 
     template <int CHANNELS>
@@ -673,11 +638,8 @@ template <typename Source, bool VALUES> struct resize {
                 swap_channels<CHANNELS>(all);
             if (whole)
                 return store_pixels<To, CHANNELS>(at, all);
-        } else if constexpr (sizeof(typename To::out) <= 8) {
-            if (whole)
-                return stream_quad<To>(at + plane_of(channel), all[0]);
         }
-        if (args.form == PIXVIEWI_BY_PLANES && step == LANES)
+        if (args.form == PIXVIEWI_BY_PLANES)
             store_elements<To, CHANNELS>(at, channel, all, LANES, sizeof(typename To::out), count);
         else
             store_elements<To, CHANNELS>(at, channel, all, step, args.to.pixel, count);

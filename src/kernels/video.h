@@ -94,9 +94,8 @@ PIXVIEWI_DEVICE void pixviewi_matrix_of(const pixviewi_colour *c, pixviewi_matri
         out->of[channel][PIXVIEWI_Y] = c->y;
         out->of[channel][PIXVIEWI_U] = channel == 1 ? c->u_g : channel == blue ? c->u_b : 0;
         out->of[channel][PIXVIEWI_V] = channel == 1 ? c->v_g : channel == red ? c->v_r : 0;
-        out->more[channel] =
-            -c->y_offset * c->y -
-            c->c_offset * (out->of[channel][PIXVIEWI_U] + out->of[channel][PIXVIEWI_V]);
+        out->more[channel] = -c->y_offset * c->y - c->c_offset * (out->of[channel][PIXVIEWI_U] +
+                                                                  out->of[channel][PIXVIEWI_V]);
     }
     out->least = c->y_least + c->y_offset;
 }

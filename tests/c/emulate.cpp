@@ -164,11 +164,11 @@ PIXVIEWI_FILTER_KERNELS(FILTER)
     }
 PIXVIEWI_ENCODE_KERNELS(ENCODE)
 
-#define DECODE(name, T)                                                  \
-    void run_##name(const void *args, unsigned blocks)                   \
-    {                                                                    \
-        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)         \
-            decode_thread<T>(*(const pixviewi_decode_args *)args, i);    \
+#define DECODE(name, T)                                               \
+    void run_##name(const void *args, unsigned blocks)                \
+    {                                                                 \
+        for (unsigned i = 0; i < blocks * PIXVIEWI_THREADS; i++)      \
+            decode_thread<T>(*(const pixviewi_decode_args *)args, i); \
     }
 PIXVIEWI_DECODE_KERNELS(DECODE)
 
@@ -191,8 +191,7 @@ const entry entries[] = {
         PIXVIEWI_REPACK_KERNELS(REPACK_ENTRY) PIXVIEWI_GATHER_KERNELS(GATHER_ENTRY)
             PIXVIEWI_CONVERT_KERNELS(GATHER_ENTRY) LIST_ENTRY(pixview_elements, )
                 PIXVIEWI_RESIZE_KERNELS(RESIZE_ENTRY) PIXVIEWI_FILTER_KERNELS(FILTER_ENTRY)
-                    PIXVIEWI_ENCODE_KERNELS(ENCODE_ENTRY)
-                        PIXVIEWI_DECODE_KERNELS(DECODE_ENTRY)};
+                    PIXVIEWI_ENCODE_KERNELS(ENCODE_ENTRY) PIXVIEWI_DECODE_KERNELS(DECODE_ENTRY)};
 
 } // namespace
 

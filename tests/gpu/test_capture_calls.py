@@ -18,6 +18,15 @@ SHAPE = (24, 33, 3)
 SCALED = {"scale": 0.5, "mean": 2.0, "std": 4.0}  # exact in float32
 PADDED = {"size": (29, 36), "pad_value": 7}
 
+
+@pytest.fixture(autouse=True)
+def no_graphs_left():
+    """CuPy destroys a graph when it is collected, which ends a capture that is under way."""
+    gc.collect()
+    yield
+    gc.collect()
+
+
 MOVE = cp.RawKernel(
     r"""
 extern "C" __global__ void move(const unsigned char *src, long long sn, long long sh, long long sw,

@@ -36,7 +36,8 @@ static const char *first_of_pair(const pixviewi_samples *s)
 
 static bool is_aligned(const pixviewi_samples *s)
 {
-    int64_t bits = (int64_t)(uintptr_t)s->of[PIXVIEWI_Y].data | (int64_t)(uintptr_t)first_of_pair(s);
+    int64_t bits =
+        (int64_t)(uintptr_t)s->of[PIXVIEWI_Y].data | (int64_t)(uintptr_t)first_of_pair(s);
     bits |= s->of[PIXVIEWI_Y].row_step | s->of[PIXVIEWI_U].row_step;
     return bits % (PIXVIEWI_QUAD * s->bytes) == 0;
 }

@@ -109,14 +109,16 @@ static void cut_columns(pixviewi_resize_args *args)
 }
 
 // Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
-// cache. Fewer if there are too few tiles for a GPU, more if there are very many.
-static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size)
+// cache. Fewer if there are too few tiles for a GPU, more if there are very many, or many of frames: those are half
+// as large, and take longer to begin a tile.
+static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size, bool frames)
 {
-    enum { ENOUGH = 1024, PLENTY = 16 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    enum { ENOUGH = 1024, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    const int64_t plenty = (frames ? 6 : 16) * ENOUGH;
     int32_t rows = (size >= 4 && args->columns > LARGE ? 3 : 4) * PIXVIEWI_WARPS;
     while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
         rows -= PIXVIEWI_WARPS;
-    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > PLENTY)
+    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > plenty)
         rows *= 2;
     args->tile_rows = rows;
     args->down = pieces(args->rows, rows);
@@ -293,7 +295,8 @@ bool pixviewi_resize_next(pixviewi_resize_launch *launch, const pixviewi_copy_op
     int64_t rest = op->shape[PIXVIEW_AXIS_N] - launch->done;
     if (rest == 0)
         return false;
-    cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES, pixview_dtype_size(op->dst.dtype));
+    cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES, pixview_dtype_size(op->dst.dtype),
+             op->src.videos != NULL);
     int64_t tiles = (int64_t)args->across * args->down;
     assert(tiles <= INT32_MAX);
     args->dst = op->dst.data + launch->done * args->dst_image;
