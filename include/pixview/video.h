@@ -210,8 +210,8 @@ typedef struct pixview_source {
 // params    may be NULL. Without a geometry sizes are those of dst, or smaller with params->pad.
 // Returns:  as pixview_stack; PIXVIEW_E_INVALID for an entry with both or none of image and frame, PIXVIEW_E_LAYOUT
 //           for a frame that pixview_video_frame_validate refuses, PIXVIEW_E_MEMORY for a list too long for the
-//           memory, PIXVIEW_E_UNSUPPORTED for frames on a GPU without kernels, or by an interpolation other than
-//           linear and nearest there.
+//           memory, PIXVIEW_E_UNSUPPORTED for frames on a GPU without kernels. On a GPU area and Pillow's
+//           interpolations of frames take memory of the stream, and are PIXVIEW_E_CUDA (900) in a graph capture.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status
 pixview_stack_sources(const pixview_source *srcs, int64_t count, const pixview_image *dst,
                       const pixview_convert_params *params, pixview_error *err);

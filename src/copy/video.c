@@ -139,15 +139,9 @@ static pixview_status check_steps(const pixview_image *face, const pixviewi_samp
 
 // What kernels do not do.
 static pixview_status check_for_gpu(const pixview_image *faces, const pixviewi_video *videos,
-                                    int64_t count, const pixview_geometry *geometry,
-                                    const char *name, pixview_error *err)
+                                    int64_t count, const char *name, pixview_error *err)
 {
     pixview_status status = PIXVIEW_OK;
-    if (geometry && geometry->interpolation >= PIXVIEW_INTERPOLATION_AREA)
-        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
-                             "%s: video frames on a GPU are resized by interpolation 'linear' or "
-                             "'nearest'; make RGB images of them first",
-                             name);
     for (int64_t i = 0; i < count && status == PIXVIEW_OK; i++)
         status = check_steps(&faces[i], &videos[i].samples, i, name, err);
     return status;
@@ -174,7 +168,6 @@ pixview_status pixviewi_check_videos(const pixview_image *faces, const pixviewi_
                                  "its own",
                                  name, (long long)i);
     }
-    return pixviewi_on_device(dst->device)
-               ? check_for_gpu(faces, videos, count, geometry, name, err)
-               : PIXVIEW_OK;
+    return pixviewi_on_device(dst->device) ? check_for_gpu(faces, videos, count, name, err)
+                                           : PIXVIEW_OK;
 }

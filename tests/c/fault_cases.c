@@ -339,7 +339,8 @@ static pixview_status unstack_on_host(pixview_error *err) { return unstack(near,
 
 // ---- Video ------------------------------------------------------------------------------------
 
-static pixview_status init_frame(void *memory, pixview_video_frame *out, pixview_error *err)
+static pixview_status init_frame(void *memory, pixview_device device, pixview_video_frame *out,
+                                 pixview_error *err)
 {
     pixview_video_params params = {.struct_size = sizeof params,
                                    .format = pixview_video_format_parse("nv12"),
@@ -348,29 +349,40 @@ static pixview_status init_frame(void *memory, pixview_video_frame *out, pixview
                                    .height = 4,
                                    .width = 4};
     pixview_video_surface surface = {
-        .struct_size = sizeof surface, .data = memory, .pitch = 4, .device = CPU};
+        .struct_size = sizeof surface, .data = memory, .pitch = 4, .device = device};
     return pixview_video_frame_init_surface(out, &surface, &params, err);
 }
 
-static pixview_status stack_frames(pixview_error *err)
+static pixview_status stack_frames_in(uint8_t *memory, pixview_device device, pixview_stream stream,
+                                      pixview_error *err)
 {
     pixview_video_frame frame;
     pixview_geometry geometry = {.struct_size = sizeof geometry,
                                  .fit = PIXVIEW_FIT_STRETCH,
                                  .interpolation = PIXVIEW_INTERPOLATION_AREA};
-    pixview_convert_params params = {.struct_size = sizeof params, .geometry = &geometry};
+    pixview_convert_params params = {
+        .struct_size = sizeof params, .geometry = &geometry, .stream = stream};
     pixview_roi rois[] = {{1, 1, 3, 3}, {0, 0, 2, 2}};
     geometry.rois = rois;
-    REQUIRE(init_frame(near, &frame, NULL) == PIXVIEW_OK);
-    pixview_image image = image_at(near + 64, PIXVIEW_LAYOUT_HWC, LIST(2, 2, 3), NULL, CPU);
+    REQUIRE(init_frame(memory, device, &frame, NULL) == PIXVIEW_OK);
+    pixview_image image = image_at(memory + 64, PIXVIEW_LAYOUT_HWC, LIST(2, 2, 3), NULL, device);
     const pixview_source srcs[] = {{NULL, &frame}, {&image, NULL}};
-    pixview_image dst = image_at(near + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, CPU);
+    pixview_image dst =
+        image_at(memory + SIZE / 2, PIXVIEW_LAYOUT_NCHW, LIST(2, 3, 4, 4), NULL, device);
     return pixview_stack_sources(srcs, 2, &dst, &params, err);
+}
+static pixview_status stack_frames(pixview_error *err)
+{
+    return stack_frames_in(near, CPU, PIXVIEW_STREAM_LEGACY, err);
+}
+static pixview_status filter_frames_on_gpu(pixview_error *err)
+{
+    return stack_frames_in(far, GPU0, stream_a, err);
 }
 static pixview_status frame_to_image(pixview_error *err)
 {
     pixview_video_frame frame;
-    REQUIRE(init_frame(near, &frame, NULL) == PIXVIEW_OK);
+    REQUIRE(init_frame(near, CPU, &frame, NULL) == PIXVIEW_OK);
     pixview_image dst = image_at(near + 64, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
     return pixview_video_to_image(&frame, &dst, NULL, err);
 }
@@ -378,7 +390,7 @@ static pixview_status images_to_frames(pixview_error *err)
 {
     pixview_video_frame frames[2];
     for (int i = 0; i < 2; i++)
-        REQUIRE(init_frame(near + 32 * i, &frames[i], NULL) == PIXVIEW_OK);
+        REQUIRE(init_frame(near + 32 * i, CPU, &frames[i], NULL) == PIXVIEW_OK);
     pixview_image src = image_at(near + 64, PIXVIEW_LAYOUT_NHWC, LIST(2, 4, 4, 3), NULL, CPU);
     return pixview_video_from_images(&src, frames, 2, NULL, PIXVIEW_VIDEO_SITING_LEFT, err);
 }
@@ -386,7 +398,7 @@ static pixview_status images_to_frames(pixview_error *err)
 static pixview_status frames(pixview_error *err)
 {
     pixview_video_frame frame, crop;
-    pixview_status status = init_frame(near, &frame, err);
+    pixview_status status = init_frame(near, CPU, &frame, err);
     if (status || (status = pixview_video_frame_validate(&frame, err)) ||
         (status = pixview_video_frame_crop(&frame, 0, 2, 2, 2, &crop, err)))
         return status;
@@ -515,6 +527,7 @@ const fault_case fault_cases[] = {
     {"pixview_unstack", "several launches", unstack_long, NULL},
     {"pixview_unstack", "on the host", unstack_on_host, NULL},
     {"pixview_stack_sources", "with regions, in host memory", stack_frames, NULL},
+    {"pixview_stack_sources", "with regions, on a GPU", filter_frames_on_gpu, NULL},
     {"pixview_video_to_image", "", frame_to_image, NULL},
     {"pixview_video_from_images", "", images_to_frames, NULL},
     {"pixview_image_from_dlpack_take", "", import, NULL},

@@ -245,6 +245,38 @@ static void test_many_sizes(void)
     free(images);
 }
 
+// Frames become images first, in memory that no graph could keep.
+static void test_frames(void)
+{
+    const pixview_device gpu = {PIXVIEW_DEVICE_CUDA, 0};
+    const int64_t batch[] = {1, CANVAS, CANVAS, 3};
+    uint64_t stream = fake_stream(0);
+    int blocks = fake_live_blocks();
+    pixview_video_frame frame;
+    pixview_video_params says = {.struct_size = sizeof says,
+                                 .format = PIXVIEW_VIDEO_FORMAT_NV12,
+                                 .matrix = PIXVIEW_VIDEO_MATRIX_BT709,
+                                 .range = PIXVIEW_VIDEO_RANGE_LIMITED,
+                                 .height = 32,
+                                 .width = 32};
+    pixview_video_surface surface = {
+        .struct_size = sizeof surface, .data = far, .pitch = 32, .device = gpu};
+    REQUIRE_OK(pixview_video_frame_init_surface(&frame, &surface, &says, err));
+    pixview_geometry geometry = {.struct_size = sizeof geometry,
+                                 .fit = PIXVIEW_FIT_STRETCH,
+                                 .interpolation = PIXVIEW_INTERPOLATION_PIL_BICUBIC};
+    pixview_convert_params params = {
+        .struct_size = sizeof params, .geometry = &geometry, .stream = stream};
+    pixview_image result = make_image(out, PIXVIEW_LAYOUT_NHWC, batch, NULL, U8, gpu);
+    REQUIRE_OK(pixview_video_to_image(&frame, &result, &params, err));
+    REQUIRE_INT(fake_live_blocks(), blocks);
+    memset(out, 7, OUT);
+    fake_set_capture(stream, 1, 600);
+    REQUIRE_FAILS(PIXVIEW_E_CUDA, "(900)", pixview_video_to_image(&frame, &result, &params, err));
+    require_whole(stream, 600, blocks);
+    pixview_video_frame_release(&frame);
+}
+
 int main(void)
 {
     use_fake_driver(1);
@@ -259,6 +291,7 @@ int main(void)
     test_kept_in_a_capture();
     test_limit();
     test_not_kept();
+    test_frames();
     fake_free(far);
     fake_free(out);
     return 0;

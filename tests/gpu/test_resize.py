@@ -153,6 +153,17 @@ def test_large_images(interpolation):
         check(images, size=size, fit=fit, interpolation=interpolation, pad_value=114, **NORM)
 
 
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_frames_among_images(interpolation):
+    surfaces = [pixels((h * 3 // 2, w), seed=h) for h, w in [(96, 128), (96, 128), (40, 70)]]
+    says = {"format": "NV12", "matrix": "bt709", "range": "limited"}
+    rgb = image(50, 60)
+    here = [*(pixview.video_frame(s, **says) for s in surfaces), rgb]
+    there = [*(pixview.video_frame(cp.asarray(s), **says) for s in surfaces), cp.asarray(rgb)]
+    for fit, size in (("letterbox", (64, 64)), ("stretch", (33, 47))):
+        check(here, there, size=size, fit=fit, interpolation=interpolation, to="torch", **NORM)
+
+
 def test_wide_images():
     """Beyond 16 bits of columns."""
     images = images_of([(2, 70_000), (3, 5)])

@@ -126,6 +126,10 @@ static const pixview_dtype results[] = {{PIXVIEW_DTYPE_UINT, 8, 1},
                                         {PIXVIEW_DTYPE_BFLOAT, 16, 1},
                                         {PIXVIEW_DTYPE_FLOAT, 32, 1}};
 
+static const pixview_interpolation filters[] = {
+    PIXVIEW_INTERPOLATION_AREA, PIXVIEW_INTERPOLATION_AREA, PIXVIEW_INTERPOLATION_PIL_BILINEAR,
+    PIXVIEW_INTERPOLATION_PIL_LANCZOS};
+
 static pixview_geometry any_geometry(pixview_roi *rois, const pixview_video_frame *frames,
                                      const pixview_image *images, int64_t count)
 {
@@ -133,7 +137,12 @@ static pixview_geometry any_geometry(pixview_roi *rois, const pixview_video_fram
     g.fit = (pixview_fit)(1 + any(3));
     g.align = (pixview_align)any(2);
     g.no_scaleup = any(4) == 0;
-    g.interpolation = any(3) ? PIXVIEW_INTERPOLATION_LINEAR : PIXVIEW_INTERPOLATION_NEAREST;
+    g.interpolation = any(3)   ? PIXVIEW_INTERPOLATION_LINEAR
+                      : any(2) ? PIXVIEW_INTERPOLATION_NEAREST
+                               : filters[any(4)];
+    for (int64_t i = 0; i < count; i++) // Pillow's are for bytes
+        if (frames[i].bits > 8 && g.interpolation > PIXVIEW_INTERPOLATION_AREA)
+            g.interpolation = PIXVIEW_INTERPOLATION_AREA;
     for (int64_t i = 0; i < count; i++) {
         int64_t h = frames[i].height ? frames[i].height : images[i].shape[PIXVIEW_AXIS_H];
         int64_t w = frames[i].height ? frames[i].width : images[i].shape[PIXVIEW_AXIS_W];
