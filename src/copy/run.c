@@ -43,5 +43,6 @@ pixview_status pixviewi_run(const pixviewi_copy_op *op, pixview_device device,
     if (stream == PIXVIEW_STREAM_NONE)
         return pixviewi_fail(err, PIXVIEW_E_INVALID,
                              "params->stream is PIXVIEW_STREAM_NONE; work needs a queue");
-    return pixviewi_cuda_run(device.id, op, stream, err);
+    return op->filters && op->src.videos ? pixviewi_cuda_run_frames(device.id, op, stream, err)
+                                         : pixviewi_cuda_run(device.id, op, stream, err);
 }

@@ -1,5 +1,4 @@
-#include "cuda/frames.h"
-
+// Video frames that filters resize: kernels sum images, so these are made of them first.
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,6 @@
 #include "copy/backend.h"
 #include "cuda/context.h"
 #include "cuda/filters.h"
-#include "cuda/frames.h"
 #include "cuda/module.h"
 #include "cuda/select/decode.h"
 #include "cuda/select/frames.h"
@@ -80,8 +79,6 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)
             return PIXVIEW_OK;
-    if (op->filters && op->src.videos)
-        return pixviewi_cuda_run_frames(device, op, stream, err);
     pixview_status status = pixviewi_kernels_enter(&scope, device, &kernels, err);
     if (status != PIXVIEW_OK)
         return status;
