@@ -109,16 +109,16 @@ static void cut_columns(pixviewi_resize_args *args)
 }
 
 // Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
-// cache. Fewer if there are too few tiles for a GPU, more if there are very many, or many of frames: those are half
-// as large, and take longer to begin a tile.
+// cache. More of frames, which are half as large and take longer to begin a tile. Fewer if there are too few tiles for
+// a GPU, more if there are very many.
 static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size, bool frames)
 {
-    enum { ENOUGH = 1024, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
-    const int64_t plenty = (frames ? 6 : 16) * ENOUGH;
-    int32_t rows = (size >= 4 && args->columns > LARGE ? 3 : 4) * PIXVIEWI_WARPS;
+    enum { ENOUGH = 1024, PLENTY = 16 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
+    const int32_t few = frames ? 4 : 3, many = frames ? 6 : 4;
+    int32_t rows = (size >= 4 && args->columns > LARGE ? few : many) * PIXVIEWI_WARPS;
     while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
         rows -= PIXVIEWI_WARPS;
-    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > plenty)
+    while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > PLENTY)
         rows *= 2;
     args->tile_rows = rows;
     args->down = pieces(args->rows, rows);
