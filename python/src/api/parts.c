@@ -71,8 +71,8 @@ static int add_rois(pv_state *st, PyObject *group, Py_ssize_t index, pv_parts *o
     PyObject *items = list_of(group, "rois");
     if (!items)
         return -1;
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(items);
-    pixview_roi *more = realloc(out->rois, (size_t)(out->count + count + 1) * sizeof *more);
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(items), total = out->count + count + out->groups;
+    pixview_roi *more = realloc(out->rois, (size_t)total * sizeof *more); // one for each group left
     int rc = more ? 0 : no_memory(out->count + count);
     if (more)
         out->rois = more;
@@ -120,12 +120,6 @@ static int parse_groups(pv_state *st, PyObject *items, pv_parts *out)
             if (add_rois(st, item, i, out))
                 return -1;
             continue;
-        }
-        if (out->count >= out->groups) { // mixed with groups: rarely
-            pixview_roi *more = realloc(out->rois, (size_t)(out->count + 1) * sizeof *more);
-            if (!more)
-                return no_memory(out->count + 1);
-            out->rois = more;
         }
         if (parse_roi(st, item, -1, i, &out->rois[out->count]))
             return -1;
