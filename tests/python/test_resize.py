@@ -266,6 +266,20 @@ for i, part in enumerate(got):
 """)
 
 
+def test_regions_that_go_while_they_are_read() -> None:
+    class Clears:
+        def __index__(self) -> int:
+            rois.clear()
+            group.clear()
+            return 1
+
+    for group in ([(Clears(), 0, 5, 5), (2, 2, 5, 5)], [(1, 0, 5, 5), (2, 2, 5, Clears())]):
+        rois: list[Any] = [group, (3, 3, 5, 5)]
+        images = [random_image(20, 30, 3)] * 2
+        got = pixview.stack(images, to="numpy", size=(8, 8), fit="stretch", rois=rois)
+        assert len(got) == 3 and not rois and not group
+
+
 def test_regions_without_a_fit() -> None:
     images = [random_image(30, 40, 3) for _ in range(2)]
     same = pixview.stack(images, to="numpy", rois=[(1, 1, 5, 6), (2, 2, 5, 6)])
