@@ -26,31 +26,38 @@ typedef struct chunk {
     const pixviewi_copy_op *op;
     const pixviewi_loops *loops;
     const placed *p;
-    int64_t channel, channels;       // first, and how many
-    int64_t x, columns;              // of the canvas
-    pixview_dtype from;              // the source's
-    int64_t step;                    // BYTES between its columns
-    pixviewi_window *window;         // of a frame, whose rows come through it; NULL
-    int64_t origin, end;             // the source's columns that it takes; origin is 0 in an image
-    int64_t kept[2];                 // the source's rows in `between`; -1: none
-    int64_t first[RUN], second[RUN]; // BYTES from `origin` to the two columns
-    int16_t a[RUN], b[RUN];
-    float weight[RUN];
-    int32_t places[RUN], weights[RUN]; // the same for loops->mix_columns
-    int64_t ahead;                     // rows of the source to those that come next
-    int mixed;     // channels that such a loop takes together; 0: there is none for the image
-    int64_t fast;  // columns that it makes
-    int64_t pairs; // of neighbours, for loops->filter_columns
-    int32_t pair_weights[WEIGHTS];
+    int64_t channel, channels; // first, and how many
+    int64_t x, columns;        // of the canvas
+    pixview_dtype from;        // the source's
+    int64_t step;              // BYTES between its columns
+    pixviewi_window *window;   // of a frame, whose rows come through it; NULL
+    int64_t origin, end;       // the source's columns that it takes; origin is 0 in an image
+    int64_t kept[2];           // the source's rows in `between`; -1: none
+    int64_t ahead;             // rows of the source to those that come next
+    int mixed;                 // channels that loops->mix_columns takes together; 0: none
+    int64_t fast;              // columns that it, or loops->filter_columns, makes
+    int32_t places[RUN];       // BYTES from `origin` to what those take
+    int64_t pairs;             // of neighbours, for loops->filter_columns
+    int64_t slots;             // rows that the ring holds; row y is in slot y % slots
+    union {                    // a caller's stack may be small
+        struct {
+            int64_t first[RUN], second[RUN]; // BYTES from `origin` to the two columns
+            int16_t a[RUN], b[RUN];
+            float weight[RUN];
+            int32_t weights[RUN]; // a and b, for loops->mix_columns
+        };
+        struct { // of filters
+            int32_t pair_weights[WEIGHTS];
+            int64_t in_slot[SLOTS];
+            int32_t sums[RUN], column_sums[RUN];
+        };
+    };
     union {
         int16_t bytes[2][RUN];
         float floats[2][RUN];
         uint8_t ring_bytes[4 * RING]; // rows between their columns, of filters
         float ring_floats[RING];
     } between;
-    int64_t slots; // rows that the ring holds; row y is in slot y % slots
-    int64_t in_slot[SLOTS];
-    int32_t sums[RUN], column_sums[RUN];
     _Alignas(64) char row[RUN * 16]; // the result
 } chunk;
 

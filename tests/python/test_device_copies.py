@@ -137,3 +137,27 @@ def test_driver_errors_are_typed_and_leave_nothing(fake: Any, cupy: Any, torch: 
         gc.collect()
         call()
     assert eventually(lambda: sys.getrefcount(a) == count)
+
+
+# ---- video frames ----
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("rows, step", [(2, 2), (1, 4)], ids=["rows apart", "columns apart"])
+def test_u_and_v_that_only_begin_side_by_side(fake: Any, rows: int, step: int) -> None:
+    """They share memory like pairs, but are none: V has other steps than U."""
+    rgb, w = image(4, 16, 3), 16
+
+    def encoded(image_of: Any) -> Any:
+        memory = np.zeros((2 * rows, 8 * w), np.uint8)
+        chroma = memory.ravel()
+        u = np.lib.stride_tricks.as_strided(chroma, (2, w // 2), (4 * w, 2))
+        v = np.lib.stride_tricks.as_strided(chroma[1:], (2, w // 2), (4 * w * rows, step))
+        planes = tuple(image_of(p, layout="HW") for p in (np.zeros((4, w), np.uint8), u, v))
+        frame = pixview.video_frame(planes, format="YUV420P", matrix="bt709", range="full")
+        pixview.to_video_frame(image_of(rgb, layout="HWC"), out=frame)
+        return memory
+
+    on_host = encoded(lambda array, layout: array)
+    assert on_host.any()
+    np.testing.assert_array_equal(encoded(fake.image), on_host)

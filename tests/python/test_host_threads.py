@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
+from support import check_python, not_sanitized
 
 
 class Waiting:
@@ -116,3 +117,25 @@ def test_threads_of_a_process(environment: dict[str, str], count: int | None) ->
     )  # fmt: skip
     assert done.stdout == "left\n", done.stderr
     assert done.returncode == 0
+
+
+@not_sanitized
+def test_a_thread_with_a_small_stack_resizes() -> None:
+    check_python("""
+import threading
+import numpy as np, pixview
+
+def resize():
+    for interpolation in ("linear", "area", "pil-bicubic"):
+        for x in (image, pixview.to_video_frame(image, matrix="bt709", range="full")):
+            pixview.stack([x], to="numpy", size=(20, 30), fit="cover", interpolation=interpolation)
+    done.append(True)
+
+image, done = np.ones((30, 400, 3), np.uint8), []
+resize()
+threading.stack_size(256 << 10)
+thread = threading.Thread(target=resize)
+thread.start()
+thread.join()
+assert done == [True, True]
+""")

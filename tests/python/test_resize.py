@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import image
+from support import check_python, image
 
 RNG = np.random.default_rng(20261129)
 SIZES = [
@@ -251,6 +251,33 @@ def test_many_regions_for_each() -> None:
     np.testing.assert_array_equal(got, pixview.stack(parts, to="numpy", size=(6, 6), fit="cover"))
     array = np.array([[[0, 0, 5, 5], [1, 2, 7, 9]]] * 3)
     assert pixview.stack(images, to="numpy", size=(6, 6), fit="cover", rois=array).shape[0] == 6
+
+
+def test_single_regions_behind_a_list_of_them() -> None:
+    """More of them than the list has: a process of its own, as they were written behind their memory."""
+    check_python("""
+import numpy as np, pixview
+x = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+rois = [[(0, 0, 5, 5)]] + [(i % 15, i % 25, 5, 5) for i in range(20_000)]
+got = pixview.stack([x] * len(rois), to="numpy", rois=rois)
+for i, part in enumerate(got):
+    y, c = rois[i][:2] if i else (0, 0)
+    assert (part == x[y : y + 5, c : c + 5].transpose(2, 0, 1)).all()
+""")
+
+
+def test_regions_that_go_while_they_are_read() -> None:
+    class Clears:
+        def __index__(self) -> int:
+            rois.clear()
+            group.clear()
+            return 1
+
+    for group in ([(Clears(), 0, 5, 5), (2, 2, 5, 5)], [(1, 0, 5, 5), (2, 2, 5, Clears())]):
+        rois: list[Any] = [group, (3, 3, 5, 5)]
+        images = [random_image(20, 30, 3)] * 2
+        got = pixview.stack(images, to="numpy", size=(8, 8), fit="stretch", rois=rois)
+        assert len(got) == 3 and not rois and not group
 
 
 def test_regions_without_a_fit() -> None:

@@ -56,11 +56,11 @@ static int parse_roi(pv_state *st, PyObject *value, Py_ssize_t of, Py_ssize_t k,
     return 0;
 }
 
-// An iterator might not end.
-static PyObject *list_of(PyObject *value, const char *what)
+// An iterator might not end. A tuple, as a list may change while its numbers are read.
+static PyObject *tuple_of(PyObject *value, const char *what)
 {
     if (PySequence_Check(value) && !PyUnicode_Check(value))
-        return PySequence_Fast(value, "");
+        return PySequence_Tuple(value);
     return pv_raise_python(PyExc_TypeError,
                            "%s=%R is not a sequence of (y, x, h, w), or of sequences of them", what,
                            value);
@@ -68,16 +68,16 @@ static PyObject *list_of(PyObject *value, const char *what)
 
 static int add_rois(pv_state *st, PyObject *group, Py_ssize_t index, pv_parts *out)
 {
-    PyObject *items = list_of(group, "rois");
+    PyObject *items = tuple_of(group, "rois");
     if (!items)
         return -1;
-    Py_ssize_t count = PySequence_Fast_GET_SIZE(items);
-    pixview_roi *more = realloc(out->rois, (size_t)(out->count + count + 1) * sizeof *more);
+    Py_ssize_t count = PyTuple_GET_SIZE(items), total = out->count + count + out->groups;
+    pixview_roi *more = realloc(out->rois, (size_t)total * sizeof *more); // one for each group left
     int rc = more ? 0 : no_memory(out->count + count);
     if (more)
         out->rois = more;
     for (Py_ssize_t i = 0; i < count && rc == 0; i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+        PyObject *item = PyTuple_GET_ITEM(items, i);
         rc = parse_roi(st, item, index, i, &out->rois[out->count]);
         out->count += rc == 0;
     }
@@ -106,13 +106,13 @@ static int is_roi(PyObject *value)
 
 static int parse_groups(pv_state *st, PyObject *items, pv_parts *out)
 {
-    out->groups = PySequence_Fast_GET_SIZE(items);
+    out->groups = PyTuple_GET_SIZE(items);
     out->each = malloc((size_t)(out->groups + 1) * sizeof *out->each);
     out->rois = malloc((size_t)(out->groups + 1) * sizeof *out->rois);
     if (!out->each || !out->rois)
         return no_memory(out->groups);
     for (Py_ssize_t i = 0; i < out->groups; i++) {
-        PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+        PyObject *item = PyTuple_GET_ITEM(items, i);
         int single = is_roi(item);
         if (single < 0)
             return -1;
@@ -120,12 +120,6 @@ static int parse_groups(pv_state *st, PyObject *items, pv_parts *out)
             if (add_rois(st, item, i, out))
                 return -1;
             continue;
-        }
-        if (out->count >= out->groups) { // mixed with groups: rarely
-            pixview_roi *more = realloc(out->rois, (size_t)(out->count + 1) * sizeof *more);
-            if (!more)
-                return no_memory(out->count + 1);
-            out->rois = more;
         }
         if (parse_roi(st, item, -1, i, &out->rois[out->count]))
             return -1;
@@ -151,7 +145,7 @@ int pv_parts_parse(pv_state *st, PyObject *rois, PyObject *channels, pv_parts *o
     }
     if (!pv_given(rois))
         return 0;
-    PyObject *items = list_of(rois, "rois");
+    PyObject *items = tuple_of(rois, "rois");
     int rc = items ? parse_groups(st, items, out) : -1;
     Py_XDECREF(items);
     return rc;

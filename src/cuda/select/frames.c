@@ -138,6 +138,9 @@ static int32_t form_of_frame(pixviewi_video_target *target, uint64_t *addresses,
     if (is_run(s, addresses, PIXVIEWI_U, size, bytes) &&
         is_run(s, addresses, PIXVIEWI_V, size, bytes))
         return PIXVIEWI_BY_PLANES;
+    if (s->of[PIXVIEWI_V].step != s->of[PIXVIEWI_U].step ||
+        s->of[PIXVIEWI_V].row_step != s->of[PIXVIEWI_U].row_step)
+        return PIXVIEWI_BY_ELEMENTS;
     if (v + (uint64_t)size == u) {
         addresses[PIXVIEWI_U] = v, addresses[PIXVIEWI_V] = u;
         target->weights[PIXVIEWI_U] = target->weights[PIXVIEWI_V];
