@@ -21,6 +21,22 @@ pip_install() {
     "$PY" -m pip install -q --disable-pip-version-check "$@"
 }
 
+# The extension with asserts, for tests; without optimization and LTO, so that nm sees what each file needs,
+# for `make lint`.
+checked=build/checked
+build_checked() { # options of meson configure
+    if [ ! -f $checked/build.ninja ]; then
+        mkdir -p build
+        printf "[binaries]\npython = '%s'\n" "$PY" >$checked.ini
+        meson setup $checked --native-file $checked.ini -Dbuildtype=plain -Db_ndebug=false \
+            -Dpython=true -Dlibrary=false -Dtests=false -Dcuda=disabled \
+            -Dpython.platlibdir="$PWD/$checked/site" -Dpython.purelibdir="$PWD/$checked/site" \
+            >$checked.log 2>&1 || { cat $checked.log >&2; exit 1; }
+    fi
+    [ $# = 0 ] || meson configure $checked "$@"
+    ninja -C $checked --quiet
+}
+
 # Runs a command with that OpenCV in front. No empty entry in a path: it would mean the
 # current folder. LD_LIBRARY_PATH, because a toolkit's NPP need not find its own parts.
 with_opencv() { # FOLDER or "", command

@@ -22,7 +22,7 @@ tidy() {
     done
     [ $tool != none ] || { say "no clang-tidy of version 14 or later, so its checks are left out: apt install clang-tidy"; return 0; }
     (
-        cd build/layers
+        cd $checked
         sed -n 's/.*"file": "\(.*\.c\)".*/\1/p' compile_commands.json | sort -u |
             xargs -n 6 -P "$(getconf _NPROCESSORS_ONLN)" $tool -quiet -p . 2>tidy.log || { grep -v generated tidy.log >&2; exit 1; }
     )
@@ -40,13 +40,8 @@ else
     [ -z "$c_files" ] || clang-format --dry-run -Werror $c_files
     ruff check --quiet .
     ruff format --quiet --check .
-    # Without optimization and LTO, so that nm sees what each file needs.
-    mkdir -p build
-    [ -f build/layers/build.ninja ] ||
-        meson setup build/layers -Dpython=true -Dlibrary=false -Dtests=false -Dcuda=disabled \
-            -Dbuildtype=plain >build/layers.log 2>&1 || { cat build/layers.log >&2; exit 1; }
-    ninja -C build/layers --quiet
-    "$PY" tools/check_layers.py build/layers
+    build_checked
+    "$PY" tools/check_layers.py $checked
     tidy
     "$PY" tools/check_record.py >&2 # a warning: not everybody has a GPU
 fi

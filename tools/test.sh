@@ -22,7 +22,8 @@ set -eu
 
 # Everything is run even when something fails; the status says it at the end.
 failed=0
-checked=build/checked/site
+# Line numbers are all that the sanitizers need: the rest of the debug information takes a fifth of the compile.
+lines="-Dc_args=-g1 -Dcpp_args=-g1"
 
 setup() { # FOLDER, options of meson setup
     [ -f "$1/build.ninja" ] && return
@@ -37,7 +38,7 @@ test_c() {
     1[0-4]*) werror=true ;;
     *) werror=false ;;
     esac
-    setup build/asan -Dbuildtype=debugoptimized -Dlibrary=false -Dpython=true -Dwerror=$werror \
+    setup build/asan -Dbuildtype=debugoptimized $lines -Dlibrary=false -Dpython=true -Dwerror=$werror \
         -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build/asan --quiet
     # The limits are for an idle machine; pip works beside the tests.
@@ -46,7 +47,7 @@ test_c() {
     setup build/library -Dbuildtype=release
     meson test -C build/library --print-errorlogs symbols hardening || failed=1
     say "C tests that have threads, with the thread sanitizer"
-    setup build/tsan -Dbuildtype=debugoptimized -Dlibrary=false -Dwerror=$werror \
+    setup build/tsan -Dbuildtype=debugoptimized $lines -Dlibrary=false -Dwerror=$werror \
         -Db_sanitize=thread -Db_lundef=false
     ninja -C build/tsan --quiet threaded
     meson test -C build/tsan --no-rebuild --print-errorlogs --timeout-multiplier 4 --suite threads || failed=1
@@ -94,8 +95,8 @@ build_driver() {
         tests/c/libfakemalloc.so
 }
 
-# The installed extension once more, with asserts and with the same kernels.
-build_checked() {
+# The extension with asserts gets the kernels of the installed one.
+install_checked() {
     built=build/wheel
     ! offline || built=build/native
     fatbin=$built/src/kernels/kernels.fatbin
@@ -104,13 +105,8 @@ build_checked() {
         "$PY" -c 'import pixview; print(*pixview._core._doctor()["code"])' >"$fatbin.code"
         kernels=$PWD/$fatbin
     fi
-    printf "[binaries]\npython = '%s'\n" "$PY" >build/checked.ini
-    setup build/checked --native-file build/checked.ini -Dbuildtype=debugoptimized \
-        -Dpython=true -Dlibrary=false -Dtests=false \
-        -Dpython.platlibdir="$PWD/$checked" -Dpython.purelibdir="$PWD/$checked"
-    meson configure build/checked -Dfatbin="$kernels"
-    ninja -C build/checked --quiet
-    meson install -C build/checked --no-rebuild --quiet
+    build_checked -Dfatbin="$kernels"
+    meson install -C $checked --no-rebuild --quiet
 }
 
 # One run of pytest, its output in build/pytest.
@@ -120,7 +116,7 @@ test_pass() { # TESTS, MARKED, FOLDER or "none"
     status=0
     case $1-$3 in
     tests/python-*stock*) ;; # the build that users get, without asserts
-    tests/python-*) export PYTHONPATH="$PWD/$checked${PYTHONPATH:+:$PYTHONPATH}" ;;
+    tests/python-*) export PYTHONPATH="$PWD/$checked/site${PYTHONPATH:+:$PYTHONPATH}" ;;
     esac
     (with_opencv "${3#none}" "$PY" -m pytest "$1" -m "$2" -o cache_dir="build/pytest/cache/$name") \
         >"build/pytest/$name.log" 2>&1 || status=1
@@ -144,7 +140,7 @@ show() { # logs
 
 test_python() {
     build_driver
-    build_checked
+    install_checked
     # In a variable first: a `for` would hide that the command in it failed.
     folders=$(tools/opencv.sh stock cuda)
     export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"

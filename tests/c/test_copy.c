@@ -19,7 +19,7 @@ static void require_copied(const pixview_image *src, const pixview_image *dst, c
     int64_t at[4], itemsize = pixview_dtype_size(src->dtype);
     FOR_EACH(at, src)
     memcpy(block + (element(dst, at) - memory), element(src, at), (size_t)itemsize);
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; memcmp(block, memory, size) != 0; i++)
         if (block[i] != memory[i])
             FAIL("byte %zu of the destination is %d, not %d", i, memory[i], block[i]);
 }

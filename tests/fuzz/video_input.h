@@ -51,9 +51,7 @@ static pixview_video_params take_params(fuzz_input *in)
 // Samples from a few bytes, so that some are left for what follows.
 static void fill_block(fuzz_input *in, char *block, int64_t size)
 {
-    uint64_t seed = take_byte(in);
-    for (int64_t i = 0; i < size; i++)
-        block[i] = (char)next_random(&seed);
+    fill_random(block, (size_t)size, take_byte(in));
 }
 
 // Of blocks of their own.
@@ -342,8 +340,7 @@ static pixview_image take_batch_of(fuzz_input *in, int64_t count, int64_t h, int
     int64_t size = dtype.bits / 8, shape[] = {count, h, w, 3};
     uint64_t seed = take_word(in);
     REQUIRE(count * h * w * 3 * size <= ROOM);
-    for (int64_t i = 0; i < ROOM; i++)
-        got[i] = (char)next_random(&seed);
+    fill_random(got, ROOM, seed);
     for (int64_t i = 0; i < ROOM / 4 && dtype.bits == 32 && dtype.code == 2; i++) {
         float value = (float)(int32_t)(next_random(&seed) % 3000) / 8 - 60;
         memcpy(got + 4 * i, &value, 4);

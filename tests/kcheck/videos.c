@@ -21,8 +21,7 @@ typedef struct block {
 static block new_block(int64_t size)
 {
     block b = {0, size, malloc((size_t)size), NULL, NULL};
-    for (int64_t i = 0; i < size; i++)
-        b.near[i] = (char)next_random(&state);
+    fill_random(b.near, (size_t)size, next_random(&state));
     b.far = gpu_alloc(size, &b.owner);
     gpu_upload(b.far, b.near, size);
     return b;
@@ -108,7 +107,7 @@ static bool equal(const block *b, const char *what)
 {
     char *got = malloc((size_t)b->size);
     gpu_download(got, b->far, b->size);
-    for (int64_t i = 0; i < b->size; i++)
+    for (int64_t i = 0; memcmp(got, b->near, (size_t)b->size) != 0; i++)
         if (got[i] != b->near[i]) {
             fprintf(stderr, "FAILED %s: byte %lld is %d, not %d\n", what, (long long)i,
                     (uint8_t)got[i], (uint8_t)b->near[i]);

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import functools
 import gc
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,10 +67,43 @@ def run_python(source: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def check_python(source: str, **env: str) -> str:
-    done = run_python(source, **env)
+@functools.cache
+def forks() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "forks.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=os.path.dirname(__file__),
+    )
+    atexit.register(server.communicate)  # its input ends, and so does it
+    return server
+
+
+def fork_python(source: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same for scripts with torch, in a fork of a process that has imported it, and nothing of pixview."""
+    server = forks()
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: os.path.join(folder, name) for name in ("stdout", "stderr")}
+        job = {"source": source, "environment": os.environ | env, **files}
+        assert server.stdin and server.stdout
+        print(json.dumps(job), file=server.stdin, flush=True)
+        status = int(server.stdout.readline())
+        said = {name: Path(path).read_text() for name, path in files.items()}
+    return subprocess.CompletedProcess(source, status, **said)
+
+
+def check(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def check_python(source: str, **env: str) -> str:
+    return check(run_python(source, **env))
+
+
+def check_fork(source: str, **env: str) -> str:
+    return check(fork_python(source, **env))
 
 
 # ---- counts ----

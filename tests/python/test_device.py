@@ -19,6 +19,7 @@ from support import (
     address,
     byte_strides,
     call_deleter,
+    check_fork,
     check_python,
     consume,
     cuda_array_interface,
@@ -434,7 +435,7 @@ for call in (lambda: pixview.copy_into(v, w), lambda: pixview.copy_into(w, v)):
 
 def test_two_gpus(fake: Any, cupy: Any, torch: Any) -> None:
     """pixview asks once a process how many there are, so this is one of its own."""
-    check_python(TWO_GPUS, FAKE_CUDA_DEVICES="2")
+    check_fork(TWO_GPUS, FAKE_CUDA_DEVICES="2")
 
 
 def test_no_gpu(fake: Any) -> None:

@@ -14,7 +14,7 @@ from support import (
     Array,
     address,
     check_flat,
-    check_python,
+    check_fork,
     cuda_array_interface,
     dead,
     eventually,
@@ -103,7 +103,7 @@ def test_torch_that_refuses_the_device_leaves_nothing_behind(fake: Any, torch: A
 
 
 def test_exit_with_live_device_views(fake: Any, torch: Any) -> None:
-    check_python(
+    check_fork(
         """
 import builtins, ctypes, os, numpy as np, torch, cupy, pixview
 from support import image

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from snippets import ROOT
-from support import check_python
+from support import check_fork
 
 PIPELINE = ROOT / "examples" / "video_pipeline.py"
 
@@ -21,7 +21,7 @@ def av(torch: Any) -> Any:
 
 def run(*arguments: str) -> str:
     """The program in a process of its own."""
-    return check_python(
+    return check_fork(
         f"import runpy, sys\nsys.argv = ['video_pipeline.py', *{arguments!r}]\n"
         f"runpy.run_path({str(PIPELINE)!r}, run_name='__main__')"
     )

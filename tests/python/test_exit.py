@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import check_python, run_python
+from support import check_python, fork_python
 
 START = """
 import atexit, ctypes, os, sys, threading, time
@@ -106,14 +106,14 @@ for ending in ENDINGS:
 
 
 def test_exit_with_live_views(fake: Any, torch: Any) -> None:
-    done = run_python(START + END)
+    done = fork_python(START + END)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("threadless", [False, True])
 def test_what_a_late_release_leaves_alone(fake: Any, threadless: bool) -> None:
     """References, streams' objects and other exporters' deleters, once the process began to end."""
-    done = run_python(
+    done = fork_python(
         START
         + f"""
 from support import Stream, consume, drop_on_unknown_thread
@@ -153,7 +153,7 @@ def MORE(v):
     made = [g, g.rowRange(1, 5), pixview.as_torch(g), pixview.view(g), pixview.view(g.rowRange(1, 5))]
     return [*made, pixview.as_gpumat(made[2])]
 """
-    done = run_python(START + more + END)
+    done = fork_python(START + more + END)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -15,6 +15,7 @@ from support import (
     Array,
     address,
     check_flat,
+    check_fork,
     check_python,
     dead,
     eventually,
@@ -338,7 +339,7 @@ def test_a_header_over_foreign_memory_holds_the_object(
 
 @pytest.mark.parametrize("path", ["auto", "public"])
 def test_exit_with_live_gpumats(fake: Any, torch: Any, path: str) -> None:
-    check_python(
+    check_fork(
         f"""
 import builtins, ctypes, os, sys, numpy as np, torch, cv2, pixview
 from support import image, pitched, wrap

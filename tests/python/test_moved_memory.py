@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pixview
 import pytest
-from support import Array, Dlpack, check_python, image
+from support import Array, Dlpack, check_fork, image
 
 FIRST_CALL = """
 import numpy as np, pixview, torch
@@ -45,7 +45,7 @@ def test_a_tensor_in_the_first_call(torch: Any, call: str) -> None:
         move=f"dst.set_(torch.from_numpy(new){batch})",
         call=CALLS[call].format("NCHW"),
     )
-    assert check_python(script).split() == ["0", "7"]
+    assert check_fork(script).split() == ["0", "7"]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -56,7 +56,7 @@ def test_an_array_in_the_first_call(torch: Any, call: str) -> None:
         move=f"dst.resize(({batch}5, 4, 3), refcheck=False)",
         call=CALLS[call].format("NHWC"),
     )
-    assert "LayoutError" in check_python(script)
+    assert "LayoutError" in check_fork(script)
 
 
 class Mover(Dlpack):

@@ -16,11 +16,13 @@ from support import (
     Dlpack,
     array_interface,
     call_deleter,
+    check_fork,
     check_python,
     consume,
     dead,
     drain,
     eventually,
+    fork_python,
     image,
     in_thread,
     not_sanitized,
@@ -295,11 +297,11 @@ kept += [torch.from_dlpack(pixview.view(a)), pixview.as_torch(a, copy=True), pix
 
 
 def test_exit_with_live_views(torch: Any) -> None:
-    check_python(LIVE)
+    check_python(LIVE)  # not a fork, like the others
 
 
 def test_exit_with_live_views_in_places_that_die_late(torch: Any) -> None:
-    check_python(
+    check_fork(
         LIVE
         + """
 import builtins, sys
@@ -313,7 +315,7 @@ sys.late, builtins.late = Late(), [kept, Late()]
 
 
 def test_exit_with_a_thread_that_still_converts(torch: Any) -> None:
-    check_python(
+    check_fork(
         LIVE
         + """
 def forever():  # not through torch, whose own calls do not survive it
@@ -327,10 +329,8 @@ import time; time.sleep(0.2)
 
 
 def test_exit_by_exception_and_by_sys_exit(torch: Any) -> None:
-    from support import run_python
-
-    assert run_python(LIVE + "import sys; sys.exit(7)").returncode == 7
-    done = run_python(LIVE + "raise ValueError('the last word')")
+    assert fork_python(LIVE + "import sys; sys.exit(7)").returncode == 7
+    done = fork_python(LIVE + "raise ValueError('the last word')")
     assert done.returncode == 1 and "the last word" in done.stderr
 
 
@@ -355,7 +355,7 @@ assert np.asarray(kept[0]).sum() == a.sum()
 @not_sanitized
 def test_a_forked_child_drops_what_it_holds(fake: Any) -> None:
     """The driver was used before the fork: the child frees host memory all the same."""
-    check_python(
+    check_fork(
         """if True:
         import os, resource, numpy as np, torch, pixview
         pixview._core._doctor()  # loads the driver

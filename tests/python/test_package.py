@@ -14,7 +14,7 @@ import numpy as np
 import pixview
 import pytest
 from snippets import ROOT
-from support import check_python, image, run_python
+from support import check_fork, check_python, fork_python, image, run_python
 
 
 def test_import_brings_nothing_along() -> None:
@@ -82,7 +82,7 @@ def test_the_extension_is_hardened() -> None:
 
 def test_everything_works_without_a_driver(torch: Any) -> None:
     """Host memory never asks for one; device memory gives a typed error."""
-    check_python(
+    check_fork(
         "import numpy as np, torch, pixview\n"
         "a = np.zeros((4, 5, 3), 'u1')\n"
         "pixview.as_torch(a), pixview.as_torch(a, copy=True), pixview.as_numpy(pixview.as_torch(a))\n"
@@ -239,7 +239,7 @@ def test_doctor_says_what_the_kernels_are_built_for(code: list[str], words: str)
 @pytest.mark.parametrize("driver", [None, "/nonexistent/libcuda.so.1"])
 def test_doctor_command(driver: str | None) -> None:
     env = {} if driver is None else {"PIXVIEW_LIBCUDA": driver}
-    done = run_python("from pixview.cli import main; raise SystemExit(main(['doctor']))", **env)
+    done = fork_python("from pixview.cli import main; raise SystemExit(main(['doctor']))", **env)
     assert done.returncode == 0, done.stderr
     assert pixview.__version__ in done.stdout and "Here:" in done.stdout
 
@@ -347,7 +347,7 @@ def test_the_demo_writes_its_picture(
 ) -> None:
     pytest.importorskip("PIL")
     path = tmp_path / name
-    table = check_python(
+    table = check_fork(
         f"from pixview.cli import main\nassert main(['demo', '-o', {str(path)!r}]) == 0\n",
         PIXVIEW_LIBCUDA="/nonexistent/libcuda.so.1",
     )

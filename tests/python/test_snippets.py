@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 from snippets import in_folder, require_libraries, snippets
-from support import check_python
+from support import check_fork
 
 
 @pytest.mark.parametrize("code", snippets(gpu=False))
 def test_snippet(torch: Any, code: str, tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     require_libraries(code)
-    check_python(in_folder(code, tmp_path))
+    check_fork(in_folder(code, tmp_path))
 
 
 @pytest.mark.parametrize("code", snippets(gpu=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import check_python
+from support import check_fork
 
 pytestmark = pytest.mark.cv2
 
@@ -36,7 +36,7 @@ def refused(what):
 
 
 def run(source: str, devices: int = 1, on: int = 0) -> None:
-    check_python(START.format(devices=devices, on=on) + source)
+    check_fork(START.format(devices=devices, on=on) + source)
 
 
 def test_bytes_without_a_tensor(fake: Any, torch: Any, cv2: Any, kernels: None) -> None:
