@@ -22,7 +22,7 @@ set -eu
 
 # Everything is run even when something fails; the status says it at the end.
 failed=0
-# Line numbers are all that the sanitizers need: the rest of the debug information takes a fifth of the compile.
+# Line numbers are what sanitizers print: the rest of the debug information takes a fifth of the compile.
 lines="-Dc_args=-g1 -Dcpp_args=-g1"
 
 setup() { # FOLDER, options of meson setup
@@ -90,7 +90,7 @@ run_with() { # FOLDER or "", command
 }
 
 build_driver() {
-    setup build/fake -Dbuildtype=debugoptimized -Dlibrary=false
+    setup build/fake -Dbuildtype=debugoptimized $lines -Dlibrary=false
     ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so \
         tests/c/libfakemalloc.so
 }
@@ -190,7 +190,7 @@ build_sanitized() { # FOLDER, sanitizers
     fatbin=$PWD/build/wheel/src/kernels/kernels.fatbin
     [ -f "$fatbin" ] || fatbin=
     printf "[binaries]\npython = '%s'\n" "$PY" >"$1.ini"
-    setup "$1" --native-file "$1.ini" -Dbuildtype=debugoptimized -Dpython=true -Dlibrary=false \
+    setup "$1" --native-file "$1.ini" -Dbuildtype=debugoptimized $lines -Dpython=true -Dlibrary=false \
         -Dtests=false -Db_sanitize="$2" -Db_lundef=false -Dfatbin="$fatbin" \
         -Dpython.platlibdir="$PWD/$1/site" -Dpython.purelibdir="$PWD/$1/site"
     ninja -C "$1" --quiet

@@ -329,7 +329,7 @@ def test_a_module_that_fails_to_import_says_why(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_demo_names_the_packages_it_lacks() -> None:
-    check_python(
+    check_fork(
         "import contextlib, io, sys\n"
         "sys.modules['PIL'] = None\n"
         "from pixview.cli import main\n"

@@ -30,7 +30,7 @@ def mypy(file: str, *options: str | Path, cache: str = "with", path: str = "") -
     pytest.importorskip("mypy", reason="no mypy: pip install -r tools/requirements-test.txt")
     config = ("--config-file", HERE / "mypy.ini", "--cache-dir", CACHE / cache)
     CACHE.mkdir(parents=True, exist_ok=True)
-    # torch takes mypy 20 s once: the pass with another OpenCV waits and finds it in the cache.
+    # torch takes mypy seconds once: the pass with another OpenCV waits and finds it in the cache.
     with open(CACHE / f"{cache}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run(sys.executable, "-m", "mypy", *config, *options, HERE / file, MYPYPATH=path)
