@@ -17,9 +17,9 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(cells.summary())
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def cheap_collections():
-    """What the imported libraries allocated need not be looked at by each gc.collect()."""
+    """What was allocated before a module's tests need not be looked at by each gc.collect()."""
     gc.collect()
     gc.freeze()
 
