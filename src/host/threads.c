@@ -22,7 +22,7 @@
 
 // SHARE: bytes read and written that are worth a thread. It comes some 40 us after it is called, and
 // two cores overtake one between 3 and 6 MB (docs/performance.md).
-enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 1 << 20, SPINS = 1000, SHARE = 3 << 20 };
+enum { MOST_THREADS = 64, DEFAULT_MOST = 16, STACK = 2 << 20, SPINS = 1000, SHARE = 3 << 20 };
 
 // ---- how many ---------------------------------------------------------------------------------
 
