@@ -19,7 +19,7 @@ from matrix.producers import _live
 from support import drain
 
 ROWS: list[Row] = [*OBJECTS, *ARRAYS, *INTERFACES, *DLPACKS]
-TIMES = 8
+TIMES = 20
 YUV: dict[str, Any] = {"format": "NV12", "matrix": "bt709", "range": "limited"}
 
 ENTRIES: dict[str, Callable[[Any, Memory], Any]] = {
