@@ -1,4 +1,5 @@
 // Video frames read as RGB: against formulas in double, in planes of every shape, resized, and in lists.
+#include "cuda/select/decode.h"
 #include "video_pictures.h"
 
 // ---- colours ----------------------------------------------------------------------------------
@@ -346,8 +347,26 @@ static void test_mixed(void)
     }
 }
 
+// More threads than a launch has: left to the kernel that takes any list.
+static void test_huge_frames(void)
+{
+    enum { SIDE = 1 << 18 };
+    pixview_image face = {.shape = {1, SIDE, SIDE, 3}};
+    pixviewi_video video = {.samples = {.shift_x = 1, .bytes = 1}};
+    pixviewi_copy_op op = {.shape = {1, SIDE, SIDE, 3}, .resizes = true};
+    for (int part = 0; part < 3; part++)
+        video.samples.of[part] = (pixviewi_component){(char *)result + (part == PIXVIEWI_V), SIDE,
+                                                      part == PIXVIEWI_Y ? 1 : 2};
+    op.src = (pixviewi_operand){.dtype = U8, .images = &face, .videos = &video};
+    op.dst = (pixviewi_operand){.dtype = U8, .strides = {0, INT64_C(3) * SIDE, 3, 1}, .data = NULL};
+    REQUIRE(!pixviewi_decode_suits(&op));
+    op.shape[1] = face.shape[1] = SIDE / 8;
+    REQUIRE(pixviewi_decode_suits(&op));
+}
+
 int main(void)
 {
+    test_huge_frames();
     test_names();
     test_colours();
     test_shapes();

@@ -74,10 +74,17 @@ static pixviewi_channel_order order_of(const pixviewi_copy_op *op, pixviewi_pixe
                                      pixels);
 }
 
+// Of an image; a launch counts them in 31 bits.
+static int64_t threads_of(const pixviewi_copy_op *op)
+{
+    int64_t rows = (int64_t)PIXVIEWI_DECODE_STEPS << op->src.videos[0].samples.shift_y;
+    return ((op->shape[H] - 1) / rows + 1) * (op->shape[W] / PIXVIEWI_QUAD);
+}
+
 bool pixviewi_decode_suits(const pixviewi_copy_op *op)
 {
     pixviewi_pixels pixels;
-    if (!op->src.videos || op->shape[W] % PIXVIEWI_QUAD != 0)
+    if (!op->src.videos || op->shape[W] % PIXVIEWI_QUAD != 0 || threads_of(op) > INT32_MAX)
         return false;
     pixviewi_channel_order order = order_of(op, &pixels);
     if (order == PIXVIEWI_IRREGULAR || !takes_vectors(op, order, &pixels))
@@ -124,7 +131,7 @@ void pixviewi_decode_begin(pixviewi_decode_launch *launch, const pixviewi_copy_o
     args->rows = (int32_t)op->shape[H], args->columns = (int32_t)op->shape[W];
     args->shared_rows = 1 << s->shift_y;
     args->quads = args->columns / PIXVIEWI_QUAD;
-    args->groups = (args->rows - 1) / (args->shared_rows * PIXVIEWI_DECODE_STEPS) + 1;
+    args->groups = (int32_t)(threads_of(op) / args->quads);
     args->by_quads = pixviewi_divisor_of((uint32_t)args->quads);
     args->by_groups = pixviewi_divisor_of((uint32_t)args->groups);
     args->down = s->down, args->most = s->most;
