@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 
 import layout
+import layout_goals
+import machine
 import numpy as np
 import pixview
 import plot
@@ -200,6 +202,21 @@ def left_out(rows):
     lines = [f"- {name}: {why} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})"
              for (name, why), names in found.items()]  # fmt: skip
     return "\n".join(["Left out:\n", *lines]) if lines else ""
+
+
+def report(title, facts, about, rows, names, note):
+    """`about`: what was measured; `names`: the peers, and `note` what is said of them."""
+    parts = [
+        machine.heading(title, facts),
+        f"{about} {NOTE}",
+        table(rows),
+        f"{FACTOR_NOTE} {note}",
+        peer_table(rows, names),
+        left_out(rows),
+        "## Goals",
+        layout_goals.lines(rows),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def draw(rows, path, names):

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import cases
 import layout
-import layout_goals
 import machine
 import numpy as np
 import pixview
@@ -229,18 +228,10 @@ PEER_NOTE = (
 )
 
 
-def report(facts, rows, kind):
-    parts = [
-        machine.heading("Preprocessing", facts),
-        f"Sources: {kind}, 3 x uint8; results N,C,H,W, channels swapped, normalised. {cases.NOTE}",
-        cases.table(rows),
-        f"{cases.FACTOR_NOTE} {PEER_NOTE}",
-        cases.peer_table(rows, PEERS),
-        cases.left_out(rows),
-        "## Goals",
-        layout_goals.lines(rows),
-    ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+def report(facts, rows, kind, quick):
+    about = f"Sources: {kind}, 3 x uint8; results N,C,H,W, channels swapped, normalised."
+    title = "Preprocessing" + (" (--quick)" if quick else "")
+    return cases.report(title, facts, about, rows, PEERS, PEER_NOTE)
 
 
 def parse():
@@ -262,7 +253,7 @@ def main():
         if not rows:
             raise SystemExit("bench: nothing was measured")
         facts = machine.describe(with_gpu=True)
-        text = report(facts, rows, kind)
+        text = report(facts, rows, kind, args.quick)
     print(text)
     if args.save:
         path = machine.save(args.save, "preprocess", facts, text)

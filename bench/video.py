@@ -17,7 +17,6 @@ import sys
 from dataclasses import dataclass
 
 import cases
-import layout_goals
 import machine
 import numpy as np
 import pixview
@@ -191,19 +190,13 @@ PEER_NOTE = (
 )
 
 
-def report(facts, rows):
-    parts = [
-        machine.heading("Video frames", facts),
+def report(facts, rows, quick):
+    about = (
         f"1080p, BT.709 limited; surfaces of {ROWS} rows with a pitch of {PITCH} samples, each its own memory, of "
-        f"random samples (back: of smooth pictures). Floats are normalised by scale, mean and std. {cases.NOTE}",
-        cases.table(rows),
-        f"{cases.FACTOR_NOTE} {PEER_NOTE}",
-        cases.peer_table(rows, PEERS),
-        cases.left_out(rows),
-        "## Goals",
-        layout_goals.lines(rows),
-    ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+        "random samples (back: of smooth pictures). Floats are normalised by scale, mean and std."
+    )
+    title = "Video frames" + (" (--quick)" if quick else "")
+    return cases.report(title, facts, about, rows, PEERS, PEER_NOTE)
 
 
 def parse():
@@ -224,7 +217,7 @@ def main():
     rows, failed = cases.measure(makers(), args.quick, args.without)
     if not rows:
         raise SystemExit("bench: nothing was measured")
-    text = report(facts, rows)
+    text = report(facts, rows, args.quick)
     print(text)
     if args.save:
         path = machine.save(args.save, "video", facts, text)

@@ -335,3 +335,10 @@ def test_the_table_of_goals_is_made_of_results(bench: Any, tmp_path: Path) -> No
     assert "`overhead-h200-cv4.14.0.md`: date 2026-01-31, commit abc1234" in readme
     assert "fake" not in readme
     assert goals.written(readme, tmp_path) == readme
+
+
+def test_a_quick_run_says_so(bench: Any, torch: Any) -> None:
+    preprocess, video = bench("preprocess"), bench("video")
+    for quick, words in ((True, " (--quick)\n"), (False, "\n")):
+        assert video.report({}, [], quick).startswith(f"# Video frames{words}")
+        assert preprocess.report({}, [], "GpuMat", quick).startswith(f"# Preprocessing{words}")
