@@ -193,7 +193,6 @@ typedef struct pixviewi_decode_args {
     pixviewi_matrix
         matrix; // its columns: Y, what comes first of U and V, the other; its rows: as they are stored
     float a[3], b[3]; // of channels as they are stored
-    int32_t images;
     uint64_t table[PIXVIEWI_DECODE_TABLE / 8];
 } pixviewi_decode_args;
 
@@ -366,17 +365,19 @@ typedef struct pixviewi_filter_args {
     PIXVIEWI_CONVERT_SIZE(X, 2, uint16_t) \
     PIXVIEWI_CONVERT_SIZE(X, 4, uint32_t)
 
-// Where taps come from; are they values, or bits.
-#define PIXVIEWI_RESIZE_KERNELS(X)              \
-    X(pixview_resize_1, plain<uint8_t>, true)   \
-    X(pixview_resize_2, plain<uint16_t>, true)  \
-    X(pixview_resize_4, plain<uint32_t>, true)  \
-    X(pixview_pick_1, plain<uint8_t>, false)    \
-    X(pixview_pick_2, plain<uint16_t>, false)   \
-    X(pixview_pick_4, plain<uint32_t>, false)   \
-    X(pixview_pick_8, plain<uint64_t>, false)   \
-    X(pixview_pick_16, plain<pair_of_8>, false) \
-    X(pixview_frames, frames, true)
+// What makes tiles, and threads of a multiprocessor.
+#define PIXVIEWI_RESIZE_KERNELS(X)                             \
+    X(pixview_resize_1, 896, resize<plain<uint8_t>, true>)     \
+    X(pixview_resize_2, 896, resize<plain<uint16_t>, true>)    \
+    X(pixview_resize_4, 896, resize<plain<uint32_t>, true>)    \
+    X(pixview_pick_1, 896, resize<plain<uint8_t>, false>)      \
+    X(pixview_pick_2, 896, resize<plain<uint16_t>, false>)     \
+    X(pixview_pick_4, 896, resize<plain<uint32_t>, false>)     \
+    X(pixview_pick_8, 896, resize<plain<uint64_t>, false>)     \
+    X(pixview_pick_16, 896, resize<plain<pair_of_8>, false>)   \
+    X(pixview_columns_1, 1152, resize_columns<plain<uint8_t>>) \
+    X(pixview_frames, 640, resize<frames, true>)               \
+    X(pixview_frames_columns, 896, resize_columns<frames>)
 
 // The sample.
 #define PIXVIEWI_DECODE_KERNELS(X) \

@@ -24,7 +24,6 @@ struct frames {
     using image = frame;
     static constexpr int PLANES = 3;
     static constexpr bool THREE = true;
-    static constexpr int RESIDENT = 640;
     struct line {
         const char *of[3];
     };
@@ -68,12 +67,12 @@ struct frames {
     // BYTES from the row. Steps and columns have 32 bits.
     DEVICE int64_t offset(int part, int64_t x) const
     {
-        int32_t column = (int32_t)x;
-        if (part != PIXVIEWI_Y)
-            column = (column + from.phase_x) >> from.shift_x;
-        return (int64_t)column * from.steps[part];
+        return (int64_t)(part == PIXVIEWI_Y ? (int32_t)x : shared(x)) * from.steps[part];
     }
+    // Which sample of U and V it has.
+    DEVICE int32_t shared(int64_t x) const { return ((int32_t)x + from.phase_x) >> from.shift_x; }
 
+    DEVICE line channel_of(const line &row, int) const { return row; }
     DEVICE line find_row(int64_t y, int) const
     {
         const int64_t of_two = (y + from.phase_y) >> from.shift_y;
@@ -84,9 +83,13 @@ struct frames {
     DEVICE void fetch(const line &row, int64_t first, int64_t last) const
     {
         const int64_t most = PIXVIEWI_SECTOR * PIXVIEWI_RESIZE_COLUMNS;
+        const int64_t apart = row.of[PIXVIEWI_V] - row.of[PIXVIEWI_U];
+        const bool mixed = apart > -PIXVIEWI_SECTOR && apart < PIXVIEWI_SECTOR;
 #pragma unroll
         for (int part = 0; part < 3; part++) {
             const int64_t begin = offset(part, first), length = offset(part, last) - begin + 1;
+            if (part == PIXVIEWI_V && mixed) // it came with U
+                continue;
             if (from.steps[part] > 0 && length <= most)
                 fetch_run(row.of[part] + begin, (int)length + from.steps[part] - 1);
         }

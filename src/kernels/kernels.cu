@@ -9,6 +9,8 @@
 #include "encode.h"
 #include "frames.h" // after the last
 
+#include "columns.h" // after the last
+
 #include "filter.h" // after the last
 
 // `resident`: threads of a multiprocessor, which bounds the registers of each.
@@ -41,11 +43,8 @@ KERNEL(pixview_elements, pixviewi_list_args, 1024)
         move_element(args, i);
 }
 
-#define RESIZE(name, Source, values)                     \
-    KERNEL(name, pixviewi_resize_args, Source::RESIDENT) \
-    {                                                    \
-        resize_tiles<resize<Source, values>>(args);      \
-    }
+#define RESIZE(name, resident, ...) \
+    KERNEL(name, pixviewi_resize_args, resident) { resize_tiles<__VA_ARGS__>(args); }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
 
 #define FILTER(name, Way) \

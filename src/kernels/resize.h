@@ -34,9 +34,10 @@ struct resize_image {
     bool picks; // pixels are pixels of the image
     bool bytes; // what lies between bytes is made as cv2 does it
     // Of the tile:
-    bool mixes;          // two columns have a weight, somewhere
-    bool edges;          // words must not be read around all of its columns
-    int64_t first, last; // columns of the image, as a source has them; none: first > last
+    bool mixes;                   // two columns have a weight, somewhere
+    bool edges;                   // words must not be read around all of its columns
+    bool edge_of[PIXVIEWI_WARPS]; // around those of the columns that a warp computes
+    int64_t first, last;          // columns of the image, as a source has them; none: first > last
     resize_axis axes[2];
 };
 
@@ -57,12 +58,16 @@ DEVICE float without_four_bits(uint32_t lifted)
 {
     return multiply_add_down(float_of_bits(lifted), 1.0f / 16, LIFT - LIFT / 16);
 }
-// `above` and `below`: lifted.
-DEVICE float mix_rows(uint32_t above, uint32_t below, uint32_t rows)
+// Between two columns, of the low or the high half.
+DEVICE float mix_pair(uint32_t weights, uint32_t bytes, bool high)
+{
+    return without_four_bits(dot_pair(weights, bytes, high, LIFT_BITS));
+}
+DEVICE float mix_rows(float above, float below, uint32_t rows)
 {
     const float b = float_of_bits(rows), a = 2048 * ROW_UNIT - b;
-    float sum = multiply_add_down(without_four_bits(above), a, LIFT + 2);
-    sum = multiply_add_down(without_four_bits(below), b, sum);
+    float sum = multiply_add_down(above, a, LIFT + 2);
+    sum = multiply_add_down(below, b, sum);
     constexpr float LIFTED = LIFT + LIFT * 2048 * ROW_UNIT; // what the sum is lifted by
     return multiply_add_down(sum, 0.25f, LIFT - LIFTED / 4) - LIFT;
 }
@@ -79,7 +84,6 @@ template <typename T> struct plain {
     using kind = pixviewi_steps;         // of the table
     static constexpr int PLANES = 1;     // addresses there
     static constexpr bool THREE = false; // are there always three channels, to be loaded together?
-    static constexpr int RESIDENT = 896; // threads of a multiprocessor
     struct image {
         const char *data;
         pixviewi_steps steps;
@@ -114,6 +118,7 @@ template <typename T> struct plain {
     {
         return data + y * steps.row + channel * steps.channel;
     }
+    DEVICE line channel_of(line row, int channel) const { return row + channel * steps.channel; }
     template <int CHANNELS> DEVICE bool is_dense() const
     {
         return CHANNELS > 1 && steps.pixel == CHANNELS * (int)sizeof(T);
@@ -183,12 +188,18 @@ template <typename T> struct plain {
         for (int i = 0; i < ROWS; i++)
 #pragma unroll
             for (int k = 0; k < PIXVIEWI_QUAD; k++) {
-                const int shift = (int)(at[i][k] * 8);
-                uint32_t low = shift_right(words[i][k][0], words[i][k][1], shift);
-                uint32_t high = shift_right(words[i][k][1], words[i][k][2], shift);
-                out[i][k][0] = permute(low, high, CHANNELS == 3 ? 0x4130 : 0x5140);
-                out[i][k][1] = permute(low, high, CHANNELS == 3 ? 0x5252 : 0x7362);
+                words_of_pair<CHANNELS>(words[i][k], at[i][k], out[i][k]);
             }
+    }
+    // Of the words around address `at`.
+    template <int CHANNELS>
+    DEVICE static void words_of_pair(const uint32_t *words, uint32_t at, uint32_t *out)
+    {
+        const int shift = (int)(at * 8);
+        const uint32_t low = shift_right(words[0], words[1], shift);
+        const uint32_t high = shift_right(words[1], words[2], shift);
+        out[0] = permute(low, high, CHANNELS == 3 ? 0x4130 : 0x5140);
+        out[1] = permute(low, high, CHANNELS == 3 ? 0x5252 : 0x7362);
     }
 
     // What lies between two columns of a row into the cache, if a tile wants nearly every sector of it.
@@ -365,6 +376,8 @@ template <typename Source, bool VALUES> struct resize {
         mine->image.picks = picks;
         mine->image.mixes = false;
         mine->image.edges = false;
+        for (int i = 0; i < PIXVIEWI_WARPS; i++)
+            mine->image.edge_of[i] = false;
         mine->image.first = 0;
         mine->image.last = -1;
     }
@@ -402,7 +415,13 @@ template <typename Source, bool VALUES> struct resize {
 
     DEVICE void fill_taps(scratch *mine, int lane) const
     {
-        const Source source(args, mine->source, mine->image.bytes);
+        fill_column(Source(args, mine->source, mine->image.bytes), mine, lane);
+        if (lane < rows)
+            mine->rows[lane] = tap_of(mine->image, top + lane, true);
+    }
+
+    DEVICE void fill_column(const Source &source, scratch *mine, int lane) const
+    {
         static_assert((int)PIXVIEWI_RESIZE_COLUMNS == (int)PIXVIEWI_THREADS,
                       "a column for each lane");
         resize_tap column = tap_of(mine->image, left + lane, false);
@@ -411,7 +430,7 @@ template <typename Source, bool VALUES> struct resize {
         if (column.kind == TAP_PADDED)
             column.first = source.is_inside(1, mine->image.axes[1].source); // it is loaded, too
         if (!source.is_inside(column.first, mine->image.axes[1].source))
-            mine->image.edges = true;
+            mine->image.edges = mine->image.edge_of[lane / LANES] = true;
         column.first = source.find_column(column.first);
         mine->columns[lane] = column;
         const resize_axis &axis = mine->image.axes[1];
@@ -421,8 +440,6 @@ template <typename Source, bool VALUES> struct resize {
             mine->image.first = column.first;
         if (left + lane == end - 1)
             mine->image.last = column.first + column.next * source.next_column();
-        if (lane < rows)
-            mine->rows[lane] = tap_of(mine->image, top + lane, true);
     }
 
     // ---- pixels ----
@@ -572,9 +589,9 @@ template <typename Source, bool VALUES> struct resize {
         for (int c = 0; c < CHANNELS; c++)
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
-                all[c][k] = mix_rows(dot_pair(of.weights[k], pairs[0][k][c / 2], c % 2, LIFT_BITS),
-                                     dot_pair(of.weights[k], pairs[1][k][c / 2], c % 2, LIFT_BITS),
-                                     row.weights);
+                all[c][k] =
+                    mix_rows(mix_pair(of.weights[k], pairs[0][k][c / 2], c % 2),
+                             mix_pair(of.weights[k], pairs[1][k][c / 2], c % 2), row.weights);
     }
 
     template <int CHANNELS>

@@ -15,6 +15,8 @@
 #include "kernels/encode.h"
 #include "kernels/frames.h"
 
+#include "kernels/columns.h" // after the last
+
 #include "kernels/filter.h" // after the last
 
 namespace
@@ -92,10 +94,10 @@ template <typename Kernel> void run_resize(const pixviewi_resize_args &args, uns
     }
 }
 
-#define RESIZE(name, Source, values)                                                     \
-    void run_##name(const void *args, unsigned blocks)                                   \
-    {                                                                                    \
-        run_resize<resize<Source, values>>(*(const pixviewi_resize_args *)args, blocks); \
+#define RESIZE(name, resident, ...)                                           \
+    void run_##name(const void *args, unsigned blocks)                        \
+    {                                                                         \
+        run_resize<__VA_ARGS__>(*(const pixviewi_resize_args *)args, blocks); \
     }
 PIXVIEWI_RESIZE_KERNELS(RESIZE)
 

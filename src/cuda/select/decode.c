@@ -160,7 +160,6 @@ bool pixviewi_decode_next(pixviewi_decode_launch *launch, const pixviewi_copy_op
         args->table[2 * i + 1] = (uint64_t)(uintptr_t)first_of_pair(s);
     }
     args->dst = op->dst.data + launch->done * args->dst_image;
-    args->images = (int32_t)most;
     args->threads = (int32_t)(most * each);
     launch->blocks = (args->threads - 1) / PIXVIEWI_THREADS + 1;
     launch->done += most;

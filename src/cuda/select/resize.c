@@ -266,6 +266,21 @@ bool pixviewi_resize_suits(const pixviewi_copy_op *op)
     return changes > FEW;
 }
 
+// Images that are not much larger than what is made of them are little to read, or are in the cache for the others'
+// sake: bytes of them are limited by what there is to compute.
+static bool computes_most(const pixviewi_resize_args *args, const pixviewi_copy_op *op)
+{
+    int64_t read = 0, made = op->shape[PIXVIEW_AXIS_N] * args->rows * args->columns;
+    if (op->src.dtype.bits != 8 || args->nearest || args->fit.fit == PIXVIEWI_FIT_NONE ||
+        args->form == PIXVIEWI_BY_PIXELS || args->channels > 3 || op->src.videos)
+        return false;
+    for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++) {
+        const int64_t *shape = op->src.images[i].shape;
+        read += shape[PIXVIEW_AXIS_H] * shape[PIXVIEW_AXIS_W];
+    }
+    return read < 4 * made;
+}
+
 void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_op *op)
 {
     pixviewi_resize_args *args = &launch->args;
@@ -284,8 +299,10 @@ void pixviewi_resize_begin(pixviewi_resize_launch *launch, const pixviewi_copy_o
     args->large = is_large(args, op);
     launch->kernel = (values ? PIXVIEWI_KERNEL_RESIZE : PIXVIEWI_KERNEL_PICK) +
                      pixviewi_log2(pixview_dtype_size(op->src.dtype));
+    if (computes_most(args, op))
+        launch->kernel = PIXVIEWI_KERNEL_COLUMNS;
     if (op->src.videos)
-        launch->kernel = PIXVIEWI_KERNEL_FRAMES;
+        launch->kernel = PIXVIEWI_KERNEL_FRAMES + (args->form != PIXVIEWI_BY_PIXELS);
     launch->done = 0;
 }
 

@@ -18,12 +18,13 @@ enum {
     PIXVIEWI_KERNEL_ELEMENTS = 110,
     PIXVIEWI_KERNEL_RESIZE = 111, // + log2 of the size
     PIXVIEWI_KERNEL_PICK = 114,
-    PIXVIEWI_KERNEL_FRAMES = 119,
-    PIXVIEWI_KERNEL_AREA = 120, // + log2 of the size
-    PIXVIEWI_KERNEL_PILLOW = 123,
-    PIXVIEWI_KERNEL_ENCODE = 124, // + log2 of the size
-    PIXVIEWI_KERNEL_DECODE = 127, // + (two bytes)
-    PIXVIEWI_KERNEL_COUNT = 129
+    PIXVIEWI_KERNEL_COLUMNS = 119,
+    PIXVIEWI_KERNEL_FRAMES = 120, // + (by columns)
+    PIXVIEWI_KERNEL_AREA = 122,   // + log2 of the size
+    PIXVIEWI_KERNEL_PILLOW = 125,
+    PIXVIEWI_KERNEL_ENCODE = 126, // + log2 of the size
+    PIXVIEWI_KERNEL_DECODE = 129, // + (two bytes)
+    PIXVIEWI_KERNEL_COUNT = 131
 };
 
 static inline int pixviewi_log2(int64_t size) { return __builtin_ctzll((unsigned long long)size); }
