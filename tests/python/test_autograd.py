@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pixview
 import pytest
+from support import not_sanitized
 
 
 def from_dlpack(x: Any) -> Any:
@@ -61,6 +65,19 @@ def test_every_tensor_of_a_chain_is_counted(torch: Any) -> None:
         chain.append(pixview.as_torch(pixview.view(chain[-1])))
     pixview.copy_into(chain[-1], np.ones((4, 5, 3), np.float32))
     assert chain[0].min() == 1 and {t._version for t in chain} == {1}
+
+
+@not_sanitized
+def test_the_end_of_memory_hides_no_chain(torch: Any) -> None:
+    """What torch holds is looked through word by word, perhaps beyond its end."""
+    driver = os.environ["PIXVIEW_FAKE_DRIVER"]
+    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
+    done = subprocess.run(
+        [sys.executable, "storage_edges.py"],
+        capture_output=True, text=True, timeout=120,
+        env=os.environ | {"LD_PRELOAD": preload}, cwd=os.path.dirname(__file__),
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("1 1 1 1\n", "")
 
 
 def test_a_refused_write_is_not_counted(torch: Any) -> None:

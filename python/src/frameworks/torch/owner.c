@@ -29,21 +29,31 @@ static pixview_owner *owner_at(uintptr_t word, const void *data)
     return owner;
 }
 
+// How many of `most` words were read: what is looked through may be shorter, and end where memory does.
+static int read_words(const void *from, uintptr_t *words, int most)
+{
+    enum { PAGE = 4096 }; // the smallest
+    size_t left = (PAGE - (uintptr_t)from % PAGE) / sizeof *words;
+    if (pv_probe_memory(from, words, (size_t)most * sizeof *words))
+        return most;
+    return left < (size_t)most && pv_probe_memory(from, words, left * sizeof *words) ? (int)left
+                                                                                     : 0;
+}
+
 static pixview_owner *search_storage(const void *storage, const void *data)
 {
     uintptr_t words[STORAGE_WORDS], inner[CONTEXT_WORDS];
-    if (!pv_probe_memory(storage, words, sizeof words))
-        return NULL;
-    for (int i = 0; i < STORAGE_WORDS; i++) {
+    int count = read_words(storage, words, STORAGE_WORDS);
+    for (int i = 0; i < count; i++) {
         if (words[i] == (uintptr_t)data)
             continue; // pixels
         pixview_owner *owner = owner_at(words[i], data);
         if (owner)
             return owner;
-        if (words[i] % sizeof(void *) || words[i] < 4096 ||
-            !pv_probe_memory((void *)words[i], inner, sizeof inner))
+        if (words[i] % sizeof(void *) || words[i] < 4096)
             continue;
-        for (int k = 0; k < CONTEXT_WORDS; k++)
+        int inners = read_words((void *)words[i], inner, CONTEXT_WORDS);
+        for (int k = 0; k < inners; k++)
             if ((owner = owner_at(inner[k], data)))
                 return owner;
     }
