@@ -3,6 +3,7 @@
 #include "copy/filter.h"
 #include "copy/geometry.h"
 #include "copy/reference.h"
+#include "cuda/select/resize.h"
 #include "host/host.h"
 #include "images.h"
 #include "pixview/pixview.h"
@@ -252,8 +253,38 @@ static void test_arguments(void)
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "geometry", pixview_convert(&image, &image, &p, err));
 }
 
+// Which kernel a list of `count` images of `side` rows and columns goes to, onto canvases of 64.
+static int kernel_of(int64_t side, int64_t count, int64_t channels, bool planar)
+{
+    static pixview_image images[IMAGES];
+    pixviewi_copy_op op = {.shape = {count, 64, 64, channels}, .resizes = true};
+    for (int64_t i = 0; i < count; i++)
+        images[i] = (pixview_image){.shape = {1, side, side, channels}};
+    op.resize.fit.fit = PIXVIEWI_FIT_STRETCH;
+    op.affine.is_identity = true;
+    op.src = (pixviewi_operand){.dtype = U8, .images = images};
+    op.dst = (pixviewi_operand){.dtype = U8, .strides = {64 * 64 * channels, 64, 1, 64 * 64}};
+    if (!planar)
+        memcpy(op.dst.strides, LIST(64 * 64 * channels, 64 * channels, channels, 1),
+               sizeof op.dst.strides);
+    pixviewi_resize_launch launch;
+    pixviewi_resize_begin(&launch, &op);
+    return launch.kernel;
+}
+
+static void test_kernels(void)
+{
+    REQUIRE(kernel_of(127, 3, 3, true) == PIXVIEWI_KERNEL_COLUMNS);
+    REQUIRE(kernel_of(8, 1, 1, true) == PIXVIEWI_KERNEL_COLUMNS);
+    REQUIRE(kernel_of(128, 3, 3, true) == PIXVIEWI_KERNEL_RESIZE); // as much to read as to compute
+    REQUIRE(kernel_of(127, 3, 3, false) == PIXVIEWI_KERNEL_RESIZE);
+    REQUIRE(kernel_of(127, 3, 4, true) == PIXVIEWI_KERNEL_RESIZE);
+    REQUIRE(kernel_of(INT32_MAX, 3, 3, true) == PIXVIEWI_KERNEL_RESIZE); // more than 2^63 pixels
+}
+
 int main(void)
 {
+    test_kernels();
     src = malloc(SIZE), dst = malloc(SIZE), wanted = malloc(SIZE);
     REQUIRE(src && dst && wanted);
     test_at_random(ROUNDS);

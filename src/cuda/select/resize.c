@@ -267,16 +267,16 @@ bool pixviewi_resize_suits(const pixviewi_copy_op *op)
 }
 
 // Images that are not much larger than what is made of them are little to read, or are in the cache for the others'
-// sake: bytes of them are limited by what there is to compute.
+// sake: bytes of them are limited by what there is to compute. In doubles, which no extent is too large for.
 static bool computes_most(const pixviewi_resize_args *args, const pixviewi_copy_op *op)
 {
-    int64_t read = 0, made = op->shape[PIXVIEW_AXIS_N] * args->rows * args->columns;
+    double read = 0, made = (double)op->shape[PIXVIEW_AXIS_N] * args->rows * args->columns;
     if (op->src.dtype.bits != 8 || args->nearest || args->fit.fit == PIXVIEWI_FIT_NONE ||
         args->form == PIXVIEWI_BY_PIXELS || args->channels > 3 || op->src.videos)
         return false;
     for (int64_t i = 0; i < op->shape[PIXVIEW_AXIS_N]; i++) {
         const int64_t *shape = op->src.images[i].shape;
-        read += shape[PIXVIEW_AXIS_H] * shape[PIXVIEW_AXIS_W];
+        read += (double)shape[PIXVIEW_AXIS_H] * (double)shape[PIXVIEW_AXIS_W];
     }
     return read < 4 * made;
 }
