@@ -58,24 +58,27 @@ enum { PAGE = 4096, EDGES = 4096, EDGE_MOST = 256 };
 static char *edges; // pages, each with one behind it that nobody may read
 static int edge, edges_left;
 
-// So many of the next blocks of at most EDGE_MOST bytes. They are never used again.
-EXPORT void fake_malloc_edges(int count);
-void fake_malloc_edges(int count)
+// So many of the next blocks of at most EDGE_MOST bytes, which are never used again. Returns how many of the last
+// time's are left.
+EXPORT int fake_malloc_edges(int count);
+int fake_malloc_edges(int count)
 {
+    int left = edges_left;
     if (!edges)
         edges = mmap(NULL, (size_t)2 * PAGE * EDGES, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     edges_left = edges == MAP_FAILED ? 0 : count;
+    return left;
 }
 
 static void *at_edge(size_t size)
 {
     if (edges_left < 1 || size == 0 || size > EDGE_MOST || edge == EDGES)
         return NULL;
-    edges_left--;
-    char *page = edges + (size_t)2 * PAGE * (size_t)edge++;
+    char *page = edges + (size_t)2 * PAGE * (size_t)edge;
     if (mprotect(page, PAGE, PROT_READ | PROT_WRITE) != 0)
         return NULL;
+    edge++, edges_left--;
     return page + PAGE - (size + 15) / 16 * 16;
 }
 

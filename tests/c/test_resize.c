@@ -1,4 +1,5 @@
-// Resizing in host memory against its specification, and what pixview_stack and pixview_placement_fit refuse.
+// Resizing in host memory against its specification, what pixview_stack and pixview_placement_fit refuse, and which
+// lists go to which kernel.
 #include "copy/batch.h"
 #include "copy/filter.h"
 #include "copy/geometry.h"

@@ -98,6 +98,22 @@ def check(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
+def run_preloaded(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A script beside this one, in a process whose malloc it may tell what to do: tests/c/fake_malloc.c."""
+    driver = os.environ.get("PIXVIEW_FAKE_DRIVER", "")
+    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
+    if not driver or not os.path.exists(preload):
+        pytest.skip("no fake CUDA driver with a libfakemalloc.so beside it")
+    return subprocess.run(
+        [sys.executable, script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"LD_PRELOAD": preload},
+        cwd=os.path.dirname(__file__),
+    )
+
+
 def check_python(source: str, **env: str) -> str:
     return check(run_python(source, **env))
 

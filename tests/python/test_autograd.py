@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pixview
 import pytest
-from support import not_sanitized
+from support import not_sanitized, run_preloaded
 
 
 def from_dlpack(x: Any) -> Any:
@@ -70,13 +67,7 @@ def test_every_tensor_of_a_chain_is_counted(torch: Any) -> None:
 @not_sanitized
 def test_the_end_of_memory_hides_no_chain(torch: Any) -> None:
     """What torch holds is looked through word by word, perhaps beyond its end."""
-    driver = os.environ["PIXVIEW_FAKE_DRIVER"]
-    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
-    done = subprocess.run(
-        [sys.executable, "storage_edges.py"],
-        capture_output=True, text=True, timeout=120,
-        env=os.environ | {"LD_PRELOAD": preload}, cwd=os.path.dirname(__file__),
-    )  # fmt: skip
+    done = run_preloaded("storage_edges.py")
     assert (done.stdout, done.stderr) == ("1 1 1 1\n", "")
 
 

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
-from support import SANITIZED
+from support import SANITIZED, run_preloaded
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="sanitizers have a malloc of their own")
 
 
 def sweep(group: str) -> None:
     pytest.importorskip("_testcapi")
-    driver = os.environ.get("PIXVIEW_FAKE_DRIVER", "")
-    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
-    if not driver or not os.path.exists(preload):
-        pytest.skip("no fake CUDA driver with a libfakemalloc.so beside it")
-    done = subprocess.run(
-        [sys.executable, "faults.py", group],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | {"LD_PRELOAD": preload},
-        cwd=os.path.dirname(__file__),
-    )
+    done = run_preloaded("faults.py", group)
     print(group, done.stdout)
     last = "\n".join(done.stderr.splitlines()[-20:])
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}\n{last}"

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
-from support import not_sanitized
+from support import not_sanitized, run_preloaded
 
 
 def count(*group: str) -> dict[str, tuple[int, int]]:
-    driver = os.environ["PIXVIEW_FAKE_DRIVER"]
-    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
-    done = subprocess.run(
-        [sys.executable, "heap_blocks.py", *group],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"LD_PRELOAD": preload},
-        cwd=os.path.dirname(__file__),
-    )
+    done = run_preloaded("heap_blocks.py", *group)
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     return {name: (int(ours), int(objects)) for name, ours, objects in rows}
