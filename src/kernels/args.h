@@ -157,6 +157,7 @@ typedef struct pixviewi_resize_args {
     int32_t is_identity; // a is 1 and b is -0
     int32_t form;        // BY_
     int32_t aligned;     // four elements of a plane, or of rows of pixels, may be a vector
+    int32_t fills;       // planes' tiles of padding alone are filled by vectors
     int32_t out;         // TO_
     int32_t swap;        // channels 0 and 2 change places
     int32_t src_code;    // as in pixview_dtype
@@ -375,7 +376,7 @@ typedef struct pixviewi_filter_args {
     X(pixview_pick_4, 896, resize<plain<uint32_t>, false>)     \
     X(pixview_pick_8, 896, resize<plain<uint64_t>, false>)     \
     X(pixview_pick_16, 896, resize<plain<pair_of_8>, false>)   \
-    X(pixview_columns_1, 1152, resize_columns<plain<uint8_t>>) \
+    X(pixview_columns_1, 1536, resize_columns<plain<uint8_t>>) \
     X(pixview_frames, 640, resize<frames, true>)               \
     X(pixview_frames_columns, 896, resize_columns<frames>)
 

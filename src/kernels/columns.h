@@ -1,9 +1,9 @@
 // Images of any size, as in resize.h, where there is more to compute than to read: bytes that are not made much smaller,
 // and video frames. Comes after both.
 //
-// Grid:       as in resize.h. But a lane goes down a column, four pixels at a time, and keeps what its two columns make
-//             of two rows of the image for the next pixel. A row that no other has used is waited for on the spot, so
-//             this needs many warps, and few registers.
+// Grid:       as in resize.h. But a lane goes down a column, and keeps what its two columns make of two rows of the
+//             image for the next pixel. A row that no other has used is waited for on the spot, so this needs many
+//             warps, few registers, and little code.
 // Alignment:  the elements'. Of bytes, the words around a pixel are read, if all of them lies in the row.
 // Traffic:    of the source, what has a weight, in whole sectors.
 namespace
@@ -86,31 +86,34 @@ template <> struct column_of<plain<uint8_t>> {
 
 template <> struct column_of<frames> {
     static constexpr bool HAS_WORDS = false;
-    int32_t first[2], second[2]; // of Y, and of U and V: samples
+    int64_t first[3], second[3]; // of Y, U and V: BYTES from the row
 
     DEVICE column_of(const frames &from, const resize_tap &tap, int)
-        : first{(int32_t)tap.first, from.shared(tap.first)},
-          second{(int32_t)tap.first + tap.next, from.shared(tap.first + tap.next)}
     {
+#pragma unroll
+        for (int part = 0; part < 3; part++) {
+            first[part] = from.offset(part, tap.first);
+            second[part] = from.offset(part, tap.first + tap.next);
+        }
     }
 
     template <typename T> struct samples {
         int32_t of[3];
 
-        DEVICE void load_from(const frames &source, const frames::line &row, const int32_t *at)
+        DEVICE void load_from(const frames::line &row, const int64_t *at)
         {
 #pragma unroll
             for (int part = 0; part < 3; part++)
-                of[part] = load<T>(row.of[part] + (int64_t)at[part > 0] * source.from.steps[part]);
+                of[part] = load<T>(row.of[part] + at[part]);
         }
     };
 
     template <typename T, int CHANNELS> struct pixel {
         samples<T> only;
 
-        DEVICE void load_from(const frames &source, const frames::line &row, const column_of &at)
+        DEVICE void load_from(const frames &, const frames::line &row, const column_of &at)
         {
-            only.load_from(source, row, at.first);
+            only.load_from(row, at.first);
         }
         DEVICE void to_values(const frames &source, float *out) const
         {
@@ -123,10 +126,10 @@ template <> struct column_of<frames> {
     template <typename T, int CHANNELS> struct pair {
         samples<T> one, two;
 
-        DEVICE void load_from(const frames &source, const frames::line &row, const column_of &at)
+        DEVICE void load_from(const frames &, const frames::line &row, const column_of &at)
         {
-            one.load_from(source, row, at.first);
-            two.load_from(source, row, at.second);
+            one.load_from(row, at.first);
+            two.load_from(row, at.second);
         }
         DEVICE void to_words(const frames &source, uint32_t *out) const
         {
@@ -187,8 +190,8 @@ template <typename Source> struct resize_columns : resize<Source, true> {
     {
         resize_tap before = {0, 0, TAP_PADDED, 0};
         if (y > 0)
-            before = this->tap_of(mine->image, top + y - 1, true);
-        const resize_tap tap = this->tap_of(mine->image, top + y, true);
+            before = this->tap_of(mine->image, (int64_t)top + y - 1, true);
+        const resize_tap tap = this->tap_of(mine->image, (int64_t)top + y, true);
         const int64_t above = before.kind == TAP_PADDED ? -1 : before.first;
         const int64_t below = before.kind == TAP_TWO ? before.first + before.next : -1;
         const int64_t second = tap.first + tap.next;
@@ -247,24 +250,25 @@ template <typename Source> struct resize_columns : resize<Source, true> {
             char *at = row_of(y);
 #pragma unroll 1
             for (; y < end; y += QUAD, at += QUAD * by.args.to.row)
-                store_quad(at, end - y, all);
+                store_all<QUAD>(at, end - y, all);
         }
         DEVICE char *row_of(int y) const { return to + y * by.args.to.row; }
 
         // Before they are scaled: `count` of them, of rows from that at `at` on.
-        DEVICE void put_quad(char *at, int count, float (*all)[QUAD]) const
+        template <int MOST> DEVICE void put(char *at, int count, float (*all)[MOST]) const
         {
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++) {
                 const int entry = base::entry_of(channel + c);
 #pragma unroll
-                for (int k = 0; k < QUAD; k++)
+                for (int k = 0; k < MOST; k++)
                     all[c][k] = multiply_add(all[c][k], by.args.a[entry], by.args.b[entry]);
             }
-            store_quad(at, count, all);
+            store_all(at, count, all);
         }
 
-        DEVICE void store_quad(char *at, int count, const float (*all)[QUAD]) const
+        template <int MOST>
+        DEVICE void store_all(char *at, int count, const float (*all)[MOST]) const
         {
             if (by.args.out == PIXVIEWI_TO_F32)
                 store_as<to_float>(at, count, all);
@@ -275,15 +279,15 @@ template <typename Source> struct resize_columns : resize<Source, true> {
             else
                 store_as<to_byte>(at, count, all);
         }
-        template <typename To>
-        DEVICE void store_as(char *at, int count, const float (*all)[QUAD]) const
+        template <typename To, int MOST>
+        DEVICE void store_as(char *at, int count, const float (*all)[MOST]) const
         {
 #pragma unroll
             for (int c = 0; c < CHANNELS; c++) {
                 char *to = at + by.plane_of(channel + c);
 #pragma unroll
-                for (int k = 0; k < QUAD; k++, to += by.args.to.row)
-                    if (k < count)
+                for (int k = 0; k < MOST; k++, to += by.args.to.row)
+                    if (MOST == 1 || k < count)
                         store(to, To::bits(all[c][k]));
             }
         }
@@ -359,7 +363,7 @@ template <typename Source> struct resize_columns : resize<Source, true> {
                 for (int c = 0; c < CHANNELS; c++)
                     all[c][k] = values[c];
             }
-            out.put_quad(to, end - y, all);
+            out.template put<QUAD>(to, end - y, all);
         }
     }
 
@@ -370,19 +374,15 @@ template <typename Source> struct resize_columns : resize<Source, true> {
         float kept[2][CHANNELS] = {}; // what the columns make of the two rows
         char *to = out.row_of(y);
 #pragma unroll 1
-        for (; y < end; y += QUAD, to += QUAD * out.by.args.to.row) {
-            float all[CHANNELS][QUAD];
+        for (; y < end; y++, to += out.by.args.to.row) {
+            float all[CHANNELS][1];
+            const row &row = mine->lines[y];
+            keep_rows<Pair, BYTES>(source, row, at, weights, kept);
 #pragma unroll
-            for (int k = 0; k < QUAD; k++) {
-                const row &row = mine->lines[y + k];
-                keep_rows<Pair, BYTES>(source, row, at, weights, kept);
-#pragma unroll
-                for (int c = 0; c < CHANNELS; c++)
-                    all[c][k] =
-                        BYTES ? ::mix_rows(kept[0][c], kept[1][c], row.weight)
-                              : pixviewi_mix(kept[0][c], kept[1][c], float_of_bits(row.weight));
-            }
-            out.put_quad(to, end - y, all);
+            for (int c = 0; c < CHANNELS; c++)
+                all[c][0] = BYTES ? ::mix_rows(kept[0][c], kept[1][c], row.weight)
+                                  : pixviewi_mix(kept[0][c], kept[1][c], float_of_bits(row.weight));
+            out.template put<1>(to, 1, all);
         }
     }
 

@@ -34,6 +34,7 @@ struct resize_image {
     bool picks; // pixels are pixels of the image
     bool bytes; // what lies between bytes is made as cv2 does it
     // Of the tile:
+    bool misses[2];               // no row of the image is on it, no column
     bool mixes;                   // two columns have a weight, somewhere
     bool edges;                   // words must not be read around all of its columns
     bool edge_of[PIXVIEWI_WARPS]; // around those of the columns that a warp computes
@@ -369,7 +370,9 @@ template <typename Source, bool VALUES> struct resize {
         pixviewi_axis own = lane ? w : h;
         pixviewi_align(&own, args.fit.center);
         int64_t begin = pixviewi_axis_begin(&own);
-        mine->image.axes[lane] = {begin, begin + pixviewi_axis_length(&own), own.skip, own.source,
+        const int64_t end = begin + pixviewi_axis_length(&own), from = lane ? left : top;
+        mine->image.misses[lane] = end <= from || begin - from >= (lane ? columns : rows);
+        mine->image.axes[lane] = {begin, end, own.skip, own.source,
                                   pixviewi_tap_scale(own.source, own.resized)};
         if (lane)
             return;
@@ -384,7 +387,7 @@ template <typename Source, bool VALUES> struct resize {
 
     // ---- taps ----
 
-    DEVICE static resize_tap tap_of(const resize_image &image, int32_t at, bool is_row)
+    DEVICE static resize_tap tap_of(const resize_image &image, int64_t at, bool is_row)
     {
         const resize_axis axis = image.axes[!is_row];
         const int64_t d = at + axis.skip;
@@ -417,14 +420,15 @@ template <typename Source, bool VALUES> struct resize {
     {
         fill_column(Source(args, mine->source, mine->image.bytes), mine, lane);
         if (lane < rows)
-            mine->rows[lane] = tap_of(mine->image, top + lane, true);
+            mine->rows[lane] = tap_of(mine->image, (int64_t)top + lane, true);
     }
 
     DEVICE void fill_column(const Source &source, scratch *mine, int lane) const
     {
         static_assert((int)PIXVIEWI_RESIZE_COLUMNS == (int)PIXVIEWI_THREADS,
                       "a column for each lane");
-        resize_tap column = tap_of(mine->image, left + lane, false);
+        const int64_t x = (int64_t)left + lane;
+        resize_tap column = tap_of(mine->image, x, false);
         if (column.kind == TAP_TWO)
             mine->image.mixes = true;
         if (column.kind == TAP_PADDED)
@@ -436,10 +440,51 @@ template <typename Source, bool VALUES> struct resize {
         const resize_axis &axis = mine->image.axes[1];
         const int64_t begin = axis.begin > left ? axis.begin : left;
         const int64_t end = axis.end < left + columns ? axis.end : left + columns;
-        if (left + lane == begin)
+        if (x == begin)
             mine->image.first = column.first;
-        if (left + lane == end - 1)
+        if (x == end - 1)
             mine->image.last = column.first + column.next * source.next_column();
+    }
+
+    // ---- padding ----
+
+    // Is the tile's padding all that it has, and filled by vectors?
+    DEVICE bool is_filled(const scratch *mine) const
+    {
+        return args.fills && (mine->image.misses[0] || mine->image.misses[1]);
+    }
+
+    DEVICE void fill_tile(int lane) const
+    {
+        if constexpr (!VALUES)
+            fill_planes<same_bits<In>>(lane);
+        else if (args.out == PIXVIEWI_TO_F16)
+            fill_planes<value_as<to_half>>(lane);
+        else if (args.out == PIXVIEWI_TO_BF16)
+            fill_planes<value_as<to_bfloat>>(lane);
+        else if (sizeof(In) == 2 && args.out == PIXVIEWI_TO_U16)
+            fill_planes<value_as<to_short>>(lane);
+        else
+            fill_planes<value_as<to_byte>>(lane);
+    }
+    template <typename To> DEVICE void fill_planes(int lane) const
+    {
+        constexpr int SIZE = sizeof(typename To::out);
+        const int x = lane % LANES * QUAD, first = lane / LANES;
+        if constexpr (SIZE < 4)
+#pragma unroll 1
+            for (int c = 0; c < args.channels; c++) {
+                const Held pad = pad_of(c), quad[QUAD] = {pad, pad, pad, pad};
+                char *at = to + plane_of(c) + first * args.to.row + x * SIZE;
+#pragma unroll 1
+                for (int y = first; y < rows;
+                     y += PIXVIEWI_WARPS, at += PIXVIEWI_WARPS * args.to.row)
+                    if (x + QUAD <= columns)
+                        stream_quad<To>(at, quad);
+                    else
+                        for (int k = 0; k < columns - x; k++)
+                            store(at + k * SIZE, To::bits(pad));
+            }
     }
 
     // ---- pixels ----
@@ -710,6 +755,8 @@ template <typename Kernel> DEVICE void resize_tiles(const pixviewi_resize_args &
     Kernel kernel(args, blockIdx.x);
     kernel.place_image(&scratch, threadIdx.x);
     __syncthreads();
+    if (kernel.is_filled(&scratch))
+        return kernel.fill_tile(threadIdx.x);
     kernel.fill_taps(&scratch, threadIdx.x);
     __syncthreads();
     kernel.store_tile(&scratch, threadIdx.x);

@@ -87,6 +87,11 @@ template <typename Kernel> void run_resize(const pixviewi_resize_args &args, uns
         Kernel kernel(args, tile);
         for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
             kernel.place_image(&scratch, lane);
+        if (kernel.is_filled(&scratch)) {
+            for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
+                kernel.fill_tile(lane);
+            continue;
+        }
         for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)
             kernel.fill_taps(&scratch, lane);
         for (int lane = 0; lane < PIXVIEWI_THREADS; lane++)

@@ -316,6 +316,9 @@ static void resize_one(pixview_dtype from, pixview_dtype to, bool changed, int i
         job.extents[0] = 1 + any(40), job.extents[1] = 1 + any(40);
     if (any(2)) // rows that are aligned to vectors, often
         job.shape[2] = (job.shape[2] + 15) / 16 * 16;
+    else if (job.dst.order == PLANAR && any(2)) // or only where they begin
+        job.dst =
+            (klie){.order = PLANAR, .pitch = 15 - (job.shape[2] * pixview_dtype_size(to) - 1) % 16};
     snprintf(job.name, sizeof job.name, "resize of %lld, fit %d, interpolation %d, %s to %s",
              (long long)count, job.resize.fit.fit, interpolation, pixview_dtype_name(from),
              pixview_dtype_name(to));

@@ -82,6 +82,8 @@ static void set_batch(pixviewi_resize_args *args, const pixviewi_copy_op *op)
     args->form = order == PIXVIEWI_PLANAR                       ? PIXVIEWI_BY_PLANES
                  : order != PIXVIEWI_IRREGULAR && args->aligned ? PIXVIEWI_BY_PIXELS
                                                                 : PIXVIEWI_BY_ELEMENTS;
+    // Of larger elements it is no gain: more tiles are under way than fit the cache.
+    args->fills = args->form == PIXVIEWI_BY_PLANES && args->aligned && size < 4;
     args->to = (pixviewi_steps){pixels.row, pixels.pixel, pixels.channel};
     if (order == PIXVIEWI_IRREGULAR)
         args->to = (pixviewi_steps){strides[PIXVIEW_AXIS_H], strides[PIXVIEW_AXIS_W],
@@ -109,13 +111,18 @@ static void cut_columns(pixviewi_resize_args *args)
 }
 
 // Some rows a warp, so that taps serve several: but the tiles under way, with what they read, have to fit the L2
-// cache. More of frames, which are half as large and take longer to begin a tile. Fewer if there are too few tiles for
-// a GPU, more if there are very many.
-static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size, bool frames)
+// cache. Fewer if there are too few tiles for a GPU, more if there are very many.
+static void cut_rows(pixviewi_resize_args *args, int64_t images, int64_t size, int kernel)
 {
     enum { ENOUGH = 1024, PLENTY = 16 * ENOUGH, LARGE = 2 * PIXVIEWI_RESIZE_COLUMNS };
-    const int32_t few = frames ? 4 : 3, many = frames ? 6 : 4;
-    int32_t rows = (size >= 4 && args->columns > LARGE ? few : many) * PIXVIEWI_WARPS;
+    const bool by_columns = kernel >= PIXVIEWI_KERNEL_COLUMNS; // they take longer to begin a tile
+    const bool frames = kernel >= PIXVIEWI_KERNEL_FRAMES;      // half as large
+    int32_t each = 4;                                          // rows of a warp
+    if (size < 4 && by_columns)
+        each = 6;
+    else if (size >= 4 && args->columns > LARGE && !frames)
+        each = 3;
+    int32_t rows = each * PIXVIEWI_WARPS;
     while (rows > PIXVIEWI_WARPS && images * tiles_of(args, rows) < ENOUGH)
         rows -= PIXVIEWI_WARPS;
     while (2 * rows <= PIXVIEWI_RESIZE_ROWS && images * tiles_of(args, rows) > PLENTY)
@@ -313,7 +320,7 @@ bool pixviewi_resize_next(pixviewi_resize_launch *launch, const pixviewi_copy_op
     if (rest == 0)
         return false;
     cut_rows(args, rest < MAX_IMAGES ? rest : MAX_IMAGES, pixview_dtype_size(op->dst.dtype),
-             op->src.videos != NULL);
+             launch->kernel);
     int64_t tiles = (int64_t)args->across * args->down;
     assert(tiles <= INT32_MAX);
     args->dst = op->dst.data + launch->done * args->dst_image;
