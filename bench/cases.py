@@ -131,7 +131,7 @@ def row_of(case, empty, quick, without):
     copy = gputime.Way("copy", layout.copy_call(torch, case.nbytes // 2))
     row = Row(case, [copy, gputime.Way("pixview", case.ours), *found], left_out)
     row.launches = layout.kernels_of(torch, case.ours)
-    row.host, row.own = on_host(case, empty, 5 if quick else 20)
+    row.host, row.own = on_host(case, empty, 20)
     gputime.run(row.ways, *(QUICK if quick else ROUNDS), whole=True)
     return row
 
