@@ -8,7 +8,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -50,4 +50,7 @@ def in_folder(code, folder):
                 frame.colorspace, frame.color_range, frame.pts = 1, 1, i
                 out.mux(stream.encode(frame))
             out.mux(stream.encode(None))
+    if "@triton.jit" in code:  # it reads the source of its kernels
+        (folder / "snippet.py").write_text(code)
+        code = "import runpy\nrunpy.run_path('snippet.py')"
     return f"import os\nos.chdir({str(folder)!r})\n{code}"

@@ -7,8 +7,9 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import pixview
 import pytest
-from snippets import PAGES, ROOT
+from snippets import FENCED, PAGES, ROOT
 
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "NEWS.md", *sorted(ROOT.glob("*/**/README.md"))]
 EVERY = [*PAGES, *(p for p in OTHERS if not {".venv", "build", "dist"} & set(p.parts))]
@@ -37,8 +38,13 @@ def test_links(page: Path) -> None:
 
 
 def test_every_page_can_be_reached_from_readme() -> None:
-    linked = {(ROOT / link).resolve() for link in LINK.findall((ROOT / "README.md").read_text())}
-    assert not set(PAGES[1:]) - linked
+    found, new = set(), {ROOT / "README.md"}
+    while new:
+        page = new.pop()
+        found.add(page)
+        links = {(page.parent / link).resolve() for link in LINK.findall(page.read_text())}
+        new |= (links & set(PAGES)) - found
+    assert not set(PAGES) - found
 
 
 def test_readme_fits_on_two_screens() -> None:
@@ -49,6 +55,26 @@ def test_every_c_snippet_is_compiled() -> None:
     """tests/c/meson.build takes the one of this page."""
     count = {page.name: page.read_text().count("\n```c") for page in PAGES}
     assert {name: n for name, n in count.items() if n} == {"c-library.md": 1}
+
+
+def test_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    named = re.findall(r"^\.\. auto\w+:: pixview\.(\w+)$", page, re.MULTILINE)
+    assert sorted([*named, "__version__"]) == sorted(pixview.__all__)
+    used = "".join(FENCED.findall(page))
+    calls = [name for name in named if callable(getattr(pixview, name)) and name[0].islower()]
+    assert not [name for name in calls if f"pixview.{name}(" not in used]
+
+
+def test_troubleshooting_has_messages_that_pixview_writes() -> None:
+    """Between the dots: each part is a piece of one of the literals, of which C joins neighbours."""
+    sources = [*ROOT.glob("src/**/*.c"), *ROOT.glob("python/**/*.c"), *ROOT.glob("python/**/*.py")]
+    written = re.sub(r'"\s*f?"', "", "\n".join(path.read_text() for path in sources))
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    messages = re.findall(r"^\*\*`(.*)`\*\*", page, re.MULTILINE)
+    assert len(messages) >= 20
+    parts = [part.strip(" ") for message in messages for part in message.split("…")]
+    assert not [part for part in parts if part not in written]
 
 
 def test_picture_of_mistakes_is_what_its_script_draws() -> None:
