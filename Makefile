@@ -40,6 +40,7 @@ help:
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make fuzz       the fuzz targets with clang (FUZZ_SECONDS=60 of each, FUZZ_TARGETS='copy dlpack')"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
+	@echo "make docs       the site in build/site; warnings are errors, and a browser reads it if there is one"
 	@echo "make wheel      sdist and wheel, with kernels, into dist/"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
 	@echo
@@ -67,7 +68,7 @@ $(STAMPS)/.ready:
 	@mkdir -p $(@D) && touch $@
 
 # A ready-made environment has what it has.
-$(STAMPS)/.demo $(STAMPS)/.test $(STAMPS)/.lint $(STAMPS)/.torch: | $(STAMPS)/.ready
+$(STAMPS)/.demo $(STAMPS)/.test $(STAMPS)/.lint $(STAMPS)/.docs $(STAMPS)/.torch: | $(STAMPS)/.ready
 	@touch $@
 
 else
@@ -97,6 +98,10 @@ $(STAMPS)/.lint: tools/requirements-lint.txt $(STAMPS)/.ready
 	$(PIP) -r tools/requirements-lint.txt
 	@touch $@
 
+$(STAMPS)/.docs: tools/requirements-docs.txt $(STAMPS)/.ready
+	$(PIP) -r tools/requirements-docs.txt
+	@touch $@
+
 endif
 
 need-gpu-for-%: FORCE
@@ -105,7 +110,7 @@ need-gpu-for-%: FORCE
 # ---- commands ----
 
 .PHONY: build demo test test-c test-clang test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
-.PHONY: format wheel clean
+.PHONY: format docs wheel clean
 
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
@@ -162,6 +167,9 @@ lint: $(STAMPS)/.lint $(STAMPS)/.ready
 
 format: $(STAMPS)/.lint
 	@tools/lint.sh fix
+
+docs: $(STAMPS)/.docs $(STAMPS)/.ready
+	@tools/docs.sh
 
 wheel: $(STAMPS)/.ready
 	@tools/wheel.sh
