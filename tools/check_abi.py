@@ -4,7 +4,8 @@
 usage: check_abi.py [--record] [INCLUDE_FOLDER]     --record: a release writes tools/abi.txt anew
 
 Sizes and offsets of structs, values of enumerators and macros, types of functions: what is compiled into
-the programs that use the library. What is new passes. Needs pycparser and a C compiler.
+the programs that use the library. What is new passes, and everything does if the soname is another one.
+Needs pycparser and a C compiler.
 """
 
 import os
@@ -26,8 +27,8 @@ PLAIN = ["__attribute__(x)=", "__extension__=", "__inline=inline", "__restrict="
 NOT_RECORDED = ("PIXVIEW_VERSION_", "PIXVIEW_API", "PIXVIEW_NODISCARD")
 ADVICE = """
 Programs that were compiled with {version} break by this. Keep what was there and add beside it: a function or
-an enumerator of another name, a member in place of `reserved`. If it must change, docs/stability.md says
-what else does; then `python tools/check_abi.py --record`."""
+an enumerator of another name, a member in place of `reserved`. If it has to change, give the library a new
+soname by the version in include/pixview/version.h: docs/stability.md."""
 
 
 def compiled(include, text, *options):
@@ -121,34 +122,45 @@ def interface(include):
         return subprocess.check_output([f"{folder}/print"], text=True).splitlines()
 
 
-def main(arguments):
-    record = "--record" in arguments
-    include = next((a for a in arguments if a != "--record"), ROOT / "include")
-    now = interface(include)
-    version = subprocess.check_output([ROOT / "tools" / "version.sh"], text=True).strip()
-    if record:
-        title = f"# The C interface of pixview {version}: see tools/check_abi.py"
-        RECORD.write_text("\n".join([title, *now]) + "\n")
-        return 0
-    title, *before = RECORD.read_text().splitlines()
-    version = title.split(":")[0].split()[-1]
+def version_of(include):
+    parts = [f"PIXVIEW_VERSION_{part}" for part in ("MAJOR", "MINOR", "PATCH")]
+    line = compiled(include, " ".join(parts), "-E", "-P").splitlines()[-1]
+    return ".".join(line.split())
+
+
+def soname_of(version):
+    """Below 1.0 a minor version may break programs."""
+    major, minor, _ = version.split(".")
+    return f"0.{minor}" if major == "0" else major
+
+
+def differences(before, now):
     values = dict(line.split(": ", 1) for line in now)
-    broken = []
     for line in before:
         key, was = line.split(": ", 1)
         if key not in values:
-            broken.append(f"{key} is gone (was {was})")
+            yield f"{key} is gone (was {was})"
         elif values[key] != was:
-            broken.append(f"{key} is {values[key]}, was {was}")
-    if broken:
-        print(
-            f"The C interface is not that of {version} any more:",
-            *broken,
-            sep="\n  ",
-            file=sys.stderr,
-        )
-        print(ADVICE.format(version=version), file=sys.stderr)
-    return bool(broken)
+            yield f"{key} is {values[key]}, was {was}"
+
+
+def main(arguments):
+    include = next((a for a in arguments if a != "--record"), ROOT / "include")
+    now, version = interface(include), version_of(include)
+    if "--record" in arguments:
+        title = f"# The C interface of pixview {version}, written by tools/check_abi.py --record"
+        RECORD.write_text("\n".join([title, *now]) + "\n")
+        return 0
+    title, *before = RECORD.read_text().splitlines()
+    released = title.split(",")[0].split()[-1]
+    broken = list(differences(before, now))
+    if not broken or soname_of(version) != soname_of(released):
+        return 0
+    print(
+        f"The C interface is not that of {released} any more:", *broken, sep="\n  ", file=sys.stderr
+    )
+    print(ADVICE.format(version=released), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

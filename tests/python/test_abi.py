@@ -61,7 +61,7 @@ def test_nothing_that_was_released_changed() -> None:
 def test_a_change_is_named(tmp_path: Path, header: str, old: str, new: str, message: str) -> None:
     done = check_changed(tmp_path, header, old, new)
     assert done.returncode == 1 and message in done.stderr, done.stderr
-    assert "Programs that were compiled with 0.1" in done.stderr and "--record" in done.stderr
+    assert "Programs that were compiled with 0.1" in done.stderr and "soname" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,17 @@ def test_a_change_is_named(tmp_path: Path, header: str, old: str, new: str, mess
 def test_an_addition_passes(tmp_path: Path, header: str, old: str, new: str) -> None:
     done = check_changed(tmp_path, header, old, new)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_new_soname_may_break(tmp_path: Path) -> None:
+    """Below 1.0 a minor version has its own, a patch has not."""
+    number = r"(?<=VERSION_MINOR )\d+", r"(?<=VERSION_PATCH )\d+"
+    for folder, pattern, fails in (("minor", number[0], 0), ("patch", number[1], 1)):
+        done = check_changed(tmp_path / folder, "version.h", pattern, "99")
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / folder / "include" / "pixview" / "status.h"
+        path.write_text(path.read_text().replace("E_CUDA = -7", "E_DRIVER = -7"))
+        assert check(tmp_path / folder / "include").returncode == fails
 
 
 def test_every_function_of_the_headers_is_exported_and_the_reverse() -> None:
