@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the layout of C, CUDA and Python sources, or makes it right; the layers of the C files; and
-# searches them for defects.
+# Checks the layout of C, CUDA and Python sources and their licence line, or makes both right; the layers of
+# the C files; and searches them for defects.
 # usage: lint.sh [fix]
 set -eu
 . tools/lib.sh
@@ -11,6 +11,26 @@ sources() {
     else
         for pattern; do find . -name "$pattern" -not -path './.venv/*' -not -path './build/*'; done
     fi
+}
+
+# Sources whose first two lines do not name the licence; a #! comes before it.
+licence='SPDX-License-Identifier: Apache-2.0'
+unlicensed() {
+    sources '*.c' '*.h' '*.cu' '*.hpp' '*.cpp' '*.py' '*.pyi' '*.sh' '*meson.build' meson.options Makefile |
+        xargs awk -v licence="$licence" '
+            FNR == 1 { if (file && !found) print file; file = FILENAME; found = 0 }
+            FNR <= 2 && index($0, licence) { found = 1 }
+            END { if (file && !found) print file }'
+}
+
+add_licence() { # FILE
+    case $1 in
+    *.c | *.h | *.cu | *.hpp | *.cpp) comment=// ;;
+    *) comment='#' ;;
+    esac
+    line=1i
+    [ "$(head -c 2 "$1")" != '#!' ] || line=1a
+    sed -i "$line $comment $licence" "$1"
 }
 
 # Searches the C files for defects: .clang-tidy names them. Not a wheel, so that not everybody has it.
@@ -33,10 +53,12 @@ for tool in clang-format ruff; do
 done
 c_files=$(sources '*.c' '*.h' '*.cu' '*.hpp' '*.cpp')
 if [ "${1:-}" = fix ]; then
+    for file in $(unlicensed); do add_licence "$file"; done
     [ -z "$c_files" ] || clang-format -i $c_files
     ruff check --quiet --fix-only .
     ruff format --quiet .
 else
+    [ -z "$(unlicensed)" ] || { say "no licence line, which make format adds:" $(unlicensed); exit 1; }
     [ -z "$c_files" ] || clang-format --dry-run -Werror $c_files
     ruff check --quiet .
     ruff format --quiet --check .
