@@ -31,7 +31,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "doctor":
         from . import doctor
 
-        return doctor.run()
+        return doctor.run(args.json)
     from . import demo
 
     return demo.run(args.image, args.output)
@@ -61,10 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the picture to write, PNG, JPEG or WebP; default: %(default)s",
     )
 
-    commands.add_parser(
+    doctor = commands.add_parser(
         "doctor",
         help="list the libraries and GPUs found, and what will work",
         description="Lists the versions of NumPy, torch, CuPy and OpenCV, the GPUs, how pixview reads "
-        "a GpuMat, and which conversions will work. The exit status is always 0.",
+        "a GpuMat, which conversions will work, and for each known bad combination what to do. The "
+        "exit status is always 0.",
+    )
+    doctor.add_argument(
+        "--json", action="store_true", help="print JSON; docs/doctor.md has its keys"
     )
     return parser
