@@ -92,8 +92,11 @@ def crop_of(pixels: np.ndarray) -> tuple[int, int, int, int]:
 def mosaic(area: np.ndarray) -> np.ndarray:
     """Each tile filled with its mean."""
     h, w = area.shape[:2]
-    tiles = area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3).sum((1, 3)) // BLOCK**2
-    return tiles.repeat(BLOCK, 0).repeat(BLOCK, 1)
+    tiles: np.ndarray = (
+        area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3).sum((1, 3)) // BLOCK**2
+    )
+    tiles = tiles.repeat(BLOCK, 0).repeat(BLOCK, 1)
+    return tiles
 
 
 def into_corner(
