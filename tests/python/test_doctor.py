@@ -7,11 +7,14 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pixview
 import pytest
 from pixview.cli import doctor, known, report
+from pixview.cli import machine as machine_module
 from snippets import ROOT
 from support import check_fork, fork_python
 
@@ -26,7 +29,13 @@ GPU = {"name": "NVIDIA H200", "compute_capability": "9.0", "kernels": True, "rea
 WELL: dict[str, Any] = {
     "schema": 1,
     "pixview": {"version": "1.2.3", "kernels": True, "code": ["sm_90", "compute_75"]},
-    "python": {"version": "3.12.1", "gil": True, "system": "Linux", "machine": "x86_64"},
+    "python": {
+        "version": "3.12.1",
+        "free_threaded": False,
+        "gil": True,
+        "system": "Linux",
+        "machine": "x86_64",
+    },
     "libraries": {
         "numpy": LIBRARY | {"version": "2.4.0", "error": None},
         "torch": LIBRARY
@@ -156,6 +165,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "too old; the driver supports up to CUDA 12.4",
         "cupy-cuda12x",
     ),
+    "cupy-cannot-compile": (
+        {"libraries.cupy.error": "cannot compile a kernel: no header", "driver.cuda": "12.4"},
+        "CuPy cannot compile a kernel: no header",
+        "cupy-cuda12x[ctk]",
+    ),
     "numpy-without-bfloat16": (
         {"distributions": {"cupy-cuda13x": "14.2.0"}},
         "no bfloat16",
@@ -174,6 +188,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "savant-other-version": ({"distributions.pixview-savant": "1.2.2"}, "1.2.2", "one version"),
     "savant-axes": ({"distributions.pixview-savant": "1.2.3"}, "C,H,W", "src_layout"),
     "no-gil": ({"python.gil": False}, "forced off", "PYTHON_GIL"),
+    "free-threaded": ({"python.free_threaded": True}, "switches it on", "nothing"),
 }
 
 
@@ -240,6 +255,16 @@ def test_the_page_lists_every_key() -> None:
     assert all(row.keys() == LIBRARY.keys() for row in found["libraries"].values())
     assert found["gpumat"] is None or found["gpumat"].keys() == GPUMAT.keys()
     assert all(gpu.keys() == {*GPU, "opencv"} for gpu in found["gpus"])
+
+
+def test_cupy_that_cannot_compile() -> None:
+    """Without a GPU the real one cannot; what computes wrongly counts too."""
+    cupy = pytest.importorskip("cupy")
+    assert machine_module.cannot_compile(np) == ""
+    wrong = SimpleNamespace(arange=lambda n: np.arange(n) + 1)
+    assert "wrong value" in machine_module.cannot_compile(wrong)
+    if not report.gather()["gpus"]:
+        assert machine_module.cannot_compile(cupy)
 
 
 def run(*arguments: str, **env: str) -> str:

@@ -92,11 +92,9 @@ def crop_of(pixels: np.ndarray) -> tuple[int, int, int, int]:
 def mosaic(area: np.ndarray) -> np.ndarray:
     """Each tile filled with its mean."""
     h, w = area.shape[:2]
-    tiles: np.ndarray = (
-        area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3).sum((1, 3)) // BLOCK**2
-    )
-    tiles = tiles.repeat(BLOCK, 0).repeat(BLOCK, 1)
-    return tiles
+    tiles = area.reshape(h // BLOCK, BLOCK, w // BLOCK, BLOCK, 3)
+    means: np.ndarray = tiles.sum((1, 3)) // BLOCK**2
+    return means.repeat(BLOCK, 0).repeat(BLOCK, 1)
 
 
 def into_corner(

@@ -379,6 +379,18 @@ def cupy_sees_no_gpu(report: Report) -> Finding | None:
     )
 
 
+@problem
+def cupy_cannot_compile(report: Report) -> Finding | None:
+    error = report["libraries"]["cupy"]["error"] or ""
+    if not error.startswith("cannot compile"):
+        return None
+    major = min(_numbers(report["driver"]["cuda"])[0], 13)
+    return Finding(
+        f"CuPy {error}",
+        f"pip install 'cupy-cuda{major}x[ctk]', which brings CUDA's headers and compiler library",
+    )
+
+
 @note
 def numpy_without_bfloat16(report: Report) -> Finding | None:
     libraries = report["libraries"]
@@ -489,6 +501,16 @@ def no_gil(report: Report) -> Finding | None:
     return Finding(
         "the GIL is forced off, and pixview needs it (docs/threads.md)",
         "unset PYTHON_GIL, or leave out -X gil=0",
+    )
+
+
+@note
+def free_threaded(report: Report) -> Finding | None:
+    if not (report["python"]["free_threaded"] and report["python"]["gil"]):
+        return None
+    return Finding(
+        "pixview needs the GIL: a free-threaded Python switches it on, with a RuntimeWarning",
+        "nothing, all works; docs/threads.md says what is guarded",
     )
 
 

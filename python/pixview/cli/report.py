@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+import sysconfig
 from collections.abc import Mapping
 from importlib import metadata
 from importlib.machinery import PathFinder
@@ -14,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import _core
-from .machine import find, line, no_gpu_for
+from .machine import cannot_compile, find, line, no_gpu_for
 
 SCHEMA = 1  # counts up when a key goes or changes its meaning, not when one is added
 LIBRARIES = ("numpy", "torch", "cupy", "cv2")
@@ -80,6 +81,7 @@ def _python() -> dict[str, Any]:
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     return {
         "version": platform.python_version(),
+        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": bool(gil),
         "system": platform.system(),
         "machine": platform.machine(),
@@ -101,6 +103,9 @@ def _library(name: str, module: ModuleType | str, facts: _core._Doctor) -> dict[
         row["cuda"] = _built_for(name, module, facts)
     except Exception as error:  # a library that is half there
         row["error"] = line(error)
+    if name == "cupy" and row["gpu"] and not row["error"]:
+        reason = cannot_compile(module)
+        row["error"] = f"cannot compile a kernel: {reason}" if reason else None
     return row
 
 
