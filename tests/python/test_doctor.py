@@ -14,7 +14,7 @@ import numpy as np
 import pixview
 import pytest
 from pixview.cli import doctor, known, report
-from pixview.cli import machine as machine_module
+from pixview.cli.machine import cannot_compile
 from snippets import ROOT
 from support import check_fork, fork_python
 
@@ -243,11 +243,10 @@ def test_the_page_lists_every_rule() -> None:
 def test_the_page_lists_every_key() -> None:
     """And the machine of these tests has the keys of a real one."""
     names = set(re.findall(r"`(\w+)`", PAGE[: PAGE.index("## Known")]))
-    found = report.gather()
-    works = found.pop("works")
-    assert WELL.keys() == found.keys()
-    for key in found.keys() | {"works", "problems", "verdict"}:
-        assert key in names, key
+    found = json.loads(run("--json"))
+    assert found.keys() <= names, found.keys() - names
+    works = found["works"]
+    assert found.keys() == WELL.keys() | {"works", "problems", "verdict"}
     for key in ("pixview", "python", "driver", "libraries"):
         assert WELL[key].keys() == found[key].keys(), key
     for row in (WELL["pixview"], WELL["python"], LIBRARY, WELL["driver"], GPUMAT, GPU, works):
@@ -258,13 +257,19 @@ def test_the_page_lists_every_key() -> None:
 
 
 def test_cupy_that_cannot_compile() -> None:
-    """Without a GPU the real one cannot; what computes wrongly counts too."""
-    cupy = pytest.importorskip("cupy")
-    assert machine_module.cannot_compile(np) == ""
-    wrong = SimpleNamespace(arange=lambda n: np.arange(n) + 1)
-    assert "wrong value" in machine_module.cannot_compile(wrong)
-    if not report.gather()["gpus"]:
-        assert machine_module.cannot_compile(cupy)
+    """What computes wrongly counts too."""
+
+    def fail(n: int) -> None:
+        raise RuntimeError("catastrophic error: cannot open source file\nsecond line")
+
+    for arange, words in (
+        (np.arange, ""),
+        (lambda n: np.arange(n) + 1, "wrong value"),
+        (fail, "RuntimeError: catastrophic error: cannot open source file"),
+    ):
+        reason = cannot_compile(SimpleNamespace(arange=arange))
+        assert words in reason and bool(words) == bool(reason), reason
+        assert "second" not in reason
 
 
 def run(*arguments: str, **env: str) -> str:
@@ -320,6 +325,21 @@ def test_a_driver_without_a_gpu() -> None:
     assert "no-gpu-visible" in [row["id"] for row in found["problems"]], found["driver"]
     source = (ROOT / "src" / "cuda" / "driver.c").read_text()
     assert known.OLD_DRIVER in source and '"cannot load' in source
+
+
+def test_two_gpus() -> None:
+    """As the core's facts have them."""
+    driver = os.environ.get("PIXVIEW_FAKE_DRIVER")
+    if not driver:
+        pytest.skip("no fake driver")
+    found = json.loads(run("--json", PIXVIEW_LIBCUDA=driver, FAKE_CUDA_DEVICES="2"))
+    assert found["driver"]["cuda"] == "13.0" and found["driver"]["error"] is None
+    built = pixview._core._doctor()["kernels"]
+    for index, gpu in enumerate(found["gpus"]):
+        assert gpu["name"] == f"Fake GPU {index}" and gpu["compute_capability"] == "9.0"
+        assert gpu["kernels"] == built and (gpu["reason"] is None) == built, gpu
+    assert len(found["gpus"]) == 2 and found["works"]["gpu_copies"] == built
+    assert "no GPU" not in found["verdict"] and found["works"]["gpu"][-1] == "DLPack"
 
 
 def test_distributions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
