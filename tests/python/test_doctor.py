@@ -23,6 +23,7 @@ LIBRARY = {"version": None, "error": "not installed", "cuda": None, "gpu": False
 LIBRARY |= {"reason": None, "read": None}
 OPENCV = {"version": "4.14.0", "error": None, "cuda": "13.0", "gpu": True}
 GPUMAT = {"cuda": True, "channel_shift": 3, "read": "struct", "own": "native", "reason": None}
+GPUMAT["dlpack"] = False
 GPU = {"name": "NVIDIA H200", "compute_capability": "9.0", "kernels": True, "reason": None}
 
 # A machine with a GPU on which all is well, except for what every OpenCV 4 lacks.
@@ -146,6 +147,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
         "current GPU",
         "setDevice",
     ),
+    "opencv-own-dlpack": ({"gpumat.dlpack": True}, "no streams", "pixview.view(mat)"),
     "opencv-4-types": ({}, "bfloat16", "uint16"),
     "opencv-5-textures": ({"libraries.cv2.version": "5.0.0"}, "32 bytes", "copy=True"),
     "torch-without-cuda": (

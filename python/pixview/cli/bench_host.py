@@ -103,7 +103,7 @@ def _torch_views(frame: np.ndarray, torch: Any) -> list[Case]:
 
 
 def _planes(frame: np.ndarray) -> Case:
-    planes = np.zeros((3, HEIGHT, WIDTH), np.uint8)
+    planes: np.ndarray = np.zeros((3, HEIGHT, WIDTH), np.uint8)
     out = pixview.view(planes, src_layout="CHW")
     pixels = frame.transpose(2, 0, 1)
 
@@ -121,7 +121,7 @@ def _planes(frame: np.ndarray) -> Case:
 
 def _batch(frames: list[np.ndarray], torch: Any) -> Case:
     """To float32 N,C,H,W, normalised: what a model takes."""
-    out = np.zeros((COUNT, 3, HEIGHT, WIDTH), np.float32)
+    out: np.ndarray = np.zeros((COUNT, 3, HEIGHT, WIDTH), np.float32)
     mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
 
     def ours() -> None:
@@ -148,7 +148,7 @@ def _batch(frames: list[np.ndarray], torch: Any) -> Case:
 
 
 def _letterbox(frames: list[np.ndarray], cv2: Any) -> Case:
-    out = np.zeros((COUNT, 3, SIDE, SIDE), np.float32)
+    out: np.ndarray = np.zeros((COUNT, 3, SIDE, SIDE), np.float32)
     height = SIDE * HEIGHT // WIDTH
     top = (SIDE - height) // 2
 
@@ -158,7 +158,7 @@ def _letterbox(frames: list[np.ndarray], cv2: Any) -> Case:
 
     def opencv() -> None:
         for image, frame in zip(out, frames, strict=True):
-            canvas = np.full((SIDE, SIDE, 3), 114, np.uint8)
+            canvas: np.ndarray = np.full((SIDE, SIDE, 3), 114, np.uint8)
             canvas[top : top + height] = cv2.resize(frame, (SIDE, height))
             np.multiply(canvas.transpose(2, 0, 1), np.float32(1 / 255), out=image)
 

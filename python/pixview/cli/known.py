@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .report import Report, has
 
@@ -19,6 +19,7 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[Report], "Finding | None"]
+Checked = TypeVar("Checked", bound=Check)
 
 
 class Rule(NamedTuple):
@@ -50,12 +51,12 @@ def _apply(report: Report) -> Iterator[dict[str, str]]:
             yield {"id": rule.id, "level": rule.level, "text": finding.text, "fix": finding.fix}
 
 
-def problem(check: Check) -> Check:
+def problem(check: Checked) -> Checked:
     RULES.append(Rule(check.__name__.replace("_", "-"), "problem", check))
     return check
 
 
-def note(check: Check) -> Check:
+def note(check: Checked) -> Checked:
     RULES.append(Rule(check.__name__.replace("_", "-"), "note", check))
     return check
 
@@ -295,6 +296,17 @@ def opencv_current_device(report: Report) -> Finding | None:
     return Finding(
         "functions of cv2.cuda run on the current GPU, not on that of their GpuMat",
         "call cv2.cuda.setDevice(i) before you use a GpuMat of GPU i",
+    )
+
+
+@note
+def opencv_own_dlpack(report: Report) -> Finding | None:
+    gpumat = report["gpumat"]
+    if not report["libraries"]["cv2"]["gpu"] or gpumat is None or not gpumat["dlpack"]:
+        return None
+    return Finding(
+        "OpenCV's own GpuMat.__dlpack__ and GpuMat.from_dlpack know one GPU and no streams",
+        "pixview.view(mat) exports DLPack, and pixview.as_gpumat(x) reads it, without these limits",
     )
 
 

@@ -38,7 +38,7 @@ def gather() -> Report:
         "pixview": {key: facts[key] for key in ("version", "kernels", "code")},
         "python": _python(),
         "libraries": {name: _library(name, modules[name], facts) for name in LIBRARIES},
-        "gpumat": _gpumat(facts),
+        "gpumat": _gpumat(facts, modules["cv2"]),
         "driver": _driver(facts),
         "gpus": gpus,
         "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
@@ -126,7 +126,7 @@ def _cuda(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-def _gpumat(facts: _core._Doctor) -> dict[str, Any] | None:
+def _gpumat(facts: _core._Doctor, cv2: Any) -> dict[str, Any] | None:
     gpumat = facts["gpumat"]
     if gpumat is None:
         return None
@@ -136,6 +136,7 @@ def _gpumat(facts: _core._Doctor) -> dict[str, Any] | None:
         "read": gpumat["read"],
         "own": gpumat["own"],
         "reason": gpumat["reason"] or None,
+        "dlpack": hasattr(cv2.cuda.GpuMat, "__dlpack__"),
     }
 
 
