@@ -29,7 +29,7 @@ PIP := @$(PY) -m pip install -q --disable-pip-version-check
 .PHONY: help
 help:
 	@echo "make            build and install into $(VENV)"
-	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture)"
+	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture); without a GPU, 26 MB"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-clang the C tests, built by clang with -Werror"
 	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan; threads with TSan"
@@ -86,6 +86,7 @@ $(STAMPS)/.torch: $(STAMPS)/.ready
 	@touch $@
 
 $(STAMPS)/.demo: tools/requirements-demo.txt $(STAMPS)/.ready
+	@echo "pixview: installing NumPy and Pillow (23 MB)" >&2
 	$(PIP) -r tools/requirements-demo.txt
 	@touch $@
 
@@ -115,7 +116,8 @@ need-gpu-for-%: FORCE
 build: $(STAMPS)/.pixview
 	@echo "pixview: installed for $(PY); make help lists what else there is"
 
-demo: $(STAMPS)/.torch $(STAMPS)/.demo $(STAMPS)/.pixview
+demo: $(STAMPS)/.demo $(STAMPS)/.pixview
+	@! sh tools/demo_torch.sh '$(origin TORCH)' || $(MAKE) --no-print-directory $(STAMPS)/.torch
 	@tools/demo.sh $(if $(IMAGE),'$(IMAGE)')
 
 # Lint first, because it is quick; the Python tests last, so that their closing line is the last one.

@@ -357,6 +357,30 @@ def test_the_demo_writes_its_picture(
     assert "2x3x300x300" in row and "copy" in row.split()
 
 
+def test_the_demo_runs_without_torch(tmp_path: pathlib.Path) -> None:
+    """As on a laptop without a GPU: the main job, and as many pictures."""
+    pytest.importorskip("PIL")
+    path = tmp_path / "a.png"
+    table = check_fork(
+        "import sys\nsys.modules['torch'] = None\n"
+        f"from pixview.cli import main\nassert main(['demo', '-o', {str(path)!r}]) == 0\n",
+        PIXVIEW_LIBCUDA="/nonexistent/libcuda.so.1",
+    )
+    assert path.read_bytes().startswith(b"\x89PNG")
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    for start, layout, kind in (
+        ("Image -> numpy.from_dlpack 300x451x3", "HWC", "view"),
+        ("Image -> memoryview -> NumPy 300x451x3", "HWC", "view"),
+        ("NumPy -> NumPy, planes 3x300x451", "CHW", "copy"),
+        ("stack(4 images) -> NumPy 4x3x300x451", "NCHW", "copy"),
+        ("stack(2 images, letterbox) -> NumPy 2x3x300x300", "NCHW", "copy"),
+    ):
+        row = next(row for row in rows if row.startswith(start))
+        assert layout in row.split() and kind in row.split(), row
+    assert "skipped: torch in host memory: torch is not installed" in table
+    assert "checked: 4 views" in table and "9 pictures" in table
+
+
 @pytest.mark.parametrize(
     ("mode", "dtype", "top"),
     [

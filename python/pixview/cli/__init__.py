@@ -31,7 +31,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "doctor":
         from . import doctor
 
-        return doctor.run()
+        return doctor.run(args.json)
+    if args.command == "bench":
+        from . import bench
+
+        # With --json the picture is drawn only if it is named.
+        return bench.run(args.output or (None if args.json else "pixview-bench.png"), args.json)
     from . import demo
 
     return demo.run(args.image, args.output)
@@ -61,10 +66,28 @@ def _parser() -> argparse.ArgumentParser:
         help="the picture to write, PNG, JPEG or WebP; default: %(default)s",
     )
 
-    commands.add_parser(
+    bench = commands.add_parser(
+        "bench",
+        help="measure pixview on this machine, in less than 30 seconds",
+        description="Times views and copies beside the usual ways, in host memory and on the GPU, with "
+        "the libraries that are installed. Prints a table and draws it.",
+    )
+    bench.add_argument("--json", action="store_true", help="print JSON, and draw only with -o")
+    bench.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the picture to write, PNG, JPEG or WebP; default: pixview-bench.png",
+    )
+
+    doctor = commands.add_parser(
         "doctor",
         help="list the libraries and GPUs found, and what will work",
         description="Lists the versions of NumPy, torch, CuPy and OpenCV, the GPUs, how pixview reads "
-        "a GpuMat, and which conversions will work. The exit status is always 0.",
+        "a GpuMat, which conversions will work, and for each known bad combination what to do. The "
+        "exit status is always 0.",
+    )
+    doctor.add_argument(
+        "--json", action="store_true", help="print JSON; docs/doctor.md has its keys"
     )
     return parser

@@ -25,16 +25,16 @@ def run(image: str | None, output: str) -> int:
 
     Returns 0. Returns 1 after one line on stderr if a package is missing or a check failed.
     """
-    missing = [name for name in ("numpy", "PIL", "torch") if isinstance(find(name), str)]
+    missing = [name for name in ("numpy", "PIL") if isinstance(find(name), str)]
     if missing:
         return _fail(_missing(missing))
-    from . import host, sheet
+    from . import sheet
     from .steps import DemoError, Record
 
     record = Record()
     try:
         photo = _read(image)
-        host.run(record, photo)
+        _run_host(record, photo)
         _run_gpu(record, photo)
         sheet.write(record.panels, output)
     except (DemoError, OSError) as error:
@@ -75,6 +75,24 @@ def table(record: Record) -> list[str]:
         "do not; every pixel equals NumPy's result (resized: within 1), and boxes come back",
     ]
     return lines
+
+
+def _run_host(record: Record, photo: np.ndarray) -> None:
+    """The conversions in host memory: with torch if it is there, else between arrays and DLPack."""
+    from . import letterbox
+
+    record.panel(photo, "A photograph in NumPy", "frame: H,W,C of uint8")
+    torch = find("torch")
+    if isinstance(torch, str):
+        from . import arrays
+
+        record.skipped.append(f"torch in host memory: torch is {torch}")
+        arrays.run(record, photo)
+    else:
+        from . import host
+
+        host.run(record, photo)
+    letterbox.run(record, photo)
 
 
 def _run_gpu(record: Record, photo: np.ndarray) -> None:

@@ -5,109 +5,95 @@ A missing or broken library is a row of the report, not an error.
 
 from __future__ import annotations
 
-import platform
-from types import ModuleType
+import json
 from typing import Any
 
-from .. import _core
-from .machine import find, line, no_gpu_for
+from .known import problems
+from .report import Report, gather
 
 Row = tuple[str, str]
 
 
-def run() -> int:
-    """Print the report. Always returns 0."""
-    found = {name: find(name) for name in ("numpy", "torch", "cupy", "cv2")}
-    facts = _core._doctor()
-    sections = {
-        "pixview": _pixview_rows(facts),
-        "libraries": [
-            (name, _describe(name, module) + _path(facts, name)) for name, module in found.items()
-        ],
-        "cv2.cuda.GpuMat": _gpumat_rows(facts, found["cv2"]),
-        "GPU": _gpu_rows(facts),
-    }
-    width = max(len(label) for rows in sections.values() for label, _ in rows)
-    for title, rows in sections.items():
-        print(title)
-        for label, text in rows:
-            print(f"  {label:<{width}}  {text}")
-    print(verdict(facts, found))
+def run(as_json: bool = False) -> int:
+    """Print the report, for a reader or as JSON. Always returns 0."""
+    report = gather()
+    report["problems"] = problems(report)
+    report["verdict"] = verdict(report)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        print("\n".join(text(report)))
     return 0
 
 
-def verdict(facts: _core._Doctor, found: dict[str, ModuleType | str]) -> str:
-    """One line: which conversions will work here.
+def text(report: Report) -> list[str]:
+    """The report as lines."""
+    sections = {
+        "pixview": _pixview_rows(report),
+        "libraries": [(name, _library(name, report)) for name in report["libraries"]],
+        "cv2.cuda.GpuMat": _gpumat_rows(report),
+        "GPU": _gpu_rows(report),
+    }
+    width = max(len(label) for rows in sections.values() for label, _ in rows)
+    lines = []
+    for title, rows in sections.items():
+        lines += [title, *(f"  {label:<{width}}  {fact}" for label, fact in rows)]
+    lines += [f"{row['level']}: {row['text']}. Fix: {row['fix']}" for row in report["problems"]]
+    return [*lines, report["verdict"]]
 
-    facts: the result of ``_core._doctor()``. found: each library's module, or why it has none.
-    """
-    names = {"numpy": "NumPy", "torch": "torch"}
-    host = [text for name, text in names.items() if not isinstance(found[name], str)]
-    parts = ["in host memory " + " <-> ".join([*host, "DLPack"])]
-    devices = facts["driver"].get("devices", [])
-    if devices:
-        names = {"cv2": "GpuMat", "torch": "torch", "cupy": "CuPy"}
-        gpu = [text for name, text in names.items() if not no_gpu_for(name, found[name])]
-        parts.append("on the GPU " + " <-> ".join([*gpu, "DLPack"]))
-        if not any(device.get("kernels") is True for device in devices):
+
+def verdict(report: Report) -> str:
+    """One line: which conversions will work here."""
+    works = report["works"]
+    parts = ["in host memory " + " <-> ".join(works["host"])]
+    if works["gpu"]:
+        parts.append("on the GPU " + " <-> ".join(works["gpu"]))
+        if not works["gpu_copies"]:
             parts.append("on the GPU views only: no kernels")
     else:
         parts.append("no GPU")
     return f"Here: {'; '.join(parts)}."
 
 
-def _path(facts: _core._Doctor, name: str) -> str:
+def _library(name: str, report: Report) -> str:
+    row = report["libraries"][name]
+    if row["version"] is None:
+        return str(row["error"])
+    if row["error"]:
+        return f"{row['version']}, but: {row['error']}"
+    return ", ".join([row["version"], *_uses(name, row, report)]) + _path(name, row["read"])
+
+
+def _uses(name: str, row: dict[str, Any], report: Report) -> list[str]:
+    if name == "numpy":
+        return []
+    if name == "cv2" and report["gpumat"] is None:
+        return ["has no cuda.GpuMat"]
+    built = f"built for CUDA {row['cuda']}" if row["cuda"] else "built without CUDA"
+    return [built, "sees a GPU" if row["gpu"] else "sees no GPU"]
+
+
+def _path(name: str, read: str | None) -> str:
     """How pixview reads this library's objects: "; ...", or ""."""
-    texts: dict[tuple[str, object], str] = {
+    texts = {
         ("torch", "table"): "; read through its DLPack exchange table (fast)",
-        (
-            "torch",
-            "attributes",
-        ): "; read by attributes and capsules (slower): torch 2.10 or newer has an exchange table",
+        ("torch", "attributes"): "; read by attributes and capsules (slower)",
         ("cupy", "struct"): "; read as a verified struct (fast)",
         ("cupy", "attributes"): "; read by attributes (slower, same results)",
     }
-    return texts.get((name, facts.get(name) or ""), "")
+    return texts.get((name, read or ""), "")
 
 
-def _describe(name: str, module: ModuleType | str) -> str:
-    if isinstance(module, str):
-        return module
-    version = str(getattr(module, "__version__", "unknown version"))
-    extra = {"torch": _torch_facts, "cupy": _cupy_facts, "cv2": _cv2_facts}.get(name)
-    if extra is None:
-        return version
-    try:
-        return f"{version}, {extra(module)}"
-    except Exception as error:
-        return f"{version}, but: {line(error)}"
-
-
-def _torch_facts(torch: Any) -> str:
-    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
-    sees = "sees a GPU" if torch.cuda.is_available() else "sees no GPU"
-    return f"{built}, {sees}"
-
-
-def _cupy_facts(cupy: Any) -> str:
-    return f"sees {cupy.cuda.runtime.getDeviceCount()} GPU(s)"
-
-
-def _cv2_facts(cv2: Any) -> str:
-    if not hasattr(getattr(cv2, "cuda", None), "GpuMat"):
-        return "has no cuda.GpuMat"
-    return f"sees {max(cv2.cuda.getCudaEnabledDeviceCount(), 0)} GPU(s)"
-
-
-def _pixview_rows(facts: _core._Doctor) -> list[Row]:
+def _pixview_rows(report: Report) -> list[Row]:
+    python = report["python"]
     return [
-        ("version", facts["version"]),
-        ("kernels", _kernels(facts)),
-        ("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("version", report["pixview"]["version"]),
+        ("kernels", _kernels(report["pixview"])),
+        ("python", f"{python['version']} on {python['system']} {python['machine']}"),
     ]
 
 
-def _kernels(facts: _core._Doctor) -> str:
+def _kernels(facts: Any) -> str:
     if not facts["kernels"]:
         return "none: on a GPU views only (make demo CUDA=1 builds kernels)"
     machine = [_capability(code) for code in facts["code"] if code.startswith("sm_")]
@@ -129,10 +115,10 @@ def _capability(code: str) -> str:
     return f"{number[:-1]}.{number[-1]}"
 
 
-def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
-    gpumat = facts["gpumat"]
+def _gpumat_rows(report: Report) -> list[Row]:
+    gpumat = report["gpumat"]
     if gpumat is None:
-        return [("none", cv2 if isinstance(cv2, str) else "this cv2 has no cuda.GpuMat")]
+        return [("none", report["libraries"]["cv2"]["error"] or "this cv2 has no cuda.GpuMat")]
     if gpumat["read"] == "none":
         return [("unusable", gpumat["reason"])]
     built = (
@@ -148,28 +134,24 @@ def _gpumat_rows(facts: _core._Doctor, cv2: ModuleType | str) -> list[Row]:
     }
     rows = [
         ("OpenCV", built),
-        ("type codes", f"channel shift {gpumat['cn_shift']}"),
+        ("type codes", f"channel shift {gpumat['channel_shift']}"),
         ("reading", paths.get(gpumat["read"], gpumat["read"])),
         ("owning", paths.get(gpumat["own"], gpumat["own"])),
     ]
     return rows + ([("because", gpumat["reason"])] if gpumat["reason"] else [])
 
 
-def _gpu_rows(facts: _core._Doctor) -> list[Row]:
-    driver = facts["driver"]
-    if "error" in driver:
+def _gpu_rows(report: Report) -> list[Row]:
+    driver = report["driver"]
+    if driver["error"]:
         return [("driver", f"none: {driver['error']}")]
-    major, minor = driver["version"] // 1000, driver["version"] % 1000 // 10
-    rows = [("driver", f"up to CUDA {major}.{minor}")]
-    for index, device in enumerate(driver["devices"]):
-        rows.append((f"GPU {index}", _device(device)))
-    return rows if driver["devices"] else [*rows, ("GPUs", "none")]
+    rows = [("driver", f"up to CUDA {driver['cuda']}")]
+    rows += [(f"GPU {index}", _device(gpu)) for index, gpu in enumerate(report["gpus"])]
+    return rows if report["gpus"] else [*rows, ("GPUs", "none")]
 
 
-def _device(device: _core._DoctorDevice) -> str:
-    if device["compute_capability"] is None:
-        return f"unusable: {device['name']}"
-    capability = ".".join(str(part) for part in device["compute_capability"])
-    loaded = device.get("kernels")
-    kernels = "load" if loaded is True else f"do not load: {loaded}"
-    return f"{device['name']}, compute capability {capability}, kernels {kernels}"
+def _device(gpu: dict[str, Any]) -> str:
+    if gpu["compute_capability"] is None:
+        return f"unusable: {gpu['reason']}"
+    kernels = "load" if gpu["kernels"] else f"do not load: {gpu['reason']}"
+    return f"{gpu['name']}, compute capability {gpu['compute_capability']}, kernels {kernels}"

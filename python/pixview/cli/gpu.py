@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from .machine import line
-from .steps import DemoError, Record, check_pixels
+from .machine import cannot_compile
+from .steps import Record, check_pixels
 
 
 def run(record: Record, photo: np.ndarray, here: dict[str, Any]) -> None:
@@ -144,13 +144,7 @@ def _vignette(xp: Any, height: int, width: int) -> Any:
 
 
 def _computes(cupy: Any, record: Record) -> bool:
-    """Can CuPy compile a kernel? It does so on first use, and some machines lack what it needs."""
-    try:
-        if int((cupy.arange(3) ** 2).sum()) != 5:
-            raise DemoError("CuPy computes a wrong value for 0 + 1 + 4")
-        return True
-    except DemoError:
-        raise
-    except Exception as error:
-        record.skipped.append(f"CuPy on the GPU: it cannot compile a kernel ({line(error)})")
-        return False
+    reason = cannot_compile(cupy)
+    if reason:
+        record.skipped.append(f"CuPy on the GPU: it cannot compile a kernel ({reason})")
+    return not reason

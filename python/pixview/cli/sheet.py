@@ -49,21 +49,23 @@ def write(panels: Sequence[Panel], path: str) -> None:
 def _draw(sheet: Image.Image, corner: tuple[int, int], panel: Panel, title: str) -> None:
     x, y = corner
     pen = ImageDraw.Draw(sheet)
-    pen.text((x, y), title, fill=INK, font=_font(TITLE))
-    pen.text((x, y + TITLE + 8), panel.call, fill=GREY, font=_font(CALL))
+    pen.text((x, y), title, fill=INK, font=font_of(TITLE))
+    pen.text((x, y + TITLE + 8), panel.call, fill=GREY, font=font_of(CALL))
     picture = Image.fromarray(np.ascontiguousarray(panel.pixels))
     picture.thumbnail(CELL, Image.Resampling.LANCZOS)
     sheet.paste(picture, (x, y + CAPTION))
     if panel.kind:
-        left, _, right, _ = pen.textbbox((0, 0), panel.kind, font=_font(CALL))
-        _, top, _, bottom = pen.textbbox((0, 0), "Ay", font=_font(CALL))  # the same for every word
+        left, _, right, _ = pen.textbbox((0, 0), panel.kind, font=font_of(CALL))
+        _, top, _, bottom = pen.textbbox(
+            (0, 0), "Ay", font=font_of(CALL)
+        )  # the same for every word
         at = x + picture.width - 16 - right, y + CAPTION + 12
         box = (at[0] + left - 8, at[1] + top - 6, at[0] + right + 8, at[1] + bottom + 6)
         pen.rounded_rectangle(box, radius=6, fill=BADGES[panel.kind])
-        pen.text(at, panel.kind, fill=BACKGROUND, font=_font(CALL))
+        pen.text(at, panel.kind, fill=BACKGROUND, font=font_of(CALL))
 
 
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
     try:
         return ImageFont.load_default(size)
     except TypeError:  # Pillow before 10.1

@@ -55,7 +55,10 @@ class Record:
         else:
             kind = pixview.plan(source, to, **planned).kind
         result = function(source, **options)
-        self.add(name, source, result, kind, pixels, lambda: function(source, **options))
+        layout = options.get("layout")
+        self.add(
+            name, source, result, kind, pixels, lambda: function(source, **options), layout=layout
+        )
         return result
 
     def add(
@@ -67,10 +70,12 @@ class Record:
         pixels: np.ndarray,
         again: Callable[[], object],
         tolerance: int = 0,
+        layout: str | None = None,
     ) -> None:
-        """Check and time a conversion that the caller ran. again: repeats it."""
+        """Check and time a conversion that the caller ran. again: repeats it. layout: of the result,
+        where it is not what its library has by default."""
         shape, strides, address = describe(result)
-        layout = layout_of(result, pixels.ndim)
+        layout = layout or layout_of(result, pixels.ndim)
         check_address(name, kind, source, address)
         check_pixels(name, to_host(result, layout), pixels, tolerance)
         self.rows.append(Row(name, shape, layout, strides, address, kind, self._nanoseconds(again)))
