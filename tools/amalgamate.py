@@ -59,6 +59,9 @@ LOOPS = """
 #define LOOPS       pixviewi_loops_base
 #define VIDEO_LOOPS pixviewi_video_loops_base
 #define LOOPS_NAME  "base"
+#ifndef __clang__
+#pragma GCC optimize("O3") // vectorise, whatever the level; they are the last of the files
+#endif
 """
 
 
