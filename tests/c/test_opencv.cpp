@@ -27,12 +27,14 @@ static void owners()
     REQUIRE(pixview_owner_create(
                 nullptr, [](void *) { released++; }, &counted.owner, &err) == PIXVIEW_OK);
     {
-        pixview::gpumat first(pixview::image::take(counted));
-        REQUIRE(first->data == memory && (*first).rows == 4 && first->step == 64);
-        pixview::gpumat second(std::move(first));
         pixview::gpumat third(pixview::image_of(cv::cuda::GpuMat(1, 1, CV_8UC3, memory, 64), 0));
-        third = std::move(second);
-        REQUIRE(third->rows == 4 && released == 0);
+        {
+            pixview::gpumat first(pixview::image::take(counted));
+            REQUIRE(first->data == memory && (*first).rows == 4 && first->step == 64);
+            pixview::gpumat second(std::move(first));
+            third = std::move(second);
+        }
+        REQUIRE(third->rows == 4 && third->data == memory && released == 0);
     }
     REQUIRE(released == 1);
     counted.owner = nullptr;
