@@ -85,7 +85,7 @@ test_musl() {
     ninja -C build/musl --quiet
     tests/c/check_symbols.sh build/musl/src/libpixview.so tools/symbols.txt || failed=1
     CC="$cc" CXX=none tests/packages/check.sh build/musl || failed=1
-    CC="$cc" tests/packages/amalgamation.sh build/musl/src/libpixview.a || failed=1
+    CC="$cc" CXX=none tests/packages/amalgamation.sh build/musl/src/libpixview.a || failed=1
 }
 
 # The kernels against plain C, through the real driver; the other C tests have a driver of their own.

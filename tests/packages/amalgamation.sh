@@ -38,6 +38,14 @@ done
 # GNU C fuses where the processor can, unless told not to.
 same "${CC:-cc}" -O2 $wide
 
+# The C++ header beside them.
+cp "$root/include/pixview/pixview.hpp" "$work"
+if command -v "${CXX:-c++}" >/dev/null 2>&1; then
+    echo '#include "pixview.hpp"' | "${CXX:-c++}" -std=c++17 -Wall -Wextra -fsyntax-only -I"$work" -x c++ -
+else
+    echo "no ${CXX:-c++}: pixview.hpp SKIPPED, not passed"
+fi
+
 # Kernels are embedded as they are.
 head -c 1000 /dev/urandom >"$work/kernels.fatbin"
 echo sm_75 compute_75 >"$work/kernels.fatbin.code"
