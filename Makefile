@@ -32,6 +32,7 @@ help:
 	@echo "make demo       build, install into $(VENV), run the demo (IMAGE=path: on that picture); without a GPU, 26 MB"
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-clang the C tests, built by clang with -Werror"
+	@echo "make test-musl  the C library built by musl-gcc, and programs with it"
 	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan; threads with TSan"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
@@ -110,7 +111,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-clang test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
+.PHONY: build demo test test-c test-clang test-musl test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
 .PHONY: format docs wheel clean
 
 build: $(STAMPS)/.pixview
@@ -131,6 +132,9 @@ test-c: $(STAMPS)/.ready
 
 test-clang: $(STAMPS)/.ready
 	@tools/test.sh clang
+
+test-musl: $(STAMPS)/.ready
+	@tools/test.sh musl
 
 test-sanitizers: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh sanitizers

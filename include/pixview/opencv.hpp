@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cv::cuda::GpuMat and pixview_image, for C++ programs that use OpenCV. Header-only: it is compiled
 // with the OpenCV of the including program, so it fits 4.x and 5.x alike. Not part of pixview.h.
+// from_gpumat and to_gpumat do with C++11 and return a status; from C++17 on there are owners
+// (pixview.hpp), which throw.
 #ifndef PIXVIEW_OPENCV_HPP
 #define PIXVIEW_OPENCV_HPP
 
@@ -9,7 +11,11 @@
 
 #include <opencv2/core/cuda.hpp>
 
-#include "image.h"
+#if __cplusplus >= 201703L
+#include "pixview.hpp"
+#else
+#include "pixview.h"
+#endif
 
 namespace pixview
 {
@@ -128,6 +134,44 @@ inline pixview_status to_gpumat(const pixview_image &image, cv::cuda::GpuMat &ou
                                          : size_t(image.strides[PIXVIEW_AXIS_H]));
     return PIXVIEW_OK;
 }
+
+#if __cplusplus >= 201703L
+
+// An image of `mat`, memory of GPU `device`, that keeps the memory as from_gpumat says. Throws pixview::error.
+inline image image_of(const cv::cuda::GpuMat &mat, int device)
+{
+    pixview_image made;
+    pixview_error err;
+    check(from_gpumat(mat, device, &made, &err), err);
+    return image::take(made);
+}
+
+// A GpuMat over an image's memory, and the image, which it keeps alive. ROIs and copies of the header that are to
+// outlive it need the image as well. Throws pixview::error for what to_gpumat refuses.
+class gpumat
+{
+  public:
+    explicit gpumat(image from) : image_(std::move(from))
+    {
+        pixview_error err;
+        check(to_gpumat(*image_, mat_, &err), err);
+    }
+    cv::cuda::GpuMat &operator*() noexcept { return mat_; }
+    cv::cuda::GpuMat *operator->() noexcept { return &mat_; }
+    gpumat(gpumat &&) = default;
+    gpumat &operator=(gpumat &&from)
+    {
+        mat_ = std::move(from.mat_); // first: it lies in what the image may be the last to hold
+        image_ = std::move(from.image_);
+        return *this;
+    }
+
+  private:
+    image image_;
+    cv::cuda::GpuMat mat_; // is destroyed first
+};
+
+#endif
 
 } // namespace pixview
 

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#if UINTPTR_MAX != 0xffffffffffffffff
+#error "pixview needs a 64-bit system: CUDA has no other"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -74,7 +74,7 @@ pixview_status pixviewi_cuda_run(int device, const pixviewi_copy_op *op, pixview
                                  pixview_error *err)
 {
     pixviewi_scope scope;
-    const pixviewi_kernels *kernels;
+    const pixviewi_kernels *kernels = NULL;
     pixviewi_launch batch;
     for (int axis = 0; axis < 4; axis++)
         if (op->shape[axis] == 0)

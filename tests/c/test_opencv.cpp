@@ -13,8 +13,46 @@
         }                                                                                          \
     } while (0)
 
+#if __cplusplus >= 201703L
+// The owners: a GpuMat over an image holds the image.
+static void owners()
+{
+    static unsigned char memory[4096];
+    pixview_error err = pixview_error();
+    static int released;
+    pixview::image image = pixview::image_of(cv::cuda::GpuMat(4, 5, CV_8UC3, memory, 64), 0);
+    REQUIRE(image->data == memory && image->owner && image.width() == 5);
+    pixview_image counted = image.release();
+    pixview_owner_unref(counted.owner);
+    REQUIRE(pixview_owner_create(
+                nullptr, [](void *) { released++; }, &counted.owner, &err) == PIXVIEW_OK);
+    {
+        pixview::gpumat third(pixview::image_of(cv::cuda::GpuMat(1, 1, CV_8UC3, memory, 64), 0));
+        {
+            pixview::gpumat first(pixview::image::take(counted));
+            REQUIRE(first->data == memory && (*first).rows == 4 && first->step == 64);
+            pixview::gpumat second(std::move(first));
+            third = std::move(second);
+        }
+        REQUIRE(third->rows == 4 && third->data == memory && released == 0);
+    }
+    REQUIRE(released == 1);
+    counted.owner = nullptr;
+    counted.flags = PIXVIEW_FLAG_READ_ONLY;
+    try {
+        pixview::gpumat refused(pixview::image::take(counted));
+        REQUIRE(false);
+    } catch (const pixview::error &e) {
+        REQUIRE(e.status() == PIXVIEW_E_READONLY);
+    }
+}
+#endif
+
 int main()
 {
+#if __cplusplus >= 201703L
+    owners();
+#endif
     static unsigned char memory[4096];
     pixview_error err = pixview_error();
     pixview_image image;

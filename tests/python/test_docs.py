@@ -53,7 +53,7 @@ def test_readme_fits_on_two_screens() -> None:
 
 def test_every_c_snippet_is_compiled() -> None:
     """tests/c/meson.build takes the one of this page."""
-    count = {page.name: page.read_text().count("\n```c") for page in PAGES}
+    count = {page.name: page.read_text().count("\n```c\n") for page in PAGES}
     assert {name: n for name, n in count.items() if n} == {"c-library.md": 1}
 
 
