@@ -40,7 +40,7 @@ help:
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make fuzz       the fuzz targets with clang (FUZZ_SECONDS=60 of each, FUZZ_TARGETS='copy dlpack')"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
-	@echo "make wheel      sdist and wheel, with kernels, into dist/"
+	@echo "make wheel      sdist and wheels, with kernels, into dist/ (PYTHONS='python3.11 python3.13')"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
 	@echo
 	@echo "CUDA=auto|0|1   kernels: if there is an nvcc or a driver, never, always"
