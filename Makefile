@@ -42,7 +42,7 @@ help:
 	@echo "make fuzz       the fuzz targets with clang (FUZZ_SECONDS=60 of each, FUZZ_TARGETS='copy dlpack')"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"
 	@echo "make docs       the site in build/site; warnings are errors, and a browser reads it if there is one"
-	@echo "make wheel      sdist and wheel, with kernels, into dist/"
+	@echo "make wheel      sdist and wheels, with kernels, into dist/ (PYTHONS='python3.11 python3.13')"
 	@echo "make clean      remove build/, dist/ and $(VENV)"
 	@echo
 	@echo "CUDA=auto|0|1   kernels: if there is an nvcc or a driver, never, always"

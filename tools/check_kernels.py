@@ -1,6 +1,6 @@
 """Lists the code objects in a library or fatbin, and fails if R525 could not load them.
 
-usage: check_kernels.py FILE ARCH...     FILE may be a wheel; ARCH: what must be there, such as 75
+usage: check_kernels.py FILE GPU...     FILE may be a wheel; GPU: one that must be served, such as 75
 """
 
 import pathlib
@@ -14,6 +14,11 @@ ELF, PTX = 2, 1
 # architectures from 100 on, whose GPUs need R570 anyway.
 CUDA_12 = (51, 7)
 BLACKWELL = 100
+# Only drivers from R550 on read what is compressed by zstd.
+ZSTD = b"\x28\xb5\x2f\xfd"
+ORIN = 87  # whose first driver of CUDA 12 is JetPack 6's, of 12.6
+# On these CUDA promises nothing of the machine code of others, nor the other way round.
+TEGRA = {72, 87, 110}
 
 
 def contents(path):
@@ -38,24 +43,47 @@ def code_objects(data):
         at += header + size
 
 
+def decompress(code):
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj().decompress(code)
+
+
+def serves(code, gpu):
+    """Machine code runs on its own architecture, and on later ones of the same major version."""
+    if gpu == code:
+        return True
+    return gpu // 10 == code // 10 and gpu > code and not TEGRA & {gpu, code}
+
+
 def main():
-    path, wanted = pathlib.Path(sys.argv[1]), {int(arch) for arch in sys.argv[2:]}
-    found, bad = set(), False
+    path, gpus = pathlib.Path(sys.argv[1]), [int(arch) for arch in sys.argv[2:]]
+    found, bad = [], False
     for kind, arch, code in code_objects(contents(path)):
         if kind == PTX:
             print(f"compute_{arch}: PTX, {len(code)} bytes")
             continue
+        size, packed = len(code), code[:4] == ZSTD
+        if packed:
+            code = decompress(code)
         if kind != ELF or code[:4] != b"\x7fELF":
-            sys.exit(f"sm_{arch}: kind {kind} or compressed; this check reads plain machine code")
-        good = arch >= BLACKWELL or (code[7], code[8]) == CUDA_12
+            sys.exit(f"sm_{arch}: kind {kind} or compressed; this check reads ELF and zstd")
+        good = arch >= BLACKWELL or (code[7], code[8]) == CUDA_12 and (not packed or arch == ORIN)
         bad |= not good
-        found.add(arch)
+        found.append(arch)
         print(
-            f"sm_{arch}: ELF OSABI {code[7]}, ABI {code[8]}, {len(code)} bytes",
-            "" if good else "- R580 and later only: NOT FOR RELEASE",
+            f"sm_{arch}: ELF OSABI {code[7]}, ABI {code[8]}, {size} bytes{' of zstd' * packed}",
+            "" if good else "- R550, or with an ABI of 65 R580, and later only: NOT FOR RELEASE",
         )
-    if missing := wanted - found:
-        print("missing:", *[f"sm_{arch}" for arch in sorted(missing)])
+    missing = []
+    for gpu in gpus:
+        code = max((arch for arch in found if serves(arch, gpu)), default=None)
+        if code is None:
+            missing.append(f"sm_{gpu}")
+        elif code != gpu:
+            print(f"sm_{gpu}: runs the code of sm_{code}")
+    if missing:
+        print("missing:", *missing)
     sys.exit(bad or bool(missing))
 
 

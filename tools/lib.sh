@@ -52,3 +52,8 @@ with_opencv() { # FOLDER or "", command
     export PYTHONPATH PIXVIEW_OPENCV
     exec "$@"
 }
+
+# What wheels have machine code for, and the GPUs that it serves. 8.6 and 8.9 run the code of 8.0, 10.3 that of
+# 10.0 and 12.1 that of 12.0, as CUDA promises within a major version; 8.7 and 11.0 are on Tegra, where it does not.
+release_code="75 80 87 90 100 110 120"
+release_gpus="75 80 86 87 89 90 100 103 110 120 121"

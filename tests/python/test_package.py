@@ -223,7 +223,8 @@ def test_doctor_knows_what_the_kernels_are_built_for() -> None:
         (["compute_75"], "PTX only (7.5)"),
         (
             ["sm_80", "sm_120", "compute_75"],
-            "capability 8.0, 12.0; the driver compiles the PTX (7.5)",
+            "capability 8.0, 12.0 and later ones of the same major version; the driver compiles the "
+            "PTX (7.5)",
         ),
         (["sm_90"], "capability 9.0"),
         ([], "unknown"),

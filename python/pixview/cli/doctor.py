@@ -100,7 +100,10 @@ def _kernels(facts: Any) -> str:
     ptx = [_capability(code) for code in facts["code"] if code.startswith("compute_")]
     if machine:
         rest = f"; the driver compiles the PTX ({', '.join(ptx)}) for others" if ptx else ""
-        return f"compiled for compute capability {', '.join(machine)}{rest}"
+        return (
+            f"compiled for compute capability {', '.join(machine)} and later ones of the same major "
+            f"version{rest}"
+        )
     if ptx:
         return (
             f"PTX only ({', '.join(ptx)}): the driver compiles it on first use and must be at least "

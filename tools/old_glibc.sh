@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes a folder to link with (-L) in place of this machine's C library, so that what comes out needs no
+# newer glibc than 2.17. usage: old_glibc.sh FOLDER x86_64|aarch64
+#
+# zig can make stub libraries of any glibc. gcc compiles and links: it is faster (docs/building.md), and
+# LTO stays. A symbol that 2.17 lacks stays without a version: tools/check_wheels.sh finds it.
+set -eu
+[ ! -e "$1/libc.so" ] || exit 0
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+echo 'int none;' >"$folder/none.c"
+# An empty library is enough for zig to make its stubs, in its cache.
+ZIG_GLOBAL_CACHE_DIR="$folder/cache" ZIG_LOCAL_CACHE_DIR="$folder/cache" \
+    "$PY" -m ziglang cc -target "$2-linux-gnu.2.17" -g0 -fno-sanitize=undefined -shared \
+    -o "$folder/none.so" "$folder/none.c" -ldl -lm -lpthread
+stubs=$(dirname "$(find "$folder/cache" -name libc.so.6)")
+cp "$stubs"/lib*.so.* "$(find "$folder/cache" -name libc_nonshared.a)" "$folder"
+rm -r "$folder/cache" "$folder"/none.*
+for name in dl m pthread; do
+    ln -sf "$(basename "$folder"/lib$name.so.*)" "$folder/lib$name.so"
+done
+# As /usr/lib's libc.so: what is in neither is in the loader.
+echo "GROUP ( $folder/libc.so.6 $folder/libc_nonshared.a AS_NEEDED ( $folder/libld.so.2 ) )" >"$folder/libc.so"
