@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One command each; `make help` lists them. What they do is in tools/, here is only what comes
 # before what. Stamps in the virtual environment make a second run quick.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cases on a GPU, as preprocess.py and video.py measure them: ours beside its peers and a plain copy.
 
 A peer that is not installed, does not take the case or gives another result is left out: its reason is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launches of a kernel that does nothing: what the driver takes of any launch.
 #include <dlfcn.h>
 #include <stdio.h>

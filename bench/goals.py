@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of goals in bench/README.md, out of the results in bench/results.
 
 python bench/goals.py        writes it anew

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Times work on the GPU: several ways against each other, in one process.
 
 The ways take turns in blocks. A block is queued behind a short spin of the GPU, so that the host is

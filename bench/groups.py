@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What overhead.py compares: statements with the same result, and what ours has to reach."""
 
 import operator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layout changes and conversions in host memory, beside memcpy, NumPy, torch and cv2 in one process.
 
     python bench/host.py                   on 1 thread, and on 2 or --threads

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands before the tests' fake driver (as PIXVIEW_LIBCUDA): launches do nothing, and what every copy
 // asks is answered at once, because the fake driver keeps a log of its calls. One GPU, made current.
 #include <dlfcn.h>

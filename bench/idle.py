@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Benches without a GPU: the tests' fake driver behind idle.c, and images of host memory that it takes
 for a GPU's. What the host does for a view or a copy is done as it is with a GPU."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kernel beside a device copy of as many bytes: kcheck's table, with what it says in short.
 
     make kcheck                       builds it; needs a GPU and nvcc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Host time of one launch: copies into GpuMats and stack into `out`, all memory prepared.
 
     python bench/launch.py            needs a GPU, a CUDA-enabled OpenCV, and cc

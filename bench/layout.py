@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GB/s of every layout change and of stack, beside the field's ways and a plain copy, in one process.
 
     python bench/layout.py                 every row; needs a GPU

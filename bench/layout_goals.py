@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What layout.py has to reach: a table's rows against the copy and the peers in the same run."""
 
 from dataclasses import dataclass

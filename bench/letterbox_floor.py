@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What memory allows a letterbox of 32 frames of 1080p to 640 x 640, beside a copy of as many bytes.
 
     python bench/letterbox_floor.py        needs a GPU, torch and CuPy

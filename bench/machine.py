@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result says about where it was measured, and the file that keeps it."""
 
 import datetime

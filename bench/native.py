@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The little C that benches need: compiled when it is needed, into a folder that goes afterwards."""
 
 import ctypes

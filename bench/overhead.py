@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nanoseconds per call of every conversion, beside the usual Python way in the same process.
 
     python bench/overhead.py              the GPU rows where there is a GPU, and the host rows

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the frameworks and the driver take of a conversion, without Python between: for parts.py.
 //
 // The library stands in for libcuda.so.1 (PIXVIEW_LIBCUDA): it times cuLaunchKernel and leaves every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the time of a conversion goes: what torch and the driver take of it by themselves.
 
     python bench/parts.py           needs a GPU, a CUDA-enabled OpenCV, and cc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The peers of the layout bench, each as a call that fills memory that exists.
 
 A peer that is not installed, or does not take the case, gives None: its cell stays empty.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A picture of a table: how near each way comes to a plain copy. Needs matplotlib
 (bench/requirements.txt); without it there is no picture, and the bench says so."""
 

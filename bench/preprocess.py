@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resize, pad and normalise many images, beside the field's ways and a plain copy, in one process.
 
     python bench/preprocess.py             on a GPU; without one in host memory

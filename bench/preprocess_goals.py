@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What preprocess.py has to reach: shares of a copy by the GPU's time, factors by whole calls, and the
 host's own part. How they become lines: layout_goals.py."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The preprocessing bench in host memory: frames of 1080p letterboxed onto 640 x 640 and normalised.
 
 preprocess.py starts it. torchvision and kornia_rs give memory of their own, everybody else writes into

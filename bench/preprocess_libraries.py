@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torchvision, CV-CUDA and kornia_rs, as preprocess.py compares pixview with them on a GPU.
 
 Each function makes a Peer of a case, and raises where the library is not installed or does not take it.

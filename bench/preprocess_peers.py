@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What preprocess.py compares pixview with on a GPU, each as a call that fills memory that exists.
 
 They do what pixview.stack does there: resize, swap channels, pad and normalise. torch.compile gives

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a bench in fresh processes and joins what they found.
 
 One process is not the next: where the linker and the allocator put things moves a call by some per

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Times several statements against each other in one process.
 
 They take turns in short blocks (A B C A B C ...), so a change of clock or a noisy neighbour hits all

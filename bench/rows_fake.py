@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of overhead.py with the fake driver: the views that an image of GPU memory takes part in."""
 
 import idle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of overhead.py on a GPU: every pair of torch, CuPy and GpuMat."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows of overhead.py between NumPy and CPU torch."""
 
 from groups import HEIGHT, WIDTH, Group, empty_call

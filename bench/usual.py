@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What people write today: the usual Python ways that pixview is measured against.
 
 As found in the wild, with the needless parts left out: the interface is read once, nothing is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Video frames of 1080p to batches and back on a GPU, beside the field's ways and a plain copy, in one process.
 
     python bench/video.py                  needs a GPU; in host memory: video_host.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What video.py has to reach: shares of a copy by the GPU's time, factors by whole calls. How they become
 lines: layout_goals.py."""
 

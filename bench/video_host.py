@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Video frames of 1080p in host memory, beside PyAV's swscale and cv2, in one process.
 
     python bench/video_host.py            on 1 thread, and on all

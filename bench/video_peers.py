@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What video.py compares pixview with, each as a call that fills memory that exists.
 
 `surfaces`: N frames in one tensor N, rows, pitch, as a decoder gives each: all rows of Y, then those of UV.

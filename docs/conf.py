@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of Sphinx for the site; tools/docs.sh runs it.
 
 The source folder is the root of the repository, so that a link of README or a page leads to the same place

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decode a video, let a model find the brightest thing, draw its box, and encode the result.
 
 file -> PyAV -> video_frame -> stack -> torch model -> to_source -> box on R, G and B

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Python in README and docs/: each snippet is pasted alone, so each runs alone."""
 
 import ast

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes pixview.c and pixview.h: the C library as two files, to compile into a program.
 
 usage: amalgamate.py FOLDER [--fatbin FILE]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares the C interface in include/pixview with the one of the last release, tools/abi.txt.
 
 usage: check_abi.py [--record] [INCLUDE_FOLDER]     --record: a release writes tools/abi.txt anew

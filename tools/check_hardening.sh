@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Looks at what a shared library was linked with. usage: check_hardening.sh LIB
 set -eu
 command -v readelf >/dev/null 2>&1 || { echo "skipped: no readelf"; exit 77; }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lists the code objects in a library or fatbin, and fails if R525 could not load them.
 
 usage: check_kernels.py FILE GPU...     FILE may be a wheel; GPU: one that must be served, such as 75

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Fails on an include that goes up, and on C files that need each other in a circle.
 
 usage: check_layers.py BUILD_FOLDER     a build of the extension without LTO, or nm sees no symbols

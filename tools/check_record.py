@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Warns if the GPU record is of an older commit than the last change of the code. usage: check_record.py"""
 
 import pathlib

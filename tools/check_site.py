@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads the built site as a visitor: every link leads somewhere, every C function is there, and in a headless
 browser every page loads, nothing scrolls sideways on a phone, and the search finds names.
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Fails if a wheel is not fit for PyPI. usage: check_wheels.sh FOLDER
 set -eu
 . tools/lib.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiles the kernels for release with CUDA 12's NVRTC. usage: compile_kernels.py OUT.fatbin ARCH...
 
 OUT.fatbin.code lists what it holds, for `pixview doctor`. One architecture takes one to two minutes

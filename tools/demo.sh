@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs the demo; with an NVIDIA driver and a CUDA-enabled OpenCV, through GpuMat too.
 # usage: demo.sh [IMAGE]
 set -eu

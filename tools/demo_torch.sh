@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Does `make demo` install torch? Exit status 0: yes. Where there is no NVIDIA driver only if the user
 # names one: PyPI's for x86-64 contains CUDA, nearly three gigabytes, and the demo runs without it too.
 # usage: demo_torch.sh ORIGIN     of the variable TORCH, as make has it; file: from the Makefile

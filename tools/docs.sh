@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds the site in build/site, with every warning an error, and reads what was built. Sphinx imports pixview
 # for its docstrings: the extension with asserts, which needs no torch and no nvcc.
 # usage: docs.sh

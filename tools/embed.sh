@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Writes the assembler file that puts a fatbin into the library. usage: embed.sh FATBIN OUT.S CODE
 #
 # .incbin takes an absolute path and the file is written anew for each fatbin, so the build

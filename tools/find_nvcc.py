@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints the path of nvcc, or nothing. usage: find_nvcc.py [PATH GIVEN BY THE USER]
 
 Order: the given path, CUDA_HOME, CUDA_PATH, PATH, NVIDIA's PyPI wheels beside this Python.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs the targets of tests/fuzz one after the other, and prints executions, and what they covered.
 #
 # FUZZ_SECONDS=60        of each target

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads `llvm-cov export -summary-only` from stdin and prints the lines covered of each folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs what needs a GPU and writes down what came of it, for the commit that is checked out.
 
 usage: gpu_record.py [PIECE | STEP | write] ...     nothing: every piece; write: only the record

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Builds pixview and pixview-savant and installs them. usage: install.sh auto|0|1
 #
 # In .venv by pip, from a build folder that stays, so that the next build is incremental.

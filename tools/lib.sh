@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the scripts beside it; they run in the repository's root, with the Python in use
 # as $PY and its meson and ninja on the PATH. Progress is one line a step, on stderr.
 

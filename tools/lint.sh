@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Checks the layout of C, CUDA and Python sources and their licence line, or makes both right; the layers of
 # the C files; and searches them for defects.
 # usage: lint.sh [fix]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Says in one line what a run on the GPU lacks here, before anything is fetched or built.
 # usage: need_gpu.sh test-gpu | gpu-record | bench
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Makes a folder to link with (-L) in place of this machine's C library, so that what comes out needs no
 # newer glibc than 2.17. usage: old_glibc.sh FOLDER x86_64|aarch64
 #

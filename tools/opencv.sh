@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Puts OpenCVs into build/opencv/NAME, each to be put on PYTHONPATH: they share the name cv2.
 # usage: opencv.sh [stock] [cuda]     prints the folders that are ready, one a line
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Says in one line what a fresh Debian or Ubuntu lacks, by the name of its package.
 # usage: preflight.sh PYTHON [ready]     ready: an environment is given, so no venv is needed
 set -u

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles the kernels of release wheels, build/release.fatbin: once for all Pythons and processors.
 # Ten minutes on two cores; what is there is not made again.
 set -eu

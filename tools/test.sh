@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # usage: test.sh c | clang | musl | driver | python | gpu | gpu-programs | kcheck | sanitizers | soak | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads

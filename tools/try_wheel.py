@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uses an installed wheel as its user would: a view, a copy, a batch, the doctor. Needs NumPy."""
 
 import pathlib

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs the wheel for that Python into a bare environment, with no compiler on the PATH, and uses it.
 # usage: try_wheel.sh FOLDER PYTHON
 set -eu

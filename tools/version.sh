@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Prints MAJOR.MINOR.PATCH out of include/pixview/version.h, the one source of the version.
 set -eu
 header=$(dirname "$0")/../include/pixview/version.h

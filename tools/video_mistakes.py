@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws docs/video-mistakes.webp: one frame, read rightly and in the usual wrong ways, by pixview itself.
 
 usage: python tools/video_mistakes.py [FILE]

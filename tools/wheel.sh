@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Makes, of what is committed and in dist/, the sdist and one wheel for each Python in $PYTHONS (default: those of
 # 3.10 to 3.14 that are on the PATH). The wheels carry the kernels, for drivers from R525 on, and run with glibc
 # 2.17 or newer. With VENV=none, where nothing is fetched: one wheel for this machine, with its nvcc's kernels.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes reStructuredText of pixview's docstrings, which are written to be read by help().
 
 A line that begins with the name of an argument and a colon, or with a dash, begins an item of a list; lines behind it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The directive `c-header`: what a header declares, with its comments, under names that the search finds.
 
 It reads the layout of include/pixview: blocks with empty lines between them, in each the comment and then

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two images of their own sizes, and a region of one of them, become one normalised batch of 640 x 640, each with
 // its ratio kept and padded; then a box that a model found on the canvas goes back to its image.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Four images of their own, one of them a region of a larger one, become one normalised batch: in host
 // memory, and on a GPU if there is one. Both must give the same numbers.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Three frames, one of them a region of another, become one normalised batch of planes; in C++17, without OpenCV.
 //
 //     c++ -std=c++17 batch.cpp $(pkg-config --cflags --libs pixview) -o batch && ./batch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One image in memory, seen by every framework without a copy.
 
 pixview turns an OpenCV ``cv2.cuda.GpuMat``, a PyTorch tensor, a CuPy array, a NumPy array or a DLPack

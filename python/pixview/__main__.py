@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m pixview`` runs the command ``pixview``."""
 
 from .cli import main

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The extension: everything that pixview exports except ``using_stream``. Strides are in bytes.
 
 Common arguments

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``Placement`` and ``Placements``: where ``stack`` put an image, and the way back for boxes and points.
 
 The numbers come from the extension; here is only what takes arrays of any library.

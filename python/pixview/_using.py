@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``using_stream``: one stream for torch, CuPy and OpenCV.
 
 It is written in Python because it only enters and leaves the context managers of other libraries.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The module pixview._core: its functions and its state.
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From pixview_convert_params to the numbers that the loops and kernels use. No CUDA, no allocation.
 #include "copy/affine.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #ifndef PIXVIEWI_AFFINE_H
 #define PIXVIEWI_AFFINE_H
 

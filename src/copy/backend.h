@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who carries out copies: host/ and cuda/ define these functions, and copy/ knows nothing else of
 // them. All ends are checked before: extents, types, overlap, places; nothing is empty.
 #ifndef PIXVIEWI_BACKEND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operations of pixview_stack and pixview_convert, for callers that run them later.
 #ifndef PIXVIEWI_BATCH_H
 #define PIXVIEWI_BATCH_H

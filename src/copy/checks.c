@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks that copies, conversions and batches share.
 #include "copy/checks.h"
 

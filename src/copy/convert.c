@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_convert: every check that the header promises, then one operation.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_copy: the checks, and one plan that they share with whoever carries it out.
 #include "copy/backend.h"
 #include "copy/checks.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A copy of bits as few and wide moves as the strides allow: its axes sorted and merged. No allocation.
 #include "copy/copy_plan.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A copy of bits as few and wide moves: the only thing that is called a plan.
 #ifndef PIXVIEWI_COPY_PLAN_H
 #define PIXVIEWI_COPY_PLAN_H

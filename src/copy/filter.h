@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables of weights: of how many elements of a source row or column, and how much of each, one of the resized
 // image is made. For interpolations that take more than two: area and Pillow's. Made once for each pair of
 // lengths in a call.

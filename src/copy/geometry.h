@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The geometry of pixview_stack: what its params promise, checked, and what is made of them.
 #ifndef PIXVIEWI_COPY_GEOMETRY_H
 #define PIXVIEWI_COPY_GEOMETRY_H

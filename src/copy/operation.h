@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A copy operation: pixels from some images to others, with any change of layout, element type and
 // value on the way. Every copy is one. run.c gives it to the kernels of a GPU or to the loops of
 // host/; reference.c is the specification of both.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_placement_fit: the numbers of kernels/geometry.h, with their checks.
 #include "pixview/placement.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A copy operation in plain C, one element at a time: what every kernel and every fast host loop has to equal,
 // bit by bit (a NaN: any NaN). Slow on purpose; nothing here is clever.
 #include "copy/reference.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #ifndef PIXVIEWI_REFERENCE_H
 #define PIXVIEWI_REFERENCE_H
 

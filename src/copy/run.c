@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who carries out an operation: the kernels of one GPU, or the loops for host memory.
 #include "copy/run.h"
 

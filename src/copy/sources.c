@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_stack_sources and pixview_video_to_image: a list whose frames became images, then pixview_stack.
 #include <stdlib.h>
 #include <string.h>

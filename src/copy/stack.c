@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_stack and pixview_unstack: every check that the header promises, then one operation.
 //
 // A batch of 10 000 images should cost little more on the host than the reading of its list, so the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inner form of frames, and what a list that contains some is checked for.
 #include "copy/video.h"
 

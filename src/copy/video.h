@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames in copies: an image that stands for a frame, and the frame's inner form beside it.
 //
 // The image (its "face") has the frame's place and size, uint8 with C = 3, so that lists, geometry and placements

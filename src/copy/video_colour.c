@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The coefficients between Y, U, V and R, G, B, in double.
 #include <math.h>
 

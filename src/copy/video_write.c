@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_video_from_images: every check that the header promises, then one operation.
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The caller's context and capture mode, put aside while we work and put back afterwards.
 //
 // Contexts are the primary ones, as torch, CuPy and OpenCV use them. Each is retained once and kept:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The primary context of a device, made current around a few driver calls.
 #ifndef PIXVIEWI_CONTEXT_H
 #define PIXVIEWI_CONTEXT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Devices: which there are, whose a pointer or stream is, and what goes on in their contexts.
 #include "cuda/device.h"
 

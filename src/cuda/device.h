@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Devices: which there are, whose a pointer or stream is, and what goes on in their contexts.
 //
 // Device arguments are CUDA ordinals. Every function that needs a context makes the device's primary

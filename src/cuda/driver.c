@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loads the driver, once, and says what went wrong where it cannot.
 //
 // The library is looked up by name at run time: no link dependency, nothing at import. The table

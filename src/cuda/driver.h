@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of CUDA driver entry points, and what every file of src/cuda needs around a call.
 //
 // No CUDA header is used: the few types are declared here as the driver's ABI has them. Names are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pool of events, one for each device.
 //
 // An event may be recorded again as soon as the wait for it was queued, so a few serve any number of

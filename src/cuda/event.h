@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Events for ordering and for asking whether work is done, lent from a pool.
 #ifndef PIXVIEWI_EVENT_H
 #define PIXVIEWI_EVENT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables of weights in a GPU's memory, for the launches of one operation.
 #ifndef PIXVIEWI_CUDA_FILTERS_H
 #define PIXVIEWI_CUDA_FILTERS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames that filters resize: kernels sum images, so these are made of them first.
 #include <stdlib.h>
 #include <string.h>

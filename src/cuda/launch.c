@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Queues operations: who goes through which kernel is in select/.
 #include <assert.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Device memory of our own, and rows to and from the host.
 #include "cuda/memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The embedded kernels: loaded once for each device, looked up by their place in the list of args.h.
 #include "cuda/module.h"
 

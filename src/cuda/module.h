@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The embedded kernels, loaded once for each device.
 #ifndef PIXVIEWI_MODULE_H
 #define PIXVIEWI_MODULE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One stream waits for another, without the host, and without disturbing a graph capture.
 //
 // Where exactly one of two streams captures, an event would pull the other into the graph or break

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order of streams, which no graph capture may be disturbed by.
 #ifndef PIXVIEWI_CUDA_STREAM_H
 #define PIXVIEWI_CUDA_STREAM_H

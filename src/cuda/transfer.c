@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies between host and GPU: rows by the driver's copy engine. What is no set of rows on one side goes
 // through dense memory on that side, in the order of the other, so that only rows cross the bus.
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layouts: their names, and what an image looks like with its axes in the order of one.
 #include "descriptor/axes.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of layouts: which canonical axis (N,H,W,C) each axis of a layout is.
 #ifndef PIXVIEWI_LAYOUT_H
 #define PIXVIEWI_LAYOUT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What gcc does not find out by itself on the way of a view (figures: bench/NOTES.md).
 #ifndef PIXVIEWI_BASE_H
 #define PIXVIEWI_BASE_H

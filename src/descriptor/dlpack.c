@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack import and export, legacy and versioned.
 //
 // Our block is always found through manager_ctx: some consumers copy the struct and call the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack structs of our own, and DLTensors of anybody's.
 #ifndef PIXVIEWI_DLPACK_H
 #define PIXVIEWI_DLPACK_H

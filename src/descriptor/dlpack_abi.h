@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our private copy of the DLPack 1.3 ABI (dmlc/dlpack, tag v1.3), in our own names so that it never
 // meets a user's dlpack.h. tests/c/abi_layout.c checks it against a real one where there is one.
 #ifndef PIXVIEWI_DLPACK_ABI_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types: size, name, equality, type strings.
 #include "descriptor/dtype.h"
 

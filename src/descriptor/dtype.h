@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The element types that pixview knows: this list is the only one.
 #ifndef PIXVIEWI_DTYPE_H
 #define PIXVIEWI_DTYPE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // float16 and bfloat16 to and from float, to nearest even on every compiler. Without a branch, so that
 // loops over them become vectors.
 #ifndef PIXVIEWI_HALF_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The descriptor: made, checked, cropped, asked.
 //
 // Every image that pixview_image_init or _crop made is normalized: its extents are >= 0, its byte

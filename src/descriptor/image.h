@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Questions to a descriptor that other files ask.
 #ifndef PIXVIEWI_IMAGE_H
 #define PIXVIEWI_IMAGE_H

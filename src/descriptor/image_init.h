@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview_image_init, inlined into the adapters on the path of every view.
 #ifndef PIXVIEWI_IMAGE_INIT_H
 #define PIXVIEWI_IMAGE_INIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Do two images share a byte? Exact for crops and slices of one buffer, however nested.
 //
 // An image is a set of bytes {base + sum i_k * s_k + [0, e)}. Two such sets with the levels s_k in

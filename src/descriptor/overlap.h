@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ranges of bytes, to compare two images quickly before pixview_image_overlaps does it exactly.
 #ifndef PIXVIEWI_OVERLAP_H
 #define PIXVIEWI_OVERLAP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Do any two of many images share a byte? In about n log n where the images lie side by side in one
 // buffer, although their address ranges meet: columns, tiles, channels.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counted owners: one block for each source, freed by whichever thread drops the last count.
 //
 // The last drop is acquire-release, so that everything other threads did with the memory happens

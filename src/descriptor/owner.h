@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owners: one counted block for each source, freed by whichever thread drops the last count.
 //
 // A block holds 80 bytes of whatever has to be released, a list of stream dependencies that end before

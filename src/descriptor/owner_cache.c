@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of owners: malloc, behind one spare block for each thread.
 //
 // A pipeline makes a view and drops it, again and again, so each thread keeps the last block that it gave

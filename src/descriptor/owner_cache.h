@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of owners: malloc, behind one spare block for each thread.
 #ifndef PIXVIEWI_OWNER_CACHE_H
 #define PIXVIEWI_OWNER_CACHE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status names, and the one function that fills a pixview_error. Nothing here allocates or logs.
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How an error is reported.
 #ifndef PIXVIEWI_STATUS_H
 #define PIXVIEWI_STATUS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stream handles as numbers. CUDA has two numbers for the legacy default stream, 0 and 1, and one for the
 // calling thread's default stream, 2.
 #ifndef PIXVIEWI_STREAM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The video formats that pixview knows: this list is the only one.
 #ifndef PIXVIEWI_VIDEO_H
 #define PIXVIEWI_VIDEO_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames: made of planes or of one surface, checked, cropped, counted.
 #include <string.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video formats, matrices and ranges: their table, their names, the shapes of planes.
 #include <string.h>
 #include <strings.h>

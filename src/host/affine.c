@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values change on the way: runs of pixels go through small buffers, so that the arithmetic is always
 // one channel in one row of memory, whatever the layouts are.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One box as an operation says: moved, or padded.
 #include <string.h>
 

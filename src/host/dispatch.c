@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which loops this processor runs.
 #include "host/host.h"
 

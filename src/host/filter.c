@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of a chunk by tables of weights: area, and Pillow's filters.
 //
 //     rows of the source -> each between its columns, kept in a ring -> between rows -> a row of planes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies in host memory: the parts and what passes between them. Everything here works on memory that
 // the caller has checked: extents, types, overlap.
 //

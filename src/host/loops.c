@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loops of host copies, in plain C that compilers vectorise. Compiled once for every instruction
 // set: meson.build names it in LOOPS and gives the flags. Those of video are in loops_video.c.
 //

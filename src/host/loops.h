@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the files of loops share (loops.c, loops_video.c).
 #ifndef PIXVIEWI_HOST_LOOPS_H
 #define PIXVIEWI_HOST_LOOPS_H

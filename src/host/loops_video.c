@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The loops of video frames: samples to RGB in planes, and back. Compiled like loops.c, once for every
 // instruction set: meson.build names the table in VIDEO_LOOPS.
 //

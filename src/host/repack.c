@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bits from one box to another of the same element type: the axes are sorted by the destination and
 // merged, what is dense on both ends becomes one wider element, and the innermost axes choose a loop.
 #include <assert.h>

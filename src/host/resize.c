@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any size onto canvases. A canvas is cut into bands of rows for threads; of a band, a chunk of some
 // columns is made row by row:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What resize.c and filter.c share: a chunk of a canvas.
 #ifndef PIXVIEWI_HOST_RESIZE_H
 #define PIXVIEWI_HOST_RESIZE_H

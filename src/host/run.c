@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A copy operation in host memory: cut into pieces for threads, and those into boxes, one for every listed image.
 #include <assert.h>
 #include <string.h>

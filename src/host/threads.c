@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads for large host copies: a pool that is made by the first one, none at load.
 //
 // The caller takes pieces like everybody else and waits only for workers that have begun: one that is

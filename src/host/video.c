@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of video frames as planes of RGB, and frames whose pixels stay as they are.
 //
 //     samples -> rows of 16-bit Y, U and V -> planes of bytes, of deeper frames floats -> a box

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images into video frames. A frame is cut into bands for threads, and those into strips of some columns:
 //
 //     a row of the image -> planes of floats, 0 to 255 -> Y

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernels get as their one parameter, and which kernels there are: shared by the kernels
 // (C++), the launcher (C), and the tests' driver.
 #ifndef PIXVIEWI_ARGS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Y, U and V as R, G and B: the same sums as of pixviewi_colour_sums, the cheapest way.
 #ifndef PIXVIEWI_COLOUR_H
 #define PIXVIEWI_COLOUR_H

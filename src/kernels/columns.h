@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any size, as in resize.h, where there is more to compute than to read: bytes that are not made much smaller,
 // and video frames. Comes after both.
 //

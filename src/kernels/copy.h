@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies between any two layouts: bits only, axes sorted and merged. Rows that are dense on both ends
 // go by vectors, everything else one element at a time: the fallback of every faster kernel that moves
 // bits between two batches.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames into images of their size: those whose U and V lie side by side (NV12, NV21, NV16, P010 ...), all of one
 // kind. Others go through frames.h.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernels need of CUDA. As plain C++ the same kernels run on the CPU, lane by lane, in the
 // tests' driver, which has every access looked at.
 #ifndef PIXVIEWI_DEVICE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any move, one element at a time: any strides, types and list. The fallback of gather.h, and the
 // only kernel for what is neither rows of pixels nor rows of planes.
 //

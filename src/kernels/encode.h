@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images into video frames: values become Y of every pixel, and U and V of each group that shares them.
 //
 // Grid:       flat in x, blocks for each image. A thread makes a piece: some neighbouring pixels of the one or two

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any size onto the canvases of a batch by tables of weights: area and Pillow's filters. Comes after
 // resize.h, whose vectors it stores.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames, and images of bytes among them, as a source of the kernels that resize. Comes after resize.h.
 //
 // Of each pixel Y, U and V are loaded where they lie, and become R, G and B before anything else happens to them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Interleaved pixels or planes to either, any number of channels up to 32, any alignment, values
 // changed or not, from or to one batch or a list.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an image goes on a canvas, and which pixels of it one pixel of the canvas is made of. The same for the
 // host, the plain C version and the kernels: double arithmetic whose every step is rounded by itself. nvcc makes
 // one of a product and a sum: only of x / 2 - 0.1, whose product is exact.

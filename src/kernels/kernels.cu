@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels by name: each is a template of a header here, which also says what it needs.
 #include "copy.h"
 #include "elements.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The embedded kernels: one fatbin, or nothing in a build without nvcc.
 #ifndef PIXVIEWI_KERNELS_H
 #define PIXVIEWI_KERNELS_H

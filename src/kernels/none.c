@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stands for the embedded fatbin in a build without nvcc: no kernels, host memory only.
 #include "kernels.h"
 

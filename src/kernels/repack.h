@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Interleaved pixels to planes and back, 3 or 4 channels, bits only; from or to one batch or a list.
 //
 // Grid:       flat in x, a warp for each tile of 32 * 16 bytes of every plane.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any size onto the canvases of a batch, between pixels or the nearest one, values changed or not.
 //
 // Grid:       flat in x, a block for each tile of a canvas. One lane for each axis places the image, all lanes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pixels of video frames: where Y, U and V lie, and what they are as R, G and B. The same for the host, the plain C
 // version and the kernels: all formats have one form, and the integers decide the bytes.
 #ifndef PIXVIEWI_KERNELS_VIDEO_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The offsets that other people's binaries rely on: the public structs, and DLPack's.
 //
 // With -DREAL_DLPACK_H='"path/of/dlpack.h"' our private DLPack is compared with that header too.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # meson and the headers refuse a 32-bit system in a line that says why. usage: check_32bit.sh SOURCES COMPILER...
 # Freestanding, so that no 32-bit C library is needed.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compares what a library exports with the list of public names. usage: check_symbols.sh LIB LIST
 # musl adds _init and _fini to every library.
 set -eu

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels' own code on the CPU: what the fake driver launches.
 //
 // The lanes of a tile take turns, first all with the way into shared memory, then all with the way

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUDA as plain C++, as far as src/kernels/device.h needs it. Every access to global memory is
 // looked at by the fake driver.
 #ifndef EMULATE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For C tests: puts the fake driver in the real one's place, and compares its log.
 #ifndef FAKE_H
 #define FAKE_H

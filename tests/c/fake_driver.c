@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // See fake_driver.h. What the real driver would refuse is refused with its code, what only a GPU
 // would notice (memory of nobody, a kernel without its context) ends the test with a message.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A CUDA driver without a GPU: device memory is host memory that it knows, kernels run on the CPU.
 //
 // Built as a library that pixview loads like the real driver (PIXVIEW_LIBCUDA names it), so tests

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The half of a cv::cuda::GpuMat::Allocator that frees: it notes where it was called, and frees nothing.
 #include "fake_driver.h"
 

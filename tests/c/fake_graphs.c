@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fake driver's graphs: launches of a capture, and objects that live as long. A graph is named by its capture.
 #include "fake_state.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fatbin that only the fake driver loads. Defined in the program itself, it keeps the static
 // library's own from being linked.
 #include "kernels/kernels.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fake driver's modules and launches: emulate.cpp runs the kernels.
 #include "fake_state.h"
 

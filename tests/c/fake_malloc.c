@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Preloaded: malloc and calloc fail where a test says, for calls that come from one shared object only. Or small
 // blocks, whoever asks, end where memory ends.
 // Python's own allocators have a switch for that; this one is for the C half of pixview. glibc only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fake driver's memory: host memory that it knows, whose, and copies between.
 #include "fake_state.h"
 

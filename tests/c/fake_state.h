@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the parts of the fake driver share; fake_driver.h is for those who use it.
 #ifndef FAKE_STATE_H
 #define FAKE_STATE_H

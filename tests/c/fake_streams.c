@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fake driver's streams, captures and events.
 #include "fake_state.h"
 

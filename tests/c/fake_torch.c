@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Functions of torch's C shim over the fake driver's memory, under the name of torch's library:
 // loaded before pixview looks for torch, it is found in place of a torch that is built for CUDA.
 #include <stdint.h>

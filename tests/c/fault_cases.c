@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the fault sweep calls: every public function, and some of the library's own.
 #include "faults.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fault sweep: the nth allocation, or the nth call of the driver, fails, for every n until a run
 // comes through. Each failure has the right status and a message, leaves outputs NULL, and leaks
 // nothing: no memory, no count, no device memory, no event, no pushed context.

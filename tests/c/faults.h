@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fault sweep: faults.c has the machinery, fault_cases.c what is swept.
 #ifndef FAULTS_H
 #define FAULTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plain asserts that print both values and end the test. A test is a program: 0 passed, 77 skipped.
 #ifndef HARNESS_H
 #define HARNESS_H

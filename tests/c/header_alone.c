@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiles if pixview.h needs nothing before it, beside it, or in the including program.
 #include <pixview/pixview.h>
 

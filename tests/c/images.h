@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any layout, made at random, and their elements one by one.
 #ifndef IMAGES_H
 #define IMAGES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversions and batches: values by their formula, every image in its place and nothing else touched,
 // and what the driver is asked for. What is refused: test_convert_refused.c.
 #include "fake.h"

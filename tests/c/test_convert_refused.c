@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conversions and batches that are refused, before anything is written or queued.
 #include "fake.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies: every element where it belongs and nothing else touched, on the host, on a (fake) GPU and
 // between the two; what is refused; what is asked of the driver.
 #include "fake.h"

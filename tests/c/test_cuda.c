@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is asked of the driver, by whom, and what is put back, with one (fake) GPU.
 #include "fake.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams made to wait for each other, and the events that do it, with one (fake) GPU.
 #include "fake.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two GPUs: the pointer says which, the work goes there, and the caller's context is put back.
 #include "fake.h"
 

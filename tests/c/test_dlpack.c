@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack: what is read from a tensor, what is written into one, and who frees what, how often.
 #include "harness.h"
 

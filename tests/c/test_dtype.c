@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sizes, names and type strings of every type there is, and of many that there are not.
 #include "harness.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables of weights: on a GPU, which keeps them up to a limit; in a graph capture, where others live as long as the
 // graph; and how they are found.
 #include "copy/filter.h"

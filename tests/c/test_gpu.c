@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real driver and the real kernels: what goes up, over and down again comes back the same, for
 // images of any layout. Skipped where there is no GPU, or no kernel in the build.
 #include "images.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Moves in host memory against their specification: every loop, on every instruction set that this
 // processor has, at random and at the extents where vectors end.
 #include <math.h>

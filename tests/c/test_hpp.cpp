@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // include/pixview/pixview.hpp: owners move and count, pixels are where the image says, errors are thrown.
 #include <cstdio>
 #include <cstdlib>

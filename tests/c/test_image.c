@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images: what is accepted, what is refused and how it is said, crops and questions.
 #include "harness.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of layouts, and images written out in the order of one.
 #include "harness.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // include/pixview/opencv.hpp against an OpenCV, or stubs of one: headers there and back.
 #include <cstdio>
 #include <cstdlib>

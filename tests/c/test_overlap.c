@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Overlap: exact for crops and slices of one buffer, compared with a slow count of every byte. And of
 // lists: how many pairs of images are compared.
 #include "harness.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Owners: one release, at the last unref, whichever thread it is on.
 #include "harness.h"
 

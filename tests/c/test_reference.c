@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The specification of every move: element types, rounding, lists, padding, channels.
 #include <math.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Resizing in host memory against its specification, what pixview_stack and pixview_placement_fit refuse, and which
 // lists go to which kernel.
 #include "copy/batch.h"

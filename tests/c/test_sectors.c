@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What kcheck counts, against a count by hand.
 #include "../kcheck/sectors.h"
 #include "harness.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every status code has a call that gives it, and a name.
 #include "fake.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames read as RGB: against formulas in double, in planes of every shape, resized, and in lists.
 #include "cuda/select/decode.h"
 #include "video_pictures.h"

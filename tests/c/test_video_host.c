@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host's loops for video frames against their specification: the fuzz target's cases at random, by the loops of
 // every instruction set and by threads; and frames wider than what is read at a time.
 #include "host/host.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What video frames refuse, and who owns their planes.
 #include "video_pictures.h"
 

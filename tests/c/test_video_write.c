@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames written from RGB: against formulas in double, and there and back.
 #include "video_pictures.h"
 

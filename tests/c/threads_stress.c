@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sixteen threads share images in slots: they convert, crop, stack, upload and drop them, and put new ones
 // in their place, so that the last count is dropped by any of them. Each image is filled with one value,
 // by which a reader sees memory that was released or written too early.

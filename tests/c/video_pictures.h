@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames at random, in layouts written down a second time, and what they are in double.
 #ifndef VIDEO_PICTURES_H
 #define VIDEO_PICTURES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack structs made of an input. Shape and strides are as long as ndim says, so that a read past them shows.
 #ifndef DLPACK_INPUT_H
 #define DLPACK_INPUT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Python in the process, with the extension linked in: what the targets of its readers share.
 #ifndef EMBED_H
 #define EMBED_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the fuzz targets share: numbers read from the input, most of them such as lie at an edge. An input
 // that has ended gives zeros.
 #ifndef FUZZ_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Producers with __dlpack__: capsules of any name and content, devices and keywords of any kind.
 #include "producer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of any layout, cropped, then copied, converted, stacked or unstacked, beside a slow reference.
 //
 // Both ends lie in arenas. The reference writes into a copy of the destination's arena, and afterwards the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack structs with any numbers, legacy and versioned: read into an image, written and read again. The
 // deleter runs once, whoever owns the struct.
 #include "dlpack_input.h"

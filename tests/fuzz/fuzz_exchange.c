@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exchange tables of any version, linked to any others, whose functions fail in every way that C allows.
 #include "producer.h"
 

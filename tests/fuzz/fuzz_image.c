@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A raw pointer with any numbers: pixview_image_init accepts exactly what arithmetic without limits accepts,
 // and all that asks an accepted image stays within int64.
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dictionaries of the array interfaces with any entries. What is accepted over a buffer lies in the buffer.
 #include "embed.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Layouts, element types and type strings by name: what is read is written the same, all else is refused.
 #include "descriptor/dtype.h"
 #include "fuzz.h"

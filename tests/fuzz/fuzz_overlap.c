@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Overlap against a count of every byte: exact for parts of one pitched buffer, and never a wrong "no".
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of images of any size, regions of them, every fit and interpolation, beside the plain C version. Each
 // source is a heap block of its own that ends with its last element, so that the address sanitizer sees every
 // tap outside; the destination lies between canaries.

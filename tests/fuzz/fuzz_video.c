@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames of every kind, read and written, beside the plain C version.
 #include "video_input.h"
 

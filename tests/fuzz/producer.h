@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A producer of DLPack structs over memory of its own: counts those made and those deleted.
 #ifndef PRODUCER_H
 #define PRODUCER_H

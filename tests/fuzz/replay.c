@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A main for a fuzz target where there is no libFuzzer: runs it on the files named, and on those of folders.
 #include <dirent.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames of any format and size, in one surface or in planes with gaps, perhaps backwards; cropped, placed in lists
 // with images, sampled and written: beside the plain C version, which has to give the same bytes. Every plane ends
 // with its block, so that the address sanitizer sees what is read behind it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures of the GPU tests. Without a GPU every module skips (util.py says why): not a pass."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many lanes of two streams: produce late on A, convert, consume on B, drop, and use the memory again on A.
 
     python -m gpu.stress COUNT [ordered | unordered | release]     (in tests/)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random graphs of views over four streams: whatever the order of things, each read sees its pixels.
 
     python -m gpu.stress_random [--seconds=10] [--seed=1] [--graph=N] [--unordered]     (in tests/)

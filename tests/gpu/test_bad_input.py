@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong input on real objects: a typed error that says what to do, nothing lost, nothing leaked."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversions inside a CUDA graph capture, and views that die during one."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every public call inside a graph capture, of torch's and of CuPy's: right at every replay, or refused with
 the capture whole. A kernel of this module writes and reads the pixels, so that nothing rests on pixview."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Libraries that take an Image of GPU memory, each for real. A library that is missing is skipped."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where CUDA is not used as torch uses it: other contexts, per-thread streams, forks, foreign threads."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CuPy arrays of every kind of memory: viewed, copied, held, and given back to their own allocator."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stream dies before the view that was made with it. The driver crashes on a dead handle, so each way runs
 in a process of its own."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device is the memory's own; the current one stays as it was."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The programs in examples/ that are written in Python, on a GPU."""
 
 import subprocess

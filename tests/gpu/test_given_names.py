@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The functions of the savant modules as a user writes them, compared with NumPy."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes that torch counts, memory that runs out, and Images as Python objects, in GPU memory."""
 
 import copy

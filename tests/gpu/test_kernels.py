@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The strided copy on the GPU against NumPy."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """100 000 conversions in each direction leave host and device memory as they were."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrix with everything real: memory of torch, of CuPy and of OpenCV, pixels read back."""
 
 from dataclasses import replace

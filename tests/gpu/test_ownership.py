@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A view keeps its source alive, both ways, and lets it go exactly once."""
 
 import ctypes

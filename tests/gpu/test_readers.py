@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Device memory as pixview's readers meet it: decoders' interfaces, odd addresses, four axes, any strides.
 
 What is read is made by hand with CuPy or its bytes, and every pixel of every result is compared.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cv2.cuda.resetDevice(): what belongs to the old context is dead. In a process of its own."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack with a geometry on the GPU, against the same call on host memory (byte for byte) and cv2."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every width, channel count and type, with every kind of row pitch and offset."""
 
 import pytest

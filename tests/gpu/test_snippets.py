@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The snippets of README and docs/ on a GPU."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack and unstack on the GPU, against the same call on host memory (bit for bit) and the formula."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the producer has queued comes before what the consumer queues after the call."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The right pixels, every time: see stress.py and stress_random.py. PIXVIEW_STRESS=1000 for a run to be recorded (40 s)."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tensor that was allocated on a third stream goes back to that stream's pool: not before its reader is
 done, on whatever stream and by whatever chain of views it reads."""
 

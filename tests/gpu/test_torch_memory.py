@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of torch tensors into memory of torch's allocator, which no tensor holds."""
 
 import subprocess

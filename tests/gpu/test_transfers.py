@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nothing moves between host and GPU unless copy=True says so."""
 
 import pytest

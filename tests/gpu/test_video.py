@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """NVDEC by PyNvVideoCodec beside PyAV on the CPU: the same files, and frames that are kept while it decodes on."""
 
 import pytest

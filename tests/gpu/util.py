@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Helpers that do not go through pixview: they make images and read them back independently.
 
 Importing this skips the importing test module where something is missing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times, beside a device copy of as many bytes in the same run, and beside the floor of what is slow.
 #include "floor.h"
 

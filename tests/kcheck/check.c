@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One job: laid out, run, compared.
 #include "copy/backend.h"
 #include "copy/filter.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kcheck over the fake driver, which runs the kernels' own code on the CPU: a small sweep, no times.
 #include "fake.h"
 #include "kcheck.h"

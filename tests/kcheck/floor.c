@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The floor of a job: parts of it by themselves, by the driver and by us, and a copy of as many bytes
 // as lie in the sectors of memory that it touches.
 #include "floor.h"

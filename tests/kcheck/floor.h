@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What others make of the rows of a slow job, and what memory has to move for them.
 #ifndef FLOOR_H
 #define FLOOR_H

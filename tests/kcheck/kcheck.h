@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks every kernel against the plain C reference, then measures those that passed.
 #ifndef KCHECK_H
 #define KCHECK_H

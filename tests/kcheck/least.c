@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times the kernel of least.cu, which a build without nvcc lacks.
 #include "floor.h"
 #include "sectors.h"

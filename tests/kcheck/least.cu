@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The least that memory can do for rows that are moved: a kernel that reads the source by whole sectors
 // and writes the destination so, and reads those first that a row ends in, since the rest of them stays.
 // What it writes is of no use. Floors of kcheck's bench are timed with it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kcheck [--small] [--no-huge] [--seed=N] [--bench[=FILTER]] [--markdown=FILE]
 //
 // Checks; with --bench then measures, if all passed. Exit status: 0, 1 (something differed), 77 (no

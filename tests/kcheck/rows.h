@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of an end of a job, for C and for the GPU.
 #ifndef ROWS_H
 #define ROWS_H

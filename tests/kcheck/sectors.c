@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sectors are counted in one walk over the rows: those that lie side by side are one run, and a run
 // shares a sector with the last one at most.
 #include "sectors.h"

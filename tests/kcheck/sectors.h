@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much memory rows touch, whose bytes lie apart: memory moves whole sectors.
 #ifndef SECTORS_H
 #define SECTORS_H

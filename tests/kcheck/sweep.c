@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which jobs are checked: shapes, alignments and types that have gone wrong somewhere, and chance.
 #include "copy/backend.h"
 #include "copy/reference.h"

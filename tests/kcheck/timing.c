@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a bench asks the driver for, and how long queued work takes: a sample is some launches between
 // two events; medians.
 #include "copy/backend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long work on the GPU takes, and the driver's functions that pixview does not use itself.
 #ifndef TIMING_H
 #define TIMING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Frames into images, and images into frames: the kernels against the same call in host memory.
 #include <stdlib.h>
 #include <string.h>

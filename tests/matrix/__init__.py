@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrix: producer x consumer x dtype x layout x strides, shared by tests/python and tests/gpu.
 
 sources.py: what an image looks like in memory. rules.py: what must come of it, written from the

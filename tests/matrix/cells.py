@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One cell of the matrix: converts, and compares with rules.py and with NumPy's pixels.
 
 A view has the source's address and holds the source, and nothing else does once the source's own

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every object that can show a Source, made without pixview where that is possible at all.
 
 A producer gets a world (where the memory is), a Source and an owner: something that lives exactly

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must come of a conversion: read off the contract, and nothing of pixview is asked."""
 
 from __future__ import annotations

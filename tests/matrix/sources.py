@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the images of the matrix look like in memory: dtype, layout, extents, strides. NumPy only."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The two files of tools/amalgamate.py, compiled by gcc and clang without a warning: a program with them prints what it
 # prints with the library. usage: amalgamation.sh LIBPIXVIEW.A
 # $CC: the compiler of the library, which compiles them as well.

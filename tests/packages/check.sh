@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs a build into a temporary folder, and has programs find it there by pkg-config, CMake and meson, with
 # the files that docs/c-library.md shows. usage: check.sh BUILD
 # $CC, $CXX: the compilers; CXX=none: no C++ programs. What needs a tool that is not here is skipped, and said so.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints hashes of what copies, conversions and resizing make of pixels of no pattern: the same however the library was
 // compiled. Includes pixview.h as a program does that has the two files of tools/amalgamate.py.
 #include "pixview.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures: libraries that may be missing, the fake CUDA driver, and what every test must leave behind.
 
 Tests marked cv2 run once for each OpenCV that is put on the path; the others run without any.

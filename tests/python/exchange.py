@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The DLPack C exchange table (DLPack 1.3) by ctypes: calls one, and makes types that have one."""
 
 from __future__ import annotations

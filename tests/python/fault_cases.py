@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the fault sweep calls: every entry point of pixview, and what an Image shows.
 
 Each case is a C function with its arguments ready, so that no Python frame runs where memory fails:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fault sweep of the extension: the nth allocation fails, for every n until a call comes through.
 
 usage: python faults.py GROUP, in a process of its own, with libfakemalloc.so preloaded

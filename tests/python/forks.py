@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program: an interpreter that has imported torch, and runs each script from its input in a fork.
 
 The import takes longer than most scripts, and the end, which collects garbage among all of torch, as long.

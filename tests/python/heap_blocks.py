@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints how many blocks a view takes from the heap: of pixview's own, and of Python's objects.
 
 usage: python heap_blocks.py [gpumat], in a process of its own, with libfakemalloc.so preloaded

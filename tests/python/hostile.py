@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile objects: one row each, with the error that every entry point must answer with.
 
 A factory gets the memory that a test lends (Memory) and makes the object. `error` is what each entry

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile arguments: streams, layouts, dtypes, flags, pointers, crops. One row each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile DLPack producers, in the manner of hostile.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile array interfaces, in the manner of hostile.py."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A torch storage and what it holds end where memory ends, and the owner behind it is found.
 
 usage: python storage_edges.py, in a process of its own, with libfakemalloc.so preloaded

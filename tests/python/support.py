@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the Python tests share: hand-made producers, fake device memory, headers read by ctypes, counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/check_abi.py: the C interface is that of the last release, with additions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch counts every write into its memory, and pixview's writes with them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hostile objects against every entry point: a typed error that says something, and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the benches do beside measuring: names of results, medians over processes, verdicts, the goals' table."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`pixview bench`: it runs with what is there, its numbers are true, and its errors are clear."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversions, and views that die, while a stream captures a CUDA graph: by the fake driver's log."""
 
 from __future__ import annotations

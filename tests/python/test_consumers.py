@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Libraries that take an Image of host memory, each for real. A library that is missing is skipped."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """NumPy and CPU torch: element types, copy=, contiguous=, identity, read-only, what torch can hide."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """copy_into on host memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stream that dies before the view that was made with it: its handle never reaches the driver again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Device memory without a GPU: the fake driver, CPU torch's exchange table, CuPy over any pointer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies on, to and from the fake driver's device memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who holds device memory, and for how long: the fake driver, torch, CuPy."""
 
 from __future__ import annotations

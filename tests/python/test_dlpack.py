@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hand-made DLPack producers: both structs, old signatures, odd fields, and the deleter called once."""
 
 from __future__ import annotations

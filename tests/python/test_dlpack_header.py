@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our private copy of DLPack's structs against the real dlpack.h: those that the libraries here carry."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """README, docs/ and the other pages: every link leads somewhere, README stays short."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`pixview doctor`: its JSON, and a line for each combination that is known to be bad."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The programs in examples/ that are written in Python run, and their checks can fail."""
 
 from __future__ import annotations

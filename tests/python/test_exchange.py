@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The DLPack C exchange table of Image: exports, memory, streams."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types with a DLPack C exchange table of their own, which pixview has never heard of."""
 
 from __future__ import annotations

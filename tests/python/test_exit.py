@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Views that are alive when a process ends: exit status 0, nothing on stderr, no hang; and fork.
 
 Each ending is a fork of one process, which has imported the libraries once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Out of memory at every allocation of every entry point: faults.py, in processes of their own."""
 
 from __future__ import annotations

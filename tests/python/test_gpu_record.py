@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/gpu_record.py, but for the GPU: what it reads out of a step's output, and what it writes."""
 
 import importlib

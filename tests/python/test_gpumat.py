@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GpuMat adapters against the OpenCV that is on the path, over memory that the fake driver knows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What GpuMats hold and what holds them: by OpenCV's own count, by the subtype, until the exit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last count of a GpuMat's memory, where a view of pixview has it: on which GPU, without the GIL, and
 not at the end of the process. In processes of their own: OpenCV's allocator frees by a function of
 tests/c/fake_gpumat.c there."""

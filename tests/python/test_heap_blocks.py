@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A view is one allocation of pixview's, and one object: docs/design.md. A GpuMat's header is a second."""
 
 from __future__ import annotations

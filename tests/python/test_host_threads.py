@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Large host moves: other Python threads run meanwhile, more threads take part, and a fork works."""
 
 from __future__ import annotations

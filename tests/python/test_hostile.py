@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of hostile.py against every entry point: a typed error that says something, its cause
 chained, and everything else as it was."""
 

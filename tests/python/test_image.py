@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pixview.Image on host memory: attributes, crop, repr, and everything that it exports."""
 
 from __future__ import annotations

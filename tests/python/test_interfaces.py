@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Producers by array interface and by the buffer protocol, made by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Axis order: defaults by framework and rank, axes of size 1, the guard, explicit layouts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrix without a GPU: host memory for real, device memory where addresses are enough.
 
 CPU torch makes cuda:0 tensors but cannot allocate any, and an OpenCV with CUDA allocates by itself:

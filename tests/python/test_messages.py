@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages of refusals: each names the value, the limit and what to do instead."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Code that runs while an object is read moves the memory of another object of the same call."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """make test-gpu and make bench where something is missing: one line says what, before any work. And
 make demo, which fetches torch only where it is wanted."""
 

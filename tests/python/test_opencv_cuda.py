@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tools/opencv-cuda: what it refuses, before it fetches or writes anything."""
 
 import os

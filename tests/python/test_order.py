@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two streams: who waits for whom, at the conversion and when the view dies, by the fake driver's log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A view keeps its source alive, both ways; released exactly once, from any thread, at exit too."""
 
 from __future__ import annotations

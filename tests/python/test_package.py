@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package itself: what importing it does, its errors, the command line."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An Image as a Python object that is copied, pickled and sent to another process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where images go on a canvas, beside the formulas of ultralytics and torchvision; boxes there and back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """plan: says what a conversion would do, and the conversion then does that."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What torch and NumPy make that is not a plain array: read right, or refused with the cure."""
 
 from __future__ import annotations

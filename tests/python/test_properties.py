@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays with any strides, made by hypothesis: what a conversion gives, beside a NumPy model."""
 
 from __future__ import annotations

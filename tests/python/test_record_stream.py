@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch is told of every use of its own memory on another stream than its current one: of the stream that
 waits for the use, once the view dies. torch hands memory back to the stream of the allocation, which
 nobody can ask for."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A release in awkward moments: while an exception is on its way, and inside a torch that fails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack with a geometry, in host memory: the bytes of cv2 and Pillow, placements, regions, wrong arguments."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack(fit=) on the fake driver's device memory: the host's bytes, launches, captures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """savant.utils.memory_repr and memory_repr_pytorch: both sets of names, by position and by name."""
 
 from __future__ import annotations

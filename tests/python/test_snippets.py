@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The snippets of README and docs/ in host memory."""
 
 from pathlib import Path

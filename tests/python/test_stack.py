@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack and unstack on host memory: places, values, what is refused, what is left behind."""
 
 from __future__ import annotations

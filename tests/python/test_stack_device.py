@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stack, unstack and copy_into on the fake driver's device memory: places, launches, order, refusals."""
 
 from __future__ import annotations

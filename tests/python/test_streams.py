@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """using_stream, stream_of, used_on and warm_up, by the fake driver's log and stand-ins for frameworks."""
 
 from __future__ import annotations

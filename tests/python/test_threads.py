@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Threads that share images, an interrupt inside a long host copy, and a fork while one runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Out of memory, in torch and in pixview, is a MemoryError that says what did not fit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pixview takes from torch's C shim, with a stand-in for it: tests/c/fake_torch.c."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What mypy and pyright make of pixview, strictly, and whether the stubs say what is there.
 
 The files in typing/ are checked and never run.

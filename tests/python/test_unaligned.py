@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory that is not aligned to its element: no view, but every copy of it is right."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Video frames in host memory: every format against NumPy, as images, in lists, and back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frames of decoders: PyAV decodes and encodes; of the others the attributes that pixview reads are frozen here.
 
 The fakes have what the releases named in them have, and no more: PyNvVideoCodec 2.2.4 (its extension's own

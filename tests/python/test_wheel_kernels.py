@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which GPUs the machine code in a wheel serves: tools/check_kernels.py."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Video frames in NumPy: planes at random, and what they are as R, G and B in float64."""
 
 from __future__ import annotations

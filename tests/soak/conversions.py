@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Millions of conversions in every direction leave host and device memory as they were.
 
     SOAK_COUNT=10000000 python tests/soak/conversions.py [WORD ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Threads share images, convert, crop and stack them, and drop the last reference wherever it falls.
 
     python tests/soak/threads.py [SECONDS] [THREADS]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds an OpenCV wheel with CUDA from PyPI's source package and NVIDIA's PyPI wheels alone.
 
 usage: python3 tools/opencv-cuda/build.py 4.13 [--arch 8.6,9.0] [--modules few|all]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is fetched: build tools, NVIDIA's compiler and NPP, OpenCV's source. All by pip.
 
 Each lies in a folder of its own, with a stamp that holds what it was made from.

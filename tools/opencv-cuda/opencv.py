@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How OpenCV is configured and compiled: the options, and the traps that they avoid."""
 
 import shlex

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the compiled tree to a wheel, and whether that wheel works."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the parts share: saying, timing, running, and stopping with a sentence."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line ``pixview``. Each command is a module of its own, imported when it runs."""
 
 from __future__ import annotations

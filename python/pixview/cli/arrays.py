@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo in host memory without torch: NumPy, DLPack and buffers. And what both demos draw."""
 
 from __future__ import annotations

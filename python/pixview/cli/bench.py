@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``pixview bench``: the short bench of an installed pixview, beside the usual ways of this machine.
 
 It needs NumPy. What else is installed adds cases and ways: torch, CuPy, OpenCV and a GPU.

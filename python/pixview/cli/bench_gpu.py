@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cases of ``pixview bench`` on a GPU: views between GpuMat, torch and CuPy, and one stack.
 
 The usual ways are those of bench/usual.py. All work is on the legacy default stream.

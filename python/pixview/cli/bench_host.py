@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cases of ``pixview bench`` in host memory: NumPy alone, and what torch and OpenCV add."""
 
 from __future__ import annotations

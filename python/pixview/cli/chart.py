@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The picture of ``pixview bench``: for each case a bar for each way, as long as its time."""
 
 from __future__ import annotations

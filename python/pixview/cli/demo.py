@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``pixview demo``: every conversion of this machine on a photograph, checked and drawn."""
 
 from __future__ import annotations

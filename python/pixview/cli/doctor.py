@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``pixview doctor``: what this machine has, and what pixview can do with it.
 
 A missing or broken library is a row of the report, not an error.

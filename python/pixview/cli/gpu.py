@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo on a GPU: GpuMat <-> torch <-> CuPy, with work on every side.
 
 Everything runs on the legacy default stream, so no stream has to be ordered. A download waits.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo in host memory with torch: NumPy <-> torch, each view and copy with a visible change."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The combinations of libraries, versions and GPUs that are known to fail or to surprise.
 
 Each rule looks at the report of the doctor alone, and gives what is wrong and what to do. Its name is

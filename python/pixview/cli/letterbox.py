@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo's letterbox: two pictures in one batch, and boxes there and back. Needs no torch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What this machine has. A missing or broken library does not raise: it gives one line of text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `pixview doctor` found, as one dictionary: what ``--json`` prints. docs/doctor.md has its keys."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One picture file: panels side by side, each with a title, the call and "view" or "copy"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The record of a demo: each conversion is run, checked, timed and added to the table."""
 
 from __future__ import annotations

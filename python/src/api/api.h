@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The public calls, for the method table of module.c. Each is one file; docs.h has what users read of them.
 #ifndef PV_API_H
 #define PV_API_H

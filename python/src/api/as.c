@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // as_torch, as_gpumat, as_cupy, as_numpy, view and plan: one conversion each.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // copy_into: the pixels of one image into memory that exists.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview._core._doctor: what `pixview doctor` prints, as a dictionary.
 
 #include "api/api.h"

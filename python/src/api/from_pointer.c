@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // from_pointer: an Image over a raw address.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arguments that say where an image goes on a canvas: of stack and of placement.
 #ifndef PV_GEOMETRY_H
 #define PV_GEOMETRY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the bench and the tests need of the module.
 
 #include <string.h>

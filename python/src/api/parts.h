@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of images that stack takes: regions (rois=), and the first channels (channels=).
 #ifndef PV_PARTS_H
 #define PV_PARTS_H

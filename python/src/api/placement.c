@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // placement: where an image goes on a canvas, in numbers. _placement.py makes the object of them.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // stack: many images into one batch, with conversion, in one launch.
 //
 // The order of its steps keeps hostile objects harmless: first all that can run somebody's Python

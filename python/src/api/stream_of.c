@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // stream_of: the stream on which the producer of an object works.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // to_video_frame: images of R, G and B as video frames, as encoders take them.
 
 #include <stdlib.h>

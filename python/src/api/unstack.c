@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // unstack: a batch as a list of its images. Views where the images can be seen as asked; else one
 // copy of the whole batch, and views of that.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // used_on: one more stream that works on a view. The view's owner makes the stream of its memory wait for
 // that one too, when it lets go. There is no register of views, since filling one would slow every
 // conversion down: each framework finds the owner behind its objects.

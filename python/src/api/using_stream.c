@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // using_stream, whose Python half is python/pixview/_using.py.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // scale=, mean= and std=, as numbers for each channel.
 
 #include "api/values.h"

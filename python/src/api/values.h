@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // scale=, mean= and std=: of stack and of to_video_frame.
 #ifndef PV_VALUES_H
 #define PV_VALUES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // video_frame: the planes of a decoder's frame as a pixview.VideoFrame.
 
 #include "api/api.h"

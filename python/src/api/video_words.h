@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words that describe a video frame: of video_frame and of to_video_frame.
 #ifndef PV_VIDEO_WORDS_H
 #define PV_VIDEO_WORDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // warm_up: what the first calls on a GPU would do.
 
 #include "api/api.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Argument parsing for the vectorcall functions of the module. Written out because the stable
 // PyArg_* family costs more than a whole view.
 

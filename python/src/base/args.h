@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arguments of the module's functions: vectorcall parsing, and values of each kind.
 #ifndef PV_BASE_ARGS_H
 #define PV_BASE_ARGS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // DLPack capsules around images.
 #ifndef PV_BASE_CAPSULE_H
 #define PV_BASE_CAPSULE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What somebody means by the name of an element type that is none of ours: for messages alone.
 
 #include <ctype.h>

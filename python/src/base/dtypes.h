@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types as Python sees them: NumPy dtypes, buffer formats, names.
 #ifndef PV_BASE_DTYPES_H
 #define PV_BASE_DTYPES_H

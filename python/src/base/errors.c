@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a status and its message to a typed Python exception.
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a status and its message to a typed Python exception.
 #ifndef PV_BASE_ERRORS_H
 #define PV_BASE_ERRORS_H

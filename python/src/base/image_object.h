@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview.Image as an object: the descriptor, its layout and its stream. image/ gives it its methods.
 #ifndef PV_BASE_IMAGE_OBJECT_H
 #define PV_BASE_IMAGE_OBJECT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory that belongs to no framework: host memory, or stream-ordered memory of the driver.
 #ifndef PV_BASE_PLAIN_MEMORY_H
 #define PV_BASE_PLAIN_MEMORY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looking at foreign structs whose layout is only guessed.
 
 #define _GNU_SOURCE

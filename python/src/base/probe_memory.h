@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads of foreign structs whose layout is only assumed.
 #ifndef PV_BASE_PROBE_MEMORY_H
 #define PV_BASE_PROBE_MEMORY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keeping a Python object alive from memory that may die on any thread, with or without the GIL.
 //
 // A release that holds the GIL drops the reference at once. One that does not never waits for the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // References to Python objects that are dropped on any thread, with or without the GIL.
 #ifndef PV_BASE_PYREF_H
 #define PV_BASE_PYREF_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // State of one instance of the module. Everything reaches it by the module, or by the type of an Image.
 #ifndef PV_BASE_STATE_H
 #define PV_BASE_STATE_H

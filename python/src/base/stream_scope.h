@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stream of a call that names none: the legacy default stream, or that of the using_stream block around.
 #ifndef PV_BASE_STREAM_SCOPE_H
 #define PV_BASE_STREAM_SCOPE_H

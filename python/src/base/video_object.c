@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/video_object.h"
 
 #include "base/image_object.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview.VideoFrame as an object: the descriptor, its planes as Images, and the image that it is in a list.
 #ifndef PV_BASE_VIDEO_OBJECT_H
 #define PV_BASE_VIDEO_OBJECT_H

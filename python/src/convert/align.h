@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #ifndef PV_CONVERT_ALIGN_H
 #define PV_CONVERT_ALIGN_H
 

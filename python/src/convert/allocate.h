@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory for a copy, from the framework of the result.
 #ifndef PV_CONVERT_ALLOCATE_H
 #define PV_CONVERT_ALLOCATE_H

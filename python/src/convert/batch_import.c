@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A list of images for one call of stack.
 //
 // Ten thousand images must cost little more than the reading of each: one block for all descriptors,

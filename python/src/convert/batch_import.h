@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of images: read, ordered, and held for the time of one call.
 #ifndef PV_CONVERT_BATCH_IMPORT_H
 #define PV_CONVERT_BATCH_IMPORT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one path: import -> plan -> view or copy -> export.
 #ifndef PV_CONVERT_CONVERT_H
 #define PV_CONVERT_CONVERT_H

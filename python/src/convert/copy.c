@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "convert/copy.h"
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One copy into memory that exists, in the order of the streams.
 #ifndef PV_CONVERT_COPY_H
 #define PV_CONVERT_COPY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an object is, and how it looks, without converting it.
 #ifndef PV_CONVERT_DEVICE_OF_H
 #define PV_CONVERT_DEVICE_OF_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Import: the adapter of the object's framework reads it.
 
 #include "convert/import.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plan of a conversion: a view, or one copy and why. Made once, from an imported object and the options.
 #ifndef PV_CONVERT_PLAN_H
 #define PV_CONVERT_PLAN_H

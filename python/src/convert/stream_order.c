@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order between the streams of a view's two ends, at the conversion and at the release.
 //
 // At the conversion the consumer's stream waits for the producer's. When the view dies, the producer's

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order between the streams of a view's two ends, at the conversion and at the release.
 #ifndef PV_CONVERT_STREAM_ORDER_H
 #define PV_CONVERT_STREAM_ORDER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A VideoFrame of what an adapter found: planes as Images, in the order of one stream.
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames: made of the planes that an adapter found, copied, read as RGB, and written from it.
 #ifndef PV_CONVERT_VIDEO_H
 #define PV_CONVERT_VIDEO_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pixels of frames: memory for them, RGB made of them, and them made of RGB.
 
 #include "base/errors.h"

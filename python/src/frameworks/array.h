@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the two libraries with NumPy's array interface share.
 #ifndef PV_FRAMEWORKS_ARRAY_H
 #define PV_FRAMEWORKS_ARRAY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finding modules, for the `find` and `need` of each framework. Nothing is imported unless the user asked
 // for it by name: whoever passes a tensor has imported torch, so sys.modules has it.
 #ifndef PV_FRAMEWORKS_FIND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What pixview knows of a framework: how to find it, to read and make its objects, and its streams.
 //
 // Each framework is one folder, which fills one struct pv_framework; table.h lists them. Nothing above this

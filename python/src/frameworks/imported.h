@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The life of a pv_imported: filled by an adapter, held for a view, cleared.
 #ifndef PV_FRAMEWORKS_IMPORTED_H
 #define PV_FRAMEWORKS_IMPORTED_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // stream=, as a user passes it: None, an int handle, -1 (no ordering), or a stream of some library.
 #ifndef PV_FRAMEWORKS_STREAM_ARGUMENT_H
 #define PV_FRAMEWORKS_STREAM_ARGUMENT_H

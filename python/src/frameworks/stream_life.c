@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "frameworks/stream_life.h"
 
 #include "frameworks/streams.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a stream lasts, and so how long its handle may be kept: docs/streams.md has the rule.
 #ifndef PV_FRAMEWORKS_STREAM_LIFE_H
 #define PV_FRAMEWORKS_STREAM_LIFE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Handles of streams, and the stream that a result will be used on.
 
 #include "frameworks/streams.h"

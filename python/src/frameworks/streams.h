@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Handles of streams, and the stream that a result will be used on.
 #ifndef PV_FRAMEWORKS_STREAMS_H
 #define PV_FRAMEWORKS_STREAMS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of frameworks: which one an object belongs to, and their states.
 
 #include "frameworks/table.h"

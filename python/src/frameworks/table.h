@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The list of frameworks, in the order in which an object's type is looked for.
 #ifndef PV_FRAMEWORKS_TABLE_H
 #define PV_FRAMEWORKS_TABLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The buffer protocol of Images in host memory (PEP 3118).
 
 #include "base/dtypes.h"

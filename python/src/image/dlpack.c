@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Image.__dlpack__: the array API's exporter, stream rules included (array API 2024.12, DLPack 1.3).
 
 #include "base/args.h"

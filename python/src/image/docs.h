@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Docstrings of pixview.Image. A literal holds a line of text, so that they read as they print.
 #ifndef PV_IMAGE_DOCS_H
 #define PV_IMAGE_DOCS_H

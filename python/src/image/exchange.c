@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Image.__dlpack_c_exchange_api__: the DLPack C exchange table (DLPack 1.3) of pixview.Image.
 //
 // current_work_stream gets no object, and a consumer uses every Image on the stream that it answers. So

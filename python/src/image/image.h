@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What pixview.Image shows: attributes, array interfaces, buffer protocol, DLPack capsules, exchange table.
 #ifndef PV_IMAGE_H
 #define PV_IMAGE_H

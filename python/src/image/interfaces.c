@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Image.__array_interface__, __cuda_array_interface__ and __array__.
 
 #include "base/args.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies of an Image as a Python object: tobytes, copy.copy, copy.deepcopy and pickle.
 //
 // A pickle has the pixels dense in the Image's layout, as bytes: every element type has a buffer then.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The type pixview.Image: its attributes, crop and repr, and the table of what it shows.
 
 #include "base/args.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The type pixview.VideoFrame: its attributes, crop, and what it shows to an encoder.
 
 #include "base/args.h"

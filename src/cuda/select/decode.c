@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which lists of frames are all of one kind and need no resizing, and the launches that make images of them.
 #include "cuda/select/decode.h"
 

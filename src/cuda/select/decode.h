@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames into images of their size: launches of kernels/decode.h.
 #ifndef PIXVIEWI_SELECT_DECODE_H
 #define PIXVIEWI_SELECT_DECODE_H

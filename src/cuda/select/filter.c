@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of images of any size, resized by tables of weights. These do not fit a launch's argument, so they lie in
 // the GPU's memory. The argument has room for some 390 images that lie alike, or 37 that differ; a list that does not
 // fit one takes several launches.

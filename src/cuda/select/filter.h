@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of an operation with tables of weights (copy/filter.h), and these as the GPU reads them.
 #ifndef PIXVIEWI_SELECT_FILTER_H
 #define PIXVIEWI_SELECT_FILTER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames in the launches' arguments: which of them are of one kind, and where their planes lie.
 #include "cuda/select/frames.h"
 

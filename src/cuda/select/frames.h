@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames: as sources in the launches of resize.h, and launches that make them of images.
 #ifndef PIXVIEWI_SELECT_FRAMES_H
 #define PIXVIEWI_SELECT_FRAMES_H

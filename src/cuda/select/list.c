@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Operations from or to a list of images, of a padded batch, and copies one element at a time: the launches
 // whose argument has room for a table. A list that does not fit one takes several.
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of an operation from or to a list, of a padded batch, or of one element at a time.
 #ifndef PIXVIEWI_LIST_H
 #define PIXVIEWI_LIST_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists of images of any size, resized onto a batch. The launch's argument has room for some 270 images, or 200 if
 // the ratio is kept, which takes divisions that the host does; a list that does not fit one takes several.
 #include "cuda/select/resize.h"

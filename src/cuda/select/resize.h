@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches of an operation that resizes a list.
 #ifndef PIXVIEWI_SELECT_RESIZE_H
 #define PIXVIEWI_SELECT_RESIZE_H

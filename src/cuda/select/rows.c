@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies of bits without tiles: by vectors of the destination, for rows too short for a tile, and one
 // element at a time.
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels by number, and what is launched.
 #ifndef PIXVIEWI_SELECT_H
 #define PIXVIEWI_SELECT_H

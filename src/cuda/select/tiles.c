@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which kernel moves the pixels between two batches, and how rows are cut for it. No driver call.
 //
 // A copy of bits whose axes merge to rows that are dense on both ends is a copy of rows; between

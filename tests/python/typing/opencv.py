@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checked, never run, with OpenCV's own types, and what they are among the overloads of.
 
 Without them pyright calls all of an overloaded function unknown.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checked, never run: what a type checker has to make of pixview, with torch and NumPy installed.
 
 Every `type: ignore` is an error that has to be found; one that is not needed fails too.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checked, never run, where none of torch, CuPy, NumPy and cv2 is installed: what is theirs is Any."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images between OpenCV's GpuMat and PyTorch.
 
 Each result shares memory with its source and keeps it alive, except where a docstring names a copy.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cupy.ndarray and MemoryPointer as they lie in memory (CuPy 13 to 14, Cython cdef classes). None of it
 // is public: on first need an array with known values is made through CuPy's constructors and every
 // field that is used is compared. Reading attributes, the other way, costs more than the whole rest of

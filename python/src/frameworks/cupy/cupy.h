@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CuPy: there is no C API and no exchange table in CuPy 13 to 15, so structs are read after a check.
 #ifndef PV_CUPY_H
 #define PV_CUPY_H

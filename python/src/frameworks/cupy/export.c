@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptor -> cupy.ndarray: UnownedMemory -> MemoryPointer -> ndarray. The memory object keeps a
 // pixview.Image, which keeps the owner. With the device named, CuPy asks the driver nothing.
 

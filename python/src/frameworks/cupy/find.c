@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finding CuPy, and its row in the table.
 
 #include "frameworks/find.h"

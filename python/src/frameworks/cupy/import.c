@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CuPy arrays: in place after a check, by their attributes otherwise (there is no C API and no exchange
 // table in CuPy 13 to 15).
 

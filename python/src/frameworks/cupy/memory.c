@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory of CuPy's pool: arrays, and bytes for the results of others.
 
 #include "base/errors.h"

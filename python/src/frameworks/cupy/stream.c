@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CuPy's streams.
 
 #include "frameworks/cupy/cupy.h"

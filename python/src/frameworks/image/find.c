@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview.Image as a source and a target, and its row in the table.
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptor -> numpy.ndarray: a pixview.Image in between, whose buffer NumPy takes and holds.
 
 #include "base/dtypes.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy arrays: by the fields of PyArrayObject, which are NumPy's public ABI (every extension compiled
 // against it reads them in place, in NumPy 1 and 2), for dtypes met before; else by buffer or interface.
 

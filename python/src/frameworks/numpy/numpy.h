@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy: the fields of PyArrayObject are its public ABI, the same in NumPy 1 and 2.
 #ifndef PV_NUMPY_H
 #define PV_NUMPY_H

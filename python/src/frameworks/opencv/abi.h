@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cv::cuda::GpuMat as it lies in memory (OpenCV 4.8 to 5.0, LP64), and what the self-check found out
 // about the cv2 at hand. None of it is public API of OpenCV: nothing is read or written through these
 // structs before pv_gpumat_check has compared every field with cv2's public calls.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cv::cuda::GpuMat::Allocator made in C, so that OpenCV's own reference count holds our source.
 //
 // C++ calls these through an Itanium vtable (Linux): {offset to top, RTTI, D1, D0, allocate, free},

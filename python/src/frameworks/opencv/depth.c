@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Element types in OpenCV's codes.
 
 #include "descriptor/dtype.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptor -> cv2.cuda.GpuMat that keeps the memory alive.
 //
 // A build with CUDA counts: the header names our allocator and the owner's export count, so every ROI

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Holding a GpuMat's memory as OpenCV's own header copy does, and the owner behind a GpuMat of ours.
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cv2.cuda.GpuMat: read in place after the self-check, by cv2's public calls otherwise.
 
 #include "base/errors.h"

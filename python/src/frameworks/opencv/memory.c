@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory for a GpuMat: of the source's framework, of OpenCV's allocator, or of the driver.
 
 #include "base/errors.h"

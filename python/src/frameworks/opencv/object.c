@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cv2.cuda.GpuMat object without calling cv2: `GpuMat()` parses arguments and gives the GIL away and
 // back for a header of 64 bytes, which costs more than everything else in a view.
 //

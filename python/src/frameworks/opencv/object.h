@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Making cv2.cuda.GpuMat objects in C.
 #ifndef PV_GPUMAT_OBJECT_H
 #define PV_GPUMAT_OBJECT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cv2.cuda.GpuMat: its struct is read and written in place after a self-check, cv2's public calls are used
 // otherwise.
 #ifndef PV_OPENCV_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The self-check: may the fields of this cv2's GpuMat be read and written in place?
 //
 // A GpuMat with known values is made through cv2's public calls and compared field by field with the

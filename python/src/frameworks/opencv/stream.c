@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cv2.cuda.Stream.
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C-made subtype of cv2.cuda.GpuMat that carries an owner, for cv2 builds whose own count cannot
 // (stock wheels: GpuMat::release does nothing there).
 //

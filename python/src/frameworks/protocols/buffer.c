@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Host memory by the buffer protocol (PEP 3118): bytearray, mmap, array.array, ...
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // __dlpack__ (array API 2024.12): capsules, versioned and legacy, from any producer.
 
 #include <string.h>

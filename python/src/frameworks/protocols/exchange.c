@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any other type's DLPack C exchange table (DLPack 1.3), found on the type and remembered per type.
 //
 // Read through managed_tensor_from_py_object_no_sync, whose struct says whether the memory may be

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // __cuda_array_interface__ (versions 2 and 3) and __array_interface__ (version 3): dictionaries.
 //
 // Neither has an owner field: the object that showed the dictionary is held. The CUDA one has no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Objects of no framework that pixview knows: read by the protocols that they have.
 
 #include "frameworks/protocols/protocols.h"

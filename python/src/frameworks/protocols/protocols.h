@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One reader for each protocol, and what several frameworks share of them.
 #ifndef PV_PROTOCOLS_H
 #define PV_PROTOCOLS_H

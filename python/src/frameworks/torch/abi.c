@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What torch's stable C shim has where its exchange table takes longer: the current stream, and GPU
 // memory of the caching allocator without a tensor around it (bench/parts.py).
 //

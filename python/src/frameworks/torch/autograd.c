@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What autograd has to know of a write: it must be allowed, and is counted.
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptor -> torch.Tensor: through torch's exchange table, or a DLPack capsule before torch 2.10.
 
 #include <assert.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // torch tensors: through the DLPack C exchange table (torch 2.10 and later), or by attributes before.
 //
 // The table checks nothing: a conj() or neg tensor is exported with its raw, unresolved bytes, so the

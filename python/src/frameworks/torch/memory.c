@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory of torch's allocator: tensors, and bytes for the results of others.
 
 #include "base/args.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The owner behind a tensor that pixview made.
 //
 // torch's storage (StorageImpl, whose address is UntypedStorage._cdata) keeps our DLPack struct in the

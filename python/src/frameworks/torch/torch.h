@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // torch: its DLPack exchange table (2.10 and later), or attributes and capsules before.
 #ifndef PV_TORCH_H
 #define PV_TORCH_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the attributes of decoders' objects say, as words and as numbers.
 
 #include <string.h>

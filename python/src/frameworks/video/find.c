@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // pixview.VideoFrame as a source, and as the destination of a copy: its row in the table. No target of a conversion.
 
 #include "base/errors.h"

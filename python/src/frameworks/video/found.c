@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an adapter does with what it found: facts, unless a keyword says them, and planes at addresses.
 
 #include "base/errors.h"

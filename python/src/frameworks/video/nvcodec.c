@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PyNvVideoCodec: DecodedFrame. It says its format alone.
 //
 // Its array interface writes strides in elements for 16 bits, and 0 for the legacy stream; its dense planes are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What no decoder made: a VideoFrame once more, planes as images or as addresses, one array with all planes.
 
 #include "base/args.h"

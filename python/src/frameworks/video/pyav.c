@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PyAV: av.VideoFrame, in host memory and on a GPU. It says format, matrix and range.
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which adapter reads an object.
 
 #include "frameworks/video/video.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SPDL: CUDABuffer and CPUBuffer, arrays N, H * 3 / 2, W. They say nothing of format and colour.
 
 #include "base/args.h"

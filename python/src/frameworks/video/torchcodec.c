@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // torchcodec: decoders.RawFrame. It says format, matrix, range and size; its planes are tensors, U and V apart also
 // where they take turns in memory.
 

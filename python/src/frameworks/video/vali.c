@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // VALI: Surface. It says its format. Its planes' capsules own nothing, so they are read by address, and the Surface
 // is held.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Video frames of decoders: one file for each, and what they have in common. Nothing else names a decoder, and
 // none is imported: an object is recognised by the name of its type and by an attribute.
 #ifndef PV_FRAMEWORKS_VIDEO_H

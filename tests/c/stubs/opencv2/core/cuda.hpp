@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What include/pixview/opencv.hpp uses of OpenCV, in the words of OPENCV_MAJOR 4 or 5, so that the
 // header is compiled and run where no OpenCV is installed. Types are numbered as in OpenCV's
 // opencv2/core/hal/interface.h.
