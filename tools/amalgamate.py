@@ -160,6 +160,13 @@ def main() -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--fatbin", type=pathlib.Path)
     args = parser.parse_args()
+    if args.folder.exists() and not args.folder.is_dir():
+        parser.error(f"{args.folder} is a file; name a folder")
+    for needed in (
+        [args.fatbin, args.fatbin.with_name(args.fatbin.name + ".code")] if args.fatbin else []
+    ):
+        if not needed.is_file():
+            parser.error(f"there is no {needed}; tools/compile_kernels.py makes both files")
 
     files = sources()
     text = Text()

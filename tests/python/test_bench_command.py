@@ -66,12 +66,26 @@ def test_table_and_picture(tmp_path: Path, name: str, magic: bytes) -> None:
 def test_numpy_alone() -> None:
     done = run(
         "for name in ('torch', 'cupy', 'cv2', 'PIL'):\n    sys.modules[name] = None\n"
-        "raise SystemExit(main(['bench', '-o', 'nowhere.png']))"
+        "raise SystemExit(main(['bench']))"
     )
     assert done.returncode == 0, done.stderr
     assert "NumPy, step by step" in done.stdout and "torch" not in done.stdout
-    assert "pixview bench: no nowhere.png: pip install pillow" in done.stderr
-    assert not Path("nowhere.png").exists()
+    assert "no picture: that needs Pillow (not installed): pip install pillow" in done.stderr
+    assert not Path("pixview-bench.png").exists()
+
+
+def test_a_named_picture_needs_pillow() -> None:
+    done = run("sys.modules['PIL'] = None\nraise SystemExit(main(['bench', '-o', 'nowhere.png']))")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "to draw nowhere.png it needs Pillow (not installed)" in done.stderr
+
+
+def test_an_interrupt_is_one_line() -> None:
+    done = run(
+        "def interrupt():\n    raise KeyboardInterrupt\n"
+        "bench.gather = interrupt\nraise SystemExit(main(['bench', '--json']))"
+    )
+    assert done.returncode == 130 and done.stderr == "\npixview bench: interrupted\n"
 
 
 def test_without_numpy() -> None:
@@ -83,19 +97,21 @@ def test_without_numpy() -> None:
 def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is missing is named before half a minute is spent."""
     path = str(tmp_path / "missing" / "a.png")
-    assert main(["bench", "-o", path]) == 1
-    said = capsys.readouterr().err
-    assert said == f"pixview bench: cannot write {path}: there is no folder {tmp_path}/missing\n"
-    for arguments in (["--jsom"], ["a.png"], ["-o"]):
+    wrong = {"there is no folder": ["-o", path], "must end in .png": ["-o", "a.tar"]}
+    wrong |= {"usage: pixview": ["--jsom"], "unrecognized": ["a.png"], "expected one": ["-o"]}
+    for part, arguments in wrong.items():
         with pytest.raises(SystemExit) as error:
             main(["bench", *arguments])
-        assert error.value.code == 2 and "usage: pixview" in capsys.readouterr().err
+        assert error.value.code == 2 and part in capsys.readouterr().err
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
-    done = run(f"raise SystemExit(main(['bench', '-o', {str(tmp_path)!r}]))")
-    assert done.returncode == 1 and str(tmp_path) in done.stderr.splitlines()[-1], done.stderr
+    path = tmp_path / "folder.png"
+    path.mkdir()
+    done = run(f"raise SystemExit(main(['bench', '-o', {str(path)!r}]))")
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and said == f"pixview bench: cannot write {path}: Is a directory"
     assert "Traceback" not in done.stderr
 
 

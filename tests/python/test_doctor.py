@@ -7,6 +7,8 @@ import copy
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -291,6 +293,24 @@ def test_json_and_text_say_the_same() -> None:
     assert lines[-1] == found["verdict"]
     for row in found["problems"]:
         assert f"{row['level']}: {row['text']}. Fix: {row['fix']}" in lines
+
+
+def test_json_beside_odd_modules(tmp_path: Path) -> None:
+    """An empty file of a library's name, one that prints, and an OpenCV whose GpuMat is none."""
+    (tmp_path / "torch.py").touch()
+    (tmp_path / "cupy.py").write_text("print('hi')\n__version__ = '14.2.0'\n")
+    (tmp_path / "cv2.py").write_text("__version__ = '4'\nclass cuda:\n    class GpuMat: pass\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "pixview", "doctor", "--json"],
+        env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert "hi" in done.stderr.splitlines()
+    torch = found["libraries"]["torch"]
+    assert torch["version"] is None and "has this name and no __version__" in torch["error"]
+    assert "torch" not in found["works"]["host"]
+    assert "CV_8UC2" in found["gpumat"]["reason"]
 
 
 def test_json_with_nothing_installed() -> None:

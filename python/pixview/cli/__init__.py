@@ -7,8 +7,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .. import __version__
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         status = _run(args)
-        sys.stdout.flush()
+        if sys.stdout:  # None: it was closed
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"\npixview {args.command}: interrupted", file=sys.stderr)
+        return 130
     except OSError as error:  # stdout: a full disk, a closed pipe
         # The interpreter flushes once more at its exit, and would complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -36,11 +43,19 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "bench":
         from . import bench
 
-        # With --json the picture is drawn only if it is named.
-        return bench.run(args.output or (None if args.json else "pixview-bench.png"), args.json)
+        return bench.run(args.output, args.json)
     from . import demo
 
     return demo.run(args.image, args.output)
+
+
+def _picture(path: str) -> str:
+    """Of -o: a file that can be one of the kinds, in a folder that is there."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"{path!r} must end in {', '.join(PICTURES)}")
+    if not Path(path).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(Path(path).parent)!r}")
+    return path
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "-o",
         "--output",
+        type=_picture,
         default="pixview-demo.png",
         metavar="FILE",
         help="the picture to write, PNG, JPEG or WebP; default: %(default)s",
@@ -77,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "-o",
         "--output",
+        type=_picture,
         metavar="FILE",
         help="the picture to write, PNG, JPEG or WebP; default: pixview-bench.png",
     )
@@ -86,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         help="list the libraries and GPUs found, and what will work",
         description="Lists the versions of NumPy, torch, CuPy and OpenCV, the GPUs, how pixview reads "
         "a GpuMat, which conversions will work, and for each known bad combination what to do. The "
-        "exit status is always 0.",
+        "exit status is 0, whatever is found.",
     )
     doctor.add_argument(
         "--json", action="store_true", help="print JSON; docs/doctor.md has its keys"

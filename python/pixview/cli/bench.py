@@ -56,15 +56,21 @@ class Case:
 
 
 def run(output: str | None, as_json: bool) -> int:
-    """Run the bench, print a table or JSON, and write the picture to ``output`` (None: none).
+    """Run the bench, print a table or JSON, and write the picture to ``output``.
 
-    Returns 0. Returns 1 after one line on stderr if NumPy is missing, two ways give different
-    results, or the picture cannot be written.
+    None: to pixview-bench.png if there is a Pillow, and with JSON nowhere. Returns 0. Returns 1 after one
+    line on stderr if NumPy is missing, or Pillow for a named picture, if two ways give different results,
+    or if the picture cannot be written.
     """
     if isinstance(find("numpy"), str):
         return _fail(f"needs NumPy ({find('numpy')}): pip install numpy")
-    if output and not Path(output).absolute().parent.is_dir():
-        return _fail(f"cannot write {output}: there is no folder {Path(output).parent}")
+    if isinstance(find("PIL"), str):
+        why = f"needs Pillow ({find('PIL')}): pip install pillow"
+        if output:
+            return _fail(f"to draw {output} it {why}")
+        print(f"pixview bench: no picture: that {why}", file=sys.stderr)
+    elif not output and not as_json:
+        output = "pixview-bench.png"
     report = gather()
     facts = machine(report)
     try:
@@ -80,7 +86,7 @@ def run(output: str | None, as_json: bool) -> int:
             print("\n".join(table(facts, cases)))
         if output:
             _draw(output, facts, cases, quiet=as_json)
-    except (BenchError, OSError) as error:
+    except BenchError as error:
         progress("")
         return _fail(str(error))
     return 0
@@ -194,12 +200,12 @@ def _cases(report: Report) -> list[Case]:
 
 
 def _draw(output: str, facts: dict[str, str], cases: Sequence[Case], quiet: bool) -> None:
-    if isinstance(find("PIL"), str):
-        print(f"pixview bench: no {output}: pip install pillow", file=sys.stderr)
-        return
     from . import chart
 
-    chart.write(output, facts, cases)
+    try:
+        chart.write(output, facts, cases)
+    except OSError as error:
+        raise BenchError(f"cannot write {output}: {error.strerror or error}") from None
     if not quiet:
         print(f"{output}: the same as bars")
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
 import warnings
 from types import ModuleType
 from typing import Any
@@ -12,17 +14,25 @@ NAMES = {"numpy": "NumPy", "PIL": "Pillow", "torch": "torch", "cupy": "CuPy", "c
 
 
 def find(name: str) -> ModuleType | str:
-    """Import a module. Returns it, or the reason in one line why it cannot be imported."""
+    """Import a module. Returns it, or the reason in one line why it cannot be imported.
+
+    What it prints goes to stderr: stdout may be JSON. A folder or file of that name that happens to be on
+    the path is no library: those have a version.
+    """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         return "not installed" if error.name == name else f"broken: {line(error)}"
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a broken install may raise anything, SystemExit included
         return f"broken: {line(error)}"
+    if hasattr(module, "__version__"):
+        return module
+    place = module.__file__ or next(iter(getattr(module, "__path__", [])), "a built-in module")
+    return f"broken: {place} has this name and no __version__"
 
 
 def no_gpu_for(name: str, module: Any) -> str:

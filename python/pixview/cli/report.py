@@ -136,7 +136,7 @@ def _gpumat(facts: _core._Doctor, cv2: Any) -> dict[str, Any] | None:
         "channel_shift": gpumat["cn_shift"],
         "read": gpumat["read"],
         "own": gpumat["own"],
-        "reason": gpumat["reason"] or None,
+        "reason": str(gpumat["reason"]) if gpumat["reason"] else None,
         "dlpack": hasattr(cv2.cuda.GpuMat, "__dlpack__"),
     }
 
