@@ -12,10 +12,20 @@ from pathlib import Path
 from sphinx.util.docutils import SphinxDirective
 
 FUNCTION = re.compile(
-    r"^(?:PIXVIEW_API|inline) ([^;{]*?\))(?:;(?: *// *(.*))?|\s*\{)", re.MULTILINE
+    r"^(?:PIXVIEW_API |inline |(?=template <))((?:[^;{]|= \{\})*?\))(?:;(?: *// *(.*))?|\s*\{)",
+    re.MULTILINE,
 )
 NAME = re.compile(r"(\w+) ?\(")
 TYPE = re.compile(r"^typedef (?:(struct|enum) (\w+)|[^;{]*?(\w+);)", re.MULTILINE)
+
+# Of C++: what is private, a class with its comment, and the bodies of its functions.
+DETAIL = re.compile(r"^namespace detail\n.*?^\} // namespace detail$", re.MULTILINE | re.DOTALL)
+CLASS = re.compile(
+    r"^((?://.*\n)*)(template <.*> )?class (\w+).*\n\{\n((?s:.*?))^\};", re.MULTILINE
+)
+BODY = re.compile(
+    r"(?:\s+: [^\n{]*)?(?:\n    \{.*?\n    \}| \{[^\n]*\})(?=$| //)", re.MULTILINE | re.DOTALL
+)
 
 
 def blocks(source):
@@ -68,6 +78,15 @@ def constants(comment, code):
     return literal(comment) + literal(code, "c")
 
 
+def classes(source):
+    """The public part of each class, without the bodies."""
+    for comment, template, name, body in CLASS.findall(source):
+        public = body.partition("  public:\n")[2].partition("\n  private:")[0]
+        text = re.sub(r"^// ?", "", comment, flags=re.MULTILINE).strip("\n")
+        code = textwrap.dedent(BODY.sub(";", public)).strip("\n")
+        yield directive("cpp:class", template + name, literal(text), literal(code, "cpp"))
+
+
 class Header(SphinxDirective):
     required_arguments = 1
 
@@ -75,10 +94,12 @@ class Header(SphinxDirective):
         path = Path(self.env.srcdir, self.arguments[0])
         self.env.note_dependency(str(path))
         domain = "cpp" if path.suffix == ".hpp" else "c"
-        text = ".. cpp:namespace:: pixview\n\n" if domain == "cpp" else ""
-        for comment, code in blocks(path.read_text()):
-            if domain == "cpp" and not comment:
-                continue  # private
+        source, text = path.read_text(), ""
+        if domain == "cpp":
+            source = DETAIL.sub("", source)
+            text = ".. cpp:namespace:: pixview\n\n" + "".join(classes(source))
+            source = CLASS.sub("", source)
+        for comment, code in blocks(source):
             text += functions(comment, code, domain) or types(comment, code)
             text += constants(comment, code)
         return self.parse_text_to_nodes(text)
