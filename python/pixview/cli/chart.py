@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from .bench import Case, duration
-from .sheet import BACKGROUND, BADGES, CALL, FORMATS, GREY, INK, MARGIN, TITLE, font_of
+from .sheet import BACKGROUND, BADGES, CALL, GREY, INK, MARGIN, TITLE, font_of
 
 WIDTH, LABEL, VALUE = 1100, 330, 230  # pixels: of the picture, before the bars, after them
 BAR, GAP = 22, 6
@@ -17,7 +16,7 @@ OURS, OTHERS = BADGES["view"], (170, 175, 185)
 
 
 def write(path: str, facts: dict[str, str], cases: Sequence[Case]) -> None:
-    """Raises OSError if the file cannot be written. The file's kind is that of its ending, else PNG."""
+    """Raises OSError if the file cannot be written. Its kind is that of its ending."""
     lines = _heading(facts)
     case_height = [TITLE + 12 + len(case.samples) * (BAR + GAP) + MARGIN for case in cases]
     top = MARGIN + len(lines) * (CALL + 8) + MARGIN
@@ -28,7 +27,7 @@ def write(path: str, facts: dict[str, str], cases: Sequence[Case]) -> None:
     for case, height in zip(cases, case_height, strict=True):
         _bars(pen, top, case)
         top += height
-    picture.save(path, format=FORMATS.get(Path(path).suffix.lower(), "PNG"), quality=80)
+    picture.save(path, quality=80)
 
 
 def _heading(facts: dict[str, str]) -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,7 +18,6 @@ BACKGROUND = (255, 255, 255)
 INK = (20, 20, 20)
 GREY = (110, 110, 110)
 BADGES = {"view": (22, 128, 57), "copy": (180, 83, 9)}
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # everything else is PNG
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Panel:
 
 
 def write(panels: Sequence[Panel], path: str) -> None:
-    """Draw the panels and write the file: JPEG or WebP by the name's ending, else PNG.
+    """Draw the panels and write the file, whose kind is that of its ending.
 
     Raises OSError if the file cannot be written.
     """
@@ -44,7 +42,7 @@ def write(panels: Sequence[Panel], path: str) -> None:
     for index, panel in enumerate(panels):
         corner = MARGIN + index % columns * step[0], MARGIN + index // columns * step[1]
         _draw(sheet, corner, panel, f"{index + 1}. {panel.title}")
-    sheet.save(path, format=FORMATS.get(Path(path).suffix.lower(), "PNG"), quality=70)
+    sheet.save(path, quality=70)
 
 
 def _draw(sheet: Image.Image, corner: tuple[int, int], panel: Panel, title: str) -> None:
