@@ -46,7 +46,8 @@ def factor(slower, way):
     return statistics.median(a / b for a, b in zip(slower.wholes, way.wholes, strict=True))
 
 
-def _block(call, count):
+def block(call, count):
+    """us of a call, of `count` that are queued behind the spin."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda._sleep(SPIN_CYCLES)
     start.record()
@@ -74,7 +75,7 @@ def run(ways, rounds=9, count=8, whole=False):
     torch.cuda.synchronize()
     for _ in range(rounds):
         for way in ways:
-            way.samples.append(_block(way.call, count))
+            way.samples.append(block(way.call, count))
             if whole:
                 calls = max(2, min(MOST, int(LOOP_US / way.samples[0])))
                 way.wholes.append(_loop(way.call, calls))

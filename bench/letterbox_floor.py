@@ -12,7 +12,7 @@ import statistics
 import cupy
 import numpy as np
 import torch
-from gputime import SPIN_CYCLES
+from gputime import block
 
 N, CANVAS, INNER, BLOCK, ROUNDS = 32, 640, 360, 20, 9
 SHAPES = [(rows, threads) for rows in (4, 8, 12, 16, 24, 32) for threads in (128, 160)]
@@ -66,18 +66,8 @@ extern "C" __global__ void letterbox_floor(const uint4 *const *frames, uint4 *ba
 
 
 def microseconds(call):
-    def block():
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda._sleep(SPIN_CYCLES)
-        start.record()
-        for _ in range(BLOCK):
-            call()
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) * 1e3 / BLOCK
-
-    block()
-    return statistics.median(block() for _ in range(ROUNDS))
+    block(call, BLOCK)
+    return statistics.median(block(call, BLOCK) for _ in range(ROUNDS))
 
 
 def floor_of(source, size):
