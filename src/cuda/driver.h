@@ -25,6 +25,28 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
     size_t width, height;
 } pixviewi_memcpy2d;
 
+typedef struct pixviewi_ipc_handle { // CUipcMemHandle and CUipcEventHandle
+    char bytes[64];
+} pixviewi_ipc_handle;
+
+typedef struct pixviewi_mem_location { // CUmemLocation
+    int type;
+    int id;
+} pixviewi_mem_location;
+
+typedef struct pixviewi_mem_prop { // CUmemAllocationProp
+    int type;
+    int handle_types;
+    pixviewi_mem_location location;
+    void *win32;
+    unsigned char flags[8];
+} pixviewi_mem_prop;
+
+typedef struct pixviewi_mem_access { // CUmemAccessDesc
+    pixviewi_mem_location location;
+    int flags;
+} pixviewi_mem_access;
+
 // CUresult, CUdevice and the attribute enums are int, CUdeviceptr is uint64_t, handles are void *.
 #define PIXVIEWI_DRIVER_FUNCTIONS(X)                                                            \
     X(init, cuInit, (unsigned flags))                                                           \
@@ -74,7 +96,38 @@ typedef struct pixviewi_memcpy2d { // CUDA_MEMCPY2D of the _v2 ABI
        unsigned flags))                                                                   \
     X(user_object_release, cuUserObjectRelease, (void *object, unsigned count))           \
     X(graph_retain, cuGraphRetainUserObject,                                              \
-      (void *graph, void *object, unsigned count, unsigned flags))
+      (void *graph, void *object, unsigned count, unsigned flags))                        \
+    X(device_uuid, cuDeviceGetUuid_v2, (unsigned char uuid[16], int device))              \
+    X(can_access_peer, cuDeviceCanAccessPeer, (int *can, int device, int peer))           \
+    X(memcpy_async, cuMemcpyAsync,                                                        \
+      (uint64_t dst, uint64_t src, size_t bytes, void *stream))                           \
+    X(mem_granularity, cuMemGetAllocationGranularity,                                     \
+      (size_t *bytes, const pixviewi_mem_prop *prop, int option))                         \
+    X(mem_create, cuMemCreate,                                                            \
+      (uint64_t *handle, size_t bytes, const pixviewi_mem_prop *prop,                     \
+       unsigned long long flags))                                                         \
+    X(mem_release, cuMemRelease, (uint64_t handle))                                       \
+    X(mem_export, cuMemExportToShareableHandle,                                           \
+      (void *out, uint64_t handle, int type, unsigned long long flags))                   \
+    X(mem_import, cuMemImportFromShareableHandle,                                         \
+      (uint64_t *handle, void *os_handle, int type))                                      \
+    X(address_reserve, cuMemAddressReserve,                                               \
+      (uint64_t *pointer, size_t bytes, size_t alignment, uint64_t wish,                  \
+       unsigned long long flags))                                                         \
+    X(address_free, cuMemAddressFree, (uint64_t pointer, size_t bytes))                   \
+    X(mem_map, cuMemMap,                                                                  \
+      (uint64_t pointer, size_t bytes, size_t offset, uint64_t handle,                    \
+       unsigned long long flags))                                                         \
+    X(mem_unmap, cuMemUnmap, (uint64_t pointer, size_t bytes))                            \
+    X(mem_set_access, cuMemSetAccess,                                                     \
+      (uint64_t pointer, size_t bytes, const pixviewi_mem_access *access, size_t count))  \
+    X(ipc_get_memory, cuIpcGetMemHandle, (pixviewi_ipc_handle *handle, uint64_t pointer)) \
+    X(ipc_open_memory, cuIpcOpenMemHandle_v2,                                             \
+      (uint64_t *pointer, pixviewi_ipc_handle handle, unsigned flags))                    \
+    X(ipc_close_memory, cuIpcCloseMemHandle, (uint64_t pointer))                          \
+    X(ipc_get_event, cuIpcGetEventHandle, (pixviewi_ipc_handle *handle, void *event))     \
+    X(ipc_open_event, cuIpcOpenEventHandle, (void **event, pixviewi_ipc_handle handle))   \
+    X(event_synchronize, cuEventSynchronize, (void *event))
 
 typedef struct pixviewi_driver {
 #define MEMBER(name, symbol, parameters) int(*name) parameters;
@@ -103,7 +156,20 @@ enum {
 enum { CU_EVENT_WITHOUT_TIMING = 2, CU_MODE_RELAXED = 2, CU_CAPTURE_ACTIVE = 1 };
 enum { CU_USER_OBJECT_NO_SYNC = 1, CU_GRAPH_TAKES_USER_OBJECT = 1 };
 enum { CU_MEMORY_HOST = 1, CU_MEMORY_DEVICE = 2 };
-enum { CU_POINTER_MEMORY_TYPE = 2, CU_POINTER_IS_MANAGED = 8, CU_POINTER_DEVICE_ORDINAL = 9 };
+enum {
+    CU_POINTER_MEMORY_TYPE = 2,
+    CU_POINTER_BUFFER_ID = 7,
+    CU_POINTER_IS_MANAGED = 8,
+    CU_POINTER_DEVICE_ORDINAL = 9,
+    CU_POINTER_IS_LEGACY_IPC_CAPABLE = 10,
+    CU_POINTER_RANGE_START = 11,
+    CU_POINTER_RANGE_SIZE = 12,
+    CU_POINTER_HANDLE_TYPES = 14,
+    CU_POINTER_MEMPOOL = 17
+};
+enum { CU_DEVICE_HAS_VMM = 102, CU_DEVICE_HAS_FD = 103, CU_DEVICE_HAS_IPC_EVENT = 125 };
+enum { CU_EVENT_INTERPROCESS = 4, CU_IPC_LAZY_PEER = 1 };
+enum { CU_MEM_PINNED = 1, CU_MEM_HANDLE_FD = 1, CU_MEM_ON_DEVICE = 1, CU_MEM_READ_WRITE = 3 };
 enum { CU_COMPUTE_MAJOR = 75, CU_COMPUTE_MINOR = 76 };
 enum { PIXVIEWI_MAX_DEVICES = 64 };
 
