@@ -16,6 +16,7 @@ LAYERS = [
     ["src/copy"],
     ["src/host", "src/cuda/select"],
     ["src/cuda"],
+    ["src/share"],
     ["python/src/base"],
     ["python/src/frameworks"],
     ["python/src/frameworks/protocols"],

@@ -16,6 +16,7 @@
 #include "dlpack.h"
 #include "image.h"
 #include "placement.h"
+#include "share.h"
 #include "status.h"
 #include "version.h"
 #include "video.h"

@@ -33,6 +33,10 @@ const char *pixview_status_name(pixview_status status)
         return "PIXVIEW_E_CUDA";
     case PIXVIEW_E_MEMORY:
         return "PIXVIEW_E_MEMORY";
+    case PIXVIEW_E_SHARE:
+        return "PIXVIEW_E_SHARE";
+    case PIXVIEW_E_TIMEOUT:
+        return "PIXVIEW_E_TIMEOUT";
     default:
         return "PIXVIEW_E_?";
     }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE // memfd_create
+#endif
+#include "share/host_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
+
+// A name for each cause, as strerror is not safe in threads.
+static const char *reason(int code)
+{
+    switch (code) {
+    case EMFILE:
+    case ENFILE:
+        return "too many open files; raise `ulimit -n`";
+    case ENOSPC:
+    case ENOMEM:
+        return "out of memory";
+    case EPERM:
+    case ENOSYS:
+        return "memfd_create is not permitted, as some seccomp profiles say";
+    default:
+        return "the system refused";
+    }
+}
+
+static pixview_status fail(pixview_error *err, int64_t bytes)
+{
+    int code = errno;
+    return pixviewi_fail(err, PIXVIEW_E_MEMORY,
+                         "cannot make %lld bytes of shared host memory: %s (errno %d)",
+                         (long long)bytes, reason(code), code);
+}
+
+// Eight zeroed blocks cost less than one fault for each page.
+static int reserve(int fd, int64_t bytes)
+{
+    if (ftruncate(fd, bytes) != 0)
+        return -1;
+    int code = posix_fallocate(fd, 0, bytes);
+    errno = code;
+    return code == 0 ? fcntl(fd, F_ADD_SEALS, SEALS) : -1;
+}
+
+pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **base, int *fd,
+                                        pixview_error *err)
+{
+    *base = NULL;
+    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*fd < 0)
+        return fail(err, bytes);
+    void *mapped = MAP_FAILED;
+    if (reserve(*fd, bytes) == 0)
+        mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, *fd, 0);
+    if (mapped == MAP_FAILED) {
+        pixview_status status = fail(err, bytes);
+        close(*fd);
+        *fd = -1;
+        return status;
+    }
+    *base = mapped;
+    return PIXVIEW_OK;
+}
+
+pixview_status pixviewi_host_memory_map(int fd, int64_t bytes, void **base, pixview_error *err)
+{
+    struct stat facts;
+    *base = NULL;
+    // Without the seals its maker could cut it, and every access would be a bus error.
+    if (fstat(fd, &facts) != 0 || facts.st_size < bytes ||
+        (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
+        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                             "the other process sent no sealed memory of %lld bytes",
+                             (long long)bytes);
+    void *mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        return fail(err, bytes);
+    *base = mapped;
+    return PIXVIEW_OK;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE // accept4, struct ucred
+#endif
+#include "share/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static socklen_t name_of(const uint8_t process[16], struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    char *at = out->sun_path + 1; // an abstract name begins with 0
+    at += sprintf(at, "pixview-");
+    for (int i = 0; i < 16; i++)
+        at += sprintf(at, "%02x", process[i]);
+    return (socklen_t)(at - (char *)out);
+}
+
+static bool is_same_user(int socket)
+{
+    struct ucred other;
+    socklen_t size = sizeof other;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) == 0 &&
+           other.uid == geteuid();
+}
+
+int pixviewi_link_listen(const uint8_t process[16])
+{
+    struct sockaddr_un name;
+    socklen_t length = name_of(process, &name);
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener >= 0 && (bind(listener, (struct sockaddr *)&name, length) != 0 ||
+                          listen(listener, PIXVIEWI_LINK_BACKLOG) != 0)) {
+        int code = errno;
+        close(listener);
+        errno = code;
+        return -1;
+    }
+    return listener;
+}
+
+int pixviewi_link_accept(int listener)
+{
+    int got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (got >= 0 && !is_same_user(got)) {
+        close(got);
+        return -1;
+    }
+    return got;
+}
+
+static pixview_status refuse(int code, int64_t pid, pixview_error *err)
+{
+    const char *why = "the process that shared the image is gone, or in a container with a network "
+                      "of its own";
+    if (code == EAGAIN || code == ETIMEDOUT)
+        why = "the process that shared the image does not answer; is it stopped?";
+    else if (code == EPERM || code == EACCES)
+        why = "the process that shared the image is another user's, or sockets are not permitted";
+    else if (code == EMFILE || code == ENFILE)
+        why = "too many open files; raise `ulimit -n`";
+    return pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot open what process %lld shared: %s (errno %d)",
+                         (long long)pid, why, code);
+}
+
+static int connect_to(const uint8_t process[16], double timeout)
+{
+    struct sockaddr_un name;
+    socklen_t length = name_of(process, &name);
+    struct timeval limit = {.tv_sec = (time_t)timeout,
+                            .tv_usec = (suseconds_t)((timeout - (double)(time_t)timeout) * 1e6)};
+    if (!limit.tv_sec && !limit.tv_usec)
+        limit.tv_usec = 1; // 0 would be for ever
+    int out = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (out < 0)
+        return -1;
+    int failed = setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ||
+                 setsockopt(out, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    if (!failed)
+        do {
+            failed = connect(out, (struct sockaddr *)&name, length);
+        } while (failed && errno == EINTR);
+    if (!failed && is_same_user(out))
+        return out;
+    int code = failed ? errno : EPERM;
+    close(out);
+    errno = code;
+    return -1;
+}
+
+pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, double timeout,
+                                     int *out, pixview_error *err)
+{
+    *out = connect_to(process, timeout);
+    return *out >= 0 ? PIXVIEW_OK : refuse(errno, pid, err);
+}
+
+// ---- Messages -----------------------------------------------------------------------------------------
+
+typedef union ancillary {
+    struct cmsghdr header; // for its alignment
+    char bytes[CMSG_SPACE(sizeof(int) * PIXVIEWI_LINK_FDS)];
+} ancillary;
+
+bool pixviewi_link_send(int socket, const pixviewi_message *message, const int *fds, int count)
+{
+    ancillary room = {.bytes = {0}};
+    struct iovec piece = {(void *)(uintptr_t)message, sizeof *message};
+    struct msghdr all = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (count > 0) {
+        all.msg_control = room.bytes;
+        all.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&all);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)count);
+    }
+    return sendmsg(socket, &all, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *message;
+}
+
+// A message may carry more than was agreed: those are closed by the system (MSG_CTRUNC).
+static int take_fds(struct msghdr *all, int fds[PIXVIEWI_LINK_FDS])
+{
+    int count = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(all); header; header = CMSG_NXTHDR(all, header))
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            memcpy(fds, CMSG_DATA(header), sizeof(int) * (size_t)count);
+        }
+    return count;
+}
+
+int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEWI_LINK_FDS],
+                          int *count)
+{
+    ancillary room;
+    struct iovec piece = {message, sizeof *message};
+    struct msghdr all = {.msg_iov = &piece,
+                         .msg_iovlen = 1,
+                         .msg_control = room.bytes,
+                         .msg_controllen = sizeof room.bytes};
+    ssize_t got;
+    *count = 0;
+    do {
+        got = recvmsg(socket, &all, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return got == 0 ? 0 : -1;
+    *count = take_fds(&all, fds);
+    if (got == (ssize_t)sizeof *message)
+        return 1;
+    while (*count > 0)
+        close(fds[--*count]);
+    errno = EPROTO;
+    return -1;
+}

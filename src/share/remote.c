@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "share/remote.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "share/host_memory.h"
+#include "share/link.h"
+#include "share/process.h"
+
+struct pixviewi_remote {
+    uint8_t key[16];
+    int64_t pid;
+    int peer; // our number in its ledger
+    int socket, notice, wake;
+    bool dead; // its memory stays as long as it is used here
+    int busy;  // threads that ask it something
+    pthread_mutex_t asking;
+    uint32_t questions;
+    pixviewi_ledger *ledger;
+    pixviewi_mapping *mappings;
+    uint32_t counts[PIXVIEWI_ENTRIES]; // images here; the bit in the ledger is set while it is above 0
+    pixviewi_shared_event *events[PIXVIEWI_ENTRIES];
+    pixviewi_remote *next;
+};
+
+static pixviewi_remote *first;
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; // of events
+
+// ---- Connecting -----------------------------------------------------------------------------------------
+
+static void end_remote(pixviewi_remote *remote)
+{
+    int fds[] = {remote->socket, remote->notice, remote->wake};
+    for (int i = 0; i < 3; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    for (int i = 0; i < PIXVIEWI_ENTRIES; i++)
+        if (remote->events[i]) {
+            pixviewi_cuda_drop_event(remote->events[i]);
+            free(remote->events[i]);
+        }
+    pixviewi_ledger_unmap(remote->ledger);
+    pthread_mutex_destroy(&remote->asking);
+    free(remote);
+}
+
+static pixview_status no_answer(const pixviewi_remote *remote, int code, pixview_error *err)
+{
+    const char *why = code == 0 ? "it is gone"
+                      : code == EAGAIN || code == EWOULDBLOCK
+                          ? "it does not answer in time; is it stopped?"
+                          : "its answer makes no sense";
+    return pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot open what process %lld shared: %s",
+                         (long long)remote->pid, why);
+}
+
+// `count` descriptors come with a good answer.
+static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question,
+                          pixviewi_message *answer, int *fds, int *count, pixview_error *err)
+{
+    pixviewi_message numbered = *question;
+    pthread_mutex_lock(&remote->asking);
+    numbered.number = ++remote->questions;
+    int got = pixviewi_link_send(remote->socket, &numbered, NULL, 0)
+                  ? pixviewi_link_receive(remote->socket, answer, fds, count)
+                  : 0;
+    // A late answer to a question that was given up. The socket stays: its end is our death to the other side.
+    while (got == 1 && answer->number != numbered.number) {
+        while (*count > 0)
+            close(fds[--*count]);
+        got = pixviewi_link_receive(remote->socket, answer, fds, count);
+    }
+    int code = got == 0 ? 0 : errno;
+    pthread_mutex_unlock(&remote->asking);
+    return got == 1 ? PIXVIEW_OK : no_answer(remote, code, err);
+}
+
+static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
+{
+    pixviewi_message question = {.question = PIXVIEWI_ASK_ENTER}, answer;
+    int fds[PIXVIEWI_LINK_FDS], count;
+    memcpy(question.process, remote->key, sizeof question.process);
+    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    bool right = answer.status == PIXVIEW_OK && count == 3 && answer.peer >= 0 &&
+                 answer.peer < PIXVIEWI_PEERS;
+    if (right) {
+        remote->peer = answer.peer;
+        remote->wake = fds[1];
+        remote->notice = fds[2];
+        status = pixviewi_ledger_map(fds[0], &remote->ledger, err);
+        close(fds[0]);
+        return status;
+    }
+    while (count > 0)
+        close(fds[--count]);
+    if (answer.status == PIXVIEW_E_SHARE)
+        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                             "process %lld is used by %d others already, which is the limit",
+                             (long long)remote->pid, PIXVIEWI_PEERS);
+    return no_answer(remote, EPROTO, err);
+}
+
+static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
+                                 pixviewi_remote **out, pixview_error *err)
+{
+    const pixviewi_process *process;
+    pixview_status status = pixviewi_process_start(&process, err); // its thread notices who dies
+    if (status != PIXVIEW_OK)
+        return status;
+    pixviewi_remote *remote = calloc(1, sizeof *remote);
+    if (!remote)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
+    memcpy(remote->key, handle->process, sizeof remote->key);
+    remote->pid = handle->pid;
+    remote->notice = remote->wake = remote->socket = -1;
+    pthread_mutex_init(&remote->asking, NULL);
+    status = pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
+    if (status == PIXVIEW_OK)
+        status = enter(remote, err);
+    if (status == PIXVIEW_OK)
+        *out = remote;
+    else
+        end_remote(remote);
+    return status;
+}
+
+// ---- Mappings -------------------------------------------------------------------------------------------
+
+static void end_mapping(pixviewi_mapping *mapping)
+{
+    if (mapping->kind == PIXVIEWI_SEGMENT_HOST)
+        munmap(mapping->base, (size_t)mapping->size);
+    else if (mapping->kind == PIXVIEWI_SEGMENT_FD)
+        pixviewi_cuda_unmap(mapping->device, mapping->base, mapping->size);
+    else
+        pixviewi_cuda_close_ipc(mapping->reader, mapping->base);
+    if (mapping->fd >= 0)
+        close(mapping->fd);
+    free(mapping);
+}
+
+// An IPC mapping goes with its last image, since its owner may free the memory then.
+static bool is_idle(const pixviewi_mapping *mapping)
+{
+    return mapping->users == 0 &&
+           (mapping->kind == PIXVIEWI_SEGMENT_IPC || mapping->remote->dead ||
+            atomic_load(&mapping->remote->ledger->segments[mapping->slot]) != mapping->id);
+}
+
+// Under the lock: takes what is idle off the lists; and remotes that are gone.
+static void collect_idle(pixviewi_mapping **mappings, pixviewi_remote **remotes)
+{
+    for (pixviewi_remote **link = &first; *link;) {
+        pixviewi_remote *remote = *link;
+        for (pixviewi_mapping **at = &remote->mappings; *at;) {
+            pixviewi_mapping *mapping = *at;
+            if (!is_idle(mapping)) {
+                at = &mapping->next;
+                continue;
+            }
+            *at = mapping->next;
+            mapping->next = *mappings;
+            *mappings = mapping;
+        }
+        if (remote->dead && !remote->mappings && remote->busy == 0) {
+            *link = remote->next;
+            remote->next = *remotes;
+            *remotes = remote;
+        } else {
+            link = &remote->next;
+        }
+    }
+}
+
+static void end_idle(void)
+{
+    pixviewi_mapping *mappings = NULL;
+    pixviewi_remote *remotes = NULL;
+    pixviewi_share_lock();
+    collect_idle(&mappings, &remotes);
+    pixviewi_share_unlock();
+    while (mappings) {
+        pixviewi_mapping *next = mappings->next;
+        end_mapping(mappings);
+        mappings = next;
+    }
+    while (remotes) {
+        pixviewi_remote *next = remotes->next;
+        end_remote(remotes);
+        remotes = next;
+    }
+}
+
+static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
+{
+    switch (mapping->kind) {
+    case PIXVIEWI_SEGMENT_HOST:
+        return pixviewi_host_memory_map(mapping->fd, mapping->size, &mapping->base, err);
+    case PIXVIEWI_SEGMENT_FD:
+        return pixviewi_cuda_map_fd(mapping->device, mapping->fd, mapping->size, &mapping->base, err);
+    default:
+        return pixviewi_cuda_open_ipc(mapping->reader, &mapping->handle, &mapping->base, err);
+    }
+}
+
+static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
+                                   int device, int reader, pixviewi_mapping **out,
+                                   pixview_error *err)
+{
+    pixviewi_message question = {.question = PIXVIEWI_ASK_SEGMENT,
+                                 .slot = handle->slot,
+                                 .segment = handle->segment},
+                     answer;
+    int fds[PIXVIEWI_LINK_FDS] = {-1}, count = 0;
+    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    bool by_fd = handle->kind != PIXVIEWI_SEGMENT_IPC;
+    while (count > (by_fd ? 1 : 0))
+        close(fds[--count]);
+    if (answer.status != PIXVIEW_OK || (by_fd && count == 0)) {
+        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                             "process %lld has let go of the shared memory, or has too many open "
+                             "files to send it",
+                             (long long)handle->pid);
+    }
+    pixviewi_mapping *mapping = calloc(1, sizeof *mapping);
+    if (!mapping) {
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
+    } else {
+        *mapping = (pixviewi_mapping){.remote = remote,
+                                      .kind = handle->kind,
+                                      .slot = handle->slot,
+                                      .id = handle->segment,
+                                      .size = handle->segment_size,
+                                      .fd = by_fd ? fds[0] : -1,
+                                      .handle = answer.handle,
+                                      .device = device,
+                                      .reader = reader};
+        memcpy(mapping->uuid, handle->uuid, sizeof mapping->uuid);
+        status = map(mapping, err);
+    }
+    if (status == PIXVIEW_OK) {
+        *out = mapping;
+    } else {
+        free(mapping);
+        if (by_fd)
+            close(fds[0]);
+    }
+    return status;
+}
+
+static pixviewi_mapping *find_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
+                                      int reader)
+{
+    for (pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next)
+        if (mapping->slot == handle->slot && mapping->id == handle->segment &&
+            mapping->size == handle->segment_size && (int)mapping->kind == (int)handle->kind &&
+            (mapping->kind != PIXVIEWI_SEGMENT_IPC || mapping->reader == reader))
+            return mapping;
+    return NULL;
+}
+
+const pixviewi_mapping *pixviewi_mapping_find(const void *low, const void *beyond, int device)
+{
+    uintptr_t from = (uintptr_t)low, to = (uintptr_t)beyond;
+    for (const pixviewi_remote *remote = first; remote; remote = remote->next)
+        for (const pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next) {
+            uintptr_t base = (uintptr_t)mapping->base;
+            if (mapping->users > 0 && mapping->device == device && from >= base &&
+                to <= base + (uintptr_t)mapping->size)
+                return mapping;
+        }
+    return NULL;
+}
+
+// ---- Holding --------------------------------------------------------------------------------------------
+
+static pixviewi_remote *find_remote(const uint8_t key[16])
+{
+    pixviewi_remote *remote = first;
+    while (remote && memcmp(remote->key, key, sizeof remote->key) != 0)
+        remote = remote->next;
+    return remote;
+}
+
+// Under the lock.
+static void let_entry_go(pixviewi_remote *remote, int entry)
+{
+    uint64_t one = 1;
+    if (--remote->counts[entry] == 0 &&
+        pixviewi_entry_let_go(remote->ledger, &remote->ledger->entries[entry], remote->peer))
+        (void)!write(remote->wake, &one, sizeof one);
+}
+
+// Under the lock.
+static pixview_status hold_entry(pixviewi_remote *remote, const pixviewi_handle *handle,
+                                 pixview_error *err)
+{
+    remote->counts[handle->entry]++;
+    if (pixviewi_entry_hold(&remote->ledger->entries[handle->entry], remote->peer,
+                            handle->generation))
+        return PIXVIEW_OK;
+    let_entry_go(remote, (int)handle->entry);
+    return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                         "process %lld has let go of the shared image: nobody opened it in time, "
+                         "or all who did have closed it; keep the Share for a later one",
+                         (long long)handle->pid);
+}
+
+// Connected by another thread meanwhile? Then that one. `more`: ended by the caller.
+static pixview_status add_remote(pixviewi_remote *remote, pixviewi_remote **more,
+                                 pixview_error *err)
+{
+    int count = 0;
+    *more = remote;
+    if (find_remote(remote->key))
+        return PIXVIEW_OK;
+    for (const pixviewi_remote *other = first; other; other = other->next)
+        count++;
+    if (count >= PIXVIEWI_REMOTES)
+        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                             "this process has opened images of %d others, which is the limit",
+                             PIXVIEWI_REMOTES);
+    remote->next = first;
+    first = remote;
+    *more = NULL;
+    return PIXVIEW_OK;
+}
+
+// Comes back with the lock, if it succeeds.
+static pixview_status find_or_connect(const pixviewi_handle *handle, double timeout,
+                                      pixviewi_remote **out, pixview_error *err)
+{
+    pixviewi_remote *made = NULL, *more = NULL;
+    pixview_status status = PIXVIEW_OK;
+    pixviewi_share_lock();
+    *out = find_remote(handle->process);
+    if (*out)
+        return PIXVIEW_OK;
+    pixviewi_share_unlock();
+    status = connect_to(handle, timeout, &made, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    pixviewi_share_lock();
+    status = add_remote(made, &more, err);
+    *out = status == PIXVIEW_OK ? find_remote(handle->process) : NULL;
+    if (*out) {
+        if (!more)
+            pixviewi_process_wake(); // its notices are to be waited for
+        else
+            (*out)->busy++;
+    }
+    if (more || !*out) {
+        pixviewi_share_unlock();
+        if (more)
+            end_remote(more);
+        if (*out) {
+            pixviewi_share_lock();
+            (*out)->busy--;
+        }
+    }
+    return status;
+}
+
+static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle *handle,
+                                  int device, int reader, pixviewi_mapping **out,
+                                  pixview_error *err)
+{
+    pixviewi_mapping *made = NULL;
+    *out = find_mapping(remote, handle, reader);
+    if (*out) {
+        (*out)->users++;
+        return PIXVIEW_OK;
+    }
+    if (remote->dead)
+        return no_answer(remote, 0, err);
+    remote->busy++;
+    pixviewi_share_unlock();
+    pixview_status status = make_mapping(remote, handle, device, reader, &made, err);
+    pixviewi_share_lock();
+    remote->busy--;
+    if (status != PIXVIEW_OK)
+        return status;
+    *out = find_mapping(remote, handle, reader);
+    if (!*out) {
+        made->next = remote->mappings;
+        remote->mappings = made;
+        *out = made;
+        made = NULL;
+    }
+    (*out)->users++;
+    if (made) { // two threads at once
+        pixviewi_share_unlock();
+        end_mapping(made);
+        pixviewi_share_lock();
+    }
+    return PIXVIEW_OK;
+}
+
+static pixview_status give_access(pixviewi_mapping *mapping, int reader, pixview_error *err)
+{
+    uint64_t bit = (uint64_t)1 << reader % 64;
+    if (mapping->kind != PIXVIEWI_SEGMENT_FD || reader == mapping->device ||
+        __atomic_load_n(&mapping->peers, __ATOMIC_ACQUIRE) & bit)
+        return PIXVIEW_OK;
+    pixview_status status =
+        pixviewi_cuda_map_on(mapping->device, reader, mapping->base, mapping->size, err);
+    if (status == PIXVIEW_OK)
+        __atomic_fetch_or(&mapping->peers, bit, __ATOMIC_RELEASE);
+    return status;
+}
+
+pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
+                                    double timeout, pixviewi_mapping **out, pixview_error *err)
+{
+    pixviewi_remote *remote;
+    pixview_status status = find_or_connect(handle, timeout, &remote, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    status = hold_entry(remote, handle, err);
+    if (status == PIXVIEW_OK) {
+        status = find_or_map(remote, handle, device, reader, out, err);
+        if (status != PIXVIEW_OK)
+            let_entry_go(remote, (int)handle->entry);
+    }
+    pixviewi_share_unlock();
+    if (status != PIXVIEW_OK)
+        return status;
+    status = give_access(*out, reader, err);
+    if (status != PIXVIEW_OK)
+        pixviewi_mapping_let_go(*out, (int)handle->entry);
+    else if (handle->ticket != PIXVIEWI_NO_TICKET)
+        atomic_fetch_and(&remote->ledger->entries[handle->entry].tickets,
+                         ~((uint64_t)1 << handle->ticket));
+    return status;
+}
+
+void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
+{
+    pixviewi_remote *remote = mapping->remote;
+    pixviewi_share_lock();
+    mapping->users--;
+    bool idle = is_idle(mapping);
+    remote->busy++; // it stays until the entry is let go of, which is after the memory
+    pixviewi_share_unlock();
+    if (idle)
+        end_idle();
+    pixviewi_share_lock();
+    remote->busy--;
+    let_entry_go(remote, entry);
+    bool gone = remote->dead;
+    pixviewi_share_unlock();
+    if (gone)
+        end_idle();
+}
+
+pixview_status pixviewi_remote_wait(pixviewi_mapping *mapping, const pixviewi_handle *handle,
+                                    int reader, pixview_stream stream, pixview_error *err)
+{
+    pixviewi_remote *remote = mapping->remote;
+    if (!handle->has_event || stream == PIXVIEW_STREAM_NONE)
+        return PIXVIEW_OK;
+    pthread_mutex_lock(&opening); // two threads, one event
+    pixviewi_shared_event **event = &remote->events[handle->entry];
+    pixview_status status = PIXVIEW_OK;
+    if (!*event)
+        *event = calloc(1, sizeof **event);
+    if (!*event)
+        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an event");
+    if (status == PIXVIEW_OK)
+        status = pixviewi_cuda_open_event(mapping->device, &handle->event, *event, err);
+    if (status == PIXVIEW_OK)
+        status = pixviewi_cuda_wait_shared(reader, stream, *event, err);
+    pthread_mutex_unlock(&opening);
+    return status;
+}
+
+// ---- Notices ----------------------------------------------------------------------------------------------
+
+int pixviewi_remotes_poll(struct pollfd *fds)
+{
+    int count = 0;
+    pixviewi_share_lock();
+    for (const pixviewi_remote *remote = first; remote && count < PIXVIEWI_REMOTES;
+         remote = remote->next)
+        if (!remote->dead)
+            fds[count++] = (struct pollfd){.fd = remote->notice, .events = POLLIN};
+    pixviewi_share_unlock();
+    return count;
+}
+
+static void read_notices(pixviewi_remote *remote)
+{
+    char byte;
+    ssize_t got;
+    while ((got = recv(remote->notice, &byte, 1, MSG_DONTWAIT)) > 0)
+        ;
+    if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        remote->dead = true;
+}
+
+void pixviewi_remotes_notice(const struct pollfd *fds, int count)
+{
+    bool any = false;
+    for (int i = 0; i < count; i++) {
+        if (!fds[i].revents)
+            continue;
+        any = true;
+        pixviewi_share_lock();
+        for (pixviewi_remote *remote = first; remote; remote = remote->next)
+            if (!remote->dead && remote->notice == fds[i].fd)
+                read_notices(remote);
+        pixviewi_share_unlock();
+    }
+    if (any)
+        end_idle();
+}
+
+void pixviewi_remotes_forget(void)
+{
+    for (pixviewi_remote *remote = first; remote; remote = remote->next) {
+        int fds[] = {remote->socket, remote->notice, remote->wake};
+        for (int i = 0; i < 3; i++)
+            close(fds[i]);
+        for (pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next)
+            if (mapping->fd >= 0)
+                close(mapping->fd);
+    }
+    pthread_mutex_init(&opening, NULL);
+    first = NULL; // their memory stays mapped: images of it may be in use
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Other processes whose images this one opened: the opener's half of the ledger, and what of their memory is mapped.
+#ifndef PIXVIEWI_SHARE_REMOTE_H
+#define PIXVIEWI_SHARE_REMOTE_H
+
+#include <poll.h>
+
+#include "cuda/shared.h"
+#include "share/handle.h"
+
+enum { PIXVIEWI_REMOTES = 64 };
+
+typedef struct pixviewi_remote pixviewi_remote;
+
+// A segment of theirs, here. One for each, but that IPC memory is mapped once for each GPU that reads it.
+typedef struct pixviewi_mapping {
+    pixviewi_remote *remote;
+    pixviewi_segment_kind kind;
+    uint32_t slot;
+    uint64_t id;
+    void *base;
+    int64_t size;
+    int fd;
+    pixviewi_ipc_handle handle;
+    uint8_t uuid[16];
+    int device;     // of the memory; -1: host
+    int reader;     // IPC: whose GPU opened it
+    uint64_t peers; // FD: bits of other GPUs that may read it
+    int users;      // images
+    struct pixviewi_mapping *next;
+} pixviewi_mapping;
+
+// Holds what the handle names and maps its memory, on GPU `device` (of the memory) to be read by `reader`.
+// *event is the sender's, to be waited for; may be NULL.
+pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
+                                    double timeout, pixviewi_mapping **out, pixview_error *err);
+// Work on `stream` of `reader` waits for what the sender noted in the handle.
+pixview_status pixviewi_remote_wait(pixviewi_mapping *mapping, const pixviewi_handle *handle,
+                                    int reader, pixview_stream stream, pixview_error *err);
+void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry);
+
+// Under the lock: the mapping that has all these bytes; NULL.
+const pixviewi_mapping *pixviewi_mapping_find(const void *low, const void *beyond, int device);
+
+// For the thread of process.h: what to wait for, at most PIXVIEWI_REMOTES; and what came.
+int pixviewi_remotes_poll(struct pollfd *fds);
+void pixviewi_remotes_notice(const struct pollfd *fds, int count);
+void pixviewi_remotes_forget(void); // in the child of a fork
+
+#endif

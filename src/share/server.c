@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "share/server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "share/link.h"
+#include "share/segment.h"
+
+// Each has two sockets: it asks on one, and is told on the other, which only says "look".
+typedef struct peer {
+    bool used, entered;
+    int socket, notice;
+} peer;
+static peer peers[PIXVIEWI_PEERS];
+// A wish of pixviewi_server_tell, which runs on any thread: the thread alone touches the sockets.
+static atomic_bool to_tell;
+
+int pixviewi_server_poll(struct pollfd *fds)
+{
+    int count = 0;
+    for (int i = 0; i < PIXVIEWI_PEERS; i++)
+        if (peers[i].used)
+            fds[count++] = (struct pollfd){.fd = peers[i].socket, .events = POLLIN};
+    return count;
+}
+
+static int index_of(int socket)
+{
+    for (int i = 0; i < PIXVIEWI_PEERS; i++)
+        if (peers[i].used && peers[i].socket == socket)
+            return i;
+    return -1;
+}
+
+// It let go of everything: the kernel closes a socket when its last process is gone, however that ended.
+static void leave(const pixviewi_process *process, int index)
+{
+    close(peers[index].socket);
+    if (peers[index].notice >= 0)
+        close(peers[index].notice);
+    peers[index].used = false;
+    if (peers[index].entered)
+        pixviewi_ledger_forget(process->ledger, index);
+}
+
+static void welcome(int listener)
+{
+    int socket;
+    while ((socket = pixviewi_link_accept(listener)) >= 0) {
+        int index = 0;
+        while (index < PIXVIEWI_PEERS && peers[index].used)
+            index++;
+        if (index == PIXVIEWI_PEERS) {
+            pixviewi_message full = {.status = PIXVIEW_E_SHARE};
+            (void)!pixviewi_link_send(socket, &full, NULL, 0);
+            close(socket);
+            continue;
+        }
+        peers[index] = (peer){.used = true, .socket = socket, .notice = -1};
+    }
+}
+
+// ---- Answers ----------------------------------------------------------------------------------------
+
+static bool enter(const pixviewi_process *process, int index, const pixviewi_message *question)
+{
+    int pair[2];
+    if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return false;
+    pixviewi_message answer = {
+        .question = PIXVIEWI_ASK_ENTER, .number = question->number, .peer = index};
+    int fds[] = {process->ledger_fd, process->wake, pair[1]};
+    (void)!pixviewi_link_send(peers[index].socket, &answer, fds, 3); // else it hears nothing in time
+    close(pair[1]);
+    peers[index].notice = pair[0];
+    peers[index].entered = true;
+    return true;
+}
+
+static void give_segment(int index, const pixviewi_message *question)
+{
+    pixviewi_message answer = {.question = PIXVIEWI_ASK_SEGMENT,
+                               .number = question->number,
+                               .status = PIXVIEW_E_SHARE};
+    int fd = -1;
+    pixviewi_share_lock();
+    const pixviewi_segment *segment = pixviewi_segment_at(question->slot, question->segment);
+    if (segment) {
+        answer.status = PIXVIEW_OK;
+        answer.handle = segment->handle;
+        fd = segment->fd < 0 ? -1 : dup(segment->fd); // it may end while this is sent
+        if (segment->fd >= 0 && fd < 0)
+            answer.status = PIXVIEW_E_MEMORY;
+    }
+    pixviewi_share_unlock();
+    (void)!pixviewi_link_send(peers[index].socket, &answer, &fd, fd >= 0 ? 1 : 0);
+    if (fd >= 0)
+        close(fd);
+}
+
+// False: there is nothing more to say to that one.
+static bool answer(const pixviewi_process *process, int index)
+{
+    pixviewi_message question;
+    int fds[PIXVIEWI_LINK_FDS], count;
+    int got = pixviewi_link_receive(peers[index].socket, &question, fds, &count);
+    if (got != 1)
+        return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    while (count > 0)
+        close(fds[--count]); // nobody asks with descriptors
+    switch (question.question) {
+    case PIXVIEWI_ASK_ENTER:
+        return enter(process, index, &question);
+    case PIXVIEWI_ASK_SEGMENT:
+        if (peers[index].entered)
+            give_segment(index, &question);
+        return peers[index].entered;
+    default:
+        return false;
+    }
+}
+
+void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
+                            bool connected)
+{
+    for (int i = 0; i < count; i++) {
+        int index = fds[i].revents ? index_of(fds[i].fd) : -1;
+        if (index >= 0 && !answer(process, index))
+            leave(process, index);
+    }
+    if (connected)
+        welcome(process->listener);
+    if (atomic_exchange(&to_tell, false))
+        for (int i = 0; i < PIXVIEWI_PEERS; i++)
+            if (peers[i].used && peers[i].notice >= 0)
+                (void)!send(peers[i].notice, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); // full: it will look
+}
+
+void pixviewi_server_tell(void)
+{
+    atomic_store(&to_tell, true);
+    pixviewi_process_wake();
+}
+
+void pixviewi_server_forget(void)
+{
+    for (int i = 0; i < PIXVIEWI_PEERS; i++)
+        if (peers[i].used) {
+            close(peers[i].socket);
+            if (peers[i].notice >= 0)
+                close(peers[i].notice);
+        }
+    memset(peers, 0, sizeof peers);
+}
