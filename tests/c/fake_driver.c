@@ -53,6 +53,7 @@ void fake_reset(void)
     pthread_mutex_lock(&fake.lock);
     fake.calls[0] = fake.work[0] = fake.fail_name[0] = 0;
     fake.call_count = fake.fail_in = fake.wait_count = fake.pending_queries = 0;
+    fake.ipc_waits = 0;
     for (int i = 0; i < fake.stream_count; i++)
         fake.streams[i].capture = 0;
     fake.own_stream.capture = 0;
@@ -74,14 +75,34 @@ void fake_set_driver_version(int version) { fake.version = version; }
 
 // ---- devices and contexts ---------------------------------------------------------------------
 
-static int device_count(void)
+// What a test or else the environment says; -1: not asked yet.
+static int setting(int *value, const char *name, int otherwise)
 {
-    if (fake.devices < 0) {
-        const char *text = getenv("FAKE_CUDA_DEVICES");
-        fake.devices = text ? atoi(text) : 1;
+    int known = __atomic_load_n(value, __ATOMIC_RELAXED);
+    if (known < 0) {
+        const char *text = getenv(name);
+        known = text ? atoi(text) : otherwise;
+        __atomic_store_n(value, known, __ATOMIC_RELAXED);
     }
-    return fake.devices;
+    return known;
 }
+
+static int first_gpu = -1, no_peers = -1, shareable = -1;
+
+int device_count(void) { return setting(&fake.devices, "FAKE_CUDA_DEVICES", 1); }
+int gpu_of(int device) { return setting(&first_gpu, "FAKE_CUDA_FIRST", 0) + device; }
+int ordinal_of(int gpu)
+{
+    int device = gpu - gpu_of(0);
+    return device >= 0 && device < device_count() ? device : -1;
+}
+int peers(void) { return !setting(&no_peers, "FAKE_CUDA_NO_PEER", 0); }
+int is_shareable(int what)
+{
+    return (setting(&shareable, "FAKE_CUDA_SHAREABLE", FAKE_VMM_FD | FAKE_IPC_EVENT) & what) != 0;
+}
+void fake_set_shareable(int bits) { shareable = bits; }
+void fake_set_peers(int can) { no_peers = !can; }
 
 void fake_set_device_count(int count) { fake.devices = count < MAX_DEVICES ? count : MAX_DEVICES; }
 int fake_current_device(void) { return thread.depth ? thread.stack[thread.depth - 1] : -1; }
@@ -145,7 +166,29 @@ API cuDeviceGetAttribute(int *value, int attribute, int device)
     ENTER(NULL);
     if (device < 0 || device >= device_count())
         return INVALID_DEVICE;
-    *value = attribute == 75 ? 9 : 0; // compute capability 9.0
+    *value = attribute == CU_COMPUTE_MAJOR          ? 9 // compute capability 9.0
+             : attribute == CU_DEVICE_HAS_VMM       ? 1
+             : attribute == CU_DEVICE_HAS_FD        ? is_shareable(FAKE_VMM_FD)
+             : attribute == CU_DEVICE_HAS_IPC_EVENT ? is_shareable(FAKE_IPC_EVENT)
+                                                    : 0;
+    return OK;
+}
+API cuDeviceGetUuid_v2(unsigned char uuid[16], int device)
+{
+    ENTER(NULL);
+    if (device < 0 || device >= device_count())
+        return INVALID_DEVICE;
+    memcpy(uuid, "pixviewfake-gpu", 15);
+    uuid[15] = (unsigned char)gpu_of(device);
+    return OK;
+}
+// A GPU is no peer of itself.
+API cuDeviceCanAccessPeer(int *can, int device, int peer)
+{
+    ENTER(NULL);
+    if (device < 0 || device >= device_count() || peer < 0 || peer >= device_count())
+        return INVALID_DEVICE;
+    *can = device != peer && peers();
     return OK;
 }
 API cuDevicePrimaryCtxRetain(void **context, int device)

@@ -50,8 +50,14 @@ int fake_mode_at_fault(void);             // the same when the call of fake_fail
 
 // ---- memory ----
 
+// No other process can open it: neither handle can be had for it.
 void *fake_malloc(int device, size_t size);
-void fake_free(void *ptr);
+// As cudaMalloc: another process can open it by cuIpcGetMemHandle. Each costs a file descriptor, as do
+// the next.
+void *fake_malloc_shared(int device, size_t size);
+// As torch's expandable segments: mapped memory that can be had by no handle.
+void *fake_malloc_expandable(int device, size_t size);
+void fake_free(void *ptr); // of those three
 // Foreign memory as device memory; device -1: pinned host memory.
 void fake_register(void *ptr, size_t size, int device);
 // Managed memory of a GPU, its pages on the host.
@@ -79,6 +85,24 @@ int fake_wait_count(void);
 // answer 906, and a free outside of relaxed mode breaks it, as the real driver does.
 void fake_set_capture(uint64_t stream, int status, uint64_t id);
 int fake_capture_status(uint64_t stream);
+
+// ---- several processes ----
+
+// A process started with FAKE_CUDA_FIRST=k in its environment sees the GPUs from the kth on, as with
+// CUDA_VISIBLE_DEVICES: its ordinal 0 has the UUID, and can open the memory, of GPU k.
+
+// What the GPUs can share, all unless told: memory by descriptor, events. FAKE_CUDA_SHAREABLE of the
+// environment does the same.
+enum { FAKE_VMM_FD = 1, FAKE_IPC_EVENT = 2 };
+void fake_set_shareable(int bits);
+// 0: no GPU reaches another's memory. So does FAKE_CUDA_NO_PEER=1 in the environment.
+void fake_set_peers(int can);
+// Handles, mappings and reserved addresses of cuMem..., memory and events of cuIpcOpen... that are alive.
+int fake_live_shared(void);
+// What fake_waited takes for the stream on which another process recorded an event.
+enum { FAKE_IPC_STREAM = 3 };
+// How often a stream was made to wait for what another process had recorded, since the reset.
+int fake_ipc_waits(void);
 
 // ---- graphs ----
 

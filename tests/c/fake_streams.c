@@ -2,11 +2,6 @@
 // The fake driver's streams, captures and events.
 #include "fake_state.h"
 
-typedef struct fake_event {
-    int used, device, resets; // it dies with a reset
-    uint64_t recorded, id;    // stream, and its capture
-} fake_event;
-
 enum { FIRST_STREAM = 0x1000, STREAM_STEP = 0x100 };
 
 static struct stream *find_stream(uint64_t handle)
@@ -106,6 +101,7 @@ int fake_waited(uint64_t consumer, uint64_t producer)
     return 0;
 }
 int fake_wait_count(void) { return fake.wait_count; }
+int fake_ipc_waits(void) { return fake.ipc_waits; }
 int fake_live_events(void) { return fake.live_events; }
 void fake_set_pending(int queries) { fake.pending_queries = queries; }
 
@@ -171,7 +167,7 @@ API cuCtxSynchronize(void)
     ENTER("sync");
     return OK;
 }
-static fake_event *new_event(void)
+static fake_event *unused_event(void)
 {
     static fake_event events[1024];
     for (int i = 0; i < 1024; i++)
@@ -179,17 +175,36 @@ static fake_event *new_event(void)
             return &events[i];
     give_up("too many events");
 }
+fake_event *new_event(void)
+{
+    fake_event *made = unused_event();
+    made->device = fake_current_device();
+    made->resets = fake.resets[made->device];
+    __atomic_add_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+    return made;
+}
+static void forget_event(fake_event *event)
+{
+    drop_shared_event(event);
+    memset(event, 0, sizeof(fake_event));
+    __atomic_sub_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+}
 API cuEventCreate(void **event, unsigned flags)
 {
     ENTER(NULL);
     if (!thread.depth)
         return INVALID_CONTEXT;
-    if (flags != 2)
+    if (flags == CU_EVENT_INTERPROCESS)
+        return INVALID_VALUE; // it cannot have timing
+    if ((flags & ~(unsigned)CU_EVENT_INTERPROCESS) != CU_EVENT_WITHOUT_TIMING)
         give_up("an event with timing: it costs time on the GPU");
+    if (flags & CU_EVENT_INTERPROCESS && !is_shareable(FAKE_IPC_EVENT))
+        return NOT_SUPPORTED;
     fake_event *made = new_event();
-    made->device = fake_current_device();
-    made->resets = fake.resets[made->device];
-    __atomic_add_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+    if (flags & CU_EVENT_INTERPROCESS && !share_event(made)) {
+        forget_event(made);
+        return OUT_OF_MEMORY;
+    }
     *event = made;
     return OK;
 }
@@ -202,8 +217,7 @@ API cuEventDestroy_v2(void *event)
 {
     ENTER(NULL);
     check_event(event);
-    memset(event, 0, sizeof(fake_event));
-    __atomic_sub_fetch(&fake.live_events, 1, __ATOMIC_SEQ_CST);
+    forget_event(event);
     return OK;
 }
 API cuEventQuery(void *event)
@@ -218,6 +232,18 @@ API cuEventQuery(void *event)
         return OK;
     fake.pending_queries--;
     return NOT_READY;
+}
+// When it returns nothing is pending any more.
+API cuEventSynchronize(void *event)
+{
+    ENTER("sync");
+    check_event(event);
+    if (thread.mode != RELAXED && capturing()) {
+        break_captures();
+        return CAPTURE_UNSUPPORTED;
+    }
+    fake.pending_queries = 0;
+    return OK;
 }
 API cuEventRecord(void *handle, void *on)
 {
@@ -235,7 +261,19 @@ API cuEventRecord(void *handle, void *on)
     const struct stream *stream = find_stream((uintptr_t)on);
     event->recorded = (uintptr_t)on ? (uintptr_t)on : LEGACY;
     event->id = stream && stream->capture ? stream->id : 0;
+    if (event->shared)
+        note_shared_record(event, event->recorded);
     return OK;
+}
+static void note_wait(uint64_t consumer, uint64_t producer)
+{
+    pthread_mutex_lock(&fake.lock);
+    fake.ipc_waits += producer == FAKE_IPC_STREAM;
+    if (producer && fake.wait_count < MAX_WAITS) {
+        fake.waits[fake.wait_count].consumer = consumer;
+        fake.waits[fake.wait_count++].producer = producer;
+    }
+    pthread_mutex_unlock(&fake.lock);
 }
 API cuStreamWaitEvent(void *consumer, void *handle, unsigned flags)
 {
@@ -250,11 +288,7 @@ API cuStreamWaitEvent(void *consumer, void *handle, unsigned flags)
         break_captures();
         return CAPTURE_ISOLATION;
     }
-    pthread_mutex_lock(&fake.lock);
-    if (event->recorded && fake.wait_count < MAX_WAITS) {
-        fake.waits[fake.wait_count].consumer = consumer ? (uintptr_t)consumer : LEGACY;
-        fake.waits[fake.wait_count++].producer = event->recorded;
-    }
-    pthread_mutex_unlock(&fake.lock);
+    note_wait(consumer ? (uintptr_t)consumer : LEGACY,
+              event->shared ? shared_producer(event) : event->recorded);
     return OK;
 }
