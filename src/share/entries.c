@@ -38,7 +38,8 @@ pixview_status pixviewi_entries_start(pixview_error *err)
 void pixviewi_entries_forget(void)
 {
     pthread_mutex_init(&events, NULL);
-    own = NULL; // the parent's owners, which it will release
+    free(own); // what it holds is the parent's, which will release it
+    own = NULL;
     waiting = NONE;
 }
 

@@ -90,6 +90,7 @@ static void in_child(void)
             close(*fds[i]);
         *fds[i] = -1;
     }
+    pixviewi_ledger_unmap(self.ledger);
     self.ledger = NULL;
     pthread_mutex_init(&lock, NULL);
     make_condition();

@@ -407,9 +407,10 @@ static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle
 
 static pixview_status give_access(pixviewi_mapping *mapping, int reader, pixview_error *err)
 {
-    uint64_t bit = (uint64_t)1 << reader % 64;
-    if (mapping->kind != PIXVIEWI_SEGMENT_FD || reader == mapping->device ||
-        __atomic_load_n(&mapping->peers, __ATOMIC_ACQUIRE) & bit)
+    if (mapping->kind != PIXVIEWI_SEGMENT_FD || reader == mapping->device)
+        return PIXVIEW_OK;
+    uint64_t bit = (uint64_t)1 << reader;
+    if (__atomic_load_n(&mapping->peers, __ATOMIC_ACQUIRE) & bit)
         return PIXVIEW_OK;
     pixview_status status =
         pixviewi_cuda_map_on(mapping->device, reader, mapping->base, mapping->size, err);
@@ -526,14 +527,17 @@ void pixviewi_remotes_notice(const struct pollfd *fds, int count)
 
 void pixviewi_remotes_forget(void)
 {
-    for (pixviewi_remote *remote = first; remote; remote = remote->next) {
-        int fds[] = {remote->socket, remote->notice, remote->wake};
-        for (int i = 0; i < 3; i++)
-            close(fds[i]);
-        for (pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next)
+    while (first) {
+        pixviewi_remote *remote = first;
+        first = remote->next;
+        while (remote->mappings) { // their memory stays mapped: images of it may be in use
+            pixviewi_mapping *mapping = remote->mappings;
+            remote->mappings = mapping->next;
             if (mapping->fd >= 0)
                 close(mapping->fd);
+            free(mapping);
+        }
+        end_remote(remote);
     }
     pthread_mutex_init(&opening, NULL);
-    first = NULL; // their memory stays mapped: images of it may be in use
 }

@@ -173,8 +173,11 @@ void pixviewi_segment_end_take(pixviewi_segment *segment)
 
 void pixviewi_segments_forget(void)
 {
-    for (pixviewi_segment *segment = first; segment; segment = segment->next)
-        if (segment->fd >= 0)
-            close(segment->fd);
-    first = NULL; // their memory stays mapped: images of it may be in use
+    while (first) { // their memory stays mapped: images of it may be in use
+        pixviewi_segment *segment = first;
+        first = segment->next;
+        segment->borrowed = true;
+        free_memory(segment);
+        free(segment);
+    }
 }
