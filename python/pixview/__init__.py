@@ -16,6 +16,7 @@ object into each other without moving a pixel. Where a view is impossible, it ma
     stack, unstack                            many images into one converted batch, and back
     placement                                 where an image goes on a canvas of another size
     video_frame, to_video_frame               frames of decoders as images, and images as frames
+    share, Pool                               images that other processes open without a copy
 
 Axes: ``layout`` is the axis order of the result, ``src_layout`` that of the source: HW, CHW, HWC, NCHW
 or NHWC. By default a torch tensor of rank 3 is C,H,W, everything else H,W,C. Strides are in bytes.
@@ -37,7 +38,11 @@ try:
         Image,
         LayoutError,
         Plan,
+        Pool,
         ReadOnlyError,
+        Share,
+        ShareError,
+        ShareTimeoutError,
         UnsupportedError,
         VideoFrame,
         __version__,
@@ -48,6 +53,7 @@ try:
         copy_into,
         from_pointer,
         plan,
+        share,
         stack,
         stream_of,
         to_video_frame,
@@ -74,7 +80,11 @@ __all__ = [
     "Placement",
     "Placements",
     "Plan",
+    "Pool",
     "ReadOnlyError",
+    "Share",
+    "ShareError",
+    "ShareTimeoutError",
     "UnsupportedError",
     "VideoFrame",
     "__version__",
@@ -86,6 +96,7 @@ __all__ = [
     "from_pointer",
     "placement",
     "plan",
+    "share",
     "stream_of",
     "to_video_frame",
     "used_on",

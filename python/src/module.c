@@ -7,6 +7,7 @@
 #include "base/pyref.h"
 #include "descriptor/dlpack_abi.h"
 #include "docs.h"
+#include "image/docs.h"
 #include "image/image.h"
 
 #define FAST(name, function, doc) \
@@ -27,6 +28,9 @@ static PyMethodDef module_methods[] = {
     FAST("video_frame", pv_call_video_frame, PV_DOC_video_frame),
     FAST("to_video_frame", pv_call_to_video_frame, PV_DOC_to_video_frame),
     {"stream_of", pv_stream_of, METH_O, PV_DOC_stream_of},
+    FAST("share", pv_share_call, PV_DOC_share),
+    {"_share_from_bytes", pv_share_from_bytes, METH_O, NULL},
+    {"_image_from_share", pv_image_from_share, METH_O, NULL},
     {"_placement", (PyCFunction)(void (*)(void))pv_placement, METH_FASTCALL, NULL},
     {"_stream_facts", pv_stream_facts, METH_O, NULL},
     {"_push_stream", pv_push_stream, METH_VARARGS, NULL},
@@ -73,7 +77,12 @@ static int add_errors(PyObject *m, pv_state *st)
                      "A call to the CUDA driver failed: .code is the CUresult, .name its name.") ||
            add_error(m, &st->UnsupportedError, "UnsupportedError", st->Error, PyExc_TypeError, NULL,
                      "The object implements no protocol that pixview reads; the message lists "
-                     "those tried.");
+                     "those tried.") ||
+           add_error(m, &st->ShareError, "ShareError", st->Error, PyExc_RuntimeError, NULL,
+                     "An image of another process that cannot be opened, or one that cannot be "
+                     "shared now.") ||
+           add_error(m, &st->ShareTimeoutError, "ShareTimeoutError", st->ShareError,
+                     PyExc_TimeoutError, NULL, "No frame of a pool became free in time.");
 }
 
 static PyStructSequence_Field plan_fields[] = {
@@ -124,12 +133,16 @@ static int module_exec(PyObject *module)
     st->image_type = pv_image_type_new(module);
     st->video_frame_type = pv_video_frame_type_new(module);
     st->plan_type = PyStructSequence_NewType(&plan_desc);
-    if (!st->image_type || !st->video_frame_type || !st->plan_type ||
+    st->share_type = pv_share_type_new(module);
+    st->pool_type = pv_pool_type_new(module);
+    if (!st->share_type || !st->pool_type || !st->image_type || !st->video_frame_type || !st->plan_type ||
         pv_exchange_publish(st, st->image_type) || pv_frameworks_init(st))
         return -1;
     return PyModule_AddObjectRef(module, "Image", (PyObject *)st->image_type) ||
                    PyModule_AddObjectRef(module, "VideoFrame", (PyObject *)st->video_frame_type) ||
-                   PyModule_AddObjectRef(module, "Plan", (PyObject *)st->plan_type)
+                   PyModule_AddObjectRef(module, "Plan", (PyObject *)st->plan_type) ||
+                   PyModule_AddObjectRef(module, "Share", (PyObject *)st->share_type) ||
+                   PyModule_AddObjectRef(module, "Pool", (PyObject *)st->pool_type)
                ? -1
                : 0;
 }
@@ -140,6 +153,7 @@ static const size_t module_owned[] = {
     FIELD(image_type),  FIELD(video_frame_type), FIELD(plan_type),         FIELD(Error),
     FIELD(LayoutError), FIELD(DtypeError),       FIELD(DeviceError),       FIELD(ReadOnlyError),
     FIELD(CudaError),   FIELD(UnsupportedError), FIELD(kw_stream_version), FIELD(kw_version),
+    FIELD(share_type),  FIELD(pool_type),        FIELD(ShareError),        FIELD(ShareTimeoutError),
     FIELD(kw_stream),   FIELD(dlpack_version),   FIELD(empty_tuple),
 };
 

@@ -15,12 +15,12 @@
 #include "share/remote.h"
 
 // Where the memory is and who will read it, as this process numbers GPUs; -1: host.
-typedef struct way {
+typedef struct open_way {
     int device, reader;
     bool own;    // this process shared it
     bool copies; // `reader` cannot map it
     pixview_stream stream;
-} way;
+} open_way;
 
 static bool is_own(const pixviewi_handle *handle)
 {
@@ -28,10 +28,10 @@ static bool is_own(const pixviewi_handle *handle)
     return process && memcmp(process->key, handle->process, sizeof handle->process) == 0;
 }
 
-static pixview_status find_way(const pixviewi_handle *handle, int device, way *out,
+static pixview_status find_way(const pixviewi_handle *handle, int device, open_way *out,
                                pixview_error *err)
 {
-    *out = (way){.device = -1, .reader = -1, .own = is_own(handle)};
+    *out = (open_way){.device = -1, .reader = -1, .own = is_own(handle)};
     uint64_t boot = pixviewi_process_boot();
     if (handle->boot && boot && handle->boot != boot && !out->own)
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
@@ -55,7 +55,7 @@ static pixview_status find_way(const pixviewi_handle *handle, int device, way *o
 
 // ---- Holding -----------------------------------------------------------------------------------------------
 
-static pixview_status hold_own(const pixviewi_handle *handle, const way *way, void **base,
+static pixview_status hold_own(const pixviewi_handle *handle, const open_way *way, void **base,
                                pixviewi_hold *hold, pixview_error *err)
 {
     pixview_status status = PIXVIEW_OK;
@@ -85,7 +85,7 @@ static pixview_status hold_own(const pixviewi_handle *handle, const way *way, vo
     return status;
 }
 
-static pixview_status hold_other(const pixviewi_handle *handle, const way *way, double timeout,
+static pixview_status hold_other(const pixviewi_handle *handle, const open_way *way, double timeout,
                                  void **base, pixviewi_hold *hold, pixview_error *err)
 {
     pixviewi_mapping *mapping = NULL;
@@ -103,7 +103,7 @@ static pixview_status hold_other(const pixviewi_handle *handle, const way *way, 
 // ---- To another GPU ------------------------------------------------------------------------------------------
 
 // One copy of all bytes that the image spans, its strides kept. `held` is the image where it is.
-static pixview_status copy_over(const pixview_image *held, const way *way, pixview_image *out,
+static pixview_status copy_over(const pixview_image *held, const open_way *way, pixview_image *out,
                                 pixview_error *err)
 {
     pixviewi_range range = pixviewi_image_range(held);
@@ -129,7 +129,7 @@ static pixview_status copy_over(const pixview_image *held, const way *way, pixvi
     return PIXVIEW_OK;
 }
 
-static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold, const way *way,
+static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold, const open_way *way,
                                   pixview_image *out, pixview_error *err)
 {
     image->stream = PIXVIEW_STREAM_NONE; // the copy holds it, until it is done
@@ -145,7 +145,7 @@ static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hol
 
 // ---- Opening -----------------------------------------------------------------------------------------------
 
-static pixview_status open_memory(const pixviewi_handle *handle, const way *way, double timeout,
+static pixview_status open_memory(const pixviewi_handle *handle, const open_way *way, double timeout,
                                   pixview_image *out, pixview_error *err)
 {
     void *base = NULL;
@@ -176,7 +176,7 @@ pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_
 {
     const pixview_open_params defaults = {.struct_size = sizeof defaults, .device = -1};
     pixviewi_handle handle;
-    way way;
+    open_way way;
     params = params ? params : &defaults;
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
@@ -203,7 +203,7 @@ pixview_status pixview_share_plan(const void *bytes, size_t size, int device,
                                   pixview_open_plan *out, pixview_error *err)
 {
     pixviewi_handle handle;
-    way way;
+    open_way way;
     if (!out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "out is NULL");
     pixview_status status = pixviewi_handle_read(bytes, size, &handle, err);

@@ -215,9 +215,9 @@ pixview_status pixview_pool_get(pixview_pool *pool, double timeout, pixview_stre
     pixviewi_share_unlock();
     if (index < 0)
         return pixviewi_fail(err, PIXVIEW_E_TIMEOUT,
-                             "none of the pool's %d frames became free in %g s; are images of them "
+                             "none of the pool's %d frames became free in time; are images of them "
                              "kept, or shares that nobody opens?",
-                             pool->frames, timeout);
+                             pool->frames);
     pixview_image image = pool->first;
     image.data = (char *)image.data + index * pool->segment->frame_size;
     image.stream = pixview_image_on_host(&image) ? PIXVIEW_STREAM_LEGACY : stream;

@@ -185,17 +185,24 @@ static bool start_thread(void)
 
 // ---- Starting -------------------------------------------------------------------------------------------
 
-uint64_t pixviewi_process_boot(void)
+static uint64_t boot;
+
+static void read_boot(void)
 {
     char text[40] = {0};
-    uint64_t sum = 0;
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && read(fd, text, sizeof text - 1) > 0)
         for (const char *at = text; *at; at++)
-            sum = (sum ^ (unsigned char)*at) * 1099511628211u;
+            boot = (boot ^ (unsigned char)*at) * 1099511628211u;
     if (fd >= 0)
         close(fd);
-    return sum;
+}
+
+uint64_t pixviewi_process_boot(void)
+{
+    static pthread_once_t known = PTHREAD_ONCE_INIT;
+    pthread_once(&known, read_boot);
+    return boot;
 }
 
 static void stop(void)

@@ -26,21 +26,21 @@ struct pixview_share {
 // ---- What is shared ----------------------------------------------------------------------------------
 
 // An image, where its bytes are, and what the caller wants.
-typedef struct wish {
+typedef struct share_wish {
     const pixview_image *image;
     pixviewi_range range;
     int device; // -1: host
     int copy;
     pixview_layout layout;
-} wish;
+} share_wish;
 
-static bool is_ours_to_copy(const wish *wish)
+static bool is_ours_to_copy(const share_wish *wish)
 {
     return wish->copy == 1 || (wish->copy == -1 && wish->device < 0);
 }
 
 // A new entry for an image in that segment, whose count is taken. -1 with the error.
-static int new_entry_take(pixviewi_segment *segment, const wish *wish, pixview_error *err)
+static int new_entry_take(pixviewi_segment *segment, const share_wish *wish, pixview_error *err)
 {
     pixviewi_ended ended = {0};
     pixviewi_share_lock();
@@ -65,7 +65,7 @@ static int new_entry_take(pixviewi_segment *segment, const wish *wish, pixview_e
 }
 
 // Under the lock: the frame of a pool that has these bytes, held once more. -1: they are no part of one frame.
-static int hold_frame(const pixviewi_segment *segment, const wish *wish)
+static int hold_frame(const pixviewi_segment *segment, const share_wish *wish)
 {
     int64_t low = (int64_t)(wish->range.low - (uintptr_t)segment->base);
     int64_t last = (int64_t)(wish->range.beyond - 1 - (uintptr_t)segment->base);
@@ -79,7 +79,7 @@ static int hold_frame(const pixviewi_segment *segment, const wish *wish)
 }
 
 // 1: the memory is none that is shared already; 0: *entry; -1 with the error.
-static int share_known(const wish *wish, int *entry, pixview_error *err)
+static int share_known(const share_wish *wish, int *entry, pixview_error *err)
 {
     const void *low = (const void *)wish->range.low, *beyond = (const void *)wish->range.beyond;
     pixviewi_segment found = {0}, *segment;
@@ -118,7 +118,7 @@ static int share_known(const wish *wish, int *entry, pixview_error *err)
 }
 
 // What cudaMalloc gave to somebody.
-static pixview_status share_allocation(const wish *wish, int *entry, pixview_error *err)
+static pixview_status share_allocation(const share_wish *wish, int *entry, pixview_error *err)
 {
     pixviewi_allocation found;
     pixview_status status =
@@ -156,7 +156,7 @@ static pixview_status share_allocation(const wish *wish, int *entry, pixview_err
 
 // ---- The handle ----------------------------------------------------------------------------------------
 
-static pixview_status note_work(const wish *wish, int entry, pixviewi_handle *handle,
+static pixview_status note_work(const share_wish *wish, int entry, pixviewi_handle *handle,
                                 pixview_error *err)
 {
     bool waited = true;
@@ -174,7 +174,7 @@ static pixview_status note_work(const wish *wish, int entry, pixviewi_handle *ha
     return status;
 }
 
-static void fill_handle(const pixviewi_process *process, const wish *wish, int entry,
+static void fill_handle(const pixviewi_process *process, const share_wish *wish, int entry,
                         pixviewi_handle *handle)
 {
     const pixview_image *image = wish->image;
@@ -212,7 +212,7 @@ static void drop_entry(int entry)
     pixviewi_ended_finish(&ended);
 }
 
-static pixview_status make(const pixviewi_process *process, const wish *wish, int entry,
+static pixview_status make(const pixviewi_process *process, const share_wish *wish, int entry,
                            pixview_share **out, pixview_error *err)
 {
     pixview_share *share = calloc(1, sizeof *share);
@@ -236,10 +236,10 @@ static pixview_status make(const pixviewi_process *process, const wish *wish, in
 
 // ---- Creating --------------------------------------------------------------------------------------------
 
-static pixview_status share_memory(const pixviewi_process *process, const wish *what,
+static pixview_status share_memory(const pixviewi_process *process, const share_wish *what,
                                    pixview_share **out, pixview_error *err);
 
-static pixview_status share_copy(const pixviewi_process *process, const wish *what,
+static pixview_status share_copy(const pixviewi_process *process, const share_wish *what,
                                  pixview_share **out, pixview_error *err)
 {
     pixview_image copy;
@@ -248,7 +248,7 @@ static pixview_status share_copy(const pixviewi_process *process, const wish *wh
     if (status != PIXVIEW_OK)
         return status;
     copy.flags = image->flags;
-    wish again = *what;
+    share_wish again = *what;
     again.image = &copy;
     again.range = pixviewi_image_range(&copy);
     again.copy = 0;
@@ -257,7 +257,7 @@ static pixview_status share_copy(const pixviewi_process *process, const wish *wh
     return status;
 }
 
-static pixview_status share_memory(const pixviewi_process *process, const wish *what,
+static pixview_status share_memory(const pixviewi_process *process, const share_wish *what,
                                    pixview_share **out, pixview_error *err)
 {
     int entry = -1, known = share_known(what, &entry, err);
@@ -310,7 +310,7 @@ pixview_status pixview_share_create(const pixview_image *image, const pixview_sh
         return status;
     pixviewi_poll_deferred_owners();
     bool host = pixview_image_on_host(image);
-    wish what = {.image = image,
+    share_wish what = {.image = image,
                  .range = pixviewi_image_range(image),
                  .device = host ? -1 : image->device.id,
                  .copy = params->copy,

@@ -24,6 +24,10 @@ static PyObject *class_of(pv_state *st, pixview_status code)
         return st->CudaError;
     case PIXVIEW_E_MEMORY:
         return PyExc_MemoryError;
+    case PIXVIEW_E_SHARE:
+        return st->ShareError;
+    case PIXVIEW_E_TIMEOUT:
+        return st->ShareTimeoutError;
     default:
         return PyExc_ValueError;
     }

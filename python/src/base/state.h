@@ -76,9 +76,11 @@ typedef struct pv_state {
     PyTypeObject *image_type;
     PyTypeObject *video_frame_type;
     PyTypeObject *plan_type;
+    PyTypeObject *share_type;
+    PyTypeObject *pool_type;
 
     PyObject *Error, *LayoutError, *DtypeError, *DeviceError, *ReadOnlyError, *CudaError,
-        *UnsupportedError;
+        *UnsupportedError, *ShareError, *ShareTimeoutError;
 
     // One entry a framework, in the order of frameworks/table.h.
     PyTypeObject *framework_type[PV_FRAMEWORKS_MOST]; // NULL: not in sys.modules when last looked

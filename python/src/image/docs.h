@@ -114,6 +114,80 @@
     "with DLPack or an array interface read it directly. C consumers find the DLPack C exchange table in\n" \
     "Image.__dlpack_c_exchange_api__. It cannot be subclassed."
 
+#define PV_DOC_share_type \
+    "An image that other processes open. pixview.share(image) makes one; pickled, it is 256 bytes.\n\n" \
+    "It holds the image. A pickle of it holds the image too, until it is opened first, or for `keep` seconds."
+
+#define PV_DOC_share_open \
+    "open($self, /, *, device=None, stream=None, timeout=10)\n--\n\n" \
+    "The image as a pixview.Image over the same memory, for as often as it is called.\n\n" \
+    "device: the GPU that will read it, by default the one that it is on; another one maps the memory, or\n" \
+    "   gets one copy where it cannot (plan() tells). Unused for host memory.\n" \
+    "stream: on which it is used first: waits for what the sender had queued. None, an int handle, a stream\n" \
+    "   object, or -1 (no ordering).\n" \
+    "timeout: seconds for an answer of the other process.\n\n" \
+    "The memory goes back when the last view of it is dropped and what `stream` has queued by then is done.\n" \
+    "Errors: ShareError if the sender is gone, has let go of the image, is of another host or user, or does\n" \
+    "not answer; DeviceError if its GPU is not visible; CudaError."
+
+#define PV_DOC_share_plan \
+    "plan($self, /, *, device=None)\n--\n\n" \
+    "What open(device=device) would do: a Plan with .kind ('view' or 'copy') and .reason."
+
+#define PV_DOC_share_close \
+    "close($self, /)\n--\n\n" \
+    "Stops holding the image, as dropping the Share does. Pickles on their way still hold it."
+
+#define PV_DOC_share_shape "Extents, in the order of the layout."
+#define PV_DOC_share_dtype "Element type: a NumPy dtype, or its name without NumPy."
+#define PV_DOC_share_layout "Axis order, such as 'HWC'."
+#define PV_DOC_share_device "('cuda', index) as this process numbers it, -1 if it is not visible; or ('cpu', 0)."
+#define PV_DOC_share_nbytes "Bytes of the pixels."
+#define PV_DOC_share_pid "The process that shared it."
+#define PV_DOC_share_unopened "How many pickles of it are on their way. 0 in another process."
+
+#define PV_DOC_share \
+    "share($module, /, x, *, layout=None, src_layout=None, copy=None, keep=60.0, stream=None)\n--\n\n" \
+    "`x` for another process of this machine and user: a Share, which is pickled and opened there.\n\n" \
+    "x: whatever `view` takes. Memory of a Pool is shared as it is; GPU memory of OpenCV, CuPy and torch's\n" \
+    "   default allocators too, by a CUDA IPC handle. Host memory of anybody else is copied once.\n" \
+    "copy: None copies host memory alone. True also GPU memory that cannot be shared: expandable segments,\n" \
+    "   stream-ordered pools, managed memory. False never copies.\n" \
+    "keep: seconds that a pickle holds the image until it is opened; None: for ever.\n" \
+    "stream: as for view. What it has queued so far comes before the opener's work.\n\n" \
+    "The image is held while the Share, a pickle on its way, or another process has it. Errors:\n" \
+    "UnsupportedError names memory that cannot be shared; ShareError if too much is shared, or the system\n" \
+    "refuses; CudaError; and those of view."
+
+#define PV_DOC_pool_type \
+    "Pool(shape, dtype, frames, *, device='cpu', layout=None)\n--\n\n" \
+    "Frames of one kind, in one piece of memory that is made to be shared with other processes.\n\n" \
+    "shape: extents in the order of layout, by default H,W, H,W,C or N,H,W,C. Each frame is dense, and begins\n" \
+    "   at a multiple of 512 bytes. frames: 1 to 1024. device: 'cpu', 'cuda:1', ('cuda', 1) or 1.\n\n" \
+    "A frame is free again when its Image and all views, its Shares and their pickles are gone, and every\n" \
+    "process that opened it has let go. Errors: LayoutError, DtypeError, DeviceError, ShareError, CudaError,\n" \
+    "UnsupportedError (a GPU without CUDA's virtual memory management), MemoryError."
+
+#define PV_DOC_pool_get \
+    "get($self, /, *, timeout=None, stream=None)\n--\n\n" \
+    "A frame that nobody uses, as a writable Image; its pixels are anything. Waits for one, `timeout` seconds\n" \
+    "at most (ShareTimeoutError). stream: on which it is used, as for view."
+
+#define PV_DOC_pool_copy \
+    "copy($self, /, x, *, timeout=None, src_layout=None, stream=None)\n--\n\n" \
+    "A frame with the pixels of x, as copy_into would copy them."
+
+#define PV_DOC_pool_close \
+    "close($self, /)\n--\n\n" \
+    "Gives no more frames, as dropping the Pool does. Its memory goes with the last frame."
+
+#define PV_DOC_pool_shape "Extents of a frame, in the order of the layout."
+#define PV_DOC_pool_dtype "Element type: a NumPy dtype, or its name without NumPy."
+#define PV_DOC_pool_layout "Axis order, such as 'HWC'."
+#define PV_DOC_pool_device "('cuda', index) or ('cpu', 0)."
+#define PV_DOC_pool_frames "How many there are."
+#define PV_DOC_pool_idle "How many of them nobody uses now."
+
 // clang-format on
 
 #endif

@@ -53,4 +53,13 @@ static inline int pv_image_axes(PyObject *self, int64_t *shape, int64_t *strides
     return status ? 0 : ndim;
 }
 
+// share.c: pixview.share, the type Share, and what pickles call.
+PyTypeObject *pv_share_type_new(PyObject *module);
+PyObject *pv_share_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames);
+PyObject *pv_share_from_bytes(PyObject *module, PyObject *value);
+PyObject *pv_image_from_share(PyObject *module, PyObject *value);
+PyObject *pv_image_reduce_by_share(PyObject *self); // of an Image in device memory
+PyTypeObject *pv_pool_type_new(PyObject *module);   // pool.c
+
 #endif

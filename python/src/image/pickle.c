@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copies of an Image as a Python object: tobytes, copy.copy, copy.deepcopy and pickle.
 //
-// A pickle has the pixels dense in the Image's layout, as bytes: every element type has a buffer then.
+// A pickle of host memory has the pixels dense in the Image's layout, as bytes: every element type has a buffer
+// then. One of device memory is a share (share.c).
 
 #include <stdint.h>
 #include <string.h>
@@ -16,14 +17,13 @@
 #include "frameworks/table.h"
 #include "image/image.h"
 
-static int check_host(PyObject *self, const char *what)
+static int check_host(PyObject *self)
 {
     if (pv_image_on_host(self))
         return 0;
     pv_raisef(pv_image_state(self), PIXVIEW_E_DEVICE,
-              "the Image is in device memory: %s pixview.as_numpy(image, copy=True), which "
-              "downloads it",
-              what);
+              "the Image is in device memory: call tobytes() of pixview.as_numpy(image, copy=True), "
+              "which downloads it");
     return -1;
 }
 
@@ -33,7 +33,7 @@ PyObject *pv_image_tobytes(PyObject *self, PyObject *ignored)
     pv_state *st = pv_image_state(self);
     const pixview_image *image = &pv_image_of(self)->image;
     pixview_image packed = {.stream = PIXVIEW_STREAM_NONE};
-    if (check_host(self, "call tobytes() of"))
+    if (check_host(self))
         return NULL;
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)pixview_image_nbytes(image));
     if (!out)
@@ -97,8 +97,10 @@ PyObject *pv_image_reduce_ex(PyObject *self, PyObject *protocol)
     pv_state *st = pv_image_state(self);
     const pv_image *image = pv_image_of(self);
     long number = PyLong_AsLong(protocol);
-    if ((number == -1 && PyErr_Occurred()) || check_host(self, "pickle"))
+    if (number == -1 && PyErr_Occurred())
         return NULL;
+    if (!pv_image_on_host(self))
+        return pv_image_reduce_by_share(self);
     int64_t shape[4], strides[4];
     int ndim = pv_image_axes(self, shape, strides);
     bool by_buffer = number >= 5 && !pixview_image_is_empty(&image->image);
