@@ -29,6 +29,8 @@ static PyMethodDef module_methods[] = {
     FAST("to_video_frame", pv_call_to_video_frame, PV_DOC_to_video_frame),
     {"stream_of", pv_stream_of, METH_O, PV_DOC_stream_of},
     FAST("share", pv_share_call, PV_DOC_share),
+    {"_video_frame_from_pickle", (PyCFunction)(void (*)(void))pv_video_frame_from_pickle,
+     METH_FASTCALL, NULL},
     {"_share_from_bytes", pv_share_from_bytes, METH_O, NULL},
     {"_image_from_share", pv_image_from_share, METH_O, NULL},
     {"_placement", (PyCFunction)(void (*)(void))pv_placement, METH_FASTCALL, NULL},

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -39,9 +40,37 @@ static pixview_status fail(pixview_error *err, int64_t bytes)
                          (long long)bytes, reason(code), code);
 }
 
-// Eight zeroed blocks cost less than one fault for each page.
+// A number of bytes or of KiB behind `word` in a file; -1: none.
+static int64_t number_in(const char *path, const char *word)
+{
+    char text[256];
+    long long value = -1;
+    FILE *file = fopen(path, "re");
+    while (file && value < 0 && fgets(text, sizeof text, file))
+        if (strncmp(text, word, strlen(word)) == 0 &&
+            sscanf(text + strlen(word), "%lld", &value) != 1)
+            value = -1;
+    if (file)
+        fclose(file);
+    return value;
+}
+
+// The system has no limit of its own for such memory, and would kill some process for more than there is.
+static bool is_there(int64_t bytes)
+{
+    int64_t kib = number_in("/proc/meminfo", "MemAvailable:");
+    int64_t most = number_in("/sys/fs/cgroup/memory.max", "");
+    int64_t used = number_in("/sys/fs/cgroup/memory.current", "");
+    return (kib < 0 || bytes / 1024 < kib) && (most < 0 || used < 0 || bytes <= most - used);
+}
+
+// All pages at once cost less than a fault for each, and fail here and not at a write.
 static int reserve(int fd, int64_t bytes)
 {
+    if (!is_there(bytes)) {
+        errno = ENOMEM;
+        return -1;
+    }
     if (ftruncate(fd, bytes) != 0)
         return -1;
     int code = posix_fallocate(fd, 0, bytes);

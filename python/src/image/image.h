@@ -24,6 +24,8 @@ PyObject *pv_image_dlpack_device(PyObject *self, PyObject *ignored);
 
 // _core._image_from_pickle(memory, shape, dtype, layout, readonly): what pickles call (pickle.c).
 PyObject *pv_image_from_pickle(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+// The same for a VideoFrame (video_frame.c).
+PyObject *pv_video_frame_from_pickle(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
 // exchange.c: gives the type its exchange table, and the table the state to make Images with.
 int pv_exchange_publish(pv_state *st, PyTypeObject *type);

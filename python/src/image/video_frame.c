@@ -159,6 +159,40 @@ static PyObject *show_planes(PyObject *self, PyObject *ignored)
     return list;
 }
 
+// ---- copies and pickles -------------------------------------------------------------------------
+
+// Of its planes: those in host memory travel as bytes, those on a GPU are shared.
+static PyObject *reduce(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    PyObject *make =
+        PyObject_GetAttrString(PyType_GetModule(Py_TYPE(self)), "_video_frame_from_pickle");
+    if (!make)
+        return NULL;
+    return Py_BuildValue("(N(ONNNN(LL)))", make, self_of(self)->planes, get_format(self, NULL),
+                         get_matrix(self, NULL), get_range(self, NULL), get_order(self, NULL),
+                         (long long)frame_of(self)->height, (long long)frame_of(self)->width);
+}
+
+// _video_frame_from_pickle(planes, format, matrix, range, order, size): by the public function.
+PyObject *pv_video_frame_from_pickle(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    static const char *const names[] = {"format", "matrix", "range", "order", "size"};
+    if (nargs != 6)
+        return PyErr_Format(PyExc_TypeError, "_video_frame_from_pickle takes 6 arguments");
+    PyObject *make = PyObject_GetAttrString(module, "video_frame");
+    PyObject *planes = PyTuple_Pack(1, args[0]), *facts = PyDict_New(), *out = NULL;
+    int failed = !make || !planes || !facts;
+    for (int i = 0; i < 5 && !failed; i++)
+        failed = PyDict_SetItemString(facts, names[i], args[i + 1]);
+    if (!failed)
+        out = PyObject_Call(make, planes, facts);
+    Py_XDECREF(facts);
+    Py_XDECREF(planes);
+    Py_XDECREF(make);
+    return out;
+}
+
 // ---- the type ---------------------------------------------------------------------------------
 
 static PyObject *frame_repr(PyObject *self)
@@ -185,6 +219,7 @@ static PyObject *no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static PyMethodDef frame_methods[] = {
     {"crop", (PyCFunction)(void (*)(void))crop, METH_VARARGS | METH_KEYWORDS,
      PV_DOC_video_frame_crop},
+    {"__reduce__", reduce, METH_NOARGS, NULL},
     {"cuda", show_planes, METH_NOARGS, PV_DOC_video_frame_cuda},
     {NULL, NULL, 0, NULL},
 };
