@@ -45,11 +45,15 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_create(
     const pixview_image *image, const pixview_share_params *params, pixview_share **out,
     pixview_error *err);
 // Bytes for one receiver, by whatever carries bytes. Each call holds the image once more, until the bytes
-// are opened first. PIXVIEW_E_SHARE in a child of a fork.
+// are opened first, or declined. PIXVIEW_E_SHARE in a child of a fork.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_send(pixview_share *share,
                                                                 uint8_t handle[256],
                                                                 pixview_error *err);
 PIXVIEW_API void pixview_share_release(pixview_share *share); // NULL is allowed
+
+// A receiver that will not open what was sent says so; the image is not held for it any longer. Bytes that are no
+// handle, and a sender that is gone, are ignored.
+PIXVIEW_API void pixview_share_decline(const void *handle, size_t size);
 
 typedef struct pixview_open_params {
     size_t struct_size;    // sizeof(pixview_open_params)

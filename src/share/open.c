@@ -199,6 +199,31 @@ pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_
     return status;
 }
 
+static void decline_own(const pixviewi_handle *handle)
+{
+    pixviewi_share_lock();
+    const pixviewi_own *own = pixviewi_own_at((int)handle->entry);
+    if (own->segment && own->generation == handle->generation)
+        atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
+                         ~((uint64_t)1 << handle->ticket));
+    pixviewi_share_unlock();
+    pixviewi_process_wake();
+}
+
+void pixview_share_decline(const void *bytes, size_t size)
+{
+    pixviewi_handle handle;
+    uint64_t boot = pixviewi_process_boot();
+    if (pixviewi_exiting() || pixviewi_handle_read(bytes, size, &handle, NULL) != PIXVIEW_OK ||
+        !handle.segment || handle.ticket == PIXVIEWI_NO_TICKET ||
+        (handle.boot && boot && handle.boot != boot))
+        return;
+    if (is_own(&handle))
+        decline_own(&handle);
+    else
+        pixviewi_remote_decline(&handle);
+}
+
 pixview_status pixview_share_plan(const void *bytes, size_t size, int device,
                                   pixview_open_plan *out, pixview_error *err)
 {

@@ -444,6 +444,23 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
     return status;
 }
 
+void pixviewi_remote_decline(const pixviewi_handle *handle)
+{
+    const double SOON = 0.2; // else the ticket lapses by itself
+    uint64_t one = 1;
+    pixviewi_remote *remote;
+    if (find_or_connect(handle, SOON, &remote, NULL) != PIXVIEW_OK)
+        return;
+    pixviewi_entry *entry = &remote->ledger->entries[handle->entry];
+    // Of another generation it is somebody else's.
+    if (pixviewi_entry_hold(entry, remote->peer, handle->generation))
+        atomic_fetch_and(&entry->tickets, ~((uint64_t)1 << handle->ticket));
+    if (remote->counts[handle->entry] == 0)
+        (void)pixviewi_entry_let_go(remote->ledger, entry, remote->peer);
+    (void)!write(remote->wake, &one, sizeof one);
+    pixviewi_share_unlock();
+}
+
 void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
 {
     pixviewi_remote *remote = mapping->remote;

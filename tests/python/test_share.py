@@ -251,6 +251,31 @@ def test_open_many_times(other: OtherProcess) -> None:
     assert becomes(lambda: frames.idle, 1)
 
 
+def test_receiver_that_drops_it() -> None:
+    """A pickle that was received and not opened does not hold the frame; one that was passed on does."""
+    frames = pool(1)
+    share = pixview.share(frames.get())
+    with OtherProcess() as other:
+        other("take", "a", share)  # not connected yet
+        passed = other("run", "out = images['a']")
+        del share
+        other("drop", "a")
+        assert frames.idle == 0
+        del passed
+        assert becomes(lambda: frames.idle, 1)
+        share = pixview.share(frames.get())
+        other("take", "a", share)
+        del share
+        assert frames.idle == 0
+        other("drop", "a")
+        assert becomes(lambda: frames.idle, 1)
+        share = pixview.share(frames.get())
+        other("take", "a", share)
+        del share
+        other("run", "images['a'].close(); import pixview")
+        assert becomes(lambda: frames.idle, 1)
+
+
 @pytest.mark.parametrize("keep", [0, -1, float("nan")])
 def test_bad_keep(keep: float) -> None:
     with pytest.raises(ValueError, match="keep="):

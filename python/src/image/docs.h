@@ -116,7 +116,8 @@
 
 #define PV_DOC_share_type \
     "An image that other processes open. pixview.share(image) makes one; pickled, it is 256 bytes.\n\n" \
-    "It holds the image. A pickle of it holds the image too, until it is opened first, or for `keep` seconds."
+    "It holds the image. A pickle of it is for one receiver, and holds the image until that one opens it or\n" \
+    "drops it unopened, for `keep` seconds at most. A receiver that pickles it again passes it on."
 
 #define PV_DOC_share_open \
     "open($self, /, *, device=None, stream=None, timeout=10)\n--\n\n" \
@@ -136,7 +137,8 @@
 
 #define PV_DOC_share_close \
     "close($self, /)\n--\n\n" \
-    "Stops holding the image, as dropping the Share does. Pickles on their way still hold it."
+    "Stops holding the image, as dropping the Share does. Pickles on their way still hold it. What was opened\n" \
+    "stays."
 
 #define PV_DOC_share_shape "Extents, in the order of the layout."
 #define PV_DOC_share_dtype "Element type: a NumPy dtype, or its name without NumPy."

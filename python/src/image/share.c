@@ -19,7 +19,8 @@
 
 typedef struct pv_share {
     PyObject_HEAD
-    pixview_share *share; // NULL: it came from another process, or was closed
+    pixview_share *share; // NULL: it came as a pickle, or was closed
+    bool unopened;        // a pickle that nobody opened here, nor sent on
     uint8_t handle[PIXVIEW_HANDLE_BYTES];
 } pv_share;
 
@@ -31,10 +32,22 @@ static PyObject *new_share(pv_state *st)
     return st->share_type->tp_alloc(st->share_type, 0);
 }
 
+// Who does not want what was sent says so, or it would be held in vain.
+static void let_go(PyObject *self)
+{
+    pixview_share *share = share_of(self)->share;
+    bool unopened = share_of(self)->unopened;
+    share_of(self)->share = NULL;
+    share_of(self)->unopened = false;
+    pixview_share_release(share);
+    if (unopened)
+        pixview_share_decline(share_of(self)->handle, PIXVIEW_HANDLE_BYTES);
+}
+
 static void share_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    pixview_share_release(share_of(self)->share);
+    let_go(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -133,7 +146,12 @@ static PyObject *open_on(pv_state *st, const open_wish *wish)
     status = pixview_share_open(wish->handle, PIXVIEW_HANDLE_BYTES, &params, &image, &layout, &err);
     if (status == PIXVIEW_OK && !pixview_image_on_host(&image) &&
         kept.handle != wish->stream.handle) {
-        status = pixviewi_cuda_order(image.device.id, kept.handle, wish->stream.handle, NULL, &err);
+        pixviewi_stream_relation relation;
+        status = pixviewi_cuda_order(image.device.id, kept.handle, wish->stream.handle, &relation,
+                                     &err);
+        if (status == PIXVIEW_OK && relation.kind > PIXVIEWI_STREAMS_ORDERABLE)
+            status = pixviewi_cuda_fail_relation(relation.kind, kept.handle, wish->stream.handle,
+                                                 &err);
         if (status != PIXVIEW_OK)
             pixview_owner_unref(image.owner);
     }
@@ -204,7 +222,9 @@ static PyObject *share_open(PyObject *self, PyObject *const *args, Py_ssize_t na
         return NULL;
     if (!(seconds > 0))
         return pv_raise_python(PyExc_ValueError, "timeout=%R: seconds above 0", timeout);
-    return open_handle(st, share_of(self)->handle, device, stream, seconds);
+    PyObject *out = open_handle(st, share_of(self)->handle, device, stream, seconds);
+    share_of(self)->unopened = share_of(self)->unopened && !out;
+    return out;
 }
 
 static PyObject *share_plan(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
@@ -234,9 +254,7 @@ static PyObject *share_plan(PyObject *self, PyObject *const *args, Py_ssize_t na
 static PyObject *share_close(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
-    pixview_share *share = share_of(self)->share;
-    share_of(self)->share = NULL;
-    pixview_share_release(share);
+    let_go(self);
     Py_RETURN_NONE;
 }
 
@@ -247,6 +265,7 @@ static PyObject *send(pv_state *st, PyObject *self)
 {
     uint8_t handle[PIXVIEW_HANDLE_BYTES];
     memcpy(handle, share_of(self)->handle, sizeof handle);
+    share_of(self)->unopened = false;
     if (share_of(self)->share && pixview_share_send(share_of(self)->share, handle, &st->error))
         return pv_raise(st, &st->error);
     return PyBytes_FromStringAndSize((const char *)handle, sizeof handle);
@@ -294,8 +313,10 @@ PyObject *pv_share_from_bytes(PyObject *module, PyObject *value)
     pv_state *st = pv_get_state(module);
     const uint8_t *handle = bytes_of(st, value);
     PyObject *out = handle ? new_share(st) : NULL;
-    if (out)
+    if (out) {
         memcpy(share_of(out)->handle, handle, PIXVIEW_HANDLE_BYTES);
+        share_of(out)->unopened = true;
+    }
     return out;
 }
 

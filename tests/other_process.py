@@ -93,7 +93,7 @@ def do_open(name: str, share: Any, **how: Any) -> Any:
 def do_take(name: str, image: Any) -> Any:
     """What came as a pickle."""
     images[name] = image
-    return facts(name) if hasattr(image, "layout") else None
+    return facts(name) if hasattr(image, "readonly") else None
 
 
 def do_read(name: str) -> Any:
