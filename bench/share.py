@@ -167,7 +167,10 @@ def measure(pipe: Any, name: str, device: str, count: int) -> dict[str, float]:
     pipe.send_bytes(b"")
     assert pipe.recv() == "done"
     names = ("share", "pickle", "unpickle", "open", "close", "round")
-    return {key: statistics.median(column) / 1000 for key, column in zip(names, zip(*rows[count // 10 :]))}
+    return {
+        key: statistics.median(column) / 1000
+        for key, column in zip(names, zip(*rows[count // 10 :]))
+    }
 
 
 def table(device: str, count: int) -> list[str]:

@@ -21,9 +21,9 @@ enum { PIXVIEW_HANDLE_BYTES = 256 }; // what is sent to them
 typedef struct pixview_share_params {
     size_t struct_size;    // sizeof(pixview_share_params)
     pixview_layout layout; // told to those who open it; NONE: NHWC
-    int32_t copy;   // 0: never; 1: into memory of its own, if it cannot be shared as it is; -1: the
-                    // same for host memory only
-    double keep;    // SECONDS that a sent handle holds the image until it is opened; 0: 60
+    int32_t copy; // 0: never; 1: into memory of its own, if it cannot be shared as it is; -1: the
+                  // same for host memory only
+    double keep;  // SECONDS that a sent handle holds the image until it is opened; 0: 60
 } pixview_share_params;
 
 // Shares an image. Work that image->stream has queued so far comes before what an opener queues.
@@ -41,9 +41,9 @@ typedef struct pixview_share_params {
 //           PIXVIEW_E_SHARE        too many shared at once, or the system refused a socket or a thread
 //           PIXVIEW_E_MEMORY, PIXVIEW_E_CUDA (900: the stream is in a capture), and what pixview_copy returns
 // Thread-safety: safe, as all functions here.
-PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_create(
-    const pixview_image *image, const pixview_share_params *params, pixview_share **out,
-    pixview_error *err);
+PIXVIEW_API PIXVIEW_NODISCARD pixview_status
+pixview_share_create(const pixview_image *image, const pixview_share_params *params,
+                     pixview_share **out, pixview_error *err);
 // Bytes for one receiver, by whatever carries bytes. Each call holds the image once more, until the bytes
 // are opened first, or declined. PIXVIEW_E_SHARE in a child of a fork.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_send(pixview_share *share,

@@ -32,7 +32,8 @@ enum {
     PIXVIEW_E_UNSUPPORTED = -6, // pixview does not support this object or protocol
     PIXVIEW_E_CUDA = -7,        // a driver call failed; pixview_error.driver_code is the CUresult
     PIXVIEW_E_MEMORY = -8,      // out of host memory
-    PIXVIEW_E_SHARE = -9,  // an image of another process that cannot be opened, or none can be shared
+    PIXVIEW_E_SHARE =
+        -9, // an image of another process that cannot be opened, or none can be shared
     PIXVIEW_E_TIMEOUT = -10 // nothing came in the time that was given
 };
 

@@ -137,8 +137,8 @@ static int module_exec(PyObject *module)
     st->plan_type = PyStructSequence_NewType(&plan_desc);
     st->share_type = pv_share_type_new(module);
     st->pool_type = pv_pool_type_new(module);
-    if (!st->share_type || !st->pool_type || !st->image_type || !st->video_frame_type || !st->plan_type ||
-        pv_exchange_publish(st, st->image_type) || pv_frameworks_init(st))
+    if (!st->share_type || !st->pool_type || !st->image_type || !st->video_frame_type ||
+        !st->plan_type || pv_exchange_publish(st, st->image_type) || pv_frameworks_init(st))
         return -1;
     return PyModule_AddObjectRef(module, "Image", (PyObject *)st->image_type) ||
                    PyModule_AddObjectRef(module, "VideoFrame", (PyObject *)st->video_frame_type) ||

@@ -86,47 +86,43 @@ typedef struct pixviewi_mem_access { // CUmemAccessDesc
        void **extra))
 
 // Entry points that a supported driver may lack; NULL then.
-#define PIXVIEWI_DRIVER_OPTIONAL(X)                                                       \
-    X(context_id, cuCtxGetId, (void *context, unsigned long long *id))                    \
-    X(capture_info, cuStreamGetCaptureInfo_v2,                                            \
-      (void *stream, int *status, uint64_t *id, void **graph, const void ***dependencies, \
-       size_t *count))                                                                    \
-    X(user_object_create, cuUserObjectCreate,                                             \
-      (void **object, void *pointer, void (*destroy)(void *pointer), unsigned count,      \
-       unsigned flags))                                                                   \
-    X(user_object_release, cuUserObjectRelease, (void *object, unsigned count))           \
-    X(graph_retain, cuGraphRetainUserObject,                                              \
-      (void *graph, void *object, unsigned count, unsigned flags))                        \
-    X(device_uuid, cuDeviceGetUuid_v2, (unsigned char uuid[16], int device))              \
-    X(can_access_peer, cuDeviceCanAccessPeer, (int *can, int device, int peer))           \
-    X(memcpy_async, cuMemcpyAsync,                                                        \
-      (uint64_t dst, uint64_t src, size_t bytes, void *stream))                           \
-    X(mem_granularity, cuMemGetAllocationGranularity,                                     \
-      (size_t *bytes, const pixviewi_mem_prop *prop, int option))                         \
-    X(mem_create, cuMemCreate,                                                            \
-      (uint64_t *handle, size_t bytes, const pixviewi_mem_prop *prop,                     \
-       unsigned long long flags))                                                         \
-    X(mem_release, cuMemRelease, (uint64_t handle))                                       \
-    X(mem_export, cuMemExportToShareableHandle,                                           \
-      (void *out, uint64_t handle, int type, unsigned long long flags))                   \
-    X(mem_import, cuMemImportFromShareableHandle,                                         \
-      (uint64_t *handle, void *os_handle, int type))                                      \
-    X(address_reserve, cuMemAddressReserve,                                               \
-      (uint64_t *pointer, size_t bytes, size_t alignment, uint64_t wish,                  \
-       unsigned long long flags))                                                         \
-    X(address_free, cuMemAddressFree, (uint64_t pointer, size_t bytes))                   \
-    X(mem_map, cuMemMap,                                                                  \
-      (uint64_t pointer, size_t bytes, size_t offset, uint64_t handle,                    \
-       unsigned long long flags))                                                         \
-    X(mem_unmap, cuMemUnmap, (uint64_t pointer, size_t bytes))                            \
-    X(mem_set_access, cuMemSetAccess,                                                     \
-      (uint64_t pointer, size_t bytes, const pixviewi_mem_access *access, size_t count))  \
-    X(ipc_get_memory, cuIpcGetMemHandle, (pixviewi_ipc_handle *handle, uint64_t pointer)) \
-    X(ipc_open_memory, cuIpcOpenMemHandle_v2,                                             \
-      (uint64_t *pointer, pixviewi_ipc_handle handle, unsigned flags))                    \
-    X(ipc_close_memory, cuIpcCloseMemHandle, (uint64_t pointer))                          \
-    X(ipc_get_event, cuIpcGetEventHandle, (pixviewi_ipc_handle *handle, void *event))     \
-    X(ipc_open_event, cuIpcOpenEventHandle, (void **event, pixviewi_ipc_handle handle))   \
+#define PIXVIEWI_DRIVER_OPTIONAL(X)                                                               \
+    X(context_id, cuCtxGetId, (void *context, unsigned long long *id))                            \
+    X(capture_info, cuStreamGetCaptureInfo_v2,                                                    \
+      (void *stream, int *status, uint64_t *id, void **graph, const void ***dependencies,         \
+       size_t *count))                                                                            \
+    X(user_object_create, cuUserObjectCreate,                                                     \
+      (void **object, void *pointer, void (*destroy)(void *pointer), unsigned count,              \
+       unsigned flags))                                                                           \
+    X(user_object_release, cuUserObjectRelease, (void *object, unsigned count))                   \
+    X(graph_retain, cuGraphRetainUserObject,                                                      \
+      (void *graph, void *object, unsigned count, unsigned flags))                                \
+    X(device_uuid, cuDeviceGetUuid_v2, (unsigned char uuid[16], int device))                      \
+    X(can_access_peer, cuDeviceCanAccessPeer, (int *can, int device, int peer))                   \
+    X(memcpy_async, cuMemcpyAsync, (uint64_t dst, uint64_t src, size_t bytes, void *stream))      \
+    X(mem_granularity, cuMemGetAllocationGranularity,                                             \
+      (size_t *bytes, const pixviewi_mem_prop *prop, int option))                                 \
+    X(mem_create, cuMemCreate,                                                                    \
+      (uint64_t *handle, size_t bytes, const pixviewi_mem_prop *prop, unsigned long long flags))  \
+    X(mem_release, cuMemRelease, (uint64_t handle))                                               \
+    X(mem_export, cuMemExportToShareableHandle,                                                   \
+      (void *out, uint64_t handle, int type, unsigned long long flags))                           \
+    X(mem_import, cuMemImportFromShareableHandle, (uint64_t *handle, void *os_handle, int type))  \
+    X(address_reserve, cuMemAddressReserve,                                                       \
+      (uint64_t *pointer, size_t bytes, size_t alignment, uint64_t wish,                          \
+       unsigned long long flags))                                                                 \
+    X(address_free, cuMemAddressFree, (uint64_t pointer, size_t bytes))                           \
+    X(mem_map, cuMemMap,                                                                          \
+      (uint64_t pointer, size_t bytes, size_t offset, uint64_t handle, unsigned long long flags)) \
+    X(mem_unmap, cuMemUnmap, (uint64_t pointer, size_t bytes))                                    \
+    X(mem_set_access, cuMemSetAccess,                                                             \
+      (uint64_t pointer, size_t bytes, const pixviewi_mem_access *access, size_t count))          \
+    X(ipc_get_memory, cuIpcGetMemHandle, (pixviewi_ipc_handle * handle, uint64_t pointer))        \
+    X(ipc_open_memory, cuIpcOpenMemHandle_v2,                                                     \
+      (uint64_t *pointer, pixviewi_ipc_handle handle, unsigned flags))                            \
+    X(ipc_close_memory, cuIpcCloseMemHandle, (uint64_t pointer))                                  \
+    X(ipc_get_event, cuIpcGetEventHandle, (pixviewi_ipc_handle * handle, void *event))            \
+    X(ipc_open_event, cuIpcOpenEventHandle, (void **event, pixviewi_ipc_handle handle))           \
     X(event_synchronize, cuEventSynchronize, (void *event))
 
 typedef struct pixviewi_driver {

@@ -76,8 +76,8 @@ static bool is_on_its_way(int entry, int64_t now)
 
 int64_t pixviewi_own_expiry(int entry)
 {
-    bool counts = own[entry].segment && own[entry].handles == 0 &&
-                  !pixviewi_entry_is_held(shared_at(entry));
+    bool counts =
+        own[entry].segment && own[entry].handles == 0 && !pixviewi_entry_is_held(shared_at(entry));
     return counts ? own[entry].expires : PIXVIEWI_NEVER;
 }
 

@@ -12,12 +12,12 @@ typedef struct pixviewi_own {
     pixview_owner *source;     // counted; of an image that is no frame of a pool
     pixview_pool *pool;        // it is a frame of
     uint64_t generation;
-    int handles;       // shares, and of a pool's frame the image that was got
-    int64_t expires;   // when nobody waits any more for what was sent; pixviewi_now
-    bool unnumbered;   // more was sent than there are tickets: only `expires` tells
+    int handles;     // shares, and of a pool's frame the image that was got
+    int64_t expires; // when nobody waits any more for what was sent; pixviewi_now
+    bool unnumbered; // more was sent than there are tickets: only `expires` tells
     pixviewi_shared_event event;
-    int next;          // of the free ones, or of those that wait for others
-    bool listed;       // among those that wait
+    int next;    // of the free ones, or of those that wait for others
+    bool listed; // among those that wait
 } pixviewi_own;
 
 // What is let go of under the lock, and ended after it.

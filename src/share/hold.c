@@ -30,7 +30,10 @@ void pixviewi_hold_give_back(const pixviewi_hold *hold)
     pixviewi_ended_finish(&ended);
 }
 
-static void release_hold(pixview_owner *self) { pixviewi_hold_give_back(pixviewi_owner_held(self)); }
+static void release_hold(pixview_owner *self)
+{
+    pixviewi_hold_give_back(pixviewi_owner_held(self));
+}
 
 static void release_pending_hold(pixview_owner *self)
 {

@@ -10,7 +10,8 @@
 struct pixviewi_mapping;
 
 typedef struct pixviewi_hold {
-    unsigned epoch; // of the process that has it: in a child of a fork there is nothing to give back
+    unsigned
+        epoch; // of the process that has it: in a child of a fork there is nothing to give back
     int entry;
     struct pixviewi_mapping *mapping; // of another process; NULL: this one's entry
 } pixviewi_hold;

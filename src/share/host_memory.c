@@ -87,7 +87,8 @@ pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **
         return fail(err, bytes);
     void *mapped = MAP_FAILED;
     if (reserve(*fd, bytes) == 0)
-        mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, *fd, 0);
+        mapped =
+            mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, *fd, 0);
     if (mapped == MAP_FAILED) {
         pixview_status status = fail(err, bytes);
         close(*fd);
@@ -108,7 +109,8 @@ pixview_status pixviewi_host_memory_map(int fd, int64_t bytes, void **base, pixv
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
                              "the other process sent no sealed memory of %lld bytes",
                              (long long)bytes);
-    void *mapped = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    void *mapped =
+        mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (mapped == MAP_FAILED)
         return fail(err, bytes);
     *base = mapped;

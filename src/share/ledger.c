@@ -47,7 +47,8 @@ void pixviewi_ledger_forget(pixviewi_ledger *ledger, int peer)
 {
     uint64_t bit = (uint64_t)1 << peer % 64;
     for (int i = 0; i < PIXVIEWI_ENTRIES; i++)
-        if (atomic_load_explicit(&ledger->entries[i].holders[peer / 64], memory_order_relaxed) & bit)
+        if (atomic_load_explicit(&ledger->entries[i].holders[peer / 64], memory_order_relaxed) &
+            bit)
             atomic_fetch_and(&ledger->entries[i].holders[peer / 64], ~bit);
 }
 

@@ -65,8 +65,9 @@ static pixview_status refuse(int code, int64_t pid, pixview_error *err)
         why = "the process that shared the image is another user's, or sockets are not permitted";
     else if (code == EMFILE || code == ENFILE)
         why = "too many open files; raise `ulimit -n`";
-    return pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot open what process %lld shared: %s (errno %d)",
-                         (long long)pid, why, code);
+    return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                         "cannot open what process %lld shared: %s (errno %d)", (long long)pid, why,
+                         code);
 }
 
 static int connect_to(const uint8_t process[16], double timeout)

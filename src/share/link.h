@@ -11,7 +11,7 @@ enum { PIXVIEWI_ASK_ENTER = 1, PIXVIEWI_ASK_SEGMENT };
 
 typedef struct pixviewi_message {
     uint32_t question, number; // an answer has the number of its question
-    pixview_status status; // of an answer
+    pixview_status status;     // of an answer
     uint8_t process[16];
     int32_t peer;  // ENTER: the number of the bit that is the asker's
     uint32_t slot; // SEGMENT, and its id

@@ -46,7 +46,8 @@ static pixview_status find_way(const pixviewi_handle *handle, int device, open_w
     status = pixviewi_cuda_device_count(&count, err);
     if (status == PIXVIEW_OK && device >= count)
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
-                             "GPU %d of %d does not exist; see CUDA_VISIBLE_DEVICES", device, count);
+                             "GPU %d of %d does not exist; see CUDA_VISIBLE_DEVICES", device,
+                             count);
     out->reader = device < 0 ? out->device : device;
     out->copies = out->reader != out->device &&
                   (out->own || !pixviewi_cuda_can_access(out->reader, out->device));
@@ -67,9 +68,8 @@ static pixview_status hold_own(const pixviewi_handle *handle, const open_way *wa
         own->handles++;
         *base = own->segment->base;
         if (handle->ticket != PIXVIEWI_NO_TICKET)
-            atomic_fetch_and(
-                &pixviewi_process_started()->ledger->entries[handle->entry].tickets,
-                ~((uint64_t)1 << handle->ticket));
+            atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
+                             ~((uint64_t)1 << handle->ticket));
     }
     pixviewi_share_unlock();
     if (!fits)
@@ -110,11 +110,12 @@ static pixview_status copy_over(const pixview_image *held, const open_way *way, 
     int64_t bytes = (int64_t)(range.beyond - range.low);
     void *data = NULL;
     pixview_owner *owner = NULL;
-    pixview_status status = pixviewi_cuda_alloc(way->reader, bytes, way->stream, &data, &owner, err);
+    pixview_status status =
+        pixviewi_cuda_alloc(way->reader, bytes, way->stream, &data, &owner, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = pixviewi_cuda_copy_bytes(way->reader, data, (const void *)range.low, bytes, way->stream,
-                                      err);
+    status = pixviewi_cuda_copy_bytes(way->reader, data, (const void *)range.low, bytes,
+                                      way->stream, err);
     if (status == PIXVIEW_OK)
         status = pixviewi_cuda_hold_until(way->reader, way->stream, held->owner, err);
     if (status != PIXVIEW_OK) {
@@ -129,8 +130,8 @@ static pixview_status copy_over(const pixview_image *held, const open_way *way, 
     return PIXVIEW_OK;
 }
 
-static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold, const open_way *way,
-                                  pixview_image *out, pixview_error *err)
+static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold,
+                                  const open_way *way, pixview_image *out, pixview_error *err)
 {
     image->stream = PIXVIEW_STREAM_NONE; // the copy holds it, until it is done
     pixview_status status = pixviewi_hold_image_take(image, hold, err);
@@ -145,8 +146,8 @@ static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hol
 
 // ---- Opening -----------------------------------------------------------------------------------------------
 
-static pixview_status open_memory(const pixviewi_handle *handle, const open_way *way, double timeout,
-                                  pixview_image *out, pixview_error *err)
+static pixview_status open_memory(const pixviewi_handle *handle, const open_way *way,
+                                  double timeout, pixview_image *out, pixview_error *err)
 {
     void *base = NULL;
     pixviewi_hold hold = {.entry = -1};

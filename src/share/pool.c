@@ -16,7 +16,7 @@ enum { MOST_FRAMES = 1024, ALIGNMENT = 512 };
 struct pixview_pool {
     pixviewi_segment *segment; // counted
     unsigned epoch;
-    int frames, next; // next: where the search begins
+    int frames, next;    // next: where the search begins
     pixview_image first; // of frame 0
 };
 
@@ -34,9 +34,9 @@ static pixview_status describe(const pixview_pool_params *params, pixview_image 
         return pixviewi_fail(err, PIXVIEW_E_DEVICE,
                              "device type %d: a pool is in host memory or on a GPU",
                              params->device.type);
-    pixview_status status = pixview_image_init(out, somewhere, pixview_layout_rank(params->layout),
-                                               params->shape, NULL, params->dtype, params->device,
-                                               params->layout, err);
+    pixview_status status =
+        pixview_image_init(out, somewhere, pixview_layout_rank(params->layout), params->shape, NULL,
+                           params->dtype, params->device, params->layout, err);
     if (status == PIXVIEW_OK && pixview_image_is_empty(out))
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "a frame without pixels needs no pool");
     return status;
@@ -155,7 +155,8 @@ static int take_frame(pixview_pool *pool, int64_t now, int64_t *until)
     *until = PIXVIEWI_NEVER;
     for (int i = 0; i < pool->frames; i++) {
         int index = (pool->next + i) % pool->frames, entry = pool->segment->entries[index];
-        pixviewi_ended ended = {0}; // nothing: a frame has no source, and the pool counts the segment
+        pixviewi_ended ended = {
+            0}; // nothing: a frame has no source, and the pool counts the segment
         if (pixviewi_own_at(entry)->handles == 0 && pixviewi_own_settle(entry, now, &ended)) {
             pool->next = index + 1;
             return index;
@@ -203,8 +204,9 @@ pixview_status pixview_pool_get(pixview_pool *pool, double timeout, pixview_stre
     if (!pool || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s is NULL", pool ? "out" : "pool");
     if (pool->epoch != pixviewi_process_epoch())
-        return pixviewi_fail(err, PIXVIEW_E_SHARE,
-                             "the pool was made before the fork, and is the parent's: make one here");
+        return pixviewi_fail(
+            err, PIXVIEW_E_SHARE,
+            "the pool was made before the fork, and is the parent's: make one here");
     pixviewi_poll_deferred_owners();
     pixviewi_share_lock();
     int index = wait_for_frame(pool, timeout), entry = -1;
@@ -264,8 +266,7 @@ pixview_status pixviewi_pool_copy_alone(const pixview_image *image, pixview_layo
         .layout = layout,
     };
     pixview_copy_params how = {.struct_size = sizeof how, .stream = image->stream};
-    pixview_status status =
-        pixview_image_axes(image, layout, &ndim, params.shape, strides, err);
+    pixview_status status = pixview_image_axes(image, layout, &ndim, params.shape, strides, err);
     if (status == PIXVIEW_OK)
         status = pixview_pool_create(&params, &pool, err);
     if (status != PIXVIEW_OK)

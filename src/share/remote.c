@@ -23,7 +23,8 @@ struct pixviewi_remote {
     uint32_t questions;
     pixviewi_ledger *ledger;
     pixviewi_mapping *mappings;
-    uint32_t counts[PIXVIEWI_ENTRIES]; // images here; the bit in the ledger is set while it is above 0
+    uint32_t
+        counts[PIXVIEWI_ENTRIES]; // images here; the bit in the ledger is set while it is above 0
     pixviewi_shared_event *events[PIXVIEWI_ENTRIES];
     pixviewi_remote *next;
 };
@@ -204,7 +205,8 @@ static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
     case PIXVIEWI_SEGMENT_HOST:
         return pixviewi_host_memory_map(mapping->fd, mapping->size, &mapping->base, err);
     case PIXVIEWI_SEGMENT_FD:
-        return pixviewi_cuda_map_fd(mapping->device, mapping->fd, mapping->size, &mapping->base, err);
+        return pixviewi_cuda_map_fd(mapping->device, mapping->fd, mapping->size, &mapping->base,
+                                    err);
     default:
         return pixviewi_cuda_open_ipc(mapping->reader, &mapping->handle, &mapping->base, err);
     }

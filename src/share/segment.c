@@ -89,7 +89,8 @@ pixview_status pixviewi_segment_new(pixview_device device, int64_t bytes, pixvie
         segment->kind = PIXVIEWI_SEGMENT_HOST;
         segment->device = -1;
         segment->size = bytes;
-        status = pixviewi_host_memory_new("pixview-frames", bytes, &segment->base, &segment->fd, err);
+        status =
+            pixviewi_host_memory_new("pixview-frames", bytes, &segment->base, &segment->fd, err);
     } else {
         segment->kind = PIXVIEWI_SEGMENT_FD;
         segment->device = device.id;

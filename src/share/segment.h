@@ -18,10 +18,11 @@ typedef struct pixviewi_segment {
     uint8_t uuid[16];
     int fd;                     // HOST, FD
     pixviewi_ipc_handle handle; // IPC
-    uint64_t allocation;        // IPC: what the driver calls it, so that an address of before is not taken for it
-    int *entries;               // of a pool: an entry for each frame; else NULL
-    int64_t frame_size;         // BYTES from one to the next
-    bool borrowed;              // the memory is another process's; whoever holds an image of it keeps it mapped
+    uint64_t
+        allocation; // IPC: what the driver calls it, so that an address of before is not taken for it
+    int *entries;   // of a pool: an entry for each frame; else NULL
+    int64_t frame_size; // BYTES from one to the next
+    bool borrowed; // the memory is another process's; whoever holds an image of it keeps it mapped
     struct pixviewi_segment *next;
 } pixviewi_segment;
 

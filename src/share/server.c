@@ -77,7 +77,8 @@ static bool enter(const pixviewi_process *process, int index, const pixviewi_mes
     pixviewi_message answer = {
         .question = PIXVIEWI_ASK_ENTER, .number = question->number, .peer = index};
     int fds[] = {process->ledger_fd, process->wake, pair[1]};
-    (void)!pixviewi_link_send(peers[index].socket, &answer, fds, 3); // else it hears nothing in time
+    (void)!pixviewi_link_send(peers[index].socket, &answer, fds,
+                              3); // else it hears nothing in time
     close(pair[1]);
     peers[index].notice = pair[0];
     peers[index].entered = true;
@@ -86,9 +87,8 @@ static bool enter(const pixviewi_process *process, int index, const pixviewi_mes
 
 static void give_segment(int index, const pixviewi_message *question)
 {
-    pixviewi_message answer = {.question = PIXVIEWI_ASK_SEGMENT,
-                               .number = question->number,
-                               .status = PIXVIEW_E_SHARE};
+    pixviewi_message answer = {
+        .question = PIXVIEWI_ASK_SEGMENT, .number = question->number, .status = PIXVIEW_E_SHARE};
     int fd = -1;
     pixviewi_share_lock();
     const pixviewi_segment *segment = pixviewi_segment_at(question->slot, question->segment);
@@ -140,7 +140,8 @@ void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd
     if (atomic_exchange(&to_tell, false))
         for (int i = 0; i < PIXVIEWI_PEERS; i++)
             if (peers[i].used && peers[i].notice >= 0)
-                (void)!send(peers[i].notice, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); // full: it will look
+                (void)!send(peers[i].notice, "", 1,
+                            MSG_NOSIGNAL | MSG_DONTWAIT); // full: it will look
 }
 
 void pixviewi_server_tell(void)

@@ -130,9 +130,8 @@ static pixview_status share_allocation(const share_wish *wish, int *entry, pixvi
     if (status != PIXVIEW_OK)
         return status;
     pixviewi_share_lock();
-    pixviewi_segment *segment =
-        pixviewi_segment_find((void *)wish->range.low, (void *)wish->range.beyond, wish->device,
-                              found.id);
+    pixviewi_segment *segment = pixviewi_segment_find(
+        (void *)wish->range.low, (void *)wish->range.beyond, wish->device, found.id);
     if (segment)
         segment->count++;
     pixviewi_share_unlock();
@@ -311,10 +310,10 @@ pixview_status pixview_share_create(const pixview_image *image, const pixview_sh
     pixviewi_poll_deferred_owners();
     bool host = pixview_image_on_host(image);
     share_wish what = {.image = image,
-                 .range = pixviewi_image_range(image),
-                 .device = host ? -1 : image->device.id,
-                 .copy = params->copy,
-                 .layout = params->layout ? params->layout : PIXVIEW_LAYOUT_NHWC};
+                       .range = pixviewi_image_range(image),
+                       .device = host ? -1 : image->device.id,
+                       .copy = params->copy,
+                       .layout = params->layout ? params->layout : PIXVIEW_LAYOUT_NHWC};
     if (pixview_image_is_empty(image)) {
         status = make(process, &what, -1, out, err);
         if (status == PIXVIEW_OK && !host)

@@ -45,10 +45,8 @@ static pixview_image get(pixview_pool *pool)
 static pixview_share *share_of(const pixview_image *image, double keep, uint8_t *handle)
 {
     pixview_share *share;
-    pixview_share_params params = {.struct_size = sizeof params,
-                                   .layout = PIXVIEW_LAYOUT_HWC,
-                                   .copy = -1,
-                                   .keep = keep};
+    pixview_share_params params = {
+        .struct_size = sizeof params, .layout = PIXVIEW_LAYOUT_HWC, .copy = -1, .keep = keep};
     REQUIRE_OK(pixview_share_create(image, &params, &share, err));
     REQUIRE_OK(pixview_share_send(share, handle, err));
     return share;
@@ -215,8 +213,10 @@ static void test_copy(void)
     pixview_share *share;
     REQUIRE_OK(pixview_image_init(&image, pixels, 3, (int64_t[]){ROWS, COLS, CHANNELS}, NULL,
                                   (pixview_dtype){PIXVIEW_DTYPE_UINT, 8, 1},
-                                  (pixview_device){PIXVIEW_DEVICE_CPU, 0}, PIXVIEW_LAYOUT_HWC, err));
-    REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "pixview.Pool", pixview_share_create(&image, &never, &share, err));
+                                  (pixview_device){PIXVIEW_DEVICE_CPU, 0}, PIXVIEW_LAYOUT_HWC,
+                                  err));
+    REQUIRE_FAILS(PIXVIEW_E_UNSUPPORTED, "pixview.Pool",
+                  pixview_share_create(&image, &never, &share, err));
     share = share_of(&image, 0, handle);
     pixels[0] = 77;
     other child = start(add_one, handle);

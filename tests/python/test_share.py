@@ -40,7 +40,11 @@ def memories(pid: int) -> int:
     with open(f"/proc/{pid}/maps") as maps:
         mapped = sum("memfd:pixview-frames" in line for line in maps)
     folder = f"/proc/{pid}/fd"
-    links = [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+    links = [
+        os.readlink(f"{folder}/{fd}")
+        for fd in os.listdir(folder)
+        if os.path.lexists(f"{folder}/{fd}")
+    ]
     return mapped + sum("memfd:pixview-frames" in link for link in links)
 
 

@@ -43,7 +43,9 @@ def make(fake: Any, name: str, pixels: np.ndarray[Any, Any], **how: Any) -> pixv
         def __del__(self) -> None:
             fake.lib.fake_free(pointer)
 
-    x = pixview.from_pointer(pointer + 256, pixels.shape, pixels.dtype, device=0, owner=Block(), **how)
+    x = pixview.from_pointer(
+        pointer + 256, pixels.shape, pixels.dtype, device=0, owner=Block(), **how
+    )
     pixview.copy_into(x, pixels)
     return x
 

@@ -56,7 +56,9 @@ def fill(frame: Any, device: str, value: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", nargs="?", type=int, default=int(os.environ.get("SOAK_COUNT", 1_000_000)))
+    parser.add_argument(
+        "count", nargs="?", type=int, default=int(os.environ.get("SOAK_COUNT", 1_000_000))
+    )
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     context = multiprocessing.get_context("spawn")

@@ -21,9 +21,10 @@ static int check_host(PyObject *self)
 {
     if (pv_image_on_host(self))
         return 0;
-    pv_raisef(pv_image_state(self), PIXVIEW_E_DEVICE,
-              "the Image is in device memory: call tobytes() of pixview.as_numpy(image, copy=True), "
-              "which downloads it");
+    pv_raisef(
+        pv_image_state(self), PIXVIEW_E_DEVICE,
+        "the Image is in device memory: call tobytes() of pixview.as_numpy(image, copy=True), "
+        "which downloads it");
     return -1;
 }
 

@@ -73,10 +73,8 @@ static PyObject *pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     pool_of(self)->params = params;
     Py_BEGIN_ALLOW_THREADS // all its pages are there then
-    status = pixview_pool_create(&params, &pool_of(self)->pool, &err);
-    Py_END_ALLOW_THREADS
-    if (!status)
-        return self;
+        status = pixview_pool_create(&params, &pool_of(self)->pool, &err);
+    Py_END_ALLOW_THREADS if (!status) return self;
     Py_DECREF(self);
     return pv_raise(st, &err);
 }
@@ -103,10 +101,9 @@ static int wait_for_frame(PyObject *self, double timeout, pixview_stream stream,
         double piece = 1.0 / PIECES_A_SECOND;
         piece = timeout >= 0 && left < piece ? left : piece;
         left -= piece;
-        Py_BEGIN_ALLOW_THREADS
-        status = pixview_pool_get(pool, piece, stream, out, &err);
-        Py_END_ALLOW_THREADS
-        if (PyErr_CheckSignals()) {
+        Py_BEGIN_ALLOW_THREADS status = pixview_pool_get(pool, piece, stream, out, &err);
+        Py_END_ALLOW_THREADS if (PyErr_CheckSignals())
+        {
             if (status == PIXVIEW_OK)
                 pixview_owner_unref(out->owner);
             return -1;
@@ -272,11 +269,9 @@ static PyObject *pool_repr(PyObject *self)
     return out;
 }
 
-#define METHOD(name)                                                                        \
-    {                                                                                       \
-        #name, (PyCFunction)(void (*)(void))pool_##name, METH_FASTCALL | METH_KEYWORDS,     \
-            PV_DOC_pool_##name                                                              \
-    }
+#define METHOD(name)                                                                 \
+    {#name, (PyCFunction)(void (*)(void))pool_##name, METH_FASTCALL | METH_KEYWORDS, \
+     PV_DOC_pool_##name}
 static PyMethodDef pool_methods[] = {
     METHOD(get),
     METHOD(copy),
@@ -295,8 +290,12 @@ static PyGetSetDef pool_getset[] = {
 };
 
 static PyType_Slot pool_slots[] = {
-    {Py_tp_doc, PV_DOC_pool_type}, {Py_tp_new, pool_new},         {Py_tp_dealloc, pool_dealloc},
-    {Py_tp_repr, pool_repr},       {Py_tp_methods, pool_methods}, {Py_tp_getset, pool_getset},
+    {Py_tp_doc, PV_DOC_pool_type},
+    {Py_tp_new, pool_new},
+    {Py_tp_dealloc, pool_dealloc},
+    {Py_tp_repr, pool_repr},
+    {Py_tp_methods, pool_methods},
+    {Py_tp_getset, pool_getset},
     {0, NULL},
 };
 

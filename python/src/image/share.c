@@ -27,10 +27,7 @@ typedef struct pv_share {
 static pv_share *share_of(PyObject *self) { return (pv_share *)self; }
 static pv_state *state_of(PyObject *self) { return PyType_GetModuleState(Py_TYPE(self)); }
 
-static PyObject *new_share(pv_state *st)
-{
-    return st->share_type->tp_alloc(st->share_type, 0);
-}
+static PyObject *new_share(pv_state *st) { return st->share_type->tp_alloc(st->share_type, 0); }
 
 // Who does not want what was sent says so, or it would be held in vain.
 static void let_go(PyObject *self)
@@ -57,19 +54,17 @@ static void share_dealloc(PyObject *self)
 // What a file holds, an Image is shared as itself; of everything else one is made.
 static PyObject *share_image(pv_state *st, const pv_image *image, int copy, double keep)
 {
-    pixview_share_params params = {.struct_size = sizeof params,
-                                   .layout = image->layout,
-                                   .copy = copy,
-                                   .keep = keep};
+    pixview_share_params params = {
+        .struct_size = sizeof params, .layout = image->layout, .copy = copy, .keep = keep};
     pixview_error err;
     pixview_status status;
     PyObject *out = new_share(st);
     if (!out)
         return NULL;
     Py_BEGIN_ALLOW_THREADS // a copy may take a while
-    status = pixview_share_create(&image->image, &params, &share_of(out)->share, &err);
-    Py_END_ALLOW_THREADS
-    if (status) {
+        status = pixview_share_create(&image->image, &params, &share_of(out)->share, &err);
+    Py_END_ALLOW_THREADS if (status)
+    {
         Py_DECREF(out);
         return pv_raise(st, &err);
     }
@@ -94,13 +89,15 @@ static int parse_keep(pv_state *st, PyObject *value, double *out)
     return -1;
 }
 
-PyObject *pv_share_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+PyObject *pv_share_call(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames)
 {
     pv_state *st = pv_get_state(module);
     PyObject *x = NULL, *layout = NULL, *src_layout = NULL, *copy = NULL, *keep = NULL,
              *stream = NULL;
-    const pv_keyword keywords[] = {{"x", &x},       {"layout", &layout}, {"src_layout", &src_layout},
-                                   {"copy", &copy}, {"keep", &keep},     {"stream", &stream}};
+    const pv_keyword keywords[] = {
+        {"x", &x},       {"layout", &layout}, {"src_layout", &src_layout},
+        {"copy", &copy}, {"keep", &keep},     {"stream", &stream}};
     pv_options options = {.to = &pv_framework_image, .copy = -1, .call = "share"};
     int copies = -1;
     double seconds;
@@ -130,10 +127,9 @@ typedef struct open_wish {
 // The stream that is stored, on which it is opened, and the one that was asked for, which waits.
 static PyObject *open_on(pv_state *st, const open_wish *wish)
 {
-    pv_stream kept = {pv_stream_stored(wish->stream.handle, wish->stream.object),
-                      pv_stream_lasts(wish->stream.handle, wish->stream.object)
-                          ? wish->stream.object
-                          : NULL};
+    pv_stream kept = {
+        pv_stream_stored(wish->stream.handle, wish->stream.object),
+        pv_stream_lasts(wish->stream.handle, wish->stream.object) ? wish->stream.object : NULL};
     pixview_open_params params = {.struct_size = sizeof params,
                                   .device = wish->device,
                                   .stream = kept.handle,
@@ -142,22 +138,20 @@ static PyObject *open_on(pv_state *st, const open_wish *wish)
     pixview_layout layout;
     pixview_error err;
     pixview_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = pixview_share_open(wish->handle, PIXVIEW_HANDLE_BYTES, &params, &image, &layout, &err);
+    Py_BEGIN_ALLOW_THREADS status =
+        pixview_share_open(wish->handle, PIXVIEW_HANDLE_BYTES, &params, &image, &layout, &err);
     if (status == PIXVIEW_OK && !pixview_image_on_host(&image) &&
         kept.handle != wish->stream.handle) {
         pixviewi_stream_relation relation;
-        status = pixviewi_cuda_order(image.device.id, kept.handle, wish->stream.handle, &relation,
-                                     &err);
+        status =
+            pixviewi_cuda_order(image.device.id, kept.handle, wish->stream.handle, &relation, &err);
         if (status == PIXVIEW_OK && relation.kind > PIXVIEWI_STREAMS_ORDERABLE)
-            status = pixviewi_cuda_fail_relation(relation.kind, kept.handle, wish->stream.handle,
-                                                 &err);
+            status =
+                pixviewi_cuda_fail_relation(relation.kind, kept.handle, wish->stream.handle, &err);
         if (status != PIXVIEW_OK)
             pixview_owner_unref(image.owner);
     }
-    Py_END_ALLOW_THREADS
-    if (status)
-        return pv_raise(st, &err);
+    Py_END_ALLOW_THREADS if (status) return pv_raise(st, &err);
     bool failed = kept.object && image.owner && !pixview_image_on_host(&image) &&
                   pv_pyref_keep(image.owner, kept.object);
     PyObject *out = failed ? NULL : pv_image_new_take(st, &image, layout, kept.object);
@@ -189,13 +183,15 @@ static int parse_gpu(pv_state *st, PyObject *value, int *out)
         *out = device.id;
         return 0;
     }
-    pv_raisef(st, PIXVIEW_E_DEVICE, "device=%R: a share is opened on a GPU, or in host memory where "
-              "it is; download the opened Image with as_numpy(copy=True)", value);
+    pv_raisef(st, PIXVIEW_E_DEVICE,
+              "device=%R: a share is opened on a GPU, or in host memory where "
+              "it is; download the opened Image with as_numpy(copy=True)",
+              value);
     return -1;
 }
 
-static PyObject *open_handle(pv_state *st, const uint8_t *handle, PyObject *device, PyObject *stream,
-                             double timeout)
+static PyObject *open_handle(pv_state *st, const uint8_t *handle, PyObject *device,
+                             PyObject *stream, double timeout)
 {
     open_wish wish = {.handle = handle, .timeout = timeout};
     pixview_open_plan plan;
@@ -342,8 +338,8 @@ static facts facts_of(PyObject *self)
 {
     facts out = {.ndim = 0};
     int64_t strides[4];
-    if (pixview_share_describe(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, &out.image, &out.layout,
-                               &out.pid, NULL) ||
+    if (pixview_share_describe(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, &out.image,
+                               &out.layout, &out.pid, NULL) ||
         pixview_image_axes(&out.image, out.layout, &out.ndim, out.shape, strides, NULL))
         out.ndim = 0;
     return out;
@@ -395,13 +391,13 @@ static PyObject *share_repr(PyObject *self)
     facts of = facts_of(self);
     PyObject *shape = pv_dims(of.ndim, of.shape);
     PyObject *device = get_device(self, NULL);
-    PyObject *out = shape && device
-                        ? PyUnicode_FromFormat(
-                              "<pixview.Share %R %s %s on %U:%R of process %lld>", shape,
-                              pixview_dtype_name(of.image.dtype), pixview_layout_name(of.layout),
-                              PyTuple_GET_ITEM(device, 0), PyTuple_GET_ITEM(device, 1),
-                              (long long)of.pid)
-                        : NULL;
+    PyObject *out =
+        shape && device
+            ? PyUnicode_FromFormat("<pixview.Share %R %s %s on %U:%R of process %lld>", shape,
+                                   pixview_dtype_name(of.image.dtype),
+                                   pixview_layout_name(of.layout), PyTuple_GET_ITEM(device, 0),
+                                   PyTuple_GET_ITEM(device, 1), (long long)of.pid)
+            : NULL;
     Py_XDECREF(shape);
     Py_XDECREF(device);
     return out;
@@ -436,8 +432,12 @@ static PyGetSetDef share_getset[] = {
 };
 
 static PyType_Slot share_slots[] = {
-    {Py_tp_doc, PV_DOC_share_type}, {Py_tp_new, no_new},        {Py_tp_dealloc, share_dealloc},
-    {Py_tp_repr, share_repr},       {Py_tp_methods, share_methods}, {Py_tp_getset, share_getset},
+    {Py_tp_doc, PV_DOC_share_type},
+    {Py_tp_new, no_new},
+    {Py_tp_dealloc, share_dealloc},
+    {Py_tp_repr, share_repr},
+    {Py_tp_methods, share_methods},
+    {Py_tp_getset, share_getset},
     {0, NULL},
 };
 
