@@ -7,7 +7,7 @@ import sys
 import pytest
 from snippets import ROOT
 
-from .util import torch  # noqa: F401  skips this module without a GPU
+from .util import torch  # skips this module without a GPU
 
 
 def test_video_pipeline(tmp_path):
@@ -17,3 +17,16 @@ def test_video_pipeline(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100 frames on cuda" in done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_torch_distributed():
+    if not torch.distributed.is_nccl_available():
+        pytest.skip(f"torch {torch.__version__} is built without NCCL")
+    program = ROOT / "examples" / "torch_distributed.py"
+    options = "--standalone", "--local-addr=127.0.0.1", "--nproc_per_node=2"
+    command = [sys.executable, "-m", "torch.distributed.run", *options, program]
+    command += "--device", "cuda", "--frames", "32"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "32 cv2.cuda.GpuMats, 2 ranks, nccl on cuda\nevery pixel is right" in done.stdout

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from snippets import ROOT
 from support import check_fork
 
 PIPELINE = ROOT / "examples" / "video_pipeline.py"
+DISTRIBUTED = ROOT / "examples" / "torch_distributed.py"
+SMALL = ("--device", "cpu", "--frames", "5", "--height", "60", "--width", "90")
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +95,71 @@ def test_video_pipeline_refuses_a_file_without_tags(av: Any, tmp_path: Path) -> 
     ):
         run(*arguments)
     assert "1 frames" in run(*arguments, "--matrix", "bt601", "--range", "full")
+
+
+@pytest.fixture
+def gloo(torch: Any) -> None:
+    if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
+        pytest.skip(f"torch {torch.__version__} is built without gloo")
+
+
+def test_torch_distributed(gloo: None) -> None:
+    options = "--standalone", "--local-addr=127.0.0.1", "--nproc_per_node=2"
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *options, str(DISTRIBUTED), *SMALL],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 pixview.Images, 2 ranks, gloo on cpu\nevery pixel is right" in done.stdout
+
+
+TWO_RANKS = f"""
+import os, runpy, socket, sys
+with socket.socket() as s:
+    s.bind(("127.0.0.1", 0))
+    port = str(s.getsockname()[1])
+os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE="2", LOCAL_WORLD_SIZE="2")
+child = os.fork()
+rank = int(child == 0)
+os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), GLOO_SOCKET_IFNAME="lo")
+sys.argv[1:] = {SMALL!r}
+program = runpy.run_path({str(DISTRIBUTED)!r})["main"].__globals__
+frame_over, operations = program["frame_over"], program["operations"]
+status = 0
+BREAK
+try:
+    program["main"]()
+except SystemExit as error:
+    status = int(bool(error.code))
+if rank:
+    os._exit(status)
+print("ends with", status, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    "what, found",
+    [
+        ("", "every pixel is right"),
+        (
+            "if rank: program['invert'] = lambda frame, mats: None",
+            "0 after scatter, 3 after gather",
+        ),
+        (
+            "if rank: program['operations'] = lambda p, s: operations(p, s)[::-1]",
+            "2 after scatter, 0 after gather",
+        ),
+        (
+            "if rank: program['frame_over'] = lambda r, w, m: frame_over(r[:, 1:], w, m)",
+            "3 after scatter, 3 after gather",
+        ),
+    ],
+    ids=["nothing", "not inverted", "order", "shifted"],
+)
+def test_torch_distributed_sees_what_is_wrong(gloo: None, what: str, found: str) -> None:
+    said = check_fork(TWO_RANKS.replace("BREAK", what))
+    assert found in said
+    assert "ends with " + ("1 1" if what else "0 0") in said
