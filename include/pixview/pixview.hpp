@@ -24,6 +24,17 @@
 
 #include "pixview.h"
 
+// pixels points into its image's memory, so the references and spans that it returns outlive it. Without this gcc 14
+// warns of those of a temporary one (-Wdangling-reference).
+#if defined(__has_cpp_attribute)
+#if __has_cpp_attribute(gnu::no_dangling)
+#define PIXVIEW_NO_DANGLING [[gnu::no_dangling]]
+#endif
+#endif
+#ifndef PIXVIEW_NO_DANGLING
+#define PIXVIEW_NO_DANGLING
+#endif
+
 namespace pixview
 {
 
@@ -87,7 +98,7 @@ template <class T> class span
 
 // The pixels of an image in host memory, as T or const T. Made by image::pixels(). Borrowed: it keeps nothing alive.
 // Indices are not checked.
-template <class T> class pixels
+template <class T> class PIXVIEW_NO_DANGLING pixels
 {
     using byte = std::conditional_t<std::is_const_v<T>, const unsigned char, unsigned char>;
 
