@@ -24,6 +24,17 @@
 
 #include "pixview.h"
 
+// pixels points into its image's memory, so the references and spans that it returns outlive it. Without this gcc 14
+// warns of those of a temporary one (-Wdangling-reference).
+#if defined(__has_cpp_attribute)
+#if __has_cpp_attribute(gnu::no_dangling)
+#define PIXVIEW_NO_DANGLING [[gnu::no_dangling]]
+#endif
+#endif
+#ifndef PIXVIEW_NO_DANGLING
+#define PIXVIEW_NO_DANGLING
+#endif
+
 namespace pixview
 {
 
@@ -87,13 +98,16 @@ template <class T> class span
 
 // The pixels of an image in host memory, as T or const T. Made by image::pixels(). Borrowed: it keeps nothing alive.
 // Indices are not checked.
-template <class T> class pixels
+template <class T> class PIXVIEW_NO_DANGLING pixels
 {
     using byte = std::conditional_t<std::is_const_v<T>, const unsigned char, unsigned char>;
 
   public:
     explicit pixels(const pixview_image &image) : image_(image)
     {
+        if (!image.data && pixview_image_is_empty(&image))
+            throw error(PIXVIEW_E_INVALID, "an image without memory has no pixels: it was made by "
+                                           "image(), or moved from");
         if (!pixview_image_on_host(&image))
             throw error(PIXVIEW_E_DEVICE, "pixels are read in host memory; copy the image there");
         if (!pixview_dtype_equal(image.dtype, dtype_of<T>()))
@@ -130,6 +144,11 @@ template <class T> class pixels
 
 // Owns one count of a pixview_image's owner, or none where the memory is borrowed. It moves; share() makes another
 // one of the same memory.
+//
+// const is shallow, as in std::span, std::shared_ptr and OpenCV's GpuMat: a const image always names the same pixels,
+// and they can be written. What may not be written is memory with PIXVIEW_FLAG_READ_ONLY, such as view() of a
+// const T *: share() and crop() keep the flag, pixels<T>() and calls that would write throw PIXVIEW_E_READONLY.
+// To read only, ask for pixels<const T>().
 class image
 {
   public:
@@ -214,6 +233,7 @@ class image
         pixview_owner_ref(made.owner);
         return take(made);
     }
+    // T for reading and writing, also of a const image; const T for reading.
     template <class T> pixview::pixels<T> pixels() const { return pixview::pixels<T>(image_); }
 
     int64_t count() const noexcept { return image_.shape[PIXVIEW_AXIS_N]; }

@@ -20,6 +20,9 @@ pixview_status pixviewi_stack_op(const pixview_image *srcs, const pixviewi_video
                                  const pixview_convert_params *params, const char *name,
                                  pixviewi_copy_op *op, pixview_error *err);
 
+// PIXVIEW_E_INVALID for an empty list.
+pixview_status pixviewi_check_count(int64_t count, pixview_error *err);
+
 // All of pixview_stack, of a list that may contain frames. `videos` is changed: to the regions.
 pixview_status pixviewi_stack_list(const pixview_image *srcs, pixviewi_video *videos, int64_t count,
                                    const pixview_image *dst, const pixview_convert_params *params,

@@ -43,19 +43,18 @@ pixview_status pixview_stack_sources(const pixview_source *srcs, int64_t count,
     pixview_image *faces = NULL;
     pixviewi_video *videos = NULL;
     size_t bytes;
-    if (!srcs || !dst)
+    if ((!srcs && count) || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
-    if (count < 1)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "count=%lld images; at least 1 is needed",
-                             (long long)count);
+    pixview_status status = pixviewi_check_count(count, err);
+    if (status)
+        return status;
     if (!__builtin_mul_overflow((size_t)count, sizeof *videos, &bytes)) {
         videos = malloc(bytes);
         faces = malloc((size_t)count * sizeof *faces); // which is smaller
     }
-    pixview_status status =
-        faces && videos
-            ? read_sources(srcs, count, faces, videos, err)
-            : pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for %lld sources", (long long)count);
+    status = faces && videos ? read_sources(srcs, count, faces, videos, err)
+                             : pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for %lld sources",
+                                             (long long)count);
     if (status == PIXVIEW_OK)
         status = pixviewi_stack_list(faces, videos, count, dst, params, err);
     free(faces);

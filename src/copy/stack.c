@@ -154,12 +154,21 @@ static pixview_status check_no_overlap(const list *of, const pixview_image *batc
     return PIXVIEW_OK;
 }
 
+pixview_status pixviewi_check_count(int64_t count, pixview_error *err)
+{
+    if (count > 0)
+        return PIXVIEW_OK;
+    return pixviewi_fail(err, PIXVIEW_E_INVALID, "count=%lld: %s; at least 1 image is needed",
+                         (long long)count,
+                         count ? "a list cannot be so short" : "the list of images is empty");
+}
+
 static pixview_status check_batch(const pixview_image *batch, const char *name, int64_t count,
                                   pixview_error *err)
 {
-    if (count < 1)
-        return pixviewi_fail(err, PIXVIEW_E_INVALID, "count=%lld images; at least 1 is needed",
-                             (long long)count);
+    pixview_status status = pixviewi_check_count(count, err);
+    if (status)
+        return status;
     if (batch->shape[PIXVIEW_AXIS_N] != count)
         return pixviewi_fail(err, PIXVIEW_E_LAYOUT, "%s has N = %lld, but there are %lld images",
                              name, (long long)batch->shape[PIXVIEW_AXIS_N], (long long)count);
@@ -264,7 +273,7 @@ pixview_status pixviewi_stack_list(const pixview_image *srcs, pixviewi_video *vi
 pixview_status pixview_stack(const pixview_image *srcs, int64_t count, const pixview_image *dst,
                              const pixview_convert_params *params, pixview_error *err)
 {
-    if (!srcs || !dst)
+    if ((!srcs && count) || !dst)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "srcs or dst is NULL");
     return pixviewi_stack_list(srcs, NULL, count, dst, params, err);
 }
@@ -274,7 +283,7 @@ pixview_status pixview_unstack(const pixview_image *src, const pixview_image *ds
 {
     pixviewi_copy_op op;
     list results = {"dsts", dsts, count};
-    if (!src || !dsts)
+    if (!src || (!dsts && count))
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "src or dsts is NULL");
     if (!params)
         params = &stack_defaults;

@@ -132,7 +132,10 @@ static void test_refused_lists(void)
         REFUSED(status, part, pixview_stack(srcs, N, &dst, NULL, err)); \
     } while (0)
     FRESH()
-    REFUSED(PIXVIEW_E_INVALID, "count=0", pixview_stack(srcs, 0, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "list of images is empty", pixview_stack(srcs, 0, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "list of images is empty", pixview_stack(NULL, 0, &dst, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "is empty", pixview_unstack(&batch, NULL, 0, NULL, err));
+    REFUSED(PIXVIEW_E_INVALID, "is empty", pixview_stack_sources(NULL, 0, &dst, NULL, err));
     REFUSED(PIXVIEW_E_INVALID, "count=-1", pixview_unstack(&batch, dsts, -1, NULL, err));
     REFUSED(PIXVIEW_E_LAYOUT, "N = 4", pixview_stack(srcs, 3, &dst, NULL, err));
     REFUSED(PIXVIEW_E_LAYOUT, "N = 4", pixview_unstack(&batch, dsts, 3, NULL, err));

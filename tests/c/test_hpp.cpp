@@ -93,6 +93,48 @@ static void spans()
     REQUIRE(pixview_image_is_empty(none.get()));
 }
 
+// const is of the image, not of its pixels: every way to them gives the same ones.
+static void shallow_const()
+{
+    uint8_t memory[2] = {};
+    const image one = image::view(memory, PIXVIEW_LAYOUT_HW, {1, 2});
+    one.pixels<uint8_t>()(0, 0) = 1;
+    one.share().pixels<uint8_t>()(0, 1) = 2;
+    REQUIRE(memory[0] == 1 && memory[1] == 2);
+    image::view(memory, PIXVIEW_LAYOUT_HW, {1, 2}).pixels<uint8_t>()(0, 0) = 3;
+    REQUIRE(one.pixels<const uint8_t>()(0, 0) == 3);
+    static_assert(std::is_same_v<decltype(one.pixels<const uint8_t>()(0, 0)), const uint8_t &>);
+
+    const uint8_t constant[2] = {};
+    image writable; // what is read-only stays so
+    writable = image::view(constant, PIXVIEW_LAYOUT_HW, {1, 2});
+    REQUIRE(status_of([&] { writable.pixels<uint8_t>(); }) == PIXVIEW_E_READONLY);
+    REQUIRE(status_of([&] { writable.share().pixels<uint8_t>(); }) == PIXVIEW_E_READONLY);
+    REQUIRE(status_of([&] { writable.crop(0, 0, 1, 1).pixels<uint8_t>(); }) == PIXVIEW_E_READONLY);
+}
+
+template <class F> static std::string message_of(F call)
+{
+    try {
+        call();
+    } catch (const std::exception &e) {
+        return e.what();
+    }
+    return "";
+}
+
+static void no_images()
+{
+    const image none;
+    REQUIRE(status_of([&] { none.pixels<uint8_t>(); }) == PIXVIEW_E_INVALID);
+    REQUIRE(message_of([&] { none.pixels<uint8_t>(); }).find("without memory") !=
+            std::string::npos);
+    const image dst = image::make<float>(PIXVIEW_LAYOUT_NCHW, {1, 3, 2, 2});
+    REQUIRE(message_of([&] { pixview::stack({}, dst); }).find("list of images is empty") !=
+            std::string::npos);
+    image::make<float>(PIXVIEW_LAYOUT_HW, {0, 5}).pixels<float>(); // no pixels, and no error
+}
+
 static void errors()
 {
     const uint8_t constant[4] = {};
@@ -139,6 +181,8 @@ int main()
 {
     owners();
     spans();
+    shallow_const();
+    no_images();
     errors();
     calls();
     return 0;

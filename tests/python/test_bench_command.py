@@ -201,6 +201,20 @@ def test_the_batch_of_a_gpu(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None
         case.check("wrong", wrong)
 
 
+def test_a_small_gpu_gets_fewer_frames(torch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their number is in the name of the row, with the reason."""
+    assert bench_gpu.frames_in(80 << 30) == bench_gpu.frames_in(8 << 30) == 32
+    assert 1 <= bench_gpu.frames_in(1 << 30) < bench_gpu.frames_in(2 << 30) < 32
+    assert bench_gpu.frames_in(0) == 1
+    monkeypatch.setattr(bench_gpu, "HEIGHT", 20)
+    monkeypatch.setattr(bench_gpu, "WIDTH", 30)
+    case = bench_gpu.batch(torch, "cpu", lambda: None, 3)
+    assert case.name == "3 frames of 1080p (not 32: little memory is free) -> a normalised batch"
+    assert case.nbytes == 3 * 20 * 30 * 3 * 5
+    for way, call in case.ways.items():
+        case.check(way, call())
+
+
 @pytest.mark.cv2
 def test_the_views_of_a_gpu(torch: Any, cv2: Any, cupy: Any, fake: Any) -> None:
     """pixview's ways; the usual ones need a GPU."""

@@ -47,6 +47,7 @@ WELL: dict[str, Any] = {
         "cupy": LIBRARY
         | {"version": "14.2.0", "error": None, "cuda": "13.0", "gpu": True, "read": "struct"},
         "cv2": LIBRARY | OPENCV,
+        "PIL": LIBRARY | {"version": "12.1.0", "error": None},
     },
     "gpumat": GPUMAT,
     "driver": {"cuda": "13.0", "error": None, "kernel_module": True},
@@ -55,6 +56,7 @@ WELL: dict[str, Any] = {
     "distributions": {"cupy-cuda13x": "14.2.0", "ml-dtypes": "0.5.4", "opencv-cuda-sm90": "4.14.0"},
     "savant": False,
 }
+EMPTY = {"problems": [], "verdict": ""}
 CANNOT = "cannot load libcuda.so.1 (no such file)"
 NPP = "broken: ImportError: libnppial.so.13: cannot open shared object file"
 GL = "broken: ImportError: libGL.so.1: cannot open shared object file"
@@ -300,11 +302,8 @@ def test_json_beside_odd_modules(tmp_path: Path) -> None:
     (tmp_path / "torch.py").touch()
     (tmp_path / "cupy.py").write_text("print('hi')\n__version__ = '14.2.0'\n")
     (tmp_path / "cv2.py").write_text("__version__ = '4'\nclass cuda:\n    class GpuMat: pass\n")
-    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    done = subprocess.run(
-        [sys.executable, "-m", "pixview", "doctor", "--json"],
-        env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = doctor_beside(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert "hi" in done.stderr.splitlines()
     torch = found["libraries"]["torch"]
@@ -313,10 +312,62 @@ def test_json_beside_odd_modules(tmp_path: Path) -> None:
     assert "CV_8UC2" in found["gpumat"]["reason"]
 
 
+def doctor_beside(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, with that folder in front."""
+    path = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    return subprocess.run(
+        [sys.executable, "-m", "pixview", "doctor", *arguments],
+        env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+SEGFAULT = "print('before', flush=True)\nimport os\nos.kill(os.getpid(), 11)\n"
+
+
+def test_an_import_that_crashes_is_a_row(tmp_path: Path) -> None:
+    """It ended the doctor, which printed nothing. Each of several has its row, and the others theirs."""
+    (tmp_path / "cv2.py").write_text(SEGFAULT)
+    (tmp_path / "torch.py").write_text("import os\nos._exit(3)\n")
+    (tmp_path / "cupy.py").write_text("print('hi')\n__version__ = '14.2.0'\n")
+    done = doctor_beside(tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    libraries = found["libraries"]
+    why = "broken: its import crashed: signal 11, Segmentation fault"
+    assert libraries["cv2"]["error"] == why and libraries["cv2"]["version"] is None
+    assert libraries["torch"]["error"] == "broken: its import ended the process: exit status 3"
+    assert libraries["numpy"]["version"] == np.__version__
+    assert libraries["cupy"]["version"] == "14.2.0" and done.stderr == "hi\n"
+    assert found["gpumat"] is None
+    lines = doctor_beside(tmp_path).stdout.splitlines()
+    assert any(line.split(maxsplit=1) == ["cv2", why] for line in lines), lines
+    assert lines[-1].startswith("Here: ")
+
+
+def test_an_import_that_crashes_after_another(tmp_path: Path) -> None:
+    """As of two libraries that bring the same symbols."""
+    (tmp_path / "torch.py").write_text("__version__ = '2.13.0'\n")
+    (tmp_path / "cv2.py").write_text(
+        "import os, sys\nif 'torch' in sys.modules:\n    os.kill(os.getpid(), 11)\n"
+    )
+    done = doctor_beside(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "its import crashed: signal 11" in done.stdout
+    assert "python -X faulthandler -c" in done.stdout
+
+
+def test_pillow_has_a_row() -> None:
+    """The demo needs it."""
+    lines = doctor.text(machine({}) | EMPTY)
+    assert any(line.split()[:3] == ["PIL", "Pillow", "12.1.0,"] for line in lines), lines
+    lines = doctor.text(machine({"libraries.PIL": LIBRARY}) | EMPTY)
+    assert "not installed; pixview demo needs Pillow: pip install pillow" in "\n".join(lines)
+
+
 def test_json_with_nothing_installed() -> None:
     out = check_fork(
         "import sys\n"
-        "for name in ('numpy', 'torch', 'cupy', 'cv2'):\n"
+        "for name in ('numpy', 'torch', 'cupy', 'cv2', 'PIL'):\n"
         "    sys.modules[name] = None\n"
         "from pixview.cli import main\n"
         "assert main(['doctor', '--json']) == 0\n",

@@ -72,6 +72,15 @@ def test_a_step_that_hangs_or_fails(record, tmp_path, monkeypatch, capsys):
     assert "| hang | ran out of time |" in text and "| bad | failed |" in text
 
 
+def test_the_record_without_git(monkeypatch, capsys):
+    """make lint, and so make test, ended in a traceback."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    check = importlib.import_module("check_record")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    check.main()
+    assert capsys.readouterr().out == ""
+
+
 def test_the_record_is_older_than_the_code(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(TOOLS))
     check = importlib.import_module("check_record")

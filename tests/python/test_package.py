@@ -359,6 +359,19 @@ def test_the_demo_writes_its_picture(
     assert "2x3x300x300" in row and "copy" in row.split()
 
 
+def test_each_copy_of_the_demo_has_its_own_address() -> None:
+    """A row had the address of an earlier one, whose memory was free again."""
+    from pixview.cli.steps import Record
+
+    record = Record()
+    record._nanoseconds = lambda call: 0.0  # type: ignore[method-assign]
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    for name in "abc":
+        record.convert(name, pixels, "numpy", pixels, copy=True)
+    addresses = {row.address for row in record.rows}
+    assert len(addresses) == 3 and pixels.ctypes.data not in addresses
+
+
 def test_the_demo_runs_without_torch(tmp_path: pathlib.Path) -> None:
     """As on a laptop without a GPU: the main job, and as many pictures."""
     pytest.importorskip("PIL")

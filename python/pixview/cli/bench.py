@@ -100,7 +100,8 @@ def machine(report: Report) -> dict[str, str]:
         facts["driver"] = f"up to CUDA {report['driver']['cuda']}"
     facts["python"] = report["python"]["version"]
     facts["pixview"] = report["pixview"]["version"]
-    versions = {name: row["version"] for name, row in report["libraries"].items()}
+    measured = (item for item in report["libraries"].items() if item[0] != "PIL")
+    versions = {name: row["version"] for name, row in measured}
     return facts | {name: version for name, version in versions.items() if version}
 
 

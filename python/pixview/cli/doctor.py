@@ -58,11 +58,19 @@ def verdict(report: Report) -> str:
 
 def _library(name: str, report: Report) -> str:
     row = report["libraries"][name]
+    if name == "PIL":
+        return _pillow(row)
     if row["version"] is None:
         return str(row["error"])
     if row["error"]:
         return f"{row['version']}, but: {row['error']}"
     return ", ".join([row["version"], *_uses(name, row, report)]) + _path(name, row["read"])
+
+
+def _pillow(row: dict[str, Any]) -> str:
+    if row["version"] is None:
+        return f"{row['error']}; pixview demo needs Pillow: pip install pillow"
+    return f"Pillow {row['version']}, for pixview demo and the picture of pixview bench"
 
 
 def _uses(name: str, row: dict[str, Any], report: Report) -> list[str]:

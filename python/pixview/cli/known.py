@@ -37,6 +37,7 @@ OLDEST = {"numpy": "1.26", "torch": "2.4", "cupy": "13", "cv2": "4.8"}
 UPGRADE = {"numpy": "numpy", "torch": "torch", "cupy": "cupy-cuda13x", "cv2": "opencv-python"}
 # In the errors of the driver: codes of CUDA, and pixview's own words.
 NO_DEVICE, MISMATCH, OLD_DRIVER = "(100)", "(803)", "needs R525 or newer"
+CRASHED = "its import crashed"  # of machine.try_imports()
 OPENCV_WITH_CUDA = "docs/opencv-cuda.md builds an OpenCV with CUDA"
 
 
@@ -175,9 +176,15 @@ def library_broken(report: Report) -> Finding | None:
         error = row["error"] or ""
         known = name == "cv2" and any(check(report) for check in opencv)
         if error.startswith("broken:") and not known:
+            text = f"{name} is installed and cannot be imported ({error[8:]})"
+            if CRASHED in error:
+                return Finding(
+                    text,
+                    "reinstall it, or another version of it; "
+                    f'python -X faulthandler -c "import {name}" prints where it crashes',
+                )
             return Finding(
-                f"{name} is installed and cannot be imported ({error[8:]})",
-                f'run python -c "import {name}" and mend what it names, or reinstall it',
+                text, f'run python -c "import {name}" and mend what it names, or reinstall it'
             )
     return None
 

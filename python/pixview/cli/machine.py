@@ -4,13 +4,62 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
+import json
+import signal
+import subprocess
 import sys
 import warnings
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
 NAMES = {"numpy": "NumPy", "PIL": "Pillow", "torch": "torch", "cupy": "CuPy", "cv2": "OpenCV"}
+
+_crashes: dict[str, str] = {}  # what try_imports() has learnt
+# Imports the modules named after the path, and prints each name before its import, an empty line at the end.
+_TRY = """
+import contextlib, importlib, json, os, sys
+out, sys.path = os.dup(1), json.loads(sys.argv[1])
+os.dup2(2, 1)
+for name in sys.argv[2:]:
+    os.write(out, f"{name}\\n".encode())
+    with contextlib.suppress(BaseException):
+        importlib.import_module(name)
+os.write(out, b"\\n")
+os._exit(0)
+"""
+
+
+def try_imports(names: Iterable[str]) -> None:
+    """Import the modules in a child first: find() then gives a line for one that ends its process.
+
+    In that order, since what one loads can crash the next.
+    """
+    names = [name for name in names if name not in _crashes and _can_crash(name)]
+    while names and sys.executable:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRY, json.dumps(sys.path), *names],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        begun = done.stdout.split("\n")[:-1]
+        if not begun or begun[-1] not in names:
+            return
+        status = done.returncode
+        if status < 0:
+            end = f"crashed: signal {-status}, {signal.strsignal(-status)}"
+        else:
+            end = f"ended the process: exit status {status}"
+        _crashes[begun[-1]] = f"broken: its import {end}"
+        names.remove(begun[-1])
+
+
+def _can_crash(name: str) -> bool:
+    """Is the module there, and not imported yet?"""
+    try:
+        return name not in sys.modules and importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def find(name: str) -> ModuleType | str:
@@ -19,6 +68,8 @@ def find(name: str) -> ModuleType | str:
     What it prints goes to stderr: stdout may be JSON. A folder or file of that name that happens to be on
     the path is no library: those have a version.
     """
+    if name in _crashes:
+        return _crashes[name]
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")

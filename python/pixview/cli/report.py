@@ -16,10 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from .. import _core
-from .machine import cannot_compile, find, line, no_gpu_for
+from .machine import cannot_compile, find, line, no_gpu_for, try_imports
 
 SCHEMA = 1  # counts up when a key goes or changes its meaning, not when one is added
-LIBRARIES = ("numpy", "torch", "cupy", "cv2")
+LIBRARIES = ("numpy", "torch", "cupy", "cv2", "PIL")
 # Distributions whose mere presence can matter, by their normalized names.
 DISTRIBUTIONS = re.compile(
     r"(opencv-|cupy($|-cuda)|nvidia-npp$|pixview-savant$|ml-dtypes$|numba(-cuda)?$|jax$|apache-tvm-ffi$)"
@@ -31,6 +31,7 @@ Report = dict[str, Any]
 
 def gather() -> Report:
     """Import the libraries, look for GPUs and return the report. Raises nothing for what is missing."""
+    try_imports(LIBRARIES)
     modules = {name: find(name) for name in LIBRARIES}
     facts = _core._doctor()
     gpus = [_gpu(index, device, modules["cv2"]) for index, device in _devices(facts)]
@@ -96,7 +97,7 @@ def _library(name: str, module: ModuleType | str, facts: _core._Doctor) -> dict[
     if isinstance(module, str):
         return row | {"error": module, "read": None}
     row["version"] = str(getattr(module, "__version__", "unknown version"))
-    if name == "numpy":
+    if name in ("numpy", "PIL"):
         return row
     row["reason"] = no_gpu_for(name, module) or None
     row["gpu"] = row["reason"] is None

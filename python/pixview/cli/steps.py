@@ -36,12 +36,16 @@ class Row:
 
 @dataclass
 class Record:
-    """All rows and panels so far. wait: called after a batch of timed calls to finish GPU work."""
+    """All rows and panels so far. wait: called after a batch of timed calls to finish GPU work.
+
+    alive: what rows have the address of. Memory that was freed would be another row's.
+    """
 
     wait: Callable[[], object] = lambda: None
     rows: list[Row] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    alive: list[Any] = field(default_factory=list)
 
     def convert(self, name: str, source: Any, to: Any, pixels: np.ndarray, **options: Any) -> Any:
         """Convert ``source`` by ``pixview.as_<to>`` (or ``view``), check it, time it, return it.
@@ -79,6 +83,7 @@ class Record:
         layout = layout or layout_of(result, pixels.ndim)
         check_address(name, kind, source, address)
         check_pixels(name, to_host(result, layout), pixels, tolerance)
+        self.alive += [source, result]
         self.rows.append(Row(name, shape, layout, strides, address, kind, self._nanoseconds(again)))
 
     def panel(self, pixels: np.ndarray, title: str, call: str, kind: str = "") -> None:
