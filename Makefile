@@ -34,6 +34,7 @@ help:
 	@echo "make test       lint, C tests, Python tests; with an NVIDIA driver the GPU tests too"
 	@echo "make test-clang the C tests, built by clang with -Werror"
 	@echo "make test-musl  the C library built by musl-gcc, and programs with it"
+	@echo "make test-arm64 the C tests for arm64 under qemu-user, and the Python tests on the arm64 wheel in dist/"
 	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan; threads with TSan"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
@@ -112,7 +113,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-clang test-musl test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
+.PHONY: build demo test test-c test-clang test-musl test-arm64 test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
 .PHONY: format docs wheel clean
 
 build: $(STAMPS)/.pixview
@@ -136,6 +137,9 @@ test-clang: $(STAMPS)/.ready
 
 test-musl: $(STAMPS)/.ready
 	@tools/test.sh musl
+
+test-arm64: $(STAMPS)/.ready
+	@tools/test.sh arm64
 
 test-sanitizers: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh sanitizers

@@ -20,7 +20,9 @@ for wheel in "$1"/pixview-*.whl; do
     "$PY" -m zipfile -e "$wheel" "$folder"
     sh tools/check_hardening.sh "$folder"/pixview/_core*.so
     # Linked with stubs, a function that the old glibc lacks goes unnoticed: it has no version.
-    lost=$(nm -D --undefined-only "$folder"/pixview/_core*.so | awk '$1 == "U" && $2 !~ /^_?Py|@/ { print $2 }')
+    # readelf, since nm knows no other processor's files.
+    lost=$(LC_ALL=C readelf -W --dyn-syms "$folder"/pixview/_core*.so |
+        awk '$7 == "UND" && $5 == "GLOBAL" && $8 !~ /^_?Py|@/ { print $8 }')
     rm -r "$folder"
     [ -z "$lost" ] || { say "$wheel: not in glibc 2.17:" $lost; exit 1; }
 done

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# usage: test.sh c | clang | musl | driver | python | gpu | gpu-programs | kcheck | sanitizers | soak | bench
+# usage: test.sh c | clang | musl | arm64 | driver | python | gpu | gpu-programs | kcheck | sanitizers | soak | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
 #          once more with the thread sanitizer
 # clang    the C tests, built by clang with all warnings as errors ($CLANG, $CLANGXX: another clang)
 # musl     the library built for musl, its exports, and C programs with it ($MUSL_CC: another compiler than musl-gcc)
+# arm64    under qemu-user: the C tests, and tests/python with NumPy on the arm64 wheel in dist/
 # driver   builds the fake CUDA driver for the Python tests
 # python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core;
 #          passes with a stock OpenCV on the installed build, the others on one with asserts
@@ -87,6 +88,28 @@ test_musl() {
     tests/c/check_symbols.sh build/musl/src/libpixview.so tools/symbols.txt || failed=1
     CC="$cc" CXX=none tests/packages/check.sh build/musl || failed=1
     CC="$cc" CXX=none tests/packages/amalgamation.sh build/musl/src/libpixview.a || failed=1
+}
+
+test_arm64() {
+    for tool in aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64; do
+        command -v $tool >/dev/null 2>&1 ||
+            { say "no $tool: apt install g++-aarch64-linux-gnu qemu-user"; exit 1; }
+    done
+    say "C tests for arm64, under qemu-user"
+    setup build/arm64-c --cross-file tools/cross_aarch64.ini -Dbuildtype=debugoptimized $lines -Dlibrary=false
+    ninja -C build/arm64-c --quiet
+    meson test -C build/arm64-c --no-rebuild --print-errorlogs --timeout-multiplier 40 || failed=1
+    tools/arm64_python.sh build/arm64
+    version=$(build/arm64/python3 -c 'import sys; print("%d%d" % sys.version_info[:2])')
+    wheel=$(echo dist/pixview-*-cp"$version"-*aarch64.whl)
+    [ -f "$wheel" ] || { say "no $wheel, so the Python tests are SKIPPED, not passed (make wheel)"; return; }
+    say "Python tests on $wheel, under qemu-user"
+    pip_install --upgrade --target build/arm64/site --only-binary :all: --python-version "$version" \
+        --platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 \
+        numpy pillow pytest hypothesis "$wheel"
+    driver=$PWD/build/arm64-c/tests/c/libfakecuda.so
+    PYTHONPATH=$PWD/build/arm64/site:$PWD/compat/savant PIXVIEW_FAKE_DRIVER=$driver PIXVIEW_LIBCUDA=$driver \
+        build/arm64/python3 -m pytest tests/python -m "not cv2" -o cache_dir=build/pytest/cache/arm64 || failed=1
 }
 
 # The kernels against plain C, through the real driver; the other C tests have a driver of their own.
@@ -273,6 +296,7 @@ case $1 in
 c) test_c ;;
 clang) test_clang ;;
 musl) test_musl ;;
+arm64) test_arm64 ;;
 driver) build_driver ;;
 python) test_python ;;
 pass)
@@ -297,7 +321,7 @@ bench)
     last_cuda_opencv "$PY" bench/video.py ${BENCH:-}
     ;;
 *)
-    say "test.sh $1: must be c, clang, musl, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
+    say "test.sh $1: must be c, clang, musl, arm64, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
     exit 1
     ;;
 esac
