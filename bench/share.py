@@ -17,8 +17,9 @@ import pickle
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Callable
+from typing import Any
 
 import machine
 import numpy as np
@@ -167,10 +168,8 @@ def measure(pipe: Any, name: str, device: str, count: int) -> dict[str, float]:
     pipe.send_bytes(b"")
     assert pipe.recv() == "done"
     names = ("share", "pickle", "unpickle", "open", "close", "round")
-    return {
-        key: statistics.median(column) / 1000
-        for key, column in zip(names, zip(*rows[count // 10 :]))
-    }
+    columns = zip(names, zip(*rows[count // 10 :], strict=True), strict=True)
+    return {name: statistics.median(column) / 1000 for name, column in columns}
 
 
 def table(device: str, count: int) -> list[str]:

@@ -135,7 +135,7 @@ def test_order_of_streams(frames, other):
             tensor.fill_(i + 1)
         share = pixview.share(frame)
         del frame, tensor
-        code = f"""
+        code = """
 import pixview, torch
 t = pixview.as_torch(images.pop("a"))
 sums = t.sum()

@@ -11,7 +11,8 @@ import pickle
 import signal
 import threading
 import time
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pixview
@@ -366,14 +367,14 @@ def in_fork(work: Callable[[], None]) -> int:
 def test_fork_opens_and_gives_nothing_back() -> None:
     frames = pool(1)
     frame = frames.copy(image(*SHAPE))
-    share = pixview.share(frame)
+    shares = [pixview.share(frame)]
 
     def work() -> None:
         nonlocal frame
-        opened = share.open()  # as any other process
+        opened = shares[0].open()  # as any other process
         assert opened.ptr != frame.ptr and opened.tobytes() == image(*SHAPE).tobytes()
         with pytest.raises(pixview.ShareError, match="fork"):
-            pickle.dumps(share)
+            pickle.dumps(shares[0])
         with pytest.raises(pixview.ShareError, match="fork"):
             frames.get(timeout=0)
         np.asarray(opened)[0, 0, 0] = 200
@@ -383,7 +384,7 @@ def test_fork_opens_and_gives_nothing_back() -> None:
 
     assert in_fork(work) == 0
     assert np.asarray(frame)[0, 0, 0] == 200
-    del share
+    shares.clear()
     assert frames.idle == 0
     del frame
     assert becomes(lambda: frames.idle, 1)
