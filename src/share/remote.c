@@ -111,10 +111,6 @@ static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
 static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
                                  pixviewi_remote **out, pixview_error *err)
 {
-    const pixviewi_process *process;
-    pixview_status status = pixviewi_process_start(&process, err); // its thread notices who dies
-    if (status != PIXVIEW_OK)
-        return status;
     pixviewi_remote *remote = calloc(1, sizeof *remote);
     if (!remote)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
@@ -122,7 +118,8 @@ static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
     remote->pid = handle->pid;
     remote->notice = remote->wake = remote->socket = -1;
     pthread_mutex_init(&remote->asking, NULL);
-    status = pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
+    pixview_status status =
+        pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
     if (status == PIXVIEW_OK)
         status = enter(remote, err);
     if (status == PIXVIEW_OK)
