@@ -39,7 +39,7 @@ help:
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
-	@echo "make soak       millions of conversions, frames between processes, kills: memory stays flat (SOAK_COUNT=10000000)"
+	@echo "make soak       millions of conversions in every direction: memory stays flat (SOAK_COUNT=10000000)"
 	@echo "make bench      nanoseconds per call and GB/s, beside the usual ways"
 	@echo "make fuzz       the fuzz targets with clang (FUZZ_SECONDS=60 of each, FUZZ_TARGETS='copy dlpack')"
 	@echo "make lint       check the layout and the layers of the sources; make format lays them out"

@@ -17,9 +17,9 @@
 # sanitizers  tests/python without OpenCV on an extension built with the address and undefined-behaviour
 #          sanitizers, those of threads with the thread sanitizer; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
-#          driver where there is no GPU. $SOAK_COUNT frames from process to process, and 500 killed processes
-# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py,
-#          bench/video.py and bench/share.py, with the arguments in $BENCH
+#          driver where there is no GPU
+# bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py and
+#          bench/video.py, then bench/share.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -290,8 +290,6 @@ test_soak() {
 }
     run_with "$folder" "$PY" tests/soak/threads.py
     run_with "$folder" "$PY" tests/soak/conversions.py
-    run_with "$folder" "$PY" tests/soak/frames.py
-    run_with "$folder" "$PY" tests/soak/kills.py
 }
 
 case $1 in
