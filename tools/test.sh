@@ -19,7 +19,7 @@
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py and
-#          bench/video.py, with the arguments in $BENCH
+#          bench/video.py, then bench/share.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -319,6 +319,7 @@ bench)
     last_cuda_opencv "$PY" bench/layout.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/preprocess.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/video.py ${BENCH:-}
+    last_cuda_opencv "$PY" bench/share.py ${BENCH:-}
     ;;
 *)
     say "test.sh $1: must be c, clang, musl, arm64, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
