@@ -430,9 +430,6 @@ def sweep(count: int, devices: list[str], seed: int) -> int:
     shown = start = time.monotonic()
     plans = runs.plans(seed)
     first = next(plans)
-    for role in VICTIMS:  # what is made once
-        for device in devices:
-            runs.one((role, device, "whole", 0))
     runs.runs = runs.kills = 0
     time.sleep(2 * KEEP)
     before = runs.counts()
