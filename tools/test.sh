@@ -18,7 +18,7 @@
 # sanitizers  tests/python without OpenCV on an extension built with the address and undefined-behaviour
 #          sanitizers, those of threads with the thread sanitizer; PIXVIEW_SANITIZED tells the tests
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
-#          driver where there is no GPU
+#          driver where there is no GPU. $SOAK_COUNT frames from process to process, and 500 killed processes
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py and
 #          bench/video.py, then bench/share.py, with the arguments in $BENCH
 set -eu
@@ -140,7 +140,7 @@ run_with() { # FOLDER or "", command
 build_driver() {
     setup build/fake -Dbuildtype=debugoptimized $lines -Dlibrary=false
     ninja -C build/fake --quiet tests/c/libfakecuda.so tests/c/libtorch_cuda.so \
-        tests/c/libfakemalloc.so
+        tests/c/libfakemalloc.so tests/c/libfakesystem.so
 }
 
 # The extension with asserts gets the kernels of the installed one.
@@ -324,6 +324,8 @@ test_soak() {
 }
     run_with "$folder" "$PY" tests/soak/threads.py
     run_with "$folder" "$PY" tests/soak/conversions.py
+    run_with "$folder" "$PY" tests/soak/frames.py
+    run_with "$folder" "$PY" tests/soak/kills.py
 }
 
 case $1 in

@@ -432,8 +432,10 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
             let_entry_go(remote, (int)handle->entry);
     }
     pixviewi_share_unlock();
-    if (status != PIXVIEW_OK)
+    if (status != PIXVIEW_OK) {
+        end_idle(); // it may have died while it was asked, when nobody could end it
         return status;
+    }
     status = give_access(*out, reader, err);
     if (status != PIXVIEW_OK)
         pixviewi_mapping_let_go(*out, (int)handle->entry);
@@ -458,6 +460,7 @@ void pixviewi_remote_decline(const pixviewi_handle *handle)
         (void)pixviewi_entry_let_go(remote->ledger, entry, remote->peer);
     (void)!write(remote->wake, &one, sizeof one);
     pixviewi_share_unlock();
+    end_idle();
 }
 
 void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
