@@ -104,6 +104,7 @@ def pieces():
             script("stress, random graphs", "gpu/stress_random.py", "--seconds=120", opencv=last),
             script("soak, conversions", "soak/conversions.py", opencv=last, alone=True),
             script("soak, threads", "soak/threads.py", opencv=last),
+            script("soak, frames of a pool", "soak/frames.py", "--device=cuda", opencv=last),
         ],
     }
 

@@ -13,6 +13,7 @@
 #include "share/hold.h"
 #include "share/process.h"
 #include "share/remote.h"
+#include "share/thread.h"
 
 // Where the memory is and who will read it, as this process numbers GPUs; -1: host.
 typedef struct open_way {
@@ -190,6 +191,10 @@ pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_
     if (status != PIXVIEW_OK)
         return status;
     pixviewi_poll_deferred_owners();
+    const pixviewi_process *process;
+    status = pixviewi_process_start(&process, err);
+    if (status != PIXVIEW_OK)
+        return status;
     way.stream = params->stream;
     if (!handle.segment)
         *out = pixviewi_handle_image(&handle, NULL, way.reader);
@@ -219,9 +224,10 @@ void pixview_share_decline(const void *bytes, size_t size)
         !handle.segment || handle.ticket == PIXVIEWI_NO_TICKET ||
         (handle.boot && boot && handle.boot != boot))
         return;
+    const pixviewi_process *process;
     if (is_own(&handle))
         decline_own(&handle);
-    else
+    else if (pixviewi_process_start(&process, NULL) == PIXVIEW_OK)
         pixviewi_remote_decline(&handle);
 }
 

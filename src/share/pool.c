@@ -10,6 +10,7 @@
 #include "share/entries.h"
 #include "share/hold.h"
 #include "share/process.h"
+#include "share/thread.h"
 
 enum { MOST_FRAMES = 1024, ALIGNMENT = 512 };
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// This process as others know it, and the one thread that serves them: it answers openers, notices who died,
-// and lets go of what nobody needs any more. It begins with the first share, pool or open.
+// This process as others know it, and the lock of all tables of this folder.
 #ifndef PIXVIEWI_SHARE_PROCESS_H
 #define PIXVIEWI_SHARE_PROCESS_H
 
@@ -16,15 +15,15 @@ typedef struct pixviewi_process {
     int ledger_fd;
 } pixviewi_process;
 
-// Starts it, if it is not; PIXVIEW_E_SHARE, tried again by the next call. The same until a fork: a child starts
-// as another process.
-pixview_status pixviewi_process_start(const pixviewi_process **out, pixview_error *err);
 // NULL: not started.
 const pixviewi_process *pixviewi_process_started(void);
 // How many forks this process is away from the first: what was made in another is not ours to give back.
 unsigned pixviewi_process_epoch(void);
 // Has the thread look at everything, soon.
 void pixviewi_process_wake(void);
+// ... and tell all openers to look what of this process's memory is gone.
+void pixviewi_process_tell_openers(void);
+bool pixviewi_process_must_tell(void); // once for each time
 // Of this start of the machine; 0: unknown.
 uint64_t pixviewi_process_boot(void);
 int64_t pixviewi_now(void); // NANOSECONDS, monotonic
@@ -36,5 +35,9 @@ void pixviewi_share_unlock(void);
 // Waits, the lock given up meanwhile, until something was freed or that time has come.
 void pixviewi_share_wait(int64_t until);
 void pixviewi_share_notify(void); // under the lock
+
+// For thread.c.
+void pixviewi_process_publish(const pixviewi_process *process); // NULL: it could not start
+void pixviewi_process_became_another(void); // in the child of a fork, which holds the lock
 
 #endif

@@ -111,10 +111,6 @@ static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
 static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
                                  pixviewi_remote **out, pixview_error *err)
 {
-    const pixviewi_process *process;
-    pixview_status status = pixviewi_process_start(&process, err); // its thread notices who dies
-    if (status != PIXVIEW_OK)
-        return status;
     pixviewi_remote *remote = calloc(1, sizeof *remote);
     if (!remote)
         return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
@@ -122,7 +118,8 @@ static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
     remote->pid = handle->pid;
     remote->notice = remote->wake = remote->socket = -1;
     pthread_mutex_init(&remote->asking, NULL);
-    status = pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
+    pixview_status status =
+        pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
     if (status == PIXVIEW_OK)
         status = enter(remote, err);
     if (status == PIXVIEW_OK)
@@ -435,8 +432,10 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
             let_entry_go(remote, (int)handle->entry);
     }
     pixviewi_share_unlock();
-    if (status != PIXVIEW_OK)
+    if (status != PIXVIEW_OK) {
+        end_idle(); // it may have died while it was asked, when nobody could end it
         return status;
+    }
     status = give_access(*out, reader, err);
     if (status != PIXVIEW_OK)
         pixviewi_mapping_let_go(*out, (int)handle->entry);
@@ -461,6 +460,7 @@ void pixviewi_remote_decline(const pixviewi_handle *handle)
         (void)pixviewi_entry_let_go(remote->ledger, entry, remote->peer);
     (void)!write(remote->wake, &one, sizeof one);
     pixviewi_share_unlock();
+    end_idle();
 }
 
 void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)

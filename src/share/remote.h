@@ -31,7 +31,7 @@ typedef struct pixviewi_mapping {
 } pixviewi_mapping;
 
 // Holds what the handle names and maps its memory, on GPU `device` (of the memory) to be read by `reader`.
-// *event is the sender's, to be waited for; may be NULL.
+// The thread has been started: it notices when the other process dies.
 pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
                                     double timeout, pixviewi_mapping **out, pixview_error *err);
 // Work on `stream` of `reader` waits for what the sender noted in the handle.
@@ -44,7 +44,7 @@ void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry);
 // Under the lock: the mapping that has all these bytes; NULL.
 const pixviewi_mapping *pixviewi_mapping_find(const void *low, const void *beyond, int device);
 
-// For the thread of process.h: what to wait for, at most PIXVIEWI_REMOTES; and what came.
+// For the one thread (thread.h): what to wait for, at most PIXVIEWI_REMOTES; and what came.
 int pixviewi_remotes_poll(struct pollfd *fds);
 void pixviewi_remotes_notice(const struct pollfd *fds, int count);
 void pixviewi_remotes_forget(void); // in the child of a fork

@@ -12,7 +12,6 @@
 
 #include "cuda/shared.h"
 #include "share/host_memory.h"
-#include "share/server.h"
 
 static pixviewi_segment *first;
 static uint64_t last_id;
@@ -167,7 +166,7 @@ bool pixviewi_segment_drop(pixviewi_segment *segment)
 
 void pixviewi_segment_end_take(pixviewi_segment *segment)
 {
-    pixviewi_server_tell(); // those who still have it mapped
+    pixviewi_process_tell_openers(); // those who still have it mapped
     free_memory(segment);
     free(segment);
 }

@@ -18,8 +18,6 @@ typedef struct peer {
     int socket, notice;
 } peer;
 static peer peers[PIXVIEWI_PEERS];
-// A wish of pixviewi_server_tell, which runs on any thread: the thread alone touches the sockets.
-static atomic_bool to_tell;
 
 int pixviewi_server_poll(struct pollfd *fds)
 {
@@ -137,17 +135,11 @@ void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd
     }
     if (connected)
         welcome(process->listener);
-    if (atomic_exchange(&to_tell, false))
+    if (pixviewi_process_must_tell())
         for (int i = 0; i < PIXVIEWI_PEERS; i++)
             if (peers[i].used && peers[i].notice >= 0)
                 (void)!send(peers[i].notice, "", 1,
                             MSG_NOSIGNAL | MSG_DONTWAIT); // full: it will look
-}
-
-void pixviewi_server_tell(void)
-{
-    atomic_store(&to_tell, true);
-    pixviewi_process_wake();
 }
 
 void pixviewi_server_forget(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes that open images of this one, and the answers that they get. Run by the thread of process.h.
+// The processes that open images of this one, and the answers that they get. Run by the one thread (thread.h).
 #ifndef PIXVIEWI_SHARE_SERVER_H
 #define PIXVIEWI_SHARE_SERVER_H
 
@@ -12,8 +12,6 @@ int pixviewi_server_poll(struct pollfd *fds);
 // The first `count` of them came back; `connected`: somebody new, too.
 void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
                             bool connected);
-// A segment ended: they look which.
-void pixviewi_server_tell(void);
 void pixviewi_server_forget(void); // in the child of a fork
 
 #endif

@@ -15,6 +15,7 @@
 #include "share/pool.h"
 #include "share/process.h"
 #include "share/remote.h"
+#include "share/thread.h"
 
 struct pixview_share {
     pixviewi_handle handle; // but for the ticket

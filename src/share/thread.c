@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE // pthread_setname_np
+#endif
+#include "share/thread.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "descriptor/owner.h"
+#include "descriptor/status.h"
+#include "share/entries.h"
+#include "share/hold.h"
+#include "share/link.h"
+#include "share/remote.h"
+#include "share/segment.h"
+#include "share/server.h"
+
+static pixviewi_process self = {.listener = -1, .wake = -1, .ledger_fd = -1};
+static pthread_t thread;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+// ---- Forks and the end ----------------------------------------------------------------------------------
+
+// The child is another process: it has no thread, and the sockets would keep a dead parent alive for others.
+static void in_child(void)
+{
+    pixviewi_server_forget();
+    pixviewi_remotes_forget();
+    pixviewi_entries_forget();
+    pixviewi_segments_forget();
+    int *fds[] = {&self.listener, &self.wake, &self.ledger_fd};
+    for (int i = 0; i < 3; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+    pixviewi_ledger_unmap(self.ledger);
+    self.ledger = NULL;
+    pixviewi_process_became_another();
+}
+
+// The driver may be gone after this. The thread ends soon: it never waits for anything but poll.
+static void at_exit(void)
+{
+    if (!pixviewi_process_started())
+        return;
+    pixviewi_set_exiting();
+    pixviewi_process_wake();
+    pthread_join(thread, NULL);
+}
+
+static void prepare_once(void)
+{
+    pthread_atfork(pixviewi_share_lock, pixviewi_share_unlock, in_child);
+    atexit(at_exit);
+}
+
+// ---- The thread -----------------------------------------------------------------------------------------
+
+static int until_ms(int64_t until)
+{
+    if (until == PIXVIEWI_NEVER)
+        return -1;
+    int64_t left = (until - pixviewi_now() + 999999) / 1000000;
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+// What is pending on a GPU has no descriptor that tells: asked again after a while, which grows.
+static int64_t poll_deferred(int *idle)
+{
+    if (pixviewi_holds_pending() == 0) {
+        *idle = 0;
+        return PIXVIEWI_NEVER;
+    }
+    pixviewi_drain_deferred_owners(true);
+    if (pixviewi_holds_pending() == 0)
+        return PIXVIEWI_NEVER;
+    *idle = *idle < 5 ? *idle + 1 : 5;
+    return pixviewi_now() + 200000 * *idle;
+}
+
+static void *serve(void *unused)
+{
+    enum { MOST = 2 + PIXVIEWI_PEERS + PIXVIEWI_REMOTES };
+    static struct pollfd fds[MOST];
+    int idle = 0;
+    (void)unused;
+    while (!pixviewi_exiting()) {
+        int64_t until = pixviewi_entries_settle();
+        int64_t again = poll_deferred(&idle);
+        int count = 0;
+        fds[count++] = (struct pollfd){.fd = self.wake, .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = self.listener, .events = POLLIN};
+        int peers = pixviewi_server_poll(fds + count);
+        int remotes = pixviewi_remotes_poll(fds + count + peers);
+        int wait = until_ms(again < until ? again : until);
+        if (poll(fds, (nfds_t)(count + peers + remotes), wait) <= 0)
+            continue;
+        uint64_t many;
+        if (fds[0].revents)
+            (void)!read(self.wake, &many, sizeof many);
+        pixviewi_server_answer(&self, fds + count, peers, fds[1].revents != 0);
+        pixviewi_remotes_notice(fds + count + peers, remotes);
+    }
+    return NULL;
+}
+
+static bool start_thread(void)
+{
+    sigset_t all, before;
+    sigfillset(&all); // signals are for the program's own threads
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool made = pthread_create(&thread, NULL, serve, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (made)
+        pthread_setname_np(thread, "pixview-share");
+    return made;
+}
+
+// ---- Starting -------------------------------------------------------------------------------------------
+
+static void stop(void)
+{
+    if (self.listener >= 0)
+        close(self.listener);
+    if (self.wake >= 0)
+        close(self.wake);
+    if (self.ledger_fd >= 0)
+        close(self.ledger_fd);
+    pixviewi_ledger_unmap(self.ledger);
+    self = (pixviewi_process){.listener = -1, .wake = -1, .ledger_fd = -1};
+}
+
+static pixview_status start(pixview_error *err)
+{
+    if (getrandom(self.key, sizeof self.key, 0) != (ssize_t)sizeof self.key)
+        return pixviewi_fail(err, PIXVIEW_E_SHARE, "the system gives no random numbers");
+    self.boot = pixviewi_process_boot();
+    pixview_status status = pixviewi_ledger_new(&self.ledger, &self.ledger_fd, err);
+    if (status == PIXVIEW_OK) {
+        self.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        self.listener = self.wake < 0 ? -1 : pixviewi_link_listen(self.key);
+        if (self.listener < 0)
+            status = pixviewi_fail(err, PIXVIEW_E_SHARE,
+                                   "cannot open a socket to share images (errno %d); are Unix "
+                                   "sockets permitted, and `ulimit -n` high enough?",
+                                   errno);
+    }
+    if (status == PIXVIEW_OK)
+        status = pixviewi_entries_start(err);
+    if (status == PIXVIEW_OK) {
+        pixviewi_process_publish(&self);
+        if (start_thread())
+            return PIXVIEW_OK;
+        pixviewi_process_publish(NULL);
+        status = pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot start the thread that shares images");
+    }
+    stop();
+    return status;
+}
+
+pixview_status pixviewi_process_start(const pixviewi_process **out, pixview_error *err)
+{
+    pixview_status status = PIXVIEW_OK;
+    if (!pixviewi_process_started()) {
+        pthread_once(&once, prepare_once);
+        pixviewi_share_lock();
+        if (!pixviewi_process_started())
+            status = start(err);
+        pixviewi_share_unlock();
+    }
+    *out = pixviewi_process_started();
+    return status;
+}
