@@ -155,8 +155,13 @@ static int take_fds(struct msghdr *all, int fds[PIXVIEWI_LINK_FDS])
 // One message, as soon as there is one.
 static ssize_t receive(int socket, struct msghdr *all, int64_t until)
 {
+    bool reset = false;
     for (;;) {
         ssize_t got = recvmsg(socket, all, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (got < 0 && errno == ECONNRESET && !reset) {
+            reset = true; // who hung up without listening may have said why
+            continue;
+        }
         if (got >= 0 || (errno != EAGAIN && errno != EINTR))
             return got;
         int64_t left = until ? (until - pixviewi_now() + 999999) / 1000000 : 0;
