@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
+import time
 from typing import Any
 
 
@@ -46,6 +48,16 @@ class OtherProcess:
         self.process.kill()
         self.process.wait()
 
+    def stop(self) -> None:
+        """Until go_on. The kernel stops one thread after the other."""
+        os.kill(self.pid, signal.SIGSTOP)
+        folder = f"/proc/{self.pid}/task"
+        while any(state_of(f"{folder}/{task}/stat") != "T" for task in os.listdir(folder)):
+            time.sleep(0.001)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def tell(self, *command: Any) -> None:
         """The answer is not waited for."""
         assert self.process.stdin
@@ -61,6 +73,11 @@ class OtherProcess:
     def __call__(self, *command: Any) -> Any:
         self.tell(*command)
         return self.answer()
+
+
+def state_of(path: str) -> str:
+    with open(path) as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def write(file: Any, data: bytes) -> None:

@@ -73,9 +73,17 @@ static int reserve(int fd, int64_t bytes)
     }
     if (ftruncate(fd, bytes) != 0)
         return -1;
-    int code = posix_fallocate(fd, 0, bytes);
-    errno = code;
-    return code == 0 ? fcntl(fd, F_ADD_SEALS, SEALS) : -1;
+    const int64_t PIECE = 1 << 24; // a signal ends the call, and takes back what it has
+    for (int64_t from = 0; from < bytes;) {
+        int64_t size = bytes - from < PIECE ? bytes - from : PIECE;
+        int code = posix_fallocate(fd, from, size);
+        if (code != 0 && code != EINTR) {
+            errno = code;
+            return -1;
+        }
+        from += code == 0 ? size : 0;
+    }
+    return fcntl(fd, F_ADD_SEALS, SEALS);
 }
 
 pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **base, int *fd,

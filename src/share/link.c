@@ -5,12 +5,15 @@
 #include "share/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "share/process.h"
 
 static socklen_t name_of(const uint8_t process[16], struct sockaddr_un *out)
 {
@@ -51,6 +54,7 @@ int pixviewi_link_accept(int listener)
     int got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (got >= 0 && !is_same_user(got)) {
         close(got);
+        errno = EPERM;
         return -1;
     }
     return got;
@@ -71,23 +75,33 @@ static pixview_status refuse(int code, int64_t pid, pixview_error *err)
                          code);
 }
 
-static int connect_to(const uint8_t process[16], double timeout)
+// Each try waits for the rest of the time: signals may come all the time.
+static int connect_until(int socket, const struct sockaddr_un *name, socklen_t length,
+                         int64_t until)
+{
+    int failed;
+    do {
+        int64_t left = (until - pixviewi_now()) / 1000 + 1; // 0 would be for ever
+        if (left <= 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        struct timeval limit = {.tv_sec = (time_t)(left / 1000000),
+                                .tv_usec = (suseconds_t)(left % 1000000)};
+        failed = setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ||
+                 connect(socket, (const struct sockaddr *)name, length);
+    } while (failed && errno == EINTR);
+    return failed ? -1 : 0;
+}
+
+static int connect_to(const uint8_t process[16], int64_t until)
 {
     struct sockaddr_un name;
     socklen_t length = name_of(process, &name);
-    struct timeval limit = {.tv_sec = (time_t)timeout,
-                            .tv_usec = (suseconds_t)((timeout - (double)(time_t)timeout) * 1e6)};
-    if (!limit.tv_sec && !limit.tv_usec)
-        limit.tv_usec = 1; // 0 would be for ever
     int out = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (out < 0)
         return -1;
-    int failed = setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ||
-                 setsockopt(out, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (!failed)
-        do {
-            failed = connect(out, (struct sockaddr *)&name, length);
-        } while (failed && errno == EINTR);
+    int failed = connect_until(out, &name, length, until);
     if (!failed && is_same_user(out))
         return out;
     int code = failed ? errno : EPERM;
@@ -96,10 +110,10 @@ static int connect_to(const uint8_t process[16], double timeout)
     return -1;
 }
 
-pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, double timeout,
+pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, int64_t until,
                                      int *out, pixview_error *err)
 {
-    *out = connect_to(process, timeout);
+    *out = connect_to(process, until);
     return *out >= 0 ? PIXVIEW_OK : refuse(errno, pid, err);
 }
 
@@ -127,7 +141,7 @@ bool pixviewi_link_send(int socket, const pixviewi_message *message, const int *
     return sendmsg(socket, &all, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *message;
 }
 
-// A message may carry more than was agreed: those are closed by the system (MSG_CTRUNC).
+// What there is no room for, here or in the process, the system closes (MSG_CTRUNC).
 static int take_fds(struct msghdr *all, int fds[PIXVIEWI_LINK_FDS])
 {
     int count = 0;
@@ -139,8 +153,28 @@ static int take_fds(struct msghdr *all, int fds[PIXVIEWI_LINK_FDS])
     return count;
 }
 
-int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEWI_LINK_FDS],
-                          int *count)
+// One message, as soon as there is one.
+static ssize_t receive(int socket, struct msghdr *all, int64_t until)
+{
+    bool reset = false;
+    for (;;) {
+        ssize_t got = recvmsg(socket, all, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (got < 0 && errno == ECONNRESET && !reset) {
+            reset = true; // who hung up without listening may have said why
+            continue;
+        }
+        if (got >= 0 || (errno != EAGAIN && errno != EINTR))
+            return got;
+        int64_t left = until ? (until - pixviewi_now() + 999999) / 1000000 : 0;
+        if (left <= 0 && errno == EAGAIN)
+            return -1;
+        struct pollfd one = {.fd = socket, .events = POLLIN};
+        (void)poll(&one, 1, left < 0 ? 0 : left < 60000 ? (int)left : 60000);
+    }
+}
+
+int pixviewi_link_receive(int socket, int64_t until, pixviewi_message *message,
+                          int fds[PIXVIEWI_LINK_FDS], int *count)
 {
     ancillary room;
     struct iovec piece = {message, sizeof *message};
@@ -148,18 +182,16 @@ int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEW
                          .msg_iovlen = 1,
                          .msg_control = room.bytes,
                          .msg_controllen = sizeof room.bytes};
-    ssize_t got;
     *count = 0;
-    do {
-        got = recvmsg(socket, &all, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    ssize_t got = receive(socket, &all, until);
     if (got <= 0)
         return got == 0 ? 0 : -1;
     *count = take_fds(&all, fds);
-    if (got == (ssize_t)sizeof *message)
+    bool cut = all.msg_flags & MSG_CTRUNC;
+    if (got == (ssize_t)sizeof *message && !cut)
         return 1;
     while (*count > 0)
         close(fds[--*count]);
-    errno = EPROTO;
+    errno = cut ? EMFILE : EPROTO;
     return -1;
 }

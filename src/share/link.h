@@ -21,16 +21,16 @@ typedef struct pixviewi_message {
 
 // A listening socket of that name. -1 with errno.
 int pixviewi_link_listen(const uint8_t process[16]);
-// The next that connected; -1: none, or of another user.
+// The next that connected; -1: none, errno, or of another user.
 int pixviewi_link_accept(int listener);
-// PIXVIEW_E_SHARE. Answers are waited for `timeout` seconds.
-pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, double timeout,
+// PIXVIEW_E_SHARE. `until`: pixviewi_now, as long as it is tried.
+pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, int64_t until,
                                      int *out, pixview_error *err);
 
-// Whole messages. send: never waits. receive: waits as long as the socket does; what it does not give to the
-// caller it closes. 1: one came; 0: the other end is gone; -1: none, errno.
+// Whole messages. send: never waits. receive: waits until then, not at all for 0; what it does not give to the
+// caller it closes. 1: one came; 0: the other end is gone; -1: none, errno (EMFILE: no room for its descriptors).
 bool pixviewi_link_send(int socket, const pixviewi_message *message, const int *fds, int count);
-int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEWI_LINK_FDS],
-                          int *count);
+int pixviewi_link_receive(int socket, int64_t until, pixviewi_message *message,
+                          int fds[PIXVIEWI_LINK_FDS], int *count);
 
 #endif

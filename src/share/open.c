@@ -68,9 +68,6 @@ static pixview_status hold_own(const pixviewi_handle *handle, const open_way *wa
     if (fits) {
         own->handles++;
         *base = own->segment->base;
-        if (handle->ticket != PIXVIEWI_NO_TICKET)
-            atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
-                             ~((uint64_t)1 << handle->ticket));
     }
     pixviewi_share_unlock();
     if (!fits)
@@ -99,6 +96,16 @@ static pixview_status hold_other(const pixviewi_handle *handle, const open_way *
     *hold = (pixviewi_hold){pixviewi_process_epoch(), (int)handle->entry, mapping};
     return way->reader < 0 ? PIXVIEW_OK
                            : pixviewi_remote_wait(mapping, handle, way->reader, way->stream, err);
+}
+
+// After all that can fail, so that who fails still has what was sent to open or decline.
+static void redeem(const pixviewi_handle *handle, const pixviewi_hold *hold)
+{
+    if (hold->mapping)
+        pixviewi_remote_redeem(hold->mapping, handle);
+    else if (handle->ticket != PIXVIEWI_NO_TICKET)
+        atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
+                         ~((uint64_t)1 << handle->ticket));
 }
 
 // ---- To another GPU ------------------------------------------------------------------------------------------
@@ -131,8 +138,9 @@ static pixview_status copy_over(const pixview_image *held, const open_way *way, 
     return PIXVIEW_OK;
 }
 
-static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold,
-                                  const open_way *way, pixview_image *out, pixview_error *err)
+static pixview_status finish_copy(const pixviewi_handle *handle, pixview_image *image,
+                                  const pixviewi_hold *hold, const open_way *way,
+                                  pixview_image *out, pixview_error *err)
 {
     image->stream = PIXVIEW_STREAM_NONE; // the copy holds it, until it is done
     pixview_status status = pixviewi_hold_image_take(image, hold, err);
@@ -141,6 +149,8 @@ static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hol
         return status;
     }
     status = copy_over(image, way, out, err);
+    if (status == PIXVIEW_OK)
+        redeem(handle, hold);
     pixview_owner_unref(image->owner);
     return status;
 }
@@ -163,14 +173,16 @@ static pixview_status open_memory(const pixviewi_handle *handle, const open_way 
     image.stream = way->stream;
     if (way->copies) {
         image.device.id = way->device;
-        return finish_copy(&image, &hold, way, out, err);
+        return finish_copy(handle, &image, &hold, way, out, err);
     }
     status = pixviewi_hold_image_take(&image, &hold, err);
-    if (status == PIXVIEW_OK)
-        *out = image;
-    else
+    if (status != PIXVIEW_OK) {
         pixviewi_hold_give_back(&hold);
-    return status;
+        return status;
+    }
+    redeem(handle, &hold);
+    *out = image;
+    return PIXVIEW_OK;
 }
 
 pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_open_params *params,

@@ -52,41 +52,51 @@ static void end_remote(pixviewi_remote *remote)
 
 static pixview_status no_answer(const pixviewi_remote *remote, int code, pixview_error *err)
 {
-    const char *why = code == 0 ? "it is gone"
-                      : code == EAGAIN || code == EWOULDBLOCK
-                          ? "it does not answer in time; is it stopped?"
-                          : "its answer makes no sense";
+    const char *why = "its answer makes no sense";
+    if (code == 0 || code == ECONNRESET)
+        why = "it is gone";
+    else if (code == EAGAIN || code == EWOULDBLOCK)
+        why = "it does not answer in time; is it stopped, or has too many open files?";
+    else if (code == EMFILE)
+        why = "too many open files here; raise `ulimit -n`";
     return pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot open what process %lld shared: %s",
                          (long long)remote->pid, why);
 }
 
 // `count` descriptors come with a good answer.
-static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question,
+static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question, int64_t until,
                           pixviewi_message *answer, int *fds, int *count, pixview_error *err)
 {
     pixviewi_message numbered = *question;
+    int got;
     pthread_mutex_lock(&remote->asking);
     numbered.number = ++remote->questions;
-    int got = pixviewi_link_send(remote->socket, &numbered, NULL, 0)
-                  ? pixviewi_link_receive(remote->socket, answer, fds, count)
-                  : 0;
-    // A late answer to a question that was given up. The socket stays: its end is our death to the other side.
-    while (got == 1 && answer->number != numbered.number) {
+    // If it hung up, it may have said why.
+    (void)!pixviewi_link_send(remote->socket, &numbered, NULL, 0);
+    for (;;) {
+        got = pixviewi_link_receive(remote->socket, until, answer, fds, count);
+        if (got != 1 || answer->number == numbered.number || answer->number == 0)
+            break;
+        // A late answer to a question that was given up. The socket stays: its end is our death to the other side.
         while (*count > 0)
             close(fds[--*count]);
-        got = pixviewi_link_receive(remote->socket, answer, fds, count);
+        if (pixviewi_now() > until) {
+            got = -1;
+            errno = EAGAIN;
+            break;
+        }
     }
     int code = got == 0 ? 0 : errno;
     pthread_mutex_unlock(&remote->asking);
     return got == 1 ? PIXVIEW_OK : no_answer(remote, code, err);
 }
 
-static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
+static pixview_status enter(pixviewi_remote *remote, int64_t until, pixview_error *err)
 {
     pixviewi_message question = {.question = PIXVIEWI_ASK_ENTER}, answer;
     int fds[PIXVIEWI_LINK_FDS], count;
     memcpy(question.process, remote->key, sizeof question.process);
-    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    pixview_status status = ask(remote, &question, until, &answer, fds, &count, err);
     if (status != PIXVIEW_OK)
         return status;
     bool right = answer.status == PIXVIEW_OK && count == 3 && answer.peer >= 0 &&
@@ -105,10 +115,10 @@ static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
                              "process %lld is used by %d others already, which is the limit",
                              (long long)remote->pid, PIXVIEWI_PEERS);
-    return no_answer(remote, EPROTO, err);
+    return no_answer(remote, answer.status == PIXVIEW_E_MEMORY ? EAGAIN : EPROTO, err);
 }
 
-static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
+static pixview_status connect_to(const pixviewi_handle *handle, int64_t until,
                                  pixviewi_remote **out, pixview_error *err)
 {
     pixviewi_remote *remote = calloc(1, sizeof *remote);
@@ -119,9 +129,9 @@ static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
     remote->notice = remote->wake = remote->socket = -1;
     pthread_mutex_init(&remote->asking, NULL);
     pixview_status status =
-        pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
+        pixviewi_link_connect(remote->key, remote->pid, until, &remote->socket, err);
     if (status == PIXVIEW_OK)
-        status = enter(remote, err);
+        status = enter(remote, until, err);
     if (status == PIXVIEW_OK)
         *out = remote;
     else
@@ -210,7 +220,7 @@ static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
 }
 
 static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                   int device, int reader, pixviewi_mapping **out,
+                                   int device, int reader, int64_t until, pixviewi_mapping **out,
                                    pixview_error *err)
 {
     pixviewi_message question = {.question = PIXVIEWI_ASK_SEGMENT,
@@ -218,7 +228,7 @@ static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handl
                                  .segment = handle->segment},
                      answer;
     int fds[PIXVIEWI_LINK_FDS] = {-1}, count = 0;
-    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    pixview_status status = ask(remote, &question, until, &answer, fds, &count, err);
     if (status != PIXVIEW_OK)
         return status;
     bool by_fd = handle->kind != PIXVIEWI_SEGMENT_IPC;
@@ -335,7 +345,7 @@ static pixview_status add_remote(pixviewi_remote *remote, pixviewi_remote **more
 }
 
 // Comes back with the lock, if it succeeds.
-static pixview_status find_or_connect(const pixviewi_handle *handle, double timeout,
+static pixview_status find_or_connect(const pixviewi_handle *handle, int64_t until,
                                       pixviewi_remote **out, pixview_error *err)
 {
     pixviewi_remote *made = NULL, *more = NULL;
@@ -345,7 +355,7 @@ static pixview_status find_or_connect(const pixviewi_handle *handle, double time
     if (*out)
         return PIXVIEW_OK;
     pixviewi_share_unlock();
-    status = connect_to(handle, timeout, &made, err);
+    status = connect_to(handle, until, &made, err);
     if (status != PIXVIEW_OK)
         return status;
     pixviewi_share_lock();
@@ -370,7 +380,7 @@ static pixview_status find_or_connect(const pixviewi_handle *handle, double time
 }
 
 static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                  int device, int reader, pixviewi_mapping **out,
+                                  int device, int reader, int64_t until, pixviewi_mapping **out,
                                   pixview_error *err)
 {
     pixviewi_mapping *made = NULL;
@@ -383,7 +393,7 @@ static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle
         return no_answer(remote, 0, err);
     remote->busy++;
     pixviewi_share_unlock();
-    pixview_status status = make_mapping(remote, handle, device, reader, &made, err);
+    pixview_status status = make_mapping(remote, handle, device, reader, until, &made, err);
     pixviewi_share_lock();
     remote->busy--;
     if (status != PIXVIEW_OK)
@@ -418,16 +428,22 @@ static pixview_status give_access(pixviewi_mapping *mapping, int reader, pixview
     return status;
 }
 
+static int64_t until_of(double seconds)
+{
+    return pixviewi_now() + (int64_t)((seconds < 1e9 ? seconds : 1e9) * 1e9);
+}
+
 pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
                                     double timeout, pixviewi_mapping **out, pixview_error *err)
 {
     pixviewi_remote *remote;
-    pixview_status status = find_or_connect(handle, timeout, &remote, err);
+    int64_t until = until_of(timeout);
+    pixview_status status = find_or_connect(handle, until, &remote, err);
     if (status != PIXVIEW_OK)
         return status;
     status = hold_entry(remote, handle, err);
     if (status == PIXVIEW_OK) {
-        status = find_or_map(remote, handle, device, reader, out, err);
+        status = find_or_map(remote, handle, device, reader, until, out, err);
         if (status != PIXVIEW_OK)
             let_entry_go(remote, (int)handle->entry);
     }
@@ -439,10 +455,14 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
     status = give_access(*out, reader, err);
     if (status != PIXVIEW_OK)
         pixviewi_mapping_let_go(*out, (int)handle->entry);
-    else if (handle->ticket != PIXVIEWI_NO_TICKET)
-        atomic_fetch_and(&remote->ledger->entries[handle->entry].tickets,
-                         ~((uint64_t)1 << handle->ticket));
     return status;
+}
+
+void pixviewi_remote_redeem(pixviewi_mapping *mapping, const pixviewi_handle *handle)
+{
+    if (handle->ticket != PIXVIEWI_NO_TICKET)
+        atomic_fetch_and(&mapping->remote->ledger->entries[handle->entry].tickets,
+                         ~((uint64_t)1 << handle->ticket));
 }
 
 void pixviewi_remote_decline(const pixviewi_handle *handle)
@@ -450,7 +470,7 @@ void pixviewi_remote_decline(const pixviewi_handle *handle)
     const double SOON = 0.2; // else the ticket lapses by itself
     uint64_t one = 1;
     pixviewi_remote *remote;
-    if (find_or_connect(handle, SOON, &remote, NULL) != PIXVIEW_OK)
+    if (find_or_connect(handle, until_of(SOON), &remote, NULL) != PIXVIEW_OK)
         return;
     pixviewi_entry *entry = &remote->ledger->entries[handle->entry];
     // Of another generation it is somebody else's.

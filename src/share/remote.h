@@ -34,6 +34,8 @@ typedef struct pixviewi_mapping {
 // The thread has been started: it notices when the other process dies.
 pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
                                     double timeout, pixviewi_mapping **out, pixview_error *err);
+// It is opened: what the handle held while it was on its way.
+void pixviewi_remote_redeem(pixviewi_mapping *mapping, const pixviewi_handle *handle);
 // Work on `stream` of `reader` waits for what the sender noted in the handle.
 pixview_status pixviewi_remote_wait(pixviewi_mapping *mapping, const pixviewi_handle *handle,
                                     int reader, pixview_stream stream, pixview_error *err);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#define _GNU_SOURCE // F_DUPFD_CLOEXEC
 #endif
 #include "share/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,9 @@ typedef struct peer {
     int socket, notice;
 } peer;
 static peer peers[PIXVIEWI_PEERS];
+static int64_t rest;
+
+int64_t pixviewi_server_rest(void) { return rest; }
 
 int pixviewi_server_poll(struct pollfd *fds)
 {
@@ -47,14 +51,27 @@ static void leave(const pixviewi_process *process, int index)
         pixviewi_ledger_forget(process->ledger, index);
 }
 
-static void welcome(int listener)
+// Where a new one gets in; -1: nowhere. Who has only connected has to make room.
+static int place_for_another(const pixviewi_process *process)
 {
+    for (int i = 0; i < PIXVIEWI_PEERS; i++)
+        if (!peers[i].used)
+            return i;
+    for (int i = 0; i < PIXVIEWI_PEERS; i++)
+        if (!peers[i].entered) {
+            leave(process, i);
+            return i;
+        }
+    return -1;
+}
+
+static void welcome(const pixviewi_process *process)
+{
+    const int64_t A_WHILE = 50000000; // NANOSECONDS
     int socket;
-    while ((socket = pixviewi_link_accept(listener)) >= 0) {
-        int index = 0;
-        while (index < PIXVIEWI_PEERS && peers[index].used)
-            index++;
-        if (index == PIXVIEWI_PEERS) {
+    while ((socket = pixviewi_link_accept(process->listener)) >= 0) {
+        int index = place_for_another(process);
+        if (index < 0) {
             pixviewi_message full = {.status = PIXVIEW_E_SHARE};
             (void)!pixviewi_link_send(socket, &full, NULL, 0);
             close(socket);
@@ -62,6 +79,9 @@ static void welcome(int listener)
         }
         peers[index] = (peer){.used = true, .socket = socket, .notice = -1};
     }
+    // It stays ready, and would be tried again without end.
+    bool can_wait = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+    rest = can_wait ? pixviewi_now() + A_WHILE : 0;
 }
 
 // ---- Answers ----------------------------------------------------------------------------------------
@@ -69,11 +89,15 @@ static void welcome(int listener)
 static bool enter(const pixviewi_process *process, int index, const pixviewi_message *question)
 {
     int pair[2];
-    if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
-        return false;
     pixviewi_message answer = {
         .question = PIXVIEWI_ASK_ENTER, .number = question->number, .peer = index};
+    if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+        answer.status = PIXVIEW_E_MEMORY;
+        (void)!pixviewi_link_send(peers[index].socket, &answer, NULL, 0);
+        return false;
+    }
     int fds[] = {process->ledger_fd, process->wake, pair[1]};
     (void)!pixviewi_link_send(peers[index].socket, &answer, fds,
                               3); // else it hears nothing in time
@@ -93,7 +117,8 @@ static void give_segment(int index, const pixviewi_message *question)
     if (segment) {
         answer.status = PIXVIEW_OK;
         answer.handle = segment->handle;
-        fd = segment->fd < 0 ? -1 : dup(segment->fd); // it may end while this is sent
+        // It may end while this is sent.
+        fd = segment->fd < 0 ? -1 : fcntl(segment->fd, F_DUPFD_CLOEXEC, 0);
         if (segment->fd >= 0 && fd < 0)
             answer.status = PIXVIEW_E_MEMORY;
     }
@@ -108,7 +133,7 @@ static bool answer(const pixviewi_process *process, int index)
 {
     pixviewi_message question;
     int fds[PIXVIEWI_LINK_FDS], count;
-    int got = pixviewi_link_receive(peers[index].socket, &question, fds, &count);
+    int got = pixviewi_link_receive(peers[index].socket, 0, &question, fds, &count);
     if (got != 1)
         return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     while (count > 0)
@@ -134,7 +159,7 @@ void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd
             leave(process, index);
     }
     if (connected)
-        welcome(process->listener);
+        welcome(process);
     if (pixviewi_process_must_tell())
         for (int i = 0; i < PIXVIEWI_PEERS; i++)
             if (peers[i].used && peers[i].notice >= 0)

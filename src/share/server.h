@@ -10,6 +10,8 @@
 // Fills in what to wait for, at most PIXVIEWI_PEERS. How many.
 int pixviewi_server_poll(struct pollfd *fds);
 // The first `count` of them came back; `connected`: somebody new, too.
+// Until when there are too many open files to let anybody in.
+int64_t pixviewi_server_rest(void);
 void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
                             bool connected);
 void pixviewi_server_forget(void); // in the child of a fork

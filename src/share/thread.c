@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "descriptor/owner.h"
@@ -93,14 +94,20 @@ static void *serve(void *unused)
     (void)unused;
     while (!pixviewi_exiting()) {
         int64_t until = pixviewi_entries_settle();
-        int64_t again = poll_deferred(&idle);
+        int64_t again = poll_deferred(&idle), rest = pixviewi_server_rest();
+        bool rests = rest > pixviewi_now();
         int count = 0;
         fds[count++] = (struct pollfd){.fd = self.wake, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = self.listener, .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = rests ? -1 : self.listener, .events = POLLIN};
+        if (rests && rest < until)
+            until = rest;
         int peers = pixviewi_server_poll(fds + count);
         int remotes = pixviewi_remotes_poll(fds + count + peers);
         int wait = until_ms(again < until ? again : until);
-        if (poll(fds, (nfds_t)(count + peers + remotes), wait) <= 0)
+        int got = poll(fds, (nfds_t)(count + peers + remotes), wait);
+        if (got < 0) // more than may be open by now: RLIMIT_NOFILE was lowered
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        if (got <= 0)
             continue;
         uint64_t many;
         if (fds[0].revents)
@@ -154,12 +161,13 @@ static pixview_status start(pixview_error *err)
     }
     if (status == PIXVIEW_OK)
         status = pixviewi_entries_start(err);
-    if (status == PIXVIEW_OK) {
-        pixviewi_process_publish(&self);
-        if (start_thread())
-            return PIXVIEW_OK;
-        pixviewi_process_publish(NULL);
+    if (status == PIXVIEW_OK && !start_thread()) {
+        pixviewi_entries_forget();
         status = pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot start the thread that shares images");
+    }
+    if (status == PIXVIEW_OK) { // the thread waits for the lock
+        pixviewi_process_publish(&self);
+        return PIXVIEW_OK;
     }
     stop();
     return status;

@@ -135,8 +135,8 @@ WRAP(int, mprotect, 1, -1, (void *start, size_t size, int access), (start, size,
 WRAP(int, fstat64, 1, -1, (int fd, struct stat64 *out), (fd, out))
 WRAP(int, dup, 1, -1, (int fd), (fd))
 WRAP(int, close, 0, -1, (int fd), (fd))
-WRAP(ssize_t, read, 1, -1, (int fd, void *out, size_t size), (fd, out, size))
-WRAP(ssize_t, write, 1, -1, (int fd, const void *data, size_t size), (fd, data, size))
+WRAP(ssize_t, read, 0, -1, (int fd, void *out, size_t size), (fd, out, size))
+WRAP(ssize_t, write, 0, -1, (int fd, const void *data, size_t size), (fd, data, size))
 WRAP(int, eventfd, 1, -1, (unsigned value, int flags), (value, flags))
 WRAP(int, socket, 1, -1, (int domain, int type, int protocol), (domain, type, protocol))
 WRAP(int, socketpair, 1, -1, (int domain, int type, int protocol, int pair[2]),

@@ -99,12 +99,17 @@ def check(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def run_preloaded(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A script beside this one, in a process whose malloc it may tell what to do: tests/c/fake_malloc.c."""
+def run_preloaded(
+    script: str, *arguments: str, library: str = "libfakemalloc.so"
+) -> subprocess.CompletedProcess[str]:
+    """A script beside this one, in a process whose malloc it may tell what to do: tests/c/fake_malloc.c.
+
+    Or its system calls: fake_system.c, libfakesystem.so.
+    """
     driver = os.environ.get("PIXVIEW_FAKE_DRIVER", "")
-    preload = os.path.join(os.path.dirname(driver), "libfakemalloc.so")
+    preload = os.path.join(os.path.dirname(driver), library)
     if not driver or not os.path.exists(preload):
-        pytest.skip("no fake CUDA driver with a libfakemalloc.so beside it")
+        pytest.skip(f"no fake CUDA driver with a {library} beside it")
     return subprocess.run(
         [sys.executable, script, *arguments],
         capture_output=True,

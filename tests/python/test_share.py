@@ -424,14 +424,14 @@ def test_killed_producer() -> None:
 def test_stopped_producer() -> None:
     with OtherProcess() as other:
         share = other("share_new", "p", SHAPE, "uint8", "cpu", 42)
-        os.kill(other.pid, signal.SIGSTOP)
+        other.stop()
         try:
             start = time.monotonic()
             with pytest.raises(pixview.ShareError, match="answer"):
                 share.open(timeout=0.3)
             assert time.monotonic() - start < 5
         finally:
-            os.kill(other.pid, signal.SIGCONT)
+            other.go_on()
         assert (np.asarray(share.open()) == 42).all()
 
 

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""System calls fail, one after the other, for who shares images: usage: python system_faults.py cpu|cuda
+
+In a process of its own, with libfakesystem.so preloaded. Each call gives right pixels or a typed error in time,
+the next one works, and descriptors, mappings and frames are as before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import os
+import pickle
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import pixview
+from other_process import OtherProcess
+
+SHAPE = (6, 7, 3)
+TYPED = (pixview.ShareError, pixview.CudaError, pixview.UnsupportedError, MemoryError)
+device = sys.argv[1]
+system = ctypes.CDLL(None)
+system.fake_system_failed.restype = ctypes.c_char_p
+driver = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
+wrong: list[str] = []
+faults = 0
+
+
+def pixels(x: Any) -> set[int]:
+    return set(np.unique(pixview.as_numpy(x, layout="HWC", copy=True)).tolist())
+
+
+def filled(pool: pixview.Pool, value: int) -> Any:
+    return pool.copy(np.full(SHAPE, value, np.uint8), timeout=5)
+
+
+def counts() -> tuple[int, ...]:
+    gc.collect()
+    with open("/proc/self/maps") as maps:
+        mapped = sum("/memfd:" in line for line in maps)
+    return len(os.listdir("/proc/self/fd")), mapped, driver.fake_live_shared()
+
+
+def settled(before: tuple[int, ...]) -> tuple[int, ...]:
+    end = time.monotonic() + 5
+    while any(a > b for a, b in zip(counts(), before, strict=True)) and time.monotonic() < end:
+        time.sleep(0.005)
+    return counts()
+
+
+def sweep(name: str, call: Callable[[], Any], clean: Callable[[], None] = lambda: None) -> None:
+    """The nth system call of pixview fails, for every n until a call comes through."""
+    global faults
+    for _ in range(2):
+        call()
+        clean()
+    before = settled(counts())
+    for code in (errno.EMFILE, errno.ENOMEM, errno.EINTR):
+        n = 0
+        while True:
+            n += 1
+            start = time.monotonic()
+            where = f"{name}, errno {code} at call {n}"
+            system.fake_system_fail(n, code)
+            try:
+                call()
+            except TYPED:
+                pass
+            except BaseException as error:
+                wrong.append(f"{where}: {type(error).__name__}: {error}")
+            failed = system.fake_system_failures() >= n
+            where += f", {system.fake_system_failed().decode()}"
+            system.fake_system_fail(0, 0)
+            clean()
+            if time.monotonic() - start > 5:
+                wrong.append(f"{where}: took {time.monotonic() - start:.1f} s")
+            now = settled(before)
+            if any(a > b for a, b in zip(now, before, strict=True)):
+                wrong.append(
+                    f"{where}: descriptors, mappings, GPU memory {now} instead of {before}"
+                )
+            if not failed or len(wrong) > 20:
+                break
+            faults += 1
+    call()  # and it works afterwards
+
+
+def first_start() -> None:
+    """A fork starts as another process: what begins once, and fails once."""
+    global faults
+    for code in (errno.EMFILE, errno.EPERM):
+        for n in range(1, 1000):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(start_in_child(n, code))
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if status > 1:
+                wrong.append(f"start, errno {code} at call {n}: {status}")
+            if status == 0:
+                break
+            faults += 1
+
+
+def start_in_child(n: int, code: int) -> int:
+    system.fake_system_fail(n, code)
+    try:
+        pixview.Pool(SHAPE, "uint8", 2)
+    except TYPED:
+        pass
+    except BaseException:
+        return 2
+    failed = system.fake_system_failures() >= n
+    system.fake_system_fail(0, 0)
+    pool = pixview.Pool(SHAPE, "uint8", 2)
+    share = pixview.share(filled(pool, 7))
+    return int(failed) if pixels(share.open()) == {7} else 3
+
+
+def no_thread() -> None:
+    """Refused again and again, it keeps nothing."""
+    pid = os.fork()
+    if pid == 0:
+        system.fake_system_fail_all(b"pthread_create", errno.EAGAIN)
+        sizes = []
+        for _ in range(200):
+            try:
+                pixview.Pool(SHAPE, "uint8", 2)
+                os._exit(1)
+            except pixview.ShareError as error:
+                assert "thread" in str(error)
+            with open("/proc/self/statm") as file:
+                sizes.append(int(file.read().split()[0]))
+        system.fake_system_fail_all(b"", 0)
+        pool = pixview.Pool(SHAPE, "uint8", 2)
+        if pixels(filled(pool, 7)) != {7}:
+            os._exit(2)
+        os._exit(3 if sizes[-1] - sizes[10] > 2000 else 0)
+    if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+        wrong.append(f"without a thread: {status}")
+
+
+def main() -> int:
+    assert system.fake_system_watch(os.path.basename(pixview._core.__file__).encode())
+    no_thread()
+    first_start()
+    held: list[Any] = []
+    names: list[str] = []
+    sweep("Pool", lambda: pixview.Pool(SHAPE, "uint8", 2, device=device))
+    pool = pixview.Pool(SHAPE, "uint8", 2, device=device)
+    sweep("get, fill", lambda: filled(pool, 3))
+    frame = filled(pool, 3)
+    sweep("share, send", lambda: pickle.dumps(pixview.share(frame, keep=0.05)))
+    if device == "cpu":
+        array = np.full(SHAPE, 4, np.uint8)
+        sweep("share of a copy", lambda: pixview.share(array))
+    with OtherProcess() as other:
+        data = [
+            pickle.dumps(other("share_new", str(i), SHAPE, "uint8", device, 42)) for i in range(2)
+        ]
+
+        def open_it(which: int = 0) -> None:
+            x = pickle.loads(data[which]).open(timeout=2)
+            held.append(x)
+            if pixels(x) != {42}:
+                wrong.append("other pixels")
+
+        sweep("open", open_it, held.clear)
+        sweep("open, share on", lambda: pixview.share(pickle.loads(data[1]).open(timeout=2)))
+        sweep("decline", lambda: pixview._core._share_from_bytes(pickled(data[0])))
+
+        def whole() -> None:
+            with OtherProcess() as another:
+                late = pickle.dumps(another("share_new", "a", SHAPE, "uint8", device, 42))
+                system.fake_system_fail(whole_n, errno.EMFILE)
+                try:
+                    if pixels(pickle.loads(late).open(timeout=2)) != {42}:
+                        wrong.append("other pixels")
+                except TYPED:
+                    pass
+                names.append(system.fake_system_failed().decode())
+                system.fake_system_fail(0, 0)
+
+        global faults
+        before = settled(counts())
+        for whole_n in range(1, 30):  # connects anew
+            whole()
+            faults += 1
+            now = settled(before)
+            if any(a > b for a, b in zip(now, before, strict=True)):
+                wrong.append(f"connect, fault {whole_n}, {names[-1]}: {now} instead of {before}")
+    del frame
+    end = time.monotonic() + 5
+    while pool.idle != 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    if pool.idle != 2:
+        wrong.append(f"{pool.idle} frames idle")
+    print(f"{faults} faults")
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+def pickled(data: bytes) -> bytes:
+    at = data.index(b"pxvh")
+    return data[at : at + 256]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
