@@ -5,12 +5,15 @@
 #include "share/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "share/process.h"
 
 static socklen_t name_of(const uint8_t process[16], struct sockaddr_un *out)
 {
@@ -47,11 +50,10 @@ int pixviewi_link_listen(const uint8_t process[16])
 
 int pixviewi_link_accept(int listener)
 {
-    int got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (got >= 0 && !is_same_user(got)) {
+    int got;
+    while ((got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 &&
+           !is_same_user(got))
         close(got);
-        return -1;
-    }
     return got;
 }
 
@@ -81,8 +83,7 @@ static int connect_to(const uint8_t process[16], double timeout)
     int out = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (out < 0)
         return -1;
-    int failed = setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) ||
-                 setsockopt(out, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int failed = setsockopt(out, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (!failed)
         do {
             failed = connect(out, (struct sockaddr *)&name, length);
@@ -138,20 +139,34 @@ static int take_fds(struct msghdr *all, int fds[PIXVIEWI_LINK_FDS])
     return count;
 }
 
-int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEWI_LINK_FDS],
-                          int *count)
+// Signals do not make it longer. It may come back early.
+static void wait_for_message(int socket, int64_t until)
+{
+    struct pollfd one = {.fd = socket, .events = POLLIN};
+    for (int64_t left; (left = until - pixviewi_now()) > 0;) {
+        int64_t ms = (left + 999999) / 1000000;
+        if (poll(&one, 1, ms < 60000 ? (int)ms : 60000) > 0)
+            return;
+    }
+}
+
+int pixviewi_link_receive(int socket, int64_t until, pixviewi_message *message,
+                          int fds[PIXVIEWI_LINK_FDS], int *count)
 {
     ancillary room;
     struct iovec piece = {message, sizeof *message};
     struct msghdr all = {.msg_iov = &piece,
                          .msg_iovlen = 1,
                          .msg_control = room.bytes,
-                         .msg_controllen = sizeof room.bytes};
+                         // CMSG_SPACE rounds up, to one descriptor more
+                         .msg_controllen = CMSG_LEN(sizeof(int) * PIXVIEWI_LINK_FDS)};
     ssize_t got;
     *count = 0;
-    do {
-        got = recvmsg(socket, &all, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    if (until)
+        wait_for_message(socket, until);
+    do { // what was said before the other end was closed comes after its error
+        got = recvmsg(socket, &all, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got <= 0)
         return got == 0 ? 0 : -1;
     *count = take_fds(&all, fds);

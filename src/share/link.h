@@ -21,16 +21,16 @@ typedef struct pixviewi_message {
 
 // A listening socket of that name. -1 with errno.
 int pixviewi_link_listen(const uint8_t process[16]);
-// The next that connected; -1: none, or of another user.
+// The next of the same user that connected; -1: none, errno.
 int pixviewi_link_accept(int listener);
-// PIXVIEW_E_SHARE. Answers are waited for `timeout` seconds.
+// PIXVIEW_E_SHARE. `timeout`: seconds, at most 1e9.
 pixview_status pixviewi_link_connect(const uint8_t process[16], int64_t pid, double timeout,
                                      int *out, pixview_error *err);
 
-// Whole messages. send: never waits. receive: waits as long as the socket does; what it does not give to the
-// caller it closes. 1: one came; 0: the other end is gone; -1: none, errno.
+// Whole messages. send: never waits. receive: waits until then (pixviewi_now; 0: not at all); what it does not
+// give to the caller it closes. 1: one came; 0: the other end is gone; -1: none, errno.
 bool pixviewi_link_send(int socket, const pixviewi_message *message, const int *fds, int count);
-int pixviewi_link_receive(int socket, pixviewi_message *message, int fds[PIXVIEWI_LINK_FDS],
-                          int *count);
+int pixviewi_link_receive(int socket, int64_t until, pixviewi_message *message,
+                          int fds[PIXVIEWI_LINK_FDS], int *count);
 
 #endif

@@ -15,6 +15,8 @@
 #include "share/remote.h"
 #include "share/thread.h"
 
+static const double LONGEST = 1e9; // SECONDS
+
 // Where the memory is and who will read it, as this process numbers GPUs; -1: host.
 typedef struct open_way {
     int device, reader;
@@ -64,13 +66,12 @@ static pixview_status hold_own(const pixviewi_handle *handle, const open_way *wa
     pixviewi_share_lock();
     pixviewi_own *own = pixviewi_own_at((int)handle->entry);
     bool fits = own->segment && own->generation == handle->generation &&
-                own->segment->id == handle->segment && own->segment->size == handle->segment_size;
+                own->segment->id == handle->segment && own->segment->size == handle->segment_size &&
+                (int)own->segment->kind == (int)handle->kind &&
+                memcmp(own->segment->uuid, handle->uuid, sizeof handle->uuid) == 0;
     if (fits) {
         own->handles++;
         *base = own->segment->base;
-        if (handle->ticket != PIXVIEWI_NO_TICKET)
-            atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
-                             ~((uint64_t)1 << handle->ticket));
     }
     pixviewi_share_unlock();
     if (!fits)
@@ -99,6 +100,18 @@ static pixview_status hold_other(const pixviewi_handle *handle, const open_way *
     *hold = (pixviewi_hold){pixviewi_process_epoch(), (int)handle->entry, mapping};
     return way->reader < 0 ? PIXVIEW_OK
                            : pixviewi_remote_wait(mapping, handle, way->reader, way->stream, err);
+}
+
+// It is open: nobody waits for these bytes any longer. `hold` has not been given back.
+static void note_opened(const pixviewi_handle *handle, const pixviewi_hold *hold)
+{
+    if (handle->ticket == PIXVIEWI_NO_TICKET)
+        return;
+    if (hold->mapping)
+        pixviewi_remote_opened(hold->mapping, handle);
+    else
+        atomic_fetch_and(&pixviewi_process_started()->ledger->entries[handle->entry].tickets,
+                         ~((uint64_t)1 << handle->ticket));
 }
 
 // ---- To another GPU ------------------------------------------------------------------------------------------
@@ -131,8 +144,9 @@ static pixview_status copy_over(const pixview_image *held, const open_way *way, 
     return PIXVIEW_OK;
 }
 
-static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hold,
-                                  const open_way *way, pixview_image *out, pixview_error *err)
+static pixview_status finish_copy(const pixviewi_handle *handle, pixview_image *image,
+                                  const pixviewi_hold *hold, const open_way *way,
+                                  pixview_image *out, pixview_error *err)
 {
     image->stream = PIXVIEW_STREAM_NONE; // the copy holds it, until it is done
     pixview_status status = pixviewi_hold_image_take(image, hold, err);
@@ -141,6 +155,8 @@ static pixview_status finish_copy(pixview_image *image, const pixviewi_hold *hol
         return status;
     }
     status = copy_over(image, way, out, err);
+    if (status == PIXVIEW_OK)
+        note_opened(handle, hold);
     pixview_owner_unref(image->owner);
     return status;
 }
@@ -163,13 +179,15 @@ static pixview_status open_memory(const pixviewi_handle *handle, const open_way 
     image.stream = way->stream;
     if (way->copies) {
         image.device.id = way->device;
-        return finish_copy(&image, &hold, way, out, err);
+        return finish_copy(handle, &image, &hold, way, out, err);
     }
     status = pixviewi_hold_image_take(&image, &hold, err);
-    if (status == PIXVIEW_OK)
+    if (status == PIXVIEW_OK) {
+        note_opened(handle, &hold);
         *out = image;
-    else
+    } else {
         pixviewi_hold_give_back(&hold);
+    }
     return status;
 }
 
@@ -196,10 +214,12 @@ pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_
     if (status != PIXVIEW_OK)
         return status;
     way.stream = params->stream;
+    double timeout = params->timeout > 0 ? params->timeout : 10;
+    timeout = timeout < LONGEST ? timeout : LONGEST;
     if (!handle.segment)
         *out = pixviewi_handle_image(&handle, NULL, way.reader);
     else
-        status = open_memory(&handle, &way, params->timeout > 0 ? params->timeout : 10, out, err);
+        status = open_memory(&handle, &way, timeout, out, err);
     if (status == PIXVIEW_OK && layout)
         *layout = (pixview_layout)handle.layout;
     return status;

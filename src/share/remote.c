@@ -61,32 +61,33 @@ static pixview_status no_answer(const pixviewi_remote *remote, int code, pixview
 }
 
 // `count` descriptors come with a good answer.
-static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question,
+static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question, double timeout,
                           pixviewi_message *answer, int *fds, int *count, pixview_error *err)
 {
     pixviewi_message numbered = *question;
     pthread_mutex_lock(&remote->asking);
+    int64_t until = pixviewi_now() + (int64_t)(timeout * 1e9);
     numbered.number = ++remote->questions;
-    int got = pixviewi_link_send(remote->socket, &numbered, NULL, 0)
-                  ? pixviewi_link_receive(remote->socket, answer, fds, count)
-                  : 0;
+    // If it is closed, why was said before that, as an answer to no question.
+    (void)!pixviewi_link_send(remote->socket, &numbered, NULL, 0);
+    int got = pixviewi_link_receive(remote->socket, until, answer, fds, count);
     // A late answer to a question that was given up. The socket stays: its end is our death to the other side.
-    while (got == 1 && answer->number != numbered.number) {
+    while (got == 1 && answer->number != numbered.number && answer->number != 0) {
         while (*count > 0)
             close(fds[--*count]);
-        got = pixviewi_link_receive(remote->socket, answer, fds, count);
+        got = pixviewi_link_receive(remote->socket, until, answer, fds, count);
     }
     int code = got == 0 ? 0 : errno;
     pthread_mutex_unlock(&remote->asking);
     return got == 1 ? PIXVIEW_OK : no_answer(remote, code, err);
 }
 
-static pixview_status enter(pixviewi_remote *remote, pixview_error *err)
+static pixview_status enter(pixviewi_remote *remote, double timeout, pixview_error *err)
 {
     pixviewi_message question = {.question = PIXVIEWI_ASK_ENTER}, answer;
     int fds[PIXVIEWI_LINK_FDS], count;
     memcpy(question.process, remote->key, sizeof question.process);
-    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    pixview_status status = ask(remote, &question, timeout, &answer, fds, &count, err);
     if (status != PIXVIEW_OK)
         return status;
     bool right = answer.status == PIXVIEW_OK && count == 3 && answer.peer >= 0 &&
@@ -121,7 +122,7 @@ static pixview_status connect_to(const pixviewi_handle *handle, double timeout,
     pixview_status status =
         pixviewi_link_connect(remote->key, remote->pid, timeout, &remote->socket, err);
     if (status == PIXVIEW_OK)
-        status = enter(remote, err);
+        status = enter(remote, timeout, err);
     if (status == PIXVIEW_OK)
         *out = remote;
     else
@@ -210,7 +211,7 @@ static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
 }
 
 static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                   int device, int reader, pixviewi_mapping **out,
+                                   int device, int reader, double timeout, pixviewi_mapping **out,
                                    pixview_error *err)
 {
     pixviewi_message question = {.question = PIXVIEWI_ASK_SEGMENT,
@@ -218,7 +219,7 @@ static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handl
                                  .segment = handle->segment},
                      answer;
     int fds[PIXVIEWI_LINK_FDS] = {-1}, count = 0;
-    pixview_status status = ask(remote, &question, &answer, fds, &count, err);
+    pixview_status status = ask(remote, &question, timeout, &answer, fds, &count, err);
     if (status != PIXVIEW_OK)
         return status;
     bool by_fd = handle->kind != PIXVIEWI_SEGMENT_IPC;
@@ -370,7 +371,7 @@ static pixview_status find_or_connect(const pixviewi_handle *handle, double time
 }
 
 static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                  int device, int reader, pixviewi_mapping **out,
+                                  int device, int reader, double timeout, pixviewi_mapping **out,
                                   pixview_error *err)
 {
     pixviewi_mapping *made = NULL;
@@ -383,7 +384,7 @@ static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle
         return no_answer(remote, 0, err);
     remote->busy++;
     pixviewi_share_unlock();
-    pixview_status status = make_mapping(remote, handle, device, reader, &made, err);
+    pixview_status status = make_mapping(remote, handle, device, reader, timeout, &made, err);
     pixviewi_share_lock();
     remote->busy--;
     if (status != PIXVIEW_OK)
@@ -427,7 +428,7 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
         return status;
     status = hold_entry(remote, handle, err);
     if (status == PIXVIEW_OK) {
-        status = find_or_map(remote, handle, device, reader, out, err);
+        status = find_or_map(remote, handle, device, reader, timeout, out, err);
         if (status != PIXVIEW_OK)
             let_entry_go(remote, (int)handle->entry);
     }
@@ -437,10 +438,13 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
     status = give_access(*out, reader, err);
     if (status != PIXVIEW_OK)
         pixviewi_mapping_let_go(*out, (int)handle->entry);
-    else if (handle->ticket != PIXVIEWI_NO_TICKET)
-        atomic_fetch_and(&remote->ledger->entries[handle->entry].tickets,
-                         ~((uint64_t)1 << handle->ticket));
     return status;
+}
+
+void pixviewi_remote_opened(const pixviewi_mapping *mapping, const pixviewi_handle *handle)
+{
+    atomic_fetch_and(&mapping->remote->ledger->entries[handle->entry].tickets,
+                     ~((uint64_t)1 << handle->ticket));
 }
 
 void pixviewi_remote_decline(const pixviewi_handle *handle)
@@ -552,6 +556,10 @@ void pixviewi_remotes_forget(void)
             if (mapping->fd >= 0)
                 close(mapping->fd);
             free(mapping);
+        }
+        for (int i = 0; i < PIXVIEWI_ENTRIES; i++) { // the driver is the parent's
+            free(remote->events[i]);
+            remote->events[i] = NULL;
         }
         end_remote(remote);
     }

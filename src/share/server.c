@@ -5,6 +5,7 @@
 #include "share/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,15 +40,17 @@ static int index_of(int socket)
 // It let go of everything: the kernel closes a socket when its last process is gone, however that ended.
 static void leave(const pixviewi_process *process, int index)
 {
+    pixviewi_share_lock(); // the child of a fork closes what is here, and nothing else
     close(peers[index].socket);
     if (peers[index].notice >= 0)
         close(peers[index].notice);
     peers[index].used = false;
+    pixviewi_share_unlock();
     if (peers[index].entered)
         pixviewi_ledger_forget(process->ledger, index);
 }
 
-static void welcome(int listener)
+static bool welcome(int listener)
 {
     int socket;
     while ((socket = pixviewi_link_accept(listener)) >= 0) {
@@ -60,8 +63,11 @@ static void welcome(int listener)
             close(socket);
             continue;
         }
+        pixviewi_share_lock();
         peers[index] = (peer){.used = true, .socket = socket, .notice = -1};
+        pixviewi_share_unlock();
     }
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == ECONNABORTED || errno == EINTR;
 }
 
 // ---- Answers ----------------------------------------------------------------------------------------
@@ -69,8 +75,14 @@ static void welcome(int listener)
 static bool enter(const pixviewi_process *process, int index, const pixviewi_message *question)
 {
     int pair[2];
-    if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+    if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0)
+        return false;
+    pixviewi_share_lock(); // a child of a fork would keep this process alive for that one
+    bool paired = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0;
+    if (paired)
+        peers[index].notice = pair[0];
+    pixviewi_share_unlock();
+    if (!paired)
         return false;
     pixviewi_message answer = {
         .question = PIXVIEWI_ASK_ENTER, .number = question->number, .peer = index};
@@ -78,7 +90,6 @@ static bool enter(const pixviewi_process *process, int index, const pixviewi_mes
     (void)!pixviewi_link_send(peers[index].socket, &answer, fds,
                               3); // else it hears nothing in time
     close(pair[1]);
-    peers[index].notice = pair[0];
     peers[index].entered = true;
     return true;
 }
@@ -93,7 +104,7 @@ static void give_segment(int index, const pixviewi_message *question)
     if (segment) {
         answer.status = PIXVIEW_OK;
         answer.handle = segment->handle;
-        fd = segment->fd < 0 ? -1 : dup(segment->fd); // it may end while this is sent
+        fd = segment->fd < 0 ? -1 : fcntl(segment->fd, F_DUPFD_CLOEXEC, 0); // it may end meanwhile
         if (segment->fd >= 0 && fd < 0)
             answer.status = PIXVIEW_E_MEMORY;
     }
@@ -108,7 +119,7 @@ static bool answer(const pixviewi_process *process, int index)
 {
     pixviewi_message question;
     int fds[PIXVIEWI_LINK_FDS], count;
-    int got = pixviewi_link_receive(peers[index].socket, &question, fds, &count);
+    int got = pixviewi_link_receive(peers[index].socket, 0, &question, fds, &count);
     if (got != 1)
         return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     while (count > 0)
@@ -125,7 +136,7 @@ static bool answer(const pixviewi_process *process, int index)
     }
 }
 
-void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
+bool pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
                             bool connected)
 {
     for (int i = 0; i < count; i++) {
@@ -133,13 +144,13 @@ void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd
         if (index >= 0 && !answer(process, index))
             leave(process, index);
     }
-    if (connected)
-        welcome(process->listener);
+    bool all = !connected || welcome(process->listener);
     if (pixviewi_process_must_tell())
         for (int i = 0; i < PIXVIEWI_PEERS; i++)
             if (peers[i].used && peers[i].notice >= 0)
                 (void)!send(peers[i].notice, "", 1,
                             MSG_NOSIGNAL | MSG_DONTWAIT); // full: it will look
+    return all;
 }
 
 void pixviewi_server_forget(void)

@@ -9,8 +9,8 @@
 
 // Fills in what to wait for, at most PIXVIEWI_PEERS. How many.
 int pixviewi_server_poll(struct pollfd *fds);
-// The first `count` of them came back; `connected`: somebody new, too.
-void pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
+// The first `count` of them came back; `connected`: somebody new, too. False: there is no descriptor for those now.
+bool pixviewi_server_answer(const pixviewi_process *process, const struct pollfd *fds, int count,
                             bool connected);
 void pixviewi_server_forget(void); // in the child of a fork
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE // pthread_setname_np
+#define _GNU_SOURCE // pthread_setname_np, pthread_timedjoin_np
 #endif
 #include "share/thread.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "descriptor/owner.h"
@@ -24,6 +25,7 @@
 static pixviewi_process self = {.listener = -1, .wake = -1, .ledger_fd = -1};
 static pthread_t thread;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool ending;
 
 // ---- Forks and the end ----------------------------------------------------------------------------------
 
@@ -45,14 +47,19 @@ static void in_child(void)
     pixviewi_process_became_another();
 }
 
-// The driver may be gone after this. The thread ends soon: it never waits for anything but poll.
+// The driver may be gone after this. The thread ends soon, unless it is in a release of somebody's that never
+// ends. Until here it serves others, also when Python has ended: a program may wait for its children last.
 static void at_exit(void)
 {
+    struct timespec latest;
     if (!pixviewi_process_started())
         return;
     pixviewi_set_exiting();
+    atomic_store(&ending, true);
     pixviewi_process_wake();
-    pthread_join(thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &latest);
+    latest.tv_sec += 2;
+    pthread_timedjoin_np(thread, NULL, &latest);
 }
 
 static void prepare_once(void)
@@ -89,23 +96,28 @@ static void *serve(void *unused)
 {
     enum { MOST = 2 + PIXVIEWI_PEERS + PIXVIEWI_REMOTES };
     static struct pollfd fds[MOST];
+    const int64_t REST = 100000000; // NANOSECONDS
     int idle = 0;
+    int64_t deaf = 0; // until then nobody is let in, for want of descriptors
     (void)unused;
-    while (!pixviewi_exiting()) {
+    while (!atomic_load(&ending)) {
         int64_t until = pixviewi_entries_settle();
         int64_t again = poll_deferred(&idle);
+        bool rests = deaf > pixviewi_now();
         int count = 0;
         fds[count++] = (struct pollfd){.fd = self.wake, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = self.listener, .events = POLLIN};
+        fds[count++] = (struct pollfd){.fd = rests ? -1 : self.listener, .events = POLLIN};
         int peers = pixviewi_server_poll(fds + count);
         int remotes = pixviewi_remotes_poll(fds + count + peers);
+        until = rests && deaf < until ? deaf : until;
         int wait = until_ms(again < until ? again : until);
         if (poll(fds, (nfds_t)(count + peers + remotes), wait) <= 0)
             continue;
         uint64_t many;
         if (fds[0].revents)
             (void)!read(self.wake, &many, sizeof many);
-        pixviewi_server_answer(&self, fds + count, peers, fds[1].revents != 0);
+        if (!pixviewi_server_answer(&self, fds + count, peers, fds[1].revents != 0))
+            deaf = pixviewi_now() + REST;
         pixviewi_remotes_notice(fds + count + peers, remotes);
     }
     return NULL;
@@ -155,10 +167,11 @@ static pixview_status start(pixview_error *err)
     if (status == PIXVIEW_OK)
         status = pixviewi_entries_start(err);
     if (status == PIXVIEW_OK) {
-        pixviewi_process_publish(&self);
-        if (start_thread())
+        if (start_thread()) { // which waits for the lock first
+            pixviewi_process_publish(&self);
             return PIXVIEW_OK;
-        pixviewi_process_publish(NULL);
+        }
+        pixviewi_entries_forget();
         status = pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot start the thread that shares images");
     }
     stop();
