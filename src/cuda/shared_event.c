@@ -6,6 +6,7 @@
 #include "cuda/device.h"
 #include "cuda/shared.h"
 #include "cuda/stream.h"
+#include "descriptor/stream.h"
 
 void pixviewi_cuda_drop_event(pixviewi_shared_event *event)
 {
@@ -78,7 +79,12 @@ pixview_status pixviewi_cuda_record_shared(int device, pixview_stream stream,
     if (status != PIXVIEW_OK)
         return status;
     if (is_usable(&scope, event)) {
-        int code = scope.driver->event_record(event->event, pixviewi_stream_handle(stream));
+        void *handle = pixviewi_stream_handle(stream);
+        bool same = pixviewi_stream_same(stream, event->stream) &&
+                    stream != PIXVIEWI_STREAM_CUDA_PER_THREAD; // one for each thread
+        int code = same ? CU_SUCCESS : scope.driver->stream_wait(handle, event->event, 0);
+        if (code == CU_SUCCESS)
+            code = scope.driver->event_record(event->event, handle);
         if (code != CU_SUCCESS)
             status = pixviewi_driver_fail(err, scope.driver, code,
                                           "cannot note the work on a shared image");
@@ -90,6 +96,8 @@ pixview_status pixviewi_cuda_record_shared(int device, pixview_stream stream,
             status = record(&scope, stream, event, waited, err);
     }
     pixviewi_scope_leave(&scope);
+    if (status == PIXVIEW_OK)
+        event->stream = stream;
     return status;
 }
 

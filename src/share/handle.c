@@ -45,10 +45,11 @@ pixview_image pixviewi_handle_image(const pixviewi_handle *handle, void *base, i
 static bool is_inside(const pixviewi_handle *handle)
 {
     char *base = (char *)((uintptr_t)1 << 62);
-    pixview_image image = pixviewi_handle_image(handle, base, 0);
     if (handle->segment_size <= 0 || handle->segment_size > (int64_t)1 << 60 ||
-        handle->offset < 0 || handle->offset > handle->segment_size ||
-        pixview_image_validate(&image, NULL) != PIXVIEW_OK)
+        handle->offset < 0 || handle->offset > handle->segment_size)
+        return false;
+    pixview_image image = pixviewi_handle_image(handle, base, 0);
+    if (pixview_image_validate(&image, NULL) != PIXVIEW_OK)
         return false;
     pixviewi_range range = pixviewi_image_range(&image);
     return range.low >= (uintptr_t)base &&

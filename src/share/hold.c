@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "cuda/device.h"
 #include "cuda/stream.h"
 #include "descriptor/owner.h"
 #include "descriptor/status.h"
@@ -53,7 +54,7 @@ static void release_after_work(pixview_owner *self)
     gpu_hold *gpu = pixviewi_owner_held(self);
     pixviewi_owner_set_release(gpu->hold, release_pending_hold);
     atomic_fetch_add_explicit(&pending, 1, memory_order_relaxed);
-    if (gpu->stream != PIXVIEW_STREAM_NONE)
+    if (gpu->stream != PIXVIEW_STREAM_NONE && !pixviewi_cuda_unusable())
         (void)!pixviewi_cuda_hold_until(gpu->device, gpu->stream, gpu->hold, NULL);
     pixview_owner_unref(gpu->hold);
     if (pixviewi_holds_pending() > 0)

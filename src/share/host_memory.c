@@ -110,10 +110,10 @@ pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **
 pixview_status pixviewi_host_memory_map(int fd, int64_t bytes, void **base, pixview_error *err)
 {
     struct stat facts;
+    int seals = fcntl(fd, F_GET_SEALS); // -1: it can have none
     *base = NULL;
     // Without the seals its maker could cut it, and every access would be a bus error.
-    if (fstat(fd, &facts) != 0 || facts.st_size < bytes ||
-        (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
+    if (fstat(fd, &facts) != 0 || facts.st_size < bytes || seals < 0 || (seals & SEALS) != SEALS)
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
                              "the other process sent no sealed memory of %lld bytes",
                              (long long)bytes);

@@ -51,12 +51,10 @@ int pixviewi_link_listen(const uint8_t process[16])
 
 int pixviewi_link_accept(int listener)
 {
-    int got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (got >= 0 && !is_same_user(got)) {
+    int got;
+    while ((got = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 &&
+           !is_same_user(got))
         close(got);
-        errno = EPERM;
-        return -1;
-    }
     return got;
 }
 
@@ -181,7 +179,8 @@ int pixviewi_link_receive(int socket, int64_t until, pixviewi_message *message,
     struct msghdr all = {.msg_iov = &piece,
                          .msg_iovlen = 1,
                          .msg_control = room.bytes,
-                         .msg_controllen = sizeof room.bytes};
+                         // CMSG_SPACE rounds up, to one descriptor more
+                         .msg_controllen = CMSG_LEN(sizeof(int) * PIXVIEWI_LINK_FDS)};
     *count = 0;
     ssize_t got = receive(socket, &all, until);
     if (got <= 0)

@@ -15,6 +15,8 @@
 #include "share/remote.h"
 #include "share/thread.h"
 
+static const double LONGEST = 1e9; // SECONDS
+
 // Where the memory is and who will read it, as this process numbers GPUs; -1: host.
 typedef struct open_way {
     int device, reader;
@@ -64,7 +66,9 @@ static pixview_status hold_own(const pixviewi_handle *handle, const open_way *wa
     pixviewi_share_lock();
     pixviewi_own *own = pixviewi_own_at((int)handle->entry);
     bool fits = own->segment && own->generation == handle->generation &&
-                own->segment->id == handle->segment && own->segment->size == handle->segment_size;
+                own->segment->id == handle->segment && own->segment->size == handle->segment_size &&
+                (int)own->segment->kind == (int)handle->kind &&
+                memcmp(own->segment->uuid, handle->uuid, sizeof handle->uuid) == 0;
     if (fits) {
         own->handles++;
         *base = own->segment->base;
@@ -208,10 +212,12 @@ pixview_status pixview_share_open(const void *bytes, size_t size, const pixview_
     if (status != PIXVIEW_OK)
         return status;
     way.stream = params->stream;
+    double timeout = params->timeout > 0 ? params->timeout : 10;
+    timeout = timeout < LONGEST ? timeout : LONGEST;
     if (!handle.segment)
         *out = pixviewi_handle_image(&handle, NULL, way.reader);
     else
-        status = open_memory(&handle, &way, params->timeout > 0 ? params->timeout : 10, out, err);
+        status = open_memory(&handle, &way, timeout, out, err);
     if (status == PIXVIEW_OK && layout)
         *layout = (pixview_layout)handle.layout;
     return status;

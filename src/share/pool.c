@@ -2,6 +2,7 @@
 // Pools: frames of one kind in one segment, each an entry of the ledger for as long as the pool lives.
 #include "share/pool.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,6 +205,8 @@ pixview_status pixview_pool_get(pixview_pool *pool, double timeout, pixview_stre
 {
     if (!pool || !out)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s is NULL", pool ? "out" : "pool");
+    if (isnan(timeout))
+        return pixviewi_fail(err, PIXVIEW_E_INVALID, "timeout is no number");
     if (pool->epoch != pixviewi_process_epoch())
         return pixviewi_fail(
             err, PIXVIEW_E_SHARE,
@@ -266,17 +269,19 @@ pixview_status pixviewi_pool_copy_alone(const pixview_image *image, pixview_layo
         .device = {host ? PIXVIEW_DEVICE_CPU : PIXVIEW_DEVICE_CUDA, host ? 0 : image->device.id},
         .layout = layout,
     };
-    pixview_copy_params how = {.struct_size = sizeof how, .stream = image->stream};
+    // A caller who orders nothing cannot order what is queued here either.
+    pixview_stream stream =
+        image->stream == PIXVIEW_STREAM_NONE ? PIXVIEW_STREAM_LEGACY : image->stream;
+    pixview_copy_params how = {.struct_size = sizeof how, .stream = stream};
     pixview_status status = pixview_image_axes(image, layout, &ndim, params.shape, strides, err);
     if (status == PIXVIEW_OK)
         status = pixview_pool_create(&params, &pool, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = pixview_pool_get(pool, 0, image->stream, out, err);
+    status = pixview_pool_get(pool, 0, stream, out, err);
     pixview_pool_release(pool); // the frame keeps the memory
     if (status != PIXVIEW_OK)
         return status;
-    how.stream = image->stream == PIXVIEW_STREAM_NONE ? PIXVIEW_STREAM_LEGACY : image->stream;
     status = pixview_copy(image, out, &how, err);
     if (status != PIXVIEW_OK) {
         pixview_owner_unref(out->owner);

@@ -37,7 +37,7 @@ void pixviewi_share_wait(int64_t until);
 void pixviewi_share_notify(void); // under the lock
 
 // For thread.c.
-void pixviewi_process_publish(const pixviewi_process *process); // NULL: it could not start
+void pixviewi_process_publish(const pixviewi_process *process); // it has started
 void pixviewi_process_became_another(void); // in the child of a fork, which holds the lock
 
 #endif

@@ -576,6 +576,10 @@ void pixviewi_remotes_forget(void)
                 close(mapping->fd);
             free(mapping);
         }
+        for (int i = 0; i < PIXVIEWI_ENTRIES; i++) { // the driver is the parent's
+            free(remote->events[i]);
+            remote->events[i] = NULL;
+        }
         end_remote(remote);
     }
     pthread_mutex_init(&opening, NULL);

@@ -19,6 +19,7 @@ typedef struct peer {
     int socket, notice;
 } peer;
 static peer peers[PIXVIEWI_PEERS];
+static int arriving = -1; // a socket that has no place yet
 static int64_t rest;
 
 int64_t pixviewi_server_rest(void) { return rest; }
@@ -43,10 +44,12 @@ static int index_of(int socket)
 // It let go of everything: the kernel closes a socket when its last process is gone, however that ended.
 static void leave(const pixviewi_process *process, int index)
 {
+    pixviewi_share_lock(); // the child of a fork closes what is here, and nothing else
     close(peers[index].socket);
     if (peers[index].notice >= 0)
         close(peers[index].notice);
     peers[index].used = false;
+    pixviewi_share_unlock();
     if (peers[index].entered)
         pixviewi_ledger_forget(process->ledger, index);
 }
@@ -65,19 +68,30 @@ static int place_for_another(const pixviewi_process *process)
     return -1;
 }
 
+// Under the lock, so that a child of a fork knows of it.
+static bool accept_next(int listener)
+{
+    pixviewi_share_lock();
+    arriving = pixviewi_link_accept(listener);
+    pixviewi_share_unlock();
+    return arriving >= 0;
+}
+
 static void welcome(const pixviewi_process *process)
 {
     const int64_t A_WHILE = 50000000; // NANOSECONDS
-    int socket;
-    while ((socket = pixviewi_link_accept(process->listener)) >= 0) {
+    while (accept_next(process->listener)) {
         int index = place_for_another(process);
-        if (index < 0) {
-            pixviewi_message full = {.status = PIXVIEW_E_SHARE};
-            (void)!pixviewi_link_send(socket, &full, NULL, 0);
-            close(socket);
-            continue;
-        }
-        peers[index] = (peer){.used = true, .socket = socket, .notice = -1};
+        pixviewi_message full = {.status = PIXVIEW_E_SHARE};
+        if (index < 0)
+            (void)!pixviewi_link_send(arriving, &full, NULL, 0);
+        pixviewi_share_lock();
+        if (index < 0)
+            close(arriving);
+        else
+            peers[index] = (peer){.used = true, .socket = arriving, .notice = -1};
+        arriving = -1;
+        pixviewi_share_unlock();
     }
     // It stays ready, and would be tried again without end.
     bool can_wait = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
@@ -93,7 +107,12 @@ static bool enter(const pixviewi_process *process, int index, const pixviewi_mes
         .question = PIXVIEWI_ASK_ENTER, .number = question->number, .peer = index};
     if (peers[index].entered || memcmp(question->process, process->key, sizeof process->key) != 0)
         return false;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+    pixviewi_share_lock(); // a child of a fork would keep this process alive for that one
+    bool paired = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0;
+    if (paired)
+        peers[index].notice = pair[0];
+    pixviewi_share_unlock();
+    if (!paired) {
         answer.status = PIXVIEW_E_MEMORY;
         (void)!pixviewi_link_send(peers[index].socket, &answer, NULL, 0);
         return false;
@@ -102,7 +121,6 @@ static bool enter(const pixviewi_process *process, int index, const pixviewi_mes
     (void)!pixviewi_link_send(peers[index].socket, &answer, fds,
                               3); // else it hears nothing in time
     close(pair[1]);
-    peers[index].notice = pair[0];
     peers[index].entered = true;
     return true;
 }
@@ -175,5 +193,8 @@ void pixviewi_server_forget(void)
             if (peers[i].notice >= 0)
                 close(peers[i].notice);
         }
+    if (arriving >= 0)
+        close(arriving);
+    arriving = -1;
     memset(peers, 0, sizeof peers);
 }

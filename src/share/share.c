@@ -2,7 +2,6 @@
 // pixview_share_create and _send: an image that other processes may open.
 #include "share/share.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -358,7 +357,10 @@ static uint8_t new_ticket(pixview_share *share)
         own->unnumbered = true;
         return PIXVIEWI_NO_TICKET;
     }
-    int ticket = __builtin_ctzll(~taken);
+    int ticket = own->next_ticket;
+    while (taken >> ticket & 1)
+        ticket = (ticket + 1) % PIXVIEWI_TICKETS;
+    own->next_ticket = (ticket + 1) % PIXVIEWI_TICKETS;
     atomic_fetch_or(&entry_of(share)->tickets, (uint64_t)1 << ticket);
     return (uint8_t)ticket;
 }

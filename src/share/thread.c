@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE // pthread_setname_np
+#define _GNU_SOURCE // pthread_setname_np, pthread_timedjoin_np
 #endif
 #include "share/thread.h"
 
@@ -25,6 +25,7 @@
 static pixviewi_process self = {.listener = -1, .wake = -1, .ledger_fd = -1};
 static pthread_t thread;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool ending;
 
 // ---- Forks and the end ----------------------------------------------------------------------------------
 
@@ -46,14 +47,19 @@ static void in_child(void)
     pixviewi_process_became_another();
 }
 
-// The driver may be gone after this. The thread ends soon: it never waits for anything but poll.
+// The driver may be gone after this. The thread ends soon, unless it is in a release of somebody's that never
+// ends. Until here it serves others, also when Python has ended: a program may wait for its children last.
 static void at_exit(void)
 {
+    struct timespec latest;
     if (!pixviewi_process_started())
         return;
     pixviewi_set_exiting();
+    atomic_store(&ending, true);
     pixviewi_process_wake();
-    pthread_join(thread, NULL);
+    clock_gettime(CLOCK_REALTIME, &latest);
+    latest.tv_sec += 2;
+    pthread_timedjoin_np(thread, NULL, &latest);
 }
 
 static void prepare_once(void)
@@ -92,7 +98,7 @@ static void *serve(void *unused)
     static struct pollfd fds[MOST];
     int idle = 0;
     (void)unused;
-    while (!pixviewi_exiting()) {
+    while (!atomic_load(&ending)) {
         int64_t until = pixviewi_entries_settle();
         int64_t again = poll_deferred(&idle), rest = pixviewi_server_rest();
         bool rests = rest > pixviewi_now();

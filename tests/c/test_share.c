@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 #include "harness.h"
 #include "pixview/pixview.h"
 #include "share/handle.h"
+#include "share/host_memory.h"
+#include "share/link.h"
 
 #ifdef __SANITIZE_THREAD__
 enum { SANITIZED_THREADS = 1 };
@@ -302,11 +305,17 @@ static void test_bad_handles(void)
     // Whole, but beyond its memory.
     pixviewi_handle large;
     memcpy(&large, handle, sizeof large);
+    int64_t offset = large.offset;
     large.shape[PIXVIEW_AXIS_H] = 1 << 20;
     pixviewi_handle_seal(&large, handle);
     REQUIRE_FAILS(PIXVIEW_E_INVALID, "",
                   pixview_share_open(handle, sizeof handle, NULL, &out, NULL, err));
+    large.offset = INT64_MAX;
+    pixviewi_handle_seal(&large, handle);
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "",
+                  pixview_share_open(handle, sizeof handle, NULL, &out, NULL, err));
     // Of a process that never was.
+    large.offset = offset;
     large.shape[PIXVIEW_AXIS_H] = ROWS;
     large.process[3] ^= 1;
     pixviewi_handle_seal(&large, handle);
@@ -319,6 +328,89 @@ static void test_bad_handles(void)
     pixview_share_release(share);
     pixview_owner_unref(image.owner);
     pixview_pool_release(pool);
+}
+
+static void test_handle_of_another_kind(void)
+{
+    pixview_pool *pool = pool_of(1);
+    uint8_t handle[PIXVIEW_HANDLE_BYTES];
+    pixview_image image = get(pool), out;
+    pixview_share *share = share_of(&image, 0, handle);
+    pixviewi_handle wrong;
+    memcpy(&wrong, handle, sizeof wrong);
+    wrong.uuid[0] ^= 1;
+    pixviewi_handle_seal(&wrong, handle);
+    REQUIRE_FAILS(PIXVIEW_E_SHARE, "",
+                  pixview_share_open(handle, sizeof handle, NULL, &out, NULL, err));
+    pixview_share_release(share);
+    pixview_owner_unref(image.owner);
+    pixview_pool_release(pool);
+}
+
+// Whoever opens the same bytes again takes nothing from those that were sent later.
+static void test_opened_twice(void)
+{
+    pixview_pool *pool = pool_of(1);
+    uint8_t first[PIXVIEW_HANDLE_BYTES], second[PIXVIEW_HANDLE_BYTES];
+    pixview_image image = get(pool), again;
+    pixview_share *share = share_of(&image, 0, first);
+    pixview_owner_unref(image.owner);
+    REQUIRE_OK(pixview_share_open(first, sizeof first, NULL, &again, NULL, err));
+    pixview_owner_unref(again.owner);
+    REQUIRE_OK(pixview_share_send(share, second, err));
+    REQUIRE_OK(pixview_share_open(first, sizeof first, NULL, &again, NULL, err));
+    pixview_share_release(share);
+    pixview_owner_unref(again.owner);
+    REQUIRE_INT(pixview_pool_idle(pool), 0); // the second is on its way
+    REQUIRE_OK(pixview_share_open(second, sizeof second, NULL, &again, NULL, err));
+    pixview_owner_unref(again.owner);
+    REQUIRE_INT(pixview_pool_idle(pool), 1);
+    pixview_pool_release(pool);
+}
+
+// A descriptor more than there is room for goes to nobody.
+static void test_fourth_descriptor(void)
+{
+    enum { SENT = PIXVIEWI_LINK_FDS + 1 };
+    int ends[2], fds[PIXVIEWI_LINK_FDS + 1], count, before = descriptors();
+    int sent[SENT] = {0, 1, 2, 0};
+    REQUIRE_INT(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    pixviewi_message message = {.number = 7};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof sent)];
+    } room = {.bytes = {0}};
+    struct iovec piece = {&message, sizeof message};
+    struct msghdr all = {.msg_iov = &piece,
+                         .msg_iovlen = 1,
+                         .msg_control = room.bytes,
+                         .msg_controllen = sizeof room.bytes};
+    room.header.cmsg_level = SOL_SOCKET;
+    room.header.cmsg_type = SCM_RIGHTS;
+    room.header.cmsg_len = CMSG_LEN(sizeof sent);
+    memcpy(CMSG_DATA(&room.header), sent, sizeof sent);
+    REQUIRE_INT(sendmsg(ends[0], &all, 0), (int)sizeof message);
+    fds[PIXVIEWI_LINK_FDS] = -7;
+    REQUIRE_INT(pixviewi_link_receive(ends[1], 0, &message, fds, &count), 1);
+    REQUIRE_INT(count, PIXVIEWI_LINK_FDS);
+    REQUIRE_INT(fds[PIXVIEWI_LINK_FDS], -7);
+    while (count > 0)
+        close(fds[--count]);
+    close(ends[0]);
+    close(ends[1]);
+    REQUIRE_INT(descriptors(), before);
+}
+
+// A file that its maker can cut would be a bus error later.
+static void test_memory_without_seals(void)
+{
+    void *base;
+    FILE *file = tmpfile();
+    REQUIRE(file);
+    REQUIRE_INT(ftruncate(fileno(file), 4096), 0);
+    REQUIRE_FAILS(PIXVIEW_E_SHARE, "sealed",
+                  pixviewi_host_memory_map(fileno(file), 4096, &base, err));
+    fclose(file);
 }
 
 // ---- Threads ------------------------------------------------------------------------------------------------
@@ -369,6 +461,10 @@ static void test_owner(void)
 int main(void)
 {
     test_bad_handles();
+    test_handle_of_another_kind();
+    test_opened_twice();
+    test_fourth_descriptor();
+    test_memory_without_seals();
     test_threads();
     test_owner();
     if (SANITIZED_THREADS) // it knows no threads in a child

@@ -8,7 +8,11 @@ import gc
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -390,6 +394,49 @@ def test_fork_opens_and_gives_nothing_back() -> None:
     assert becomes(lambda: frames.idle, 1)
 
 
+def test_fork_declines_nothing(other: OtherProcess) -> None:
+    received = [other("share_new", "p", SHAPE, "uint8", "cpu", 42)]
+    other("drop", "p")
+    assert in_fork(received.clear) == 0
+    assert (np.asarray(received[0].open()) == 42).all()
+
+
+LAST = """
+import multiprocessing.util  # what it does at exit comes after pixview's
+import sys
+import pixview
+from test_share import open_late
+
+if __name__ == "__main__":
+    share = pixview.share(pixview.Pool((2, 2), "uint8", 1).get())
+    multiprocessing.get_context("spawn").Process(target=open_late, args=(share,)).start()
+"""
+
+
+def open_late(share: pixview.Share) -> None:
+    time.sleep(0.5)
+    share.open(timeout=5)
+    print("opened")
+
+
+def test_program_that_waits_for_its_children_last(tmp_path: Any) -> None:
+    program = tmp_path / "last.py"
+    program.write_text(LAST)
+    here = os.path.dirname(__file__)
+    path = os.pathsep.join(
+        [here, os.path.dirname(here), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    )
+    out = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert out.stdout == "opened\n", out.stderr
+
+
 # ---- who dies, stops, or may not -------------------------------------------------------------------------
 
 
@@ -433,6 +480,83 @@ def test_stopped_producer() -> None:
         finally:
             other.go_on()
         assert (np.asarray(share.open()) == 42).all()
+
+
+def test_each_timeout_is_its_own(other: OtherProcess) -> None:
+    declined = other("share_new", "p", SHAPE, "uint8", "cpu", 1)
+    share = other("share_new", "q", SHAPE, "uint8", "cpu", 42)
+    del declined  # the connection is made for that, in 0.2 seconds
+    os.kill(other.pid, signal.SIGSTOP)
+    threading.Timer(0.6, os.kill, (other.pid, signal.SIGCONT)).start()
+    assert (np.asarray(share.open()) == 42).all()
+
+
+@pytest.mark.parametrize("timeout", [1e300, float("inf")])
+def test_endless_timeout(timeout: float, other: OtherProcess) -> None:
+    share = other("share_new", "p", SHAPE, "uint8", "cpu", 42)
+    assert (np.asarray(share.open(timeout=timeout)) == 42).all()
+
+
+def test_signals_make_no_timeout_longer(other: OtherProcess) -> None:
+    share = other("share_new", "p", SHAPE, "uint8", "cpu", 42)
+    os.kill(other.pid, signal.SIGSTOP)
+    time.sleep(0.1)
+    before = signal.signal(signal.SIGALRM, lambda *unused: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    late = threading.Timer(5, os.kill, (other.pid, signal.SIGCONT))
+    late.start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(pixview.ShareError, match="answer"):
+            share.open(timeout=0.5)
+        assert time.monotonic() - start < 4
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        late.cancel()
+        os.kill(other.pid, signal.SIGCONT)
+
+
+def connect(share: pixview.Share) -> socket.socket:
+    """As a process that opens does."""
+    data = pickle.dumps(share)
+    key = data[data.index(b"pxvh") + 16 :][:16]
+    out = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    out.connect(b"\0pixview-" + key.hex().encode())
+    return out
+
+
+def test_too_many_openers(other: OtherProcess) -> None:
+    share = pixview.share(pool().get())
+    others = [connect(share) for _ in range(192)]
+    with pytest.raises(pixview.ShareError, match="192 others"):
+        other("open", "a", share)
+    for one in others:
+        one.close()
+    other("open", "a", share)
+
+
+def test_no_descriptor_for_an_opener(other: OtherProcess) -> None:
+    share = pixview.share(pool().get())
+    other("take", "s", share)  # its decline is what comes when there are none
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors() + 8, limits[1]))
+    held = []
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    try:
+        other("drop", "s")
+        start = time.process_time()
+        time.sleep(1)
+        assert time.process_time() - start < 0.2
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    other("open", "a", share)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
@@ -495,6 +619,26 @@ def test_get_ends_at_ctrl_c() -> None:
         frames.get()
     del held
     assert frames.idle == 1
+
+
+def test_close_while_another_thread_waits() -> None:
+    frames = pool(1)
+    held = frames.get()
+    failed = []
+
+    def wait() -> None:
+        try:
+            frames.get()
+        except pixview.ShareError as error:
+            failed.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.1)
+    frames.close()
+    thread.join(10)
+    assert failed == ["the pool is closed"] and frames.idle == 0
+    assert np.asarray(held).shape == SHAPE
 
 
 def test_closed_pool() -> None:

@@ -225,6 +225,51 @@ def test_capture(fake: Any) -> None:
     assert becomes(lambda: frames.idle, 2)
 
 
+def test_open_that_failed_may_be_tried_again(fake: Any) -> None:
+    frames = pool(1)
+    received = pickle.loads(pickle.dumps(pixview.share(frames.copy(image(*SHAPE)))))
+    fake.lib.fake_stream_non_blocking.restype = ctypes.c_uint64
+    stream = fake.lib.fake_stream_non_blocking(0)
+    fake.lib.fake_set_capture.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64]
+    fake.lib.fake_set_capture(stream, 1, 5)
+    with pytest.raises(pixview.CudaError):
+        received.open(stream=stream)
+    fake.lib.fake_set_capture(stream, 0, 0)
+    assert frames.idle == 0
+    assert (downloaded(received.open()) == image(*SHAPE)).all()
+    assert becomes(lambda: frames.idle, 1)
+
+
+def test_copy_of_an_image_without_order(fake: Any) -> None:
+    x = make(fake, "fake_malloc_expandable", image(*SHAPE), stream=-1)
+    fake.reset()
+    share = pixview.share(x, copy=True)
+    assert "record" in fake.work()  # the copy is ours to order
+    del share
+
+
+def test_two_streams_fill_one_frame(fake: Any) -> None:
+    frame = pool().get(stream=-1)
+    first = pixview.share(frame, stream=Stream(fake.lib.fake_stream(0)))
+    fake.reset()
+    second = pixview.share(frame, stream=Stream(fake.lib.fake_stream(0)))
+    assert fake.work() == ["wait", "record"]  # who opens the first waits for both
+    del first, second
+
+
+def test_sending_on_starts_no_driver(fake: Any) -> None:
+    share = pixview.share(pool().get())
+    with OtherProcess() as other:
+        other("take", "s", share)
+        find = "out = 'libfakecuda' in open('/proc/self/maps').read()"
+        show = "out = (images['s'].shape, images['s'].dtype, images['s'].nbytes)"
+        assert other("run", show) == (SHAPE, share.dtype, share.nbytes)
+        assert other("run", "import pickle; out = len(pickle.dumps(images['s']))") > 256
+        assert other("run", find) is False
+        other("open", "a", share)
+        assert other("run", find) is True
+
+
 # ---- other GPUs ------------------------------------------------------------------------------------------
 
 

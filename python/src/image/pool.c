@@ -13,12 +13,27 @@
 
 typedef struct pv_pool {
     PyObject_HEAD
-    pixview_pool *pool; // NULL: closed
+    pixview_pool *pool; // NULL: closed, and nobody is in it
+    bool closed;
+    int users; // calls that are in it, without the GIL or with Python code that it runs
     pixview_pool_params params;
 } pv_pool;
 
 static pv_pool *pool_of(PyObject *self) { return (pv_pool *)self; }
 static pv_state *state_of(PyObject *self) { return PyType_GetModuleState(Py_TYPE(self)); }
+
+static void enter(PyObject *self) { pool_of(self)->users++; }
+
+// Whoever is the last to leave a closed pool releases it.
+static void leave(PyObject *self)
+{
+    pixview_pool *pool = pool_of(self)->pool;
+    if (--pool_of(self)->users > 0 || !pool_of(self)->closed)
+        return;
+    pool_of(self)->pool = NULL;
+    Py_BEGIN_ALLOW_THREADS pixview_pool_release(pool);
+    Py_END_ALLOW_THREADS
+}
 
 // ---- making -------------------------------------------------------------------------------------------
 
@@ -89,6 +104,11 @@ static void pool_dealloc(PyObject *self)
 
 // ---- frames -------------------------------------------------------------------------------------------
 
+static void raise_closed(PyObject *self)
+{
+    pv_raisef(state_of(self), PIXVIEW_E_SHARE, "the pool is closed");
+}
+
 // Waits in pieces, so that Ctrl-C ends it.
 static int wait_for_frame(PyObject *self, double timeout, pixview_stream stream, pixview_image *out)
 {
@@ -96,22 +116,25 @@ static int wait_for_frame(PyObject *self, double timeout, pixview_stream stream,
     pixview_pool *pool = pool_of(self)->pool;
     pixview_error err;
     pixview_status status;
+    bool interrupted = false;
+    enter(self);
     status = pixview_pool_get(pool, 0, stream, out, &err);
-    for (double left = timeout; status == PIXVIEW_E_TIMEOUT && (timeout < 0 || left > 0);) {
+    for (double left = timeout; status == PIXVIEW_E_TIMEOUT && !interrupted &&
+                                !pool_of(self)->closed && (timeout < 0 || left > 0);) {
         double piece = 1.0 / PIECES_A_SECOND;
         piece = timeout >= 0 && left < piece ? left : piece;
         left -= piece;
         Py_BEGIN_ALLOW_THREADS status = pixview_pool_get(pool, piece, stream, out, &err);
-        Py_END_ALLOW_THREADS if (PyErr_CheckSignals())
-        {
-            if (status == PIXVIEW_OK)
-                pixview_owner_unref(out->owner);
-            return -1;
-        }
+        Py_END_ALLOW_THREADS interrupted = PyErr_CheckSignals() != 0;
     }
-    if (status)
+    if (interrupted && status == PIXVIEW_OK)
+        pixview_owner_unref(out->owner);
+    else if (!interrupted && status == PIXVIEW_E_TIMEOUT && pool_of(self)->closed)
+        raise_closed(self);
+    else if (!interrupted && status)
         pv_raise(state_of(self), &err);
-    return status ? -1 : 0;
+    leave(self);
+    return status || interrupted ? -1 : 0;
 }
 
 static int parse_get(PyObject *self, PyObject *timeout, PyObject *value, double *seconds,
@@ -121,10 +144,6 @@ static int parse_get(PyObject *self, PyObject *timeout, PyObject *value, double 
     const pixview_device *device = &pool_of(self)->params.device;
     int gpu = device->type == PIXVIEW_DEVICE_CUDA ? device->id : -1;
     *seconds = -1;
-    if (!pool_of(self)->pool) {
-        pv_raisef(st, PIXVIEW_E_SHARE, "the pool is closed");
-        return -1;
-    }
     if (pv_given(timeout)) {
         if (pv_parse_number(st, "timeout", timeout, false, seconds))
             return -1;
@@ -147,6 +166,10 @@ static PyObject *get_frame(PyObject *self, double timeout, const pv_stream *stre
 {
     pv_state *st = state_of(self);
     pixview_image image;
+    if (pool_of(self)->closed) {
+        raise_closed(self);
+        return NULL;
+    }
     bool lasts = pv_stream_lasts(stream->handle, stream->object);
     PyObject *keep = lasts ? stream->object : NULL;
     if (wait_for_frame(self, timeout, pv_stream_stored(stream->handle, stream->object), &image))
@@ -211,9 +234,11 @@ static PyObject *pool_copy(PyObject *self, PyObject *const *args, Py_ssize_t nar
 static PyObject *pool_close(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
-    pixview_pool *pool = pool_of(self)->pool;
-    pool_of(self)->pool = NULL;
-    pixview_pool_release(pool);
+    if (!pool_of(self)->closed) {
+        enter(self);
+        pool_of(self)->closed = true;
+        leave(self);
+    }
     Py_RETURN_NONE;
 }
 
@@ -250,7 +275,12 @@ static PyObject *get_frames(PyObject *self, void *closure)
 static PyObject *get_idle(PyObject *self, void *closure)
 {
     (void)closure;
-    return PyLong_FromLong(pool_of(self)->pool ? pixview_pool_idle(pool_of(self)->pool) : 0);
+    if (pool_of(self)->closed)
+        return PyLong_FromLong(0);
+    enter(self); // objects that are let go of may close it
+    int32_t idle = pixview_pool_idle(pool_of(self)->pool);
+    leave(self);
+    return PyLong_FromLong(idle);
 }
 
 static PyObject *pool_repr(PyObject *self)

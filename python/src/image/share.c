@@ -2,6 +2,7 @@
 // pixview.share and the type pixview.Share: an image that other processes open.
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/args.h"
 #include "base/dtypes.h"
@@ -15,12 +16,14 @@
 #include "frameworks/table.h"
 #include "image/docs.h"
 #include "image/image.h"
+#include "share/handle.h"
 #include "share/share.h"
 
 typedef struct pv_share {
     PyObject_HEAD
     pixview_share *share; // NULL: it came as a pickle, or was closed
     bool unopened;        // a pickle that nobody opened here, nor sent on
+    pid_t receiver;       // the process that unpickled it; a fork's copy has nothing to decline
     uint8_t handle[PIXVIEW_HANDLE_BYTES];
 } pv_share;
 
@@ -33,12 +36,15 @@ static PyObject *new_share(pv_state *st) { return st->share_type->tp_alloc(st->s
 static void let_go(PyObject *self)
 {
     pixview_share *share = share_of(self)->share;
-    bool unopened = share_of(self)->unopened;
+    bool unopened = share_of(self)->unopened && share_of(self)->receiver == getpid();
     share_of(self)->share = NULL;
     share_of(self)->unopened = false;
     pixview_share_release(share);
-    if (unopened)
+    if (!unopened)
+        return;
+    Py_BEGIN_ALLOW_THREADS // a sender that does not answer costs a while
         pixview_share_decline(share_of(self)->handle, PIXVIEW_HANDLE_BYTES);
+    Py_END_ALLOW_THREADS
 }
 
 static void share_dealloc(PyObject *self)
@@ -120,9 +126,33 @@ PyObject *pv_share_call(PyObject *module, PyObject *const *args, Py_ssize_t narg
 typedef struct open_wish {
     const uint8_t *handle;
     int device; // -1: where it is
+    int reader; // the GPU that this is, -1: host
     double timeout;
     pv_stream stream; // object owned
 } open_wish;
+
+// The stream of `params` comes first, and then the one that was asked for, which waits. If it cannot, nothing has been
+// opened.
+static pixview_status open_in_order(const open_wish *wish, const pixview_open_params *params,
+                                    pixview_image *image, pixview_layout *layout,
+                                    pixview_error *err)
+{
+    pixview_stream first = params->stream, then = wish->stream.handle;
+    pixviewi_stream_relation relation = {.kind = PIXVIEWI_STREAMS_SAME};
+    pixview_status status = PIXVIEW_OK;
+    if (wish->reader >= 0 && first != then)
+        status = pixviewi_cuda_stream_relation(wish->reader, first, then, &relation, err);
+    if (status == PIXVIEW_OK && relation.kind > PIXVIEWI_STREAMS_ORDERABLE)
+        status = pixviewi_cuda_fail_relation(relation.kind, first, then, err);
+    if (status == PIXVIEW_OK)
+        status = pixview_share_open(wish->handle, PIXVIEW_HANDLE_BYTES, params, image, layout, err);
+    if (status != PIXVIEW_OK || relation.kind != PIXVIEWI_STREAMS_ORDERABLE)
+        return status;
+    status = pixviewi_cuda_wait(wish->reader, first, then, err);
+    if (status != PIXVIEW_OK)
+        pixview_owner_unref(image->owner);
+    return status;
+}
 
 // The stream that is stored, on which it is opened, and the one that was asked for, which waits.
 static PyObject *open_on(pv_state *st, const open_wish *wish)
@@ -138,19 +168,7 @@ static PyObject *open_on(pv_state *st, const open_wish *wish)
     pixview_layout layout;
     pixview_error err;
     pixview_status status;
-    Py_BEGIN_ALLOW_THREADS status =
-        pixview_share_open(wish->handle, PIXVIEW_HANDLE_BYTES, &params, &image, &layout, &err);
-    if (status == PIXVIEW_OK && !pixview_image_on_host(&image) &&
-        kept.handle != wish->stream.handle) {
-        pixviewi_stream_relation relation;
-        status =
-            pixviewi_cuda_order(image.device.id, kept.handle, wish->stream.handle, &relation, &err);
-        if (status == PIXVIEW_OK && relation.kind > PIXVIEWI_STREAMS_ORDERABLE)
-            status =
-                pixviewi_cuda_fail_relation(relation.kind, kept.handle, wish->stream.handle, &err);
-        if (status != PIXVIEW_OK)
-            pixview_owner_unref(image.owner);
-    }
+    Py_BEGIN_ALLOW_THREADS status = open_in_order(wish, &params, &image, &layout, &err);
     Py_END_ALLOW_THREADS if (status) return pv_raise(st, &err);
     bool failed = kept.object && image.owner && !pixview_image_on_host(&image) &&
                   pv_pyref_keep(image.owner, kept.object);
@@ -199,6 +217,7 @@ static PyObject *open_handle(pv_state *st, const uint8_t *handle, PyObject *devi
         return NULL;
     if (pixview_share_plan(handle, PIXVIEW_HANDLE_BYTES, wish.device, &plan, &st->error))
         return pv_raise(st, &st->error);
+    wish.reader = plan.device;
     if (parse_stream(st, stream, plan.device, &wish.stream))
         return NULL;
     PyObject *out = open_on(st, &wish);
@@ -295,11 +314,11 @@ PyObject *pv_image_reduce_by_share(PyObject *self)
 
 static const uint8_t *bytes_of(pv_state *st, PyObject *value)
 {
-    pixview_image image;
+    pixviewi_handle handle;
     if (!PyBytes_Check(value))
         return (void *)pv_raise_python(PyExc_TypeError, "a share is bytes, not %R", value);
-    if (!pixview_share_describe(PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value), &image,
-                                NULL, NULL, &st->error))
+    if (!pixviewi_handle_read(PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value), &handle,
+                              &st->error))
         return (const uint8_t *)PyBytes_AS_STRING(value);
     return (void *)pv_raise(st, &st->error);
 }
@@ -312,6 +331,7 @@ PyObject *pv_share_from_bytes(PyObject *module, PyObject *value)
     if (out) {
         memcpy(share_of(out)->handle, handle, PIXVIEW_HANDLE_BYTES);
         share_of(out)->unopened = true;
+        share_of(out)->receiver = getpid();
     }
     return out;
 }
@@ -333,14 +353,19 @@ typedef struct facts {
     int64_t shape[4];
 } facts;
 
-// Cannot fail: the bytes were checked when it was made.
+// Cannot fail: the bytes were checked when it was made. The GPU's number is not among them: only the driver has it,
+// which a process that sends a Share on should not start.
 static facts facts_of(PyObject *self)
 {
     facts out = {.ndim = 0};
     int64_t strides[4];
-    if (pixview_share_describe(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, &out.image,
-                               &out.layout, &out.pid, NULL) ||
-        pixview_image_axes(&out.image, out.layout, &out.ndim, out.shape, strides, NULL))
+    pixviewi_handle handle;
+    if (pixviewi_handle_read(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, &handle, NULL))
+        return out;
+    out.image = pixviewi_handle_image(&handle, NULL, -1);
+    out.layout = (pixview_layout)handle.layout;
+    out.pid = handle.pid;
+    if (pixview_image_axes(&out.image, out.layout, &out.ndim, out.shape, strides, NULL))
         out.ndim = 0;
     return out;
 }
@@ -375,9 +400,11 @@ static PyObject *get_pid(PyObject *self, void *closure)
 static PyObject *get_device(PyObject *self, void *closure)
 {
     (void)closure;
-    facts of = facts_of(self);
-    bool host = pixview_image_on_host(&of.image);
-    return Py_BuildValue("si", host ? "cpu" : "cuda", host ? 0 : of.image.device.id);
+    pixview_image image = {0};
+    (void)!pixview_share_describe(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, &image, NULL, NULL,
+                                  NULL);
+    bool host = pixview_image_on_host(&image);
+    return Py_BuildValue("si", host ? "cpu" : "cuda", host ? 0 : image.device.id);
 }
 static PyObject *get_unopened(PyObject *self, void *closure)
 {
