@@ -133,8 +133,9 @@ class _Transport(TensorTransportManager):
     def extract_tensor_transport_metadata(self, obj_id: str, rdt_object: list[Any]) -> _Metadata:
         shares = [pixview.share(x.image, copy=True, keep=_KEEP) for x in rdt_object]
         self.shares.setdefault(obj_id, []).extend(shares)  # a task that is retried comes twice
+        facts: list[Any] = [(share.shape, share.dtype) for share in shares]
         return _Metadata(
-            tensor_meta=[(share.shape, share.dtype) for share in shares],
+            tensor_meta=facts,
             tensor_device="cuda" if shares else None,
             shares=shares,
             node=_node(),
