@@ -508,7 +508,7 @@ def message(
 
 def connect(key: bytes) -> socket.socket:
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    peer.connect(b"\0pixview-" + key.hex().encode())
+    peer.connect(b"\0pixview-" + key[:8].hex().encode())
     peer.settimeout(5)
     return peer
 
@@ -636,7 +636,7 @@ class FalseOwner:
     def __init__(self, answers: Callable[[socket.socket, bytes], None]) -> None:
         self.key = os.urandom(16)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(b"\0pixview-" + self.key.hex().encode())
+        self.listener.bind(b"\0pixview-" + self.key[:8].hex().encode())
         self.listener.listen()
         self.answers = answers
         self.thread = threading.Thread(target=self.run)
