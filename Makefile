@@ -37,6 +37,7 @@ help:
 	@echo "make test-arm64 the C tests for arm64 under qemu-user, and the Python tests on the arm64 wheel in dist/"
 	@echo "make test-sanitizers the Python tests on an extension built with ASan and UBSan; threads with TSan"
 	@echo "make test-gpu   the tests that need a GPU, once for each CUDA-enabled OpenCV"
+	@echo "make test-ray   Images in Ray, Dask and joblib, and examples/ray_pipeline.py; installs them into build/ray (0.3 GB)"
 	@echo "make gpu-record all of it, and what came of it in tests/gpu/record.md (PIECES=tests alone kernels stress)"
 	@echo "make kcheck     every kernel against plain C, on the GPU (KCHECK=--bench: GB/s too)"
 	@echo "make soak       millions of conversions and of frames between processes, and killed processes: memory"
@@ -114,7 +115,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-clang test-musl test-arm64 test-sanitizers test-driver test-packages test-python test-gpu gpu-record kcheck soak bench fuzz lint
+.PHONY: build demo test test-c test-clang test-musl test-arm64 test-sanitizers test-driver test-packages test-python test-gpu test-ray gpu-record kcheck soak bench fuzz lint
 .PHONY: format docs wheel clean
 
 build: $(STAMPS)/.pixview
@@ -158,6 +159,9 @@ test-python: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 
 test-gpu: need-gpu-for-test-gpu $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@tools/test.sh gpu
+
+test-ray: $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
+	@tools/test.sh ray
 
 gpu-record: need-gpu-for-gpu-record $(STAMPS)/.torch $(STAMPS)/.test $(STAMPS)/.pixview
 	@$(PY) tools/gpu_record.py $(PIECES)

@@ -51,7 +51,9 @@ def in_folder(code, folder):
                 frame.colorspace, frame.color_range, frame.pts = 1, 1, i
                 out.mux(stream.encode(frame))
             out.mux(stream.encode(None))
-    if "@triton.jit" in code:  # it reads the source of its kernels
-        (folder / "snippet.py").write_text(code)
-        code = "import runpy\nrunpy.run_path('snippet.py')"
+    if "@triton.jit" in code or "__main__" in code:
+        # Triton reads the source of its kernels, multiprocessing imports the file in the processes that it starts.
+        file = folder / "snippet.py"
+        file.write_text(code)
+        code = f"import runpy\nrunpy.run_path({str(file)!r}, run_name='__main__')"
     return f"import os\nos.chdir({str(folder)!r})\n{code}"

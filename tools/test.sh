@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# usage: test.sh c | clang | musl | arm64 | driver | python | gpu | gpu-programs | kcheck | sanitizers | soak | bench
+# usage: test.sh c | clang | musl | arm64 | driver | python | ray | gpu | gpu-programs | kcheck | sanitizers | soak | bench
 #
 # c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
 #          once more with the thread sanitizer
@@ -10,6 +10,7 @@
 # driver   builds the fake CUDA driver for the Python tests
 # python   tests/python against each OpenCV and without any, with the fake driver, a pass for each core;
 #          passes with a stock OpenCV on the installed build, the others on one with asserts
+# ray      test_ray.py and test_dask.py, then examples/ray_pipeline.py, in build/ray: $PY's packages and Ray's
 # pass     one run of pytest for the two below and above: TESTS MARKED FOLDER
 # gpu      the kernels and the example in C, then tests/gpu once for each CUDA-enabled OpenCV
 # gpu-programs  builds the programs in C that need a GPU, in build/gpu/tests/c
@@ -19,7 +20,7 @@
 # soak     tests/soak: threads, then $SOAK_COUNT conversions in every direction, with an OpenCV; on the fake
 #          driver where there is no GPU. $SOAK_COUNT frames from process to process, and 500 killed processes
 # bench    bench/overhead.py and bench/launch.py likewise, then bench/layout.py, bench/preprocess.py and
-#          bench/video.py, with the arguments in $BENCH
+#          bench/video.py, then bench/share.py, with the arguments in $BENCH
 set -eu
 . tools/lib.sh
 
@@ -154,6 +155,39 @@ install_checked() {
     fi
     build_checked -Dfatbin="$kernels"
     meson install -C $checked --no-rebuild --quiet
+}
+
+# A virtual environment that sees the packages of $PY's. Ray brings more than a hundred MB.
+build_ray() {
+    if [ ! -x build/ray/bin/python ]; then
+        "$PY" -m venv build/ray
+        "$PY" -c 'import site; print(*site.getsitepackages(), sep="\n")' >build/ray.pth
+        mv build/ray.pth build/ray/lib/python3.*/site-packages/
+    fi
+    say "installing Ray, Dask and joblib into build/ray (0.3 GB)"
+    build/ray/bin/python -m pip install -q --disable-pip-version-check -r tools/requirements-ray.txt
+}
+
+test_ray() {
+    python=$PY
+    if ! offline; then
+        build_ray
+        python=$PWD/build/ray/bin/python
+    fi
+    export RAY_USAGE_STATS_ENABLED=0
+    status=0
+    (
+        if ! has_driver; then
+            build_driver
+            export PIXVIEW_FAKE_DRIVER="$PWD/build/fake/tests/c/libfakecuda.so"
+            export PIXVIEW_LIBCUDA="$PIXVIEW_FAKE_DRIVER"
+        fi
+        "$python" -m pytest tests/python/test_ray.py tests/python/test_dask.py || status=1
+        "$python" -m pytest tests/python/test_snippets.py -k docs/ray || status=1
+        exit $status
+    ) || failed=1
+    say "examples/ray_pipeline.py"
+    "$python" examples/ray_pipeline.py --groups 6 --height 360 || failed=1
 }
 
 # One run of pytest, its output in build/pytest.
@@ -305,6 +339,7 @@ pass)
     shift
     test_pass "$@" || failed=1
     ;;
+ray) test_ray ;;
 gpu)
     with_kernels test_gpu
     with_kernels example_gpu
@@ -321,9 +356,10 @@ bench)
     last_cuda_opencv "$PY" bench/layout.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/preprocess.py ${BENCH:-}
     last_cuda_opencv "$PY" bench/video.py ${BENCH:-}
+    last_cuda_opencv "$PY" bench/share.py ${BENCH:-}
     ;;
 *)
-    say "test.sh $1: must be c, clang, musl, arm64, driver, python, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
+    say "test.sh $1: must be c, clang, musl, arm64, driver, python, ray, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
     exit 1
     ;;
 esac

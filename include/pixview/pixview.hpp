@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pixview for C++17: an owner of a pixview_image, and its pixels in host memory. Header-only, over the C functions.
+// pixview for C++17: owners of a pixview_image, a pixview_share and a pixview_pool, and pixels in host memory.
+// Header-only, over the C functions.
 // It needs no OpenCV; opencv.hpp adds cv::cuda::GpuMat.
 //
 // Errors are exceptions (pixview::error), because constructors and crops return what they make. A program that is
@@ -12,9 +13,11 @@
     "pixview.hpp needs C++17 (-std=c++17); the C headers and from_gpumat of opencv.hpp do with C++11"
 #endif
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -271,6 +274,89 @@ inline void stack(const std::vector<image> &images, const image &batch,
     pixview_error err;
     check(pixview_stack(list.data(), int64_t(list.size()), batch.get(), &params, &err), err);
 }
+
+// Images between processes: share.h says what is held, and for how long.
+
+using handle = std::array<uint8_t, PIXVIEW_HANDLE_BYTES>; // for one receiver
+
+// Owns a pixview_share: an image that other processes open. Not image::share(), which is for this process.
+class share
+{
+  public:
+    explicit share(const image &from) { create(from, nullptr); } // copies other host memory
+    share(const image &from, pixview_share_params params)
+    {
+        params.struct_size = sizeof params;
+        create(from, &params);
+    }
+    // Each call is for one more receiver.
+    handle send() const
+    {
+        handle bytes;
+        pixview_error err;
+        check(pixview_share_send(share_.get(), bytes.data(), &err), err);
+        return bytes;
+    }
+
+  private:
+    void create(const image &from, const pixview_share_params *params)
+    {
+        pixview_share *made = nullptr;
+        pixview_error err;
+        check(pixview_share_create(from.get(), params, &made, &err), err);
+        share_.reset(made);
+    }
+    struct release {
+        void operator()(pixview_share *held) const noexcept { pixview_share_release(held); }
+    };
+    std::unique_ptr<pixview_share, release> share_;
+};
+
+// The image of a handle. params fills in all but struct_size; its device is -1 for the GPU where the image is.
+inline image open(const handle &bytes, pixview_open_params params)
+{
+    params.struct_size = sizeof params;
+    pixview_image made;
+    pixview_error err;
+    check(pixview_share_open(bytes.data(), bytes.size(), &params, &made, nullptr, &err), err);
+    return image::take(made);
+}
+
+inline image open(const handle &bytes)
+{
+    pixview_open_params params = {};
+    params.device = -1;
+    return open(bytes, params);
+}
+
+// Owns a pixview_pool. Its frames may outlive it.
+class pool
+{
+  public:
+    explicit pool(pixview_pool_params params)
+    {
+        params.struct_size = sizeof params;
+        pixview_pool *made = nullptr;
+        pixview_error err;
+        check(pixview_pool_create(&params, &made, &err), err);
+        pool_.reset(made);
+    }
+    // A frame that nobody uses, with pixels of anything. Waits for one, SECONDS; below 0: for ever.
+    image get(double timeout = -1, pixview_stream stream = PIXVIEW_STREAM_LEGACY) const
+    {
+        pixview_image made;
+        pixview_error err;
+        check(pixview_pool_get(pool_.get(), timeout, stream, &made, &err), err);
+        return image::take(made);
+    }
+    int32_t idle() const noexcept { return pixview_pool_idle(pool_.get()); }
+
+  private:
+    struct release {
+        void operator()(pixview_pool *held) const noexcept { pixview_pool_release(held); }
+    };
+    std::unique_ptr<pixview_pool, release> pool_;
+};
 
 } // namespace pixview
 

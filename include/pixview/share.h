@@ -44,11 +44,13 @@ typedef struct pixview_share_params {
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status
 pixview_share_create(const pixview_image *image, const pixview_share_params *params,
                      pixview_share **out, pixview_error *err);
+
 // Bytes for one receiver, by whatever carries bytes. Each call holds the image once more, until the bytes
 // are opened first, or declined. PIXVIEW_E_SHARE in a child of a fork.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_send(pixview_share *share,
                                                                 uint8_t handle[256],
                                                                 pixview_error *err);
+
 PIXVIEW_API void pixview_share_release(pixview_share *share); // NULL is allowed
 
 // A receiver that will not open what was sent says so; the image is not held for it any longer. Bytes that are no
@@ -86,9 +88,13 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_open(const void *hand
                                                                 pixview_image *out,
                                                                 pixview_layout *layout,
                                                                 pixview_error *err);
+
+// What pixview_share_open would do. It connects to nobody. PIXVIEW_E_INVALID, PIXVIEW_E_SHARE (of another host),
+// PIXVIEW_E_DEVICE, PIXVIEW_E_CUDA.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_plan(const void *handle, size_t size,
                                                                 int device, pixview_open_plan *out,
                                                                 pixview_error *err);
+
 // The image as the handle tells it, without memory: data is NULL and device.id that of this process, -1 if it
 // is not visible. `pid` is the sender's; may be NULL.
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_share_describe(const void *handle, size_t size,
@@ -113,17 +119,21 @@ typedef struct pixview_pool_params {
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_create(const pixview_pool_params *params,
                                                                  pixview_pool **out,
                                                                  pixview_error *err);
+
 // A frame that nobody uses, with pixels of anything. It is free again when its image is released, all its shares
 // too, and every process that opened it has let go.
 //
 // timeout   SECONDS to wait for one; below 0: for ever.
-// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_CUDA
+// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_SHARE (the pool is the parent's of a fork); PIXVIEW_E_INVALID;
+//           PIXVIEW_E_MEMORY
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_get(pixview_pool *pool, double timeout,
                                                               pixview_stream stream,
                                                               pixview_image *out,
                                                               pixview_error *err);
+
 // Frames that nobody uses now.
 PIXVIEW_API int32_t pixview_pool_idle(pixview_pool *pool);
+
 // Its memory goes when the last frame is free. NULL is allowed.
 PIXVIEW_API void pixview_pool_release(pixview_pool *pool);
 

@@ -146,7 +146,13 @@ class CudaError(Error, RuntimeError):
     """Name of the code, such as ``CUDA_ERROR_NO_BINARY_FOR_GPU``."""
 
 class UnsupportedError(Error, TypeError):
-    """The object implements no protocol that pixview reads."""
+    """The object implements no protocol that pixview reads, or its memory cannot be shared."""
+
+class ShareError(Error, RuntimeError):
+    """An image of another process that cannot be opened, or one that cannot be shared now."""
+
+class ShareTimeoutError(ShareError, TimeoutError):
+    """No frame of a Pool became free in time."""
 
 @final
 class Image:
@@ -499,6 +505,127 @@ def to_video_frame(
     out: _Frames,
 ) -> _Frames:
     """Into frames that exist, which have their own format, matrix and range."""
+
+@final
+class Share:
+    """An image that other processes open. ``share`` makes one; it travels as a pickle.
+
+    It holds the image. A pickle of it is for one receiver, and holds the image until that one opens it or
+    drops it unopened, for ``keep`` seconds at most. A receiver that pickles it unopened passes it on.
+    """
+
+    def open(self, *, device: _Device = None, stream: _Stream = None, timeout: float = 10) -> Image:
+        """The image as an ``Image`` over the same memory. May be called again.
+
+        device: the GPU that will read it, by default the one that it is on; another one maps the memory, or
+        gets one copy where it cannot (``plan`` tells). Unused for host memory.
+        stream: on which it is used first: waits for what the sender had queued.
+        timeout: seconds for an answer of the other process.
+
+        The memory goes back when the last view is dropped and what ``stream`` has queued by then is done.
+        ShareError if the sender is gone, has let go of the image, is of another host or user, or does not
+        answer; DeviceError if its GPU is not visible.
+        """
+    def plan(self, *, device: _Device = None) -> Plan:
+        """What ``open(device=device)`` would do, and why."""
+    def close(self) -> None:
+        """Stop holding the image, as dropping the Share does. What was opened stays."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents in the order of ``layout``."""
+    @property
+    def layout(self) -> _Layout:
+        """Names of the axes of ``shape``."""
+    @property
+    def dtype(self) -> numpy.dtype[Any] | Literal["bfloat16"]:
+        """A NumPy dtype, or the string "bfloat16", which NumPy lacks."""
+    @property
+    def device(self) -> tuple[Literal["cuda", "cpu"], int]:
+        """``("cuda", index)`` as this process numbers it, -1 if it is not visible; or ``("cpu", 0)``."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pixels."""
+    @property
+    def pid(self) -> int:
+        """The process that shared it."""
+    @property
+    def unopened(self) -> int:
+        """How many pickles of it are on their way. 0 in another process."""
+
+def share(
+    x: _Source,
+    *,
+    layout: _Layout | None = None,
+    src_layout: _Layout | None = None,
+    copy: bool | None = None,
+    keep: float | None = 60.0,
+    stream: _Stream = None,
+) -> Share:
+    """``x`` for another process of this machine and user.
+
+    Memory of a ``Pool`` is shared as it is; GPU memory of OpenCV, CuPy and torch's default allocators too, by a
+    CUDA IPC handle. Other host memory is copied once.
+    copy: None copies host memory alone. True also GPU memory that cannot be shared: expandable segments,
+    stream-ordered pools, managed memory. False never copies.
+    keep: seconds that a pickle holds the image until it is opened; None: for ever.
+    stream: as for ``view``. What it has queued so far comes before the opener's work.
+
+    The image is held while the Share, a pickle on its way, or another process has it. UnsupportedError
+    names memory that cannot be shared; ShareError if too much is shared, or the system refuses.
+    """
+
+@final
+class Pool:
+    """Frames of one kind, in one piece of memory that is made to be shared with other processes.
+
+    A frame is free again when its Image and all views, its Shares and their pickles are gone, and every
+    process that opened it has let go.
+    """
+
+    def __new__(
+        cls,
+        shape: Sequence[SupportsIndex],
+        dtype: _Dtype,
+        frames: SupportsIndex,
+        *,
+        device: _Device = "cpu",
+        layout: _Layout | None = None,
+    ) -> Pool:
+        """shape: extents in the order of layout, by default H,W, H,W,C or N,H,W,C. frames: 1 to 1024."""
+    def get(self, *, timeout: float | None = None, stream: _Stream = None) -> Image:
+        """A frame that nobody uses, writable; its pixels are anything.
+
+        Waits for one, ``timeout`` seconds at most (ShareTimeoutError); None: for ever.
+        """
+    def copy(
+        self,
+        x: _Source,
+        *,
+        timeout: float | None = None,
+        src_layout: _Layout | None = None,
+        stream: _Stream = None,
+    ) -> Image:
+        """A frame with the pixels of x, as ``copy_into`` would copy them."""
+    def close(self) -> None:
+        """Give no more frames, as dropping the Pool does. Its memory goes with the last frame."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents of a frame, in the order of ``layout``."""
+    @property
+    def layout(self) -> _Layout:
+        """Names of the axes of ``shape``."""
+    @property
+    def dtype(self) -> numpy.dtype[Any] | Literal["bfloat16"]:
+        """A NumPy dtype, or the string "bfloat16", which NumPy lacks."""
+    @property
+    def device(self) -> tuple[Literal["cuda", "cpu"], int]:
+        """``("cuda", index)`` or ``("cpu", 0)``."""
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+    @property
+    def idle(self) -> int:
+        """How many of them nobody uses now."""
 
 def stream_of(x: _Source, /) -> int:
     """The handle of the stream that x's producer works on. 0 is the legacy default stream.

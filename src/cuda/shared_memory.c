@@ -223,7 +223,7 @@ pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *han
     if (status != PIXVIEW_OK)
         return status;
     if (!scope.driver->ipc_open_memory) {
-        status = pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED, "this driver opens no IPC handles");
+        status = pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED, "this driver cannot open IPC handles");
     } else {
         int code = scope.driver->ipc_open_memory(&pointer, *handle, CU_IPC_LAZY_PEER);
         if (code != CU_SUCCESS)
@@ -254,7 +254,7 @@ pixview_status pixviewi_cuda_uuid(int device, unsigned char uuid[16], pixview_er
     if (!driver)
         return PIXVIEW_E_CUDA;
     if (!driver->device_uuid)
-        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED, "this driver tells no UUID of a GPU");
+        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED, "this driver reports no UUID for a GPU");
     int code = driver->device_get(&handle, device);
     if (code == CU_SUCCESS)
         code = driver->device_uuid(uuid, handle);

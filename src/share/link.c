@@ -20,7 +20,8 @@ static socklen_t name_of(const uint8_t process[16], struct sockaddr_un *out)
     *out = (struct sockaddr_un){.sun_family = AF_UNIX};
     char *at = out->sun_path + 1; // an abstract name begins with 0
     at += sprintf(at, "pixview-");
-    for (int i = 0; i < 16; i++)
+    // Everybody sees the name; the other half of the key is asked for.
+    for (int i = 0; i < 8; i++)
         at += sprintf(at, "%02x", process[i]);
     return (socklen_t)(at - (char *)out);
 }

@@ -36,8 +36,8 @@ static pixview_status find_way(const pixviewi_handle *handle, int device, open_w
     uint64_t boot = pixviewi_process_boot();
     if (handle->boot && boot && handle->boot != boot && !out->own)
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
-                             "the image was shared on another host: send the pixels, by NCCL or "
-                             "pickled with copy=True of as_numpy");
+                             "the image was shared on another host: send the pixels: by NCCL, or "
+                             "pickle pixview.as_numpy(image, copy=True)");
     if (handle->kind == PIXVIEWI_SEGMENT_HOST)
         return PIXVIEW_OK;
     pixview_status status = pixviewi_cuda_find_uuid(handle->uuid, &out->device, err);

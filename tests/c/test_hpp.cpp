@@ -177,6 +177,51 @@ static void calls()
     REQUIRE(dst.pixels<float>()(1, 2, 0) == 5);
 }
 
+static void shares()
+{
+    using pixview::pool;
+    using pixview::share;
+    static_assert(!std::is_copy_constructible_v<pool> && !std::is_copy_constructible_v<share>);
+    static_assert(std::is_nothrow_move_constructible_v<pool> &&
+                  std::is_nothrow_move_assignable_v<share>);
+    pixview_pool_params params = {};
+    params.frames = 1;
+    params.dtype = pixview::dtype_of<uint8_t>();
+    params.device = {PIXVIEW_DEVICE_CPU, 0};
+    params.layout = PIXVIEW_LAYOUT_HWC;
+    params.shape[0] = 2, params.shape[1] = 3, params.shape[2] = 4;
+    pool frames(params);
+    image frame = frames.get(0);
+    frame.pixels<uint8_t>()(1, 2, 3) = 7;
+    REQUIRE(frames.idle() == 0 && frame.height() == 2);
+    REQUIRE(status_of([&] { frames.get(0); }) == PIXVIEW_E_TIMEOUT);
+
+    share first(frame);
+    share shared(std::move(first));
+    REQUIRE(status_of([&] { (void)first.send(); }) == PIXVIEW_E_INVALID); // NOLINT: moved from
+    const pixview::handle bytes = shared.send();
+    image opened = pixview::open(bytes);
+    REQUIRE(opened->data == frame->data && opened.pixels<uint8_t>()(1, 2, 3) == 7);
+    pixview::handle damaged = bytes;
+    damaged[100] ^= 1;
+    REQUIRE(status_of([&] { pixview::open(damaged); }) == PIXVIEW_E_INVALID);
+
+    const image other = image::make<float>(PIXVIEW_LAYOUT_HW, {2, 2});
+    pixview_share_params never = {};
+    REQUIRE(status_of([&] { share(other, never); }) == PIXVIEW_E_UNSUPPORTED);
+    REQUIRE(pixview::open(share(other).send())->data != other->data);
+
+    frame = image();
+    opened = image();
+    REQUIRE(frames.idle() == 0);
+    {
+        const share last = std::move(shared);
+    }
+    REQUIRE(frames.idle() == 1);
+    params.frames = 0;
+    REQUIRE(status_of([&] { pool none(params); }) == PIXVIEW_E_INVALID);
+}
+
 int main()
 {
     owners();
@@ -185,5 +230,6 @@ int main()
     no_images();
     errors();
     calls();
+    shares();
     return 0;
 }

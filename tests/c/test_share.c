@@ -187,10 +187,10 @@ static void test_unopened(void)
     pixview_share_release(share_of(&image, 0.2, handle));
     pixview_owner_unref(image.owner);
     REQUIRE_INT(pixview_pool_idle(pool), 0);
-    pixview_image other = get(pool); // waits for that
+    pixview_image again = get(pool); // waits for that
     REQUIRE_FAILS(PIXVIEW_E_SHARE, "",
                   pixview_share_open(handle, sizeof handle, NULL, &image, NULL, err));
-    pixview_owner_unref(other.owner);
+    pixview_owner_unref(again.owner);
     pixview_pool_release(pool);
 }
 

@@ -43,7 +43,7 @@ def test_frame_as_every_library(frames, other):
     frame = frames.copy(IMAGE)
     assert (host(pixview.as_torch(frame, layout="HWC")) == IMAGE).all()
     assert (host(pixview.as_cupy(frame)) == IMAGE).all()
-    assert (host(pixview.as_gpumat(frame)) == IMAGE).all()
+    assert (host(pixview.as_gpumat(frame), "uint8") == IMAGE).all()
     other("open", "a", pixview.share(frame))
     assert (other("read", "a") == IMAGE).all()
     code = """

@@ -65,7 +65,8 @@
 #define PV_DOC_image___reduce_ex__ \
     "__reduce_ex__($self, protocol, /)\n--\n\n" \
     "pickle: the elements, dense, in any protocol. From protocol 5 on, dense memory is handed out of band\n" \
-    "without a copy if the pickler has a buffer_callback. DeviceError in device memory."
+    "without a copy if the pickler has a buffer_callback. Device memory is shared with the one process that\n" \
+    "loads the pickle, as by pixview.share(copy=True): the other process opens it."
 
 #define PV_DOC_image___dlpack__ \
     "__dlpack__($self, /, stream=None, *, max_version=None, dl_device=None, copy=None)\n--\n\n" \
@@ -115,7 +116,7 @@
     "Image.__dlpack_c_exchange_api__. It cannot be subclassed."
 
 #define PV_DOC_share_type \
-    "An image that other processes open. pixview.share(image) makes one; pickled, it is 256 bytes.\n\n" \
+    "An image that other processes open. pixview.share(image) makes one; a pickle of it is small.\n\n" \
     "It holds the image. A pickle of it is for one receiver, and holds the image until that one opens it or\n" \
     "drops it unopened, for `keep` seconds at most. A receiver that pickles it again passes it on."
 
@@ -151,7 +152,7 @@
 #define PV_DOC_share \
     "share($module, /, x, *, layout=None, src_layout=None, copy=None, keep=60.0, stream=None)\n--\n\n" \
     "`x` for another process of this machine and user: a Share, which is pickled and opened there.\n\n" \
-    "x: whatever `view` takes. Memory of a Pool is shared as it is; GPU memory of OpenCV, CuPy and torch's\n" \
+    "x, layout, src_layout: as for view. Memory of a Pool is shared as it is; GPU memory of OpenCV, CuPy and torch's\n" \
     "   default allocators too, by a CUDA IPC handle. Host memory of anybody else is copied once.\n" \
     "copy: None copies host memory alone. True also GPU memory that cannot be shared: expandable segments,\n" \
     "   stream-ordered pools, managed memory. False never copies.\n" \

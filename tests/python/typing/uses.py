@@ -140,6 +140,25 @@ def errors() -> None:
     del value, wrong
 
 
+def processes(tensor: torch.Tensor, array: np.ndarray[Any, Any]) -> None:
+    pool = pixview.Pool((480, 640, 3), "uint8", 4, device="cuda:0", layout="HWC")
+    assert_type(pool.get(timeout=1.5, stream=0), pixview.Image)
+    assert_type(pool.copy(tensor, src_layout="CHW"), pixview.Image)
+    assert_type(pool.idle, int)
+    share = pixview.share(array, copy=True, keep=None)
+    assert_type(share, pixview.Share)
+    assert_type(share.open(device=1, timeout=2), pixview.Image)
+    assert_type(share.plan().kind, Literal["view", "copy"])
+    late: type[TimeoutError] = pixview.ShareTimeoutError
+    del late
+    pixview.Pool(480, "uint8", 4)  # type: ignore[arg-type]
+    pixview.Pool((480, 640), "uint8")  # type: ignore[call-arg]
+    pixview.share(array, layout="WHC")  # type: ignore[arg-type]
+    pixview.share(share)  # type: ignore[arg-type]
+    share.open(1)  # type: ignore[call-arg]
+    share.pid = 1  # type: ignore[misc]
+
+
 def mistakes(tensor: torch.Tensor, image: pixview.Image) -> None:
     pixview.as_torch(tensor, layout="WHC")  # type: ignore[arg-type]
     pixview.as_torch(tensor, src_layout="RGB")  # type: ignore[arg-type]
