@@ -129,15 +129,19 @@ void pixview_pool_release(pixview_pool *pool)
     if (!pool)
         return;
     bool last = false;
+    pixviewi_ended ended = {0}; // nothing: see take_frame
     if (pool->epoch == pixviewi_process_epoch() && !pixviewi_exiting()) {
         pixviewi_share_lock();
+        int64_t now = pixviewi_now();
         for (int i = 0; i < pool->frames; i++) {
             int entry = pool->segment->entries[i];
             pixviewi_own *own = pixviewi_own_at(entry);
             own->pool = NULL;
-            if (!own->segment)
+            if (own->handles > 0)
+                continue;
+            if (pixviewi_own_settle(entry, now, &ended))
                 pixviewi_own_give_back(entry);
-            else if (own->handles == 0)
+            else
                 pixviewi_own_watch(entry);
         }
         last = pixviewi_segment_drop(pool->segment);

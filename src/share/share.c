@@ -78,8 +78,8 @@ static int hold_frame(const pixviewi_segment *segment, const share_wish *wish)
     return entry;
 }
 
-// 1: the memory is none that is shared already; 0: *entry; -1 with the error.
-static int share_known(const share_wish *wish, int *entry, pixview_error *err)
+// *entry is -1 if the memory is none that is shared already.
+static pixview_status share_known(const share_wish *wish, int *entry, pixview_error *err)
 {
     const void *low = (const void *)wish->range.low, *beyond = (const void *)wish->range.beyond;
     pixviewi_segment found = {0}, *segment;
@@ -90,10 +90,9 @@ static int share_known(const share_wish *wish, int *entry, pixview_error *err)
         *entry = hold_frame(segment, wish);
         pixviewi_share_unlock();
         if (*entry >= 0)
-            return 0;
-        pixviewi_fail(err, PIXVIEW_E_SHARE,
-                      "the image is no part of one frame that its pixview.Pool has given");
-        return -1;
+            return PIXVIEW_OK;
+        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+                             "the image is no part of one frame that its pixview.Pool has given");
     }
     const pixviewi_mapping *mapping =
         segment ? NULL : pixviewi_mapping_find(low, beyond, wish->device);
@@ -110,11 +109,12 @@ static int share_known(const share_wish *wish, int *entry, pixview_error *err)
         memcpy(found.uuid, mapping->uuid, sizeof found.uuid);
     pixviewi_share_unlock();
     if (!segment && !mapping)
-        return 1;
-    if (mapping && pixviewi_segment_over(&found, &segment, err) != PIXVIEW_OK)
-        return -1;
+        return PIXVIEW_OK;
+    pixview_status status = mapping ? pixviewi_segment_over(&found, &segment, err) : PIXVIEW_OK;
+    if (status != PIXVIEW_OK)
+        return status;
     *entry = new_entry_take(segment, wish, err);
-    return *entry < 0 ? -1 : 0;
+    return *entry < 0 ? PIXVIEW_E_SHARE : PIXVIEW_OK;
 }
 
 // What cudaMalloc gave to somebody.
@@ -259,16 +259,17 @@ static pixview_status share_copy(const pixviewi_process *process, const share_wi
 static pixview_status share_memory(const pixviewi_process *process, const share_wish *what,
                                    pixview_share **out, pixview_error *err)
 {
-    int entry = -1, known = share_known(what, &entry, err);
-    if (known < 0)
-        return PIXVIEW_E_SHARE;
-    if (known > 0 && what->device >= 0) {
-        pixview_status status = share_allocation(what, &entry, err);
+    int entry;
+    pixview_status status = share_known(what, &entry, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    if (entry < 0 && what->device >= 0) {
+        status = share_allocation(what, &entry, err);
         if (status == PIXVIEW_E_UNSUPPORTED && is_ours_to_copy(what))
             return share_copy(process, what, out, err);
         if (status != PIXVIEW_OK)
             return status;
-    } else if (known > 0) {
+    } else if (entry < 0) {
         if (is_ours_to_copy(what))
             return share_copy(process, what, out, err);
         return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,

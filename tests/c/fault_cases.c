@@ -10,6 +10,7 @@
 enum { SIZE = 1 << 16, MANY = 800 };
 
 static uint8_t near[SIZE] __attribute__((aligned(64))), pinned[SIZE] __attribute__((aligned(64)));
+static pixview_status share_frame(pixview_error *err);
 static uint8_t *far;
 static uint64_t stream_a, stream_b;
 static int deleted;
@@ -21,6 +22,8 @@ void prepare_fault_cases(void)
     stream_a = fake_stream(0);
     stream_b = fake_stream(0);
 }
+
+void warm_fault_cases(void) { REQUIRE_INT(share_frame(NULL), PIXVIEW_OK); }
 
 void end_fault_cases(void)
 {
@@ -415,6 +418,59 @@ static pixview_status frames(pixview_error *err)
     return pixview_video_frame_init(&crop, frame.planes, 2, &params, err);
 }
 
+// ---- Other processes -----------------------------------------------------------------------------
+
+// All in this process, and in host memory: the driver's part is swept in Python.
+static pixview_status share_image(const pixview_image *image, pixview_error *err)
+{
+    uint8_t handle[PIXVIEW_HANDLE_BYTES];
+    pixview_share *share = (void *)near;
+    pixview_image opened = {0};
+    pixview_open_plan plan;
+    pixview_layout layout;
+    int64_t pid;
+    pixview_status status = pixview_share_create(image, NULL, &share, err);
+    REQUIRE((share == NULL) == (status != PIXVIEW_OK));
+    if (status || (status = pixview_share_send(share, handle, err)))
+        return status;
+    if (!(status = pixview_share_describe(handle, sizeof handle, &opened, &layout, &pid, err)) &&
+        !(status = pixview_share_plan(handle, sizeof handle, -1, &plan, err)))
+        status = pixview_share_open(handle, sizeof handle, NULL, &opened, &layout, err);
+    if (status != PIXVIEW_OK)
+        pixview_share_decline(handle, sizeof handle);
+    pixview_owner_unref(opened.owner);
+    pixview_share_release(share);
+    return status;
+}
+
+static pixview_status share_frame(pixview_error *err)
+{
+    const pixview_pool_params params = {.struct_size = sizeof params,
+                                        .frames = 2,
+                                        .dtype = U8,
+                                        .device = CPU,
+                                        .layout = PIXVIEW_LAYOUT_HWC,
+                                        .shape = {4, 4, 3}};
+    pixview_pool *pool = (void *)near;
+    pixview_image frame = {0};
+    pixview_status status = pixview_pool_create(&params, &pool, err);
+    REQUIRE((pool == NULL) == (status != PIXVIEW_OK));
+    if (status != PIXVIEW_OK)
+        return status;
+    if (!(status = pixview_pool_get(pool, 0, 0, &frame, err)))
+        status = share_image(&frame, err);
+    pixview_owner_unref(frame.owner);
+    REQUIRE_INT(pixview_pool_idle(pool), 2);
+    pixview_pool_release(pool);
+    return status;
+}
+
+static pixview_status share_copied(pixview_error *err)
+{
+    pixview_image image = image_at(near, PIXVIEW_LAYOUT_HWC, LIST(4, 4, 3), NULL, CPU);
+    return share_image(&image, err);
+}
+
 // ---- The library's own, which the Python extension calls ------------------------------------------
 
 static pixview_status order(pixview_error *err)
@@ -545,6 +601,18 @@ const fault_case fault_cases[] = {
     {"pixviewi_cuda_query_pointer", "", query_pointer, NULL},
     {"pixviewi_cuda_stream_device", "", query_stream, NULL},
     {"pixviewi_cuda_describe", "", describe, NULL},
+    {"pixview_pool_create", "", share_frame, NULL},
+    {"pixview_pool_get", "", share_frame, NULL},
+    {"pixview_pool_idle", "", share_frame, NULL},
+    {"pixview_pool_release", "", share_frame, NULL},
+    {"pixview_share_create", "", share_frame, NULL},
+    {"pixview_share_decline", "", share_frame, NULL},
+    {"pixview_share_describe", "", share_frame, NULL},
+    {"pixview_share_open", "", share_frame, NULL},
+    {"pixview_share_plan", "", share_frame, NULL},
+    {"pixview_share_release", "", share_frame, NULL},
+    {"pixview_share_send", "", share_frame, NULL},
+    {"pixview_share_create", "of a copy", share_copied, NULL},
     {"pixview_placement_fit", "", placement, descriptor_only},
     {"pixview_image_init", "", descriptor, descriptor_only},
     {"pixview_image_validate", "", descriptor, descriptor_only},

@@ -353,6 +353,7 @@ int main(int argc, char **argv)
     use_fake_driver(2);
     prepare_fault_cases();
     sweep_start(&fault_cases[0]);
+    warm_fault_cases();
     for (int i = 0; i < fault_case_count; i++)
         sweep(&fault_cases[i]);
     end_fault_cases();

@@ -18,6 +18,7 @@ extern const fault_case fault_cases[];
 extern const int fault_case_count;
 
 void prepare_fault_cases(void); // memory and streams
+void warm_fault_cases(void);    // starts what stays, the thread of shared images
 void end_fault_cases(void);
 
 #endif

@@ -332,3 +332,43 @@ def video_cases(w: World, torch: Any) -> Iterator[Case]:
         "to_video_frame(out=[])", partial(pixview.to_video_frame, rgb, out=[out]), [out], shown
     )
     yield Case("copy_into(frame, image)", partial(pixview.copy_into, out, rgb), [out, rgb], shown)
+
+
+def share_cases(w: World) -> Iterator[Case]:
+    """In one process. Whatever is refused has its number in the ledger, its memory and its frame back."""
+    host = image(*SHAPE)
+    allocate = w.lib.fake_malloc_shared
+    allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_size_t]
+    malloced = pixview.from_pointer(allocate(0, 4096), SHAPE, "uint8", device=0, owner=host)
+    w.kept.append(malloced)
+    for device in ("cpu", "cuda"):
+        make = partial(pixview.Pool, SHAPE, "uint8", 2, device=device)
+        yield Case(f"Pool({device})", make)
+        pool = make()
+        w.kept.append(pool)
+        yield Case(f"Pool.get, {device}", partial(pool.get, timeout=5), [pool])
+        # copy_into is called as Python calls it.
+        yield Case(f"Pool.copy, {device}", partial(pool.copy, host, timeout=5), [pool, host])
+        frame = pool.copy(host)
+        share = pixview.share(frame, keep=0.01)
+        yield Case(f"share(frame), {device}", partial(pixview.share, frame), [frame])
+        yield Case(f"share(crop), {device}", partial(pixview.share, frame.crop(1, 1, 2, 2)))
+        yield Case(f"Share.__reduce__, {device}", share.__reduce__, [share])
+        yield Case(f"Share.open, {device}", share.open, [share])
+        yield Case(f"Share.plan, {device}", share.plan, [share])
+        yield Case(f"repr(Share), {device}", partial(repr, share), [share])
+        data = share.__reduce__()[1][0]
+        received = partial(pixview._core._share_from_bytes, data)
+        yield Case(f"a share that is declined, {device}", received)
+        for name in "shape layout dtype device nbytes pid unopened".split():
+            yield Case(f"Share.{name}, {device}", partial(getattr, share, name), [share])
+        for name in "shape layout dtype device frames idle".split():
+            yield Case(f"Pool.{name}, {device}", partial(getattr, pool, name), [pool])
+        yield Case(f"repr(Pool), {device}", partial(repr, pool), [pool])
+    yield Case("share(a copy)", partial(pixview.share, host), [host])
+    yield Case("share(memory of cudaMalloc)", partial(pixview.share, malloced), [malloced])
+    on_gpu = w.gpu(*SHAPE)
+    yield Case("share(GPU, copy=True)", partial(pixview.share, on_gpu, copy=True), [on_gpu])
+    opened = pixview.share(malloced, keep=1).open()
+    yield Case("share(what was opened)", partial(pixview.share, opened), [opened])
+    yield Case("pickle of a GPU Image", partial(frame.__reduce_ex__, 4), [frame])

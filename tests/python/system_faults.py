@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System calls fail, one after the other, for who shares images: usage: python system_faults.py cpu|cuda
+"""Calls of the system, and of the driver, fail one after the other, for who shares images: usage: python system_faults.py cpu|cuda
 
 In a process of its own, with libfakesystem.so preloaded. Each call gives right pixels or a typed error in time,
 the next one works, and descriptors, mappings and frames are as before.
@@ -14,8 +14,9 @@ import os
 import pickle
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -29,6 +30,7 @@ device = sys.argv[1]
 system = ctypes.CDLL(None)
 system.fake_system_failed.restype = ctypes.c_char_p
 driver = ctypes.CDLL(os.environ["PIXVIEW_FAKE_DRIVER"])
+driver.fake_calls.restype = ctypes.c_char_p
 wrong: list[str] = []
 faults = 0
 
@@ -42,10 +44,17 @@ def filled(pool: pixview.Pool, value: int) -> Any:
 
 
 def counts() -> tuple[int, ...]:
+    """But for events, which an entry of the ledger keeps for the next image."""
     gc.collect()
     with open("/proc/self/maps") as maps:
-        mapped = sum("/memfd:" in line for line in maps)
-    return len(os.listdir("/proc/self/fd")), mapped, driver.fake_live_shared()
+        mapped = sum("/memfd:" in line and "fake-cuda-event" not in line for line in maps)
+    files = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            files += "fake-cuda-event" not in os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:  # of the listing itself
+            pass
+    return files, mapped, driver.fake_live_shared()
 
 
 def settled(before: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,41 +64,87 @@ def settled(before: tuple[int, ...]) -> tuple[int, ...]:
     return counts()
 
 
+class SystemFaults:
+    def __init__(self, code: int) -> None:
+        self.name, self.code = f"errno {code}", code
+
+    def start(self, n: int) -> None:
+        system.fake_system_fail(n, self.code)
+
+    def end(self, n: int) -> str | None:
+        """What failed."""
+        failed = system.fake_system_failures() >= n
+        name = str(system.fake_system_failed().decode())
+        system.fake_system_fail(0, 0)
+        return name if failed else None
+
+    def may_leak(self, name: str) -> bool:
+        return False
+
+
+class DriverFaults:
+    """Calls of the driver, by whichever thread."""
+
+    name = "driver"
+    gives_back = "Unmap Free Release Close Destroy Pop Push GetId ExchangeStream Retain".split()
+
+    def start(self, n: int) -> None:
+        driver.fake_reset()
+        driver.fake_fail_at(n, 999)
+
+    def end(self, n: int) -> str | None:
+        calls = driver.fake_calls().decode().split()
+        driver.fake_fail_at(0, 0)
+        return calls[n - 1] if len(calls) >= n else None
+
+    def may_leak(self, name: str) -> bool:
+        """A release that fails has nobody to tell."""
+        return any(word in name for word in self.gives_back)
+
+
+KINDS: list[Any] = [SystemFaults(code) for code in (errno.EMFILE, errno.ENOMEM, errno.EINTR)]
+if device == "cuda":
+    KINDS.append(DriverFaults())
+
+
+def one(where: str, call: Callable[[], Any], clean: Callable[[], None], kind: Any, n: int) -> bool:
+    """The nth fails. False: there is none."""
+    before = settled(counts())
+    start = time.monotonic()
+    kind.start(n)
+    try:
+        call()
+    except TYPED:
+        pass
+    except BaseException as error:
+        wrong.append(f"{where}: {type(error).__name__}: {error}")
+    clean()
+    gc.collect()
+    failed = kind.end(n)
+    where += f", {failed}"
+    if time.monotonic() - start > 5:
+        wrong.append(f"{where}: took {time.monotonic() - start:.1f} s")
+    if failed and kind.may_leak(failed):
+        return True
+    now = settled(before)
+    if any(a > b for a, b in zip(now, before, strict=True)):
+        wrong.append(f"{where}: descriptors, mappings, GPU memory {now} instead of {before}")
+    return bool(failed)
+
+
 def sweep(name: str, call: Callable[[], Any], clean: Callable[[], None] = lambda: None) -> None:
-    """The nth system call of pixview fails, for every n until a call comes through."""
+    """Each call of the system and of the driver fails once, until a run comes through."""
     global faults
     for _ in range(2):
         call()
         clean()
-    before = settled(counts())
-    for code in (errno.EMFILE, errno.ENOMEM, errno.EINTR):
-        n = 0
-        while True:
+    for kind in KINDS:
+        n = 1
+        while one(f"{name}, {kind.name} {n}", call, clean, kind, n) and len(wrong) < 20:
             n += 1
-            start = time.monotonic()
-            where = f"{name}, errno {code} at call {n}"
-            system.fake_system_fail(n, code)
-            try:
-                call()
-            except TYPED:
-                pass
-            except BaseException as error:
-                wrong.append(f"{where}: {type(error).__name__}: {error}")
-            failed = system.fake_system_failures() >= n
-            where += f", {system.fake_system_failed().decode()}"
-            system.fake_system_fail(0, 0)
-            clean()
-            if time.monotonic() - start > 5:
-                wrong.append(f"{where}: took {time.monotonic() - start:.1f} s")
-            now = settled(before)
-            if any(a > b for a, b in zip(now, before, strict=True)):
-                wrong.append(
-                    f"{where}: descriptors, mappings, GPU memory {now} instead of {before}"
-                )
-            if not failed or len(wrong) > 20:
-                break
-            faults += 1
+        faults += n - 1
     call()  # and it works afterwards
+    clean()
 
 
 def first_start() -> None:
@@ -146,17 +201,45 @@ def no_thread() -> None:
         wrong.append(f"without a thread: {status}")
 
 
+def connect_anew() -> None:
+    """Each with a process of its own, whose memory is mapped for the first time."""
+    global faults
+    for kind in (KINDS[0], KINDS[-1]):
+        for n in range(1, 25):
+            with OtherProcess() as other:
+                data = pickle.dumps(other("share_new", "a", SHAPE, "uint8", device, 42))
+
+                def connect(data: bytes = data) -> None:
+                    if pixels(pickle.loads(data).open(timeout=2)) != {42}:
+                        wrong.append("other pixels")
+
+                before = counts()
+                kind.start(n)
+                try:
+                    connect()
+                except TYPED:
+                    pass
+                gc.collect()
+                failed = kind.end(n)
+                connect()
+            now = before if failed and kind.may_leak(failed) else settled(before)
+            if any(a > b for a, b in zip(now, before, strict=True)):
+                wrong.append(f"connect, {kind.name} {n}, {failed}: {now} instead of {before}")
+            if not failed:
+                break
+            faults += 1
+
+
 def main() -> int:
     assert system.fake_system_watch(os.path.basename(pixview._core.__file__).encode())
     no_thread()
     first_start()
     held: list[Any] = []
-    names: list[str] = []
     sweep("Pool", lambda: pixview.Pool(SHAPE, "uint8", 2, device=device))
     pool = pixview.Pool(SHAPE, "uint8", 2, device=device)
     sweep("get, fill", lambda: filled(pool, 3))
-    frame = filled(pool, 3)
-    sweep("share, send", lambda: pickle.dumps(pixview.share(frame, keep=0.05)))
+    frames = [filled(pool, 3)]
+    sweep("share, send", lambda: pickle.dumps(pixview.share(frames[0], keep=0.05)))
     if device == "cpu":
         array = np.full(SHAPE, 4, np.uint8)
         sweep("share of a copy", lambda: pixview.share(array))
@@ -175,27 +258,8 @@ def main() -> int:
         sweep("open, share on", lambda: pixview.share(pickle.loads(data[1]).open(timeout=2)))
         sweep("decline", lambda: pixview._core._share_from_bytes(pickled(data[0])))
 
-        def whole() -> None:
-            with OtherProcess() as another:
-                late = pickle.dumps(another("share_new", "a", SHAPE, "uint8", device, 42))
-                system.fake_system_fail(whole_n, errno.EMFILE)
-                try:
-                    if pixels(pickle.loads(late).open(timeout=2)) != {42}:
-                        wrong.append("other pixels")
-                except TYPED:
-                    pass
-                names.append(system.fake_system_failed().decode())
-                system.fake_system_fail(0, 0)
-
-        global faults
-        before = settled(counts())
-        for whole_n in range(1, 30):  # connects anew
-            whole()
-            faults += 1
-            now = settled(before)
-            if any(a > b for a, b in zip(now, before, strict=True)):
-                wrong.append(f"connect, fault {whole_n}, {names[-1]}: {now} instead of {before}")
-    del frame
+    connect_anew()
+    frames.clear()
     end = time.monotonic() + 5
     while pool.idle != 2 and time.monotonic() < end:
         time.sleep(0.01)

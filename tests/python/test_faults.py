@@ -23,6 +23,10 @@ def test_no_memory(torch: object, kernels: None, group: str) -> None:
     sweep(group)
 
 
+def test_no_memory_shares(kernels: None) -> None:
+    sweep("shares")
+
+
 def test_no_memory_cupy(kernels: None) -> None:
     pytest.importorskip("cupy")
     sweep("cupy")
