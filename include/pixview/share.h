@@ -117,7 +117,7 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_create(const pixview_p
 // too, and every process that opened it has let go.
 //
 // timeout   SECONDS to wait for one; below 0: for ever.
-// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_CUDA
+// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_INVALID: NULL, NaN; PIXVIEW_E_SHARE: in a child of a fork
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_get(pixview_pool *pool, double timeout,
                                                               pixview_stream stream,
                                                               pixview_image *out,

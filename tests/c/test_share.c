@@ -181,6 +181,14 @@ static void test_killed(void)
     pixview_pool_release(pool);
 }
 
+static void test_no_number(void)
+{
+    pixview_pool *pool = pool_of(1);
+    pixview_image image;
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "timeout", pixview_pool_get(pool, 0.0 / 0.0, 0, &image, err));
+    pixview_pool_release(pool);
+}
+
 // A handle that nobody opens holds its frame for a while, and is stale then.
 static void test_unopened(void)
 {
@@ -465,6 +473,7 @@ int main(void)
     test_opened_twice();
     test_fourth_descriptor();
     test_memory_without_seals();
+    test_no_number();
     test_threads();
     test_owner();
     if (SANITIZED_THREADS) // it knows no threads in a child
