@@ -351,6 +351,18 @@ void pixviewi_drain_deferred_owners(bool all)
     pthread_mutex_unlock(&lock);
 }
 
+void pixviewi_owners_after_fork(void)
+{
+    if (pthread_mutex_trylock(&lock) == 0) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
+    pthread_mutex_init(&lock, NULL); // whoever had it is not here
+    atomic_store(&incoming, NULL);
+    first = last = NULL;
+    atomic_store(&pixviewi_deferred_owners, 0);
+}
+
 // ---- The end of the process ---------------------------------------------------------------------
 
 static atomic_bool exiting;

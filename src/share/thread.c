@@ -32,6 +32,7 @@ static atomic_bool ending;
 // The child is another process: it has no thread, and the sockets would keep a dead parent alive for others.
 static void in_child(void)
 {
+    pixviewi_owners_after_fork();
     pixviewi_server_forget();
     pixviewi_remotes_forget();
     pixviewi_entries_forget();
