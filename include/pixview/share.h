@@ -124,7 +124,7 @@ PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_create(const pixview_p
 // too, and every process that opened it has let go.
 //
 // timeout   SECONDS to wait for one; below 0: for ever.
-// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_SHARE (the pool is the parent's of a fork); PIXVIEW_E_INVALID;
+// Returns:  PIXVIEW_OK; PIXVIEW_E_TIMEOUT; PIXVIEW_E_SHARE (the pool is the parent's of a fork); PIXVIEW_E_INVALID (NULL, NaN);
 //           PIXVIEW_E_MEMORY
 PIXVIEW_API PIXVIEW_NODISCARD pixview_status pixview_pool_get(pixview_pool *pool, double timeout,
                                                               pixview_stream stream,

@@ -51,7 +51,8 @@ typedef struct pixviewi_shared_event {
 } pixviewi_shared_event;
 
 // Records the work that `stream` has queued, in an event that other processes can wait for; makes it first if
-// `event` has none. What it recorded on another stream before stays in it: `stream` waits for that. *waited: the GPU has no such events, and the host has waited for the work instead.
+// `event` has none. What it recorded on another stream before stays in it: `stream` waits for that.
+// *waited: the GPU has no such events, and the host has waited for the work instead.
 pixview_status pixviewi_cuda_record_shared(int device, pixview_stream stream,
                                            pixviewi_shared_event *event, bool *waited,
                                            pixview_error *err);

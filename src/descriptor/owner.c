@@ -284,13 +284,19 @@ static _Atomic(pixview_owner *) incoming;
 static pixview_owner *first, *last; // under the lock
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void (*_Atomic on_defer)(void);
+void pixviewi_owner_on_defer(void (*call)(void)) { atomic_store(&on_defer, call); }
+
 static void defer(pixview_owner *owner)
 {
+    void (*call)(void) = atomic_load(&on_defer);
     atomic_fetch_add_explicit(&pixviewi_deferred_owners, 1, memory_order_relaxed);
     owner->next_deferred = atomic_load_explicit(&incoming, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&incoming, &owner->next_deferred, owner,
                                                   memory_order_release, memory_order_relaxed))
         ;
+    if (call)
+        call();
 }
 
 void pixviewi_owner_defer_take(pixview_owner *owner)
@@ -343,6 +349,18 @@ void pixviewi_drain_deferred_owners(bool all)
         }
     }
     pthread_mutex_unlock(&lock);
+}
+
+void pixviewi_owners_after_fork(void)
+{
+    if (pthread_mutex_trylock(&lock) == 0) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
+    pthread_mutex_init(&lock, NULL); // whoever had it is not here
+    atomic_store(&incoming, NULL);
+    first = last = NULL;
+    atomic_store(&pixviewi_deferred_owners, 0);
 }
 
 // ---- The end of the process ---------------------------------------------------------------------

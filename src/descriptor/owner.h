@@ -85,6 +85,10 @@ const pixviewi_stream_dep *pixviewi_owner_deps(const pixview_owner *owner);
 // every pixview_copy begins with it. `all`: each of them once, instead of giving up after a few.
 void pixviewi_drain_deferred_owners(bool all);
 extern atomic_int pixviewi_deferred_owners; // how many there are
+// In the child of a fork: what another thread was at is left alone, and the queue begins anew.
+void pixviewi_owners_after_fork(void);
+// Called on whatever thread when there is one more. It takes no lock.
+void pixviewi_owner_on_defer(void (*call)(void));
 static inline void pixviewi_poll_deferred_owners(void)
 {
     if (atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) > 0)

@@ -12,9 +12,17 @@
 #include "share/process.h"
 #include "share/remote.h"
 
-static atomic_int pending;
+static atomic_int pending, on_gpus; // given up, but for the work on them; not given up
 
-int pixviewi_holds_pending(void) { return atomic_load_explicit(&pending, memory_order_relaxed); }
+pixviewi_waiting pixviewi_holds_waiting(void)
+{
+    if (atomic_load_explicit(&pending, memory_order_relaxed) > 0)
+        return PIXVIEWI_WAITS_FOR_GPU;
+    return atomic_load_explicit(&on_gpus, memory_order_relaxed) > 0 &&
+                   atomic_load_explicit(&pixviewi_deferred_owners, memory_order_relaxed) > 0
+               ? PIXVIEWI_WAITS_FOR_CAPTURE
+               : PIXVIEWI_WAITS_FOR_NOTHING;
+}
 
 void pixviewi_hold_give_back(const pixviewi_hold *hold)
 {
@@ -54,10 +62,11 @@ static void release_after_work(pixview_owner *self)
     gpu_hold *gpu = pixviewi_owner_held(self);
     pixviewi_owner_set_release(gpu->hold, release_pending_hold);
     atomic_fetch_add_explicit(&pending, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&on_gpus, 1, memory_order_relaxed);
     if (gpu->stream != PIXVIEW_STREAM_NONE && !pixviewi_cuda_unusable())
         (void)!pixviewi_cuda_hold_until(gpu->device, gpu->stream, gpu->hold, NULL);
     pixview_owner_unref(gpu->hold);
-    if (pixviewi_holds_pending() > 0)
+    if (pixviewi_holds_waiting() == PIXVIEWI_WAITS_FOR_GPU)
         pixviewi_process_wake();
 }
 
@@ -93,6 +102,7 @@ pixview_status pixviewi_hold_image_take(pixview_image *image, const pixviewi_hol
         pixviewi_owner_free(owner);
         return fail(err);
     }
+    atomic_fetch_add_explicit(&on_gpus, 1, memory_order_relaxed);
     image->owner = gpu;
     return PIXVIEW_OK;
 }

@@ -22,7 +22,12 @@ pixview_status pixviewi_hold_image_take(pixview_image *image, const pixviewi_hol
                                         pixview_error *err);
 void pixviewi_hold_give_back(const pixviewi_hold *hold);
 
-// How many wait for a GPU.
-int pixviewi_holds_pending(void);
+// Does one wait for a GPU, or for the end of a capture? Asked again after a while, as nothing tells.
+typedef enum pixviewi_waiting {
+    PIXVIEWI_WAITS_FOR_NOTHING,
+    PIXVIEWI_WAITS_FOR_CAPTURE,
+    PIXVIEWI_WAITS_FOR_GPU
+} pixviewi_waiting;
+pixviewi_waiting pixviewi_holds_waiting(void);
 
 #endif

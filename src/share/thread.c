@@ -32,6 +32,7 @@ static atomic_bool ending;
 // The child is another process: it has no thread, and the sockets would keep a dead parent alive for others.
 static void in_child(void)
 {
+    pixviewi_owners_after_fork();
     pixviewi_server_forget();
     pixviewi_remotes_forget();
     pixviewi_entries_forget();
@@ -81,15 +82,16 @@ static int until_ms(int64_t until)
 // What is pending on a GPU has no descriptor that tells: asked again after a while, which grows.
 static int64_t poll_deferred(int *idle)
 {
-    if (pixviewi_holds_pending() == 0) {
+    if (pixviewi_holds_waiting() == PIXVIEWI_WAITS_FOR_NOTHING) {
         *idle = 0;
         return PIXVIEWI_NEVER;
     }
     pixviewi_drain_deferred_owners(true);
-    if (pixviewi_holds_pending() == 0)
+    pixviewi_waiting left = pixviewi_holds_waiting();
+    if (left == PIXVIEWI_WAITS_FOR_NOTHING)
         return PIXVIEWI_NEVER;
     *idle = *idle < 5 ? *idle + 1 : 5;
-    return pixviewi_now() + 200000 * *idle;
+    return pixviewi_now() + (left == PIXVIEWI_WAITS_FOR_GPU ? 200000 * *idle : 20000000);
 }
 
 static void *serve(void *unused)
@@ -172,6 +174,7 @@ static pixview_status start(pixview_error *err)
         status = pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot start the thread that shares images");
     }
     if (status == PIXVIEW_OK) { // the thread waits for the lock
+        pixviewi_owner_on_defer(pixviewi_process_wake);
         pixviewi_process_publish(&self);
         return PIXVIEW_OK;
     }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptor/owner.h"
 #include "harness.h"
 #include "pixview/pixview.h"
 #include "share/handle.h"
@@ -161,6 +162,63 @@ static void test_frame(void)
     pixview_pool_release(pool);
 }
 
+static int released;
+static void count_release(void *ctx)
+{
+    (void)ctx;
+    __atomic_fetch_add(&released, 1, __ATOMIC_SEQ_CST);
+}
+
+static atomic_bool in_end, go_on;
+static bool end_slowly(pixviewi_stream_dep *self)
+{
+    (void)self;
+    atomic_store(&in_end, true);
+    while (!atomic_load(&go_on))
+        nap(0.001);
+    return true;
+}
+static bool end_second_time(pixviewi_stream_dep *self) { return self->device++ > 0; }
+static void *drain(void *unused)
+{
+    (void)unused;
+    pixviewi_drain_deferred_owners(true);
+    return NULL;
+}
+static void defer(bool (*end)(pixviewi_stream_dep *self))
+{
+    pixview_owner *owner;
+    pixviewi_stream_dep dep = {.end = end};
+    REQUIRE_OK(pixview_owner_create(NULL, count_release, &owner, err));
+    REQUIRE(pixviewi_owner_add_dep_take(owner, &dep));
+    pixviewi_owner_defer_take(owner);
+}
+
+// A fork while another thread releases what had to wait: the child releases its own.
+static void test_fork_in_a_drain(void)
+{
+    int status;
+    pthread_t thread;
+    pixview_pool_release(pool_of(1));
+    atomic_store(&in_end, false);
+    defer(end_slowly);
+    pthread_create(&thread, NULL, drain, NULL);
+    while (!atomic_load(&in_end))
+        nap(0.001);
+    pid_t pid = fork();
+    if (pid == 0) {
+        released = 0;
+        defer(end_second_time);
+        pixviewi_drain_deferred_owners(true);
+        pixviewi_drain_deferred_owners(true);
+        _exit(released == 1 && atomic_load(&pixviewi_deferred_owners) == 0 ? 0 : 1);
+    }
+    atomic_store(&go_on, true);
+    pthread_join(thread, NULL);
+    REQUIRE_INT(waitpid(pid, &status, 0), pid);
+    REQUIRE_INT(status, 0);
+}
+
 // What was killed holds nothing.
 static void test_killed(void)
 {
@@ -181,6 +239,14 @@ static void test_killed(void)
     pixview_pool_release(pool);
 }
 
+static void test_no_number(void)
+{
+    pixview_pool *pool = pool_of(1);
+    pixview_image image;
+    REQUIRE_FAILS(PIXVIEW_E_INVALID, "timeout", pixview_pool_get(pool, 0.0 / 0.0, 0, &image, err));
+    pixview_pool_release(pool);
+}
+
 // A handle that nobody opens holds its frame for a while, and is stale then.
 static void test_unopened(void)
 {
@@ -195,13 +261,6 @@ static void test_unopened(void)
                   pixview_share_open(handle, sizeof handle, NULL, &image, NULL, err));
     pixview_owner_unref(again.owner);
     pixview_pool_release(pool);
-}
-
-static int released;
-static void count_release(void *ctx)
-{
-    (void)ctx;
-    __atomic_fetch_add(&released, 1, __ATOMIC_SEQ_CST);
 }
 
 // Memory of nobody's pool: a copy, which is freed with the last who has it.
@@ -465,10 +524,12 @@ int main(void)
     test_opened_twice();
     test_fourth_descriptor();
     test_memory_without_seals();
+    test_no_number();
     test_threads();
     test_owner();
     if (SANITIZED_THREADS) // it knows no threads in a child
         return 0;
+    test_fork_in_a_drain();
     test_frame();
     test_killed();
     test_unopened();

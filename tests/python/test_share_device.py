@@ -225,6 +225,27 @@ def test_capture(fake: Any) -> None:
     assert becomes(lambda: frames.idle, 2)
 
 
+def test_dropped_in_a_capture(fake: Any) -> None:
+    """The opener may wait for the next frame, and do nothing else."""
+    frames = pool(1)
+    with OtherProcess() as other:
+        other("take", "s", pixview.share(frames.get()))
+        other(
+            "run",
+            "import ctypes, os; lib = ctypes.CDLL(os.environ['PIXVIEW_LIBCUDA']);"
+            "lib.fake_set_capture.argtypes = [ctypes.c_uint64, ctypes.c_int, ctypes.c_uint64];"
+            "lib.fake_stream_non_blocking.restype = ctypes.c_uint64;"
+            "s = lib.fake_stream_non_blocking(0);"
+            "Stream = type('Stream', (), {'__cuda_stream__': lambda self: (0, s)});"
+            "images['a'] = images.pop('s').open(stream=Stream());"
+            "lib.fake_set_capture(s, 1, 5); del images['a'];"
+            "images['end'] = lambda: lib.fake_set_capture(s, 0, 0)",
+        )
+        assert frames.idle == 0
+        other("run", "images['end']()")
+        assert becomes(lambda: frames.idle, 1)
+
+
 def test_open_that_failed_may_be_tried_again(fake: Any) -> None:
     frames = pool(1)
     received = pickle.loads(pickle.dumps(pixview.share(frames.copy(image(*SHAPE)))))
