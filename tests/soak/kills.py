@@ -280,7 +280,7 @@ def sockets() -> set[str]:
 def key_of(data: bytes) -> str:
     """Of the process that made what was pickled: the name of its socket."""
     at = data.index(b"pxvh")
-    return data[at + 16 : at + 32].hex()
+    return data[at + 16 : at + 24].hex()
 
 
 # ---- the survivors ---------------------------------------------------------------------------------------------
