@@ -36,8 +36,9 @@ typedef struct pixviewi_allocation {
 pixview_status pixviewi_cuda_find_allocation(int device, const void *data, bool with_handle,
                                              pixviewi_allocation *out, pixview_error *err);
 // `device`: the GPU that will read it; another than the memory's gets access as a peer.
-pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *handle, void **base,
-                                      pixview_error *err);
+// PIXVIEW_E_SHARE if the allocation is smaller than `size`.
+pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *handle, int64_t size,
+                                      void **base, pixview_error *err);
 void pixviewi_cuda_close_ipc(int device, void *base);
 
 // ---- Events -----------------------------------------------------------------------------------------

@@ -214,8 +214,8 @@ pixview_status pixviewi_cuda_find_allocation(int device, const void *data, bool 
     return status;
 }
 
-pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *handle, void **base,
-                                      pixview_error *err)
+pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *handle, int64_t size,
+                                      void **base, pixview_error *err)
 {
     pixviewi_scope scope;
     uint64_t pointer = 0;
@@ -230,6 +230,13 @@ pixview_status pixviewi_cuda_open_ipc(int device, const pixviewi_ipc_handle *han
             status = pixviewi_driver_fail(err, scope.driver, code,
                                           "cannot open the GPU memory of another process; in "
                                           "containers and on Tegra use a pixview.Pool");
+        int64_t whole = (int64_t)ask(scope.driver, CU_POINTER_RANGE_SIZE, pointer);
+        if (status == PIXVIEW_OK && whole < size) {
+            scope.driver->ipc_close_memory(pointer);
+            status = pixviewi_fail(err, PIXVIEW_E_SHARE,
+                                   "the shared memory has %lld bytes, its handle says %lld",
+                                   (long long)whole, (long long)size);
+        }
     }
     *base = (void *)(uintptr_t)pointer;
     pixviewi_scope_leave(&scope);

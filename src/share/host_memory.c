@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE // memfd_create
+#define _GNU_SOURCE // F_SEAL_SHRINK, MFD_CLOEXEC
 #endif
 #include "share/host_memory.h"
+#include "share/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +62,11 @@ static bool is_there(int64_t bytes)
     int64_t kib = number_in("/proc/meminfo", "MemAvailable:");
     int64_t most = number_in("/sys/fs/cgroup/memory.max", "");
     int64_t used = number_in("/sys/fs/cgroup/memory.current", "");
+    // Pages of files are counted, but given up for others.
+    int64_t active = number_in("/sys/fs/cgroup/memory.stat", "active_file ");
+    int64_t inactive = number_in("/sys/fs/cgroup/memory.stat", "inactive_file ");
+    if (used >= 0 && active >= 0 && inactive >= 0)
+        used -= active + inactive;
     return (kib < 0 || bytes / 1024 < kib) && (most < 0 || used < 0 || bytes <= most - used);
 }
 
@@ -83,14 +89,14 @@ static int reserve(int fd, int64_t bytes)
         }
         from += code == 0 ? size : 0;
     }
-    return fcntl(fd, F_ADD_SEALS, SEALS);
+    return pixviewi_fcntl(fd, F_ADD_SEALS, SEALS);
 }
 
 pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **base, int *fd,
                                         pixview_error *err)
 {
     *base = NULL;
-    *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    *fd = pixviewi_memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0)
         return fail(err, bytes);
     void *mapped = MAP_FAILED;
@@ -110,7 +116,7 @@ pixview_status pixviewi_host_memory_new(const char *name, int64_t bytes, void **
 pixview_status pixviewi_host_memory_map(int fd, int64_t bytes, void **base, pixview_error *err)
 {
     struct stat facts;
-    int seals = fcntl(fd, F_GET_SEALS); // -1: it can have none
+    int seals = pixviewi_fcntl(fd, F_GET_SEALS, 0); // -1: it can have none
     *base = NULL;
     // Without the seals its maker could cut it, and every access would be a bus error.
     if (fstat(fd, &facts) != 0 || facts.st_size < bytes || seals < 0 || (seals & SEALS) != SEALS)

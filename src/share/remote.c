@@ -59,8 +59,9 @@ static pixview_status no_answer(const pixviewi_remote *remote, int code, pixview
         why = "it does not answer in time; is it stopped, or has too many open files?";
     else if (code == EMFILE)
         why = "too many open files here; raise `ulimit -n`";
-    return pixviewi_fail(err, PIXVIEW_E_SHARE, "cannot open what process %lld shared: %s",
-                         (long long)remote->pid, why);
+    bool late = code == EAGAIN || code == EWOULDBLOCK;
+    return pixviewi_fail(err, late ? PIXVIEW_E_TIMEOUT : PIXVIEW_E_SHARE,
+                         "cannot open what process %lld shared: %s", (long long)remote->pid, why);
 }
 
 // `count` descriptors come with a good answer.
@@ -162,6 +163,14 @@ static bool is_idle(const pixviewi_mapping *mapping)
             atomic_load(&mapping->remote->ledger->segments[mapping->slot]) != mapping->id);
 }
 
+static void unlist_mapping(pixviewi_mapping *mapping)
+{
+    pixviewi_mapping **at = &mapping->remote->mappings;
+    while (*at != mapping)
+        at = &(*at)->next;
+    *at = mapping->next;
+}
+
 // Under the lock: takes what is idle off the lists; and remotes that are gone.
 static void collect_idle(pixviewi_mapping **mappings, pixviewi_remote **remotes)
 {
@@ -215,7 +224,8 @@ static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
         return pixviewi_cuda_map_fd(mapping->device, mapping->fd, mapping->size, &mapping->base,
                                     err);
     default:
-        return pixviewi_cuda_open_ipc(mapping->reader, &mapping->handle, &mapping->base, err);
+        return pixviewi_cuda_open_ipc(mapping->reader, &mapping->handle, mapping->size,
+                                      &mapping->base, err);
     }
 }
 
@@ -489,9 +499,15 @@ void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
     pixviewi_share_lock();
     mapping->users--;
     bool idle = is_idle(mapping);
-    remote->busy++; // it stays until the entry is let go of, which is after the memory
+    // The owner may free IPC memory as soon as it is let go of, so that is closed here, by nobody else.
+    bool close_first = idle && mapping->kind == PIXVIEWI_SEGMENT_IPC;
+    if (close_first)
+        unlist_mapping(mapping);
+    remote->busy++; // it stays until the entry is let go of
     pixviewi_share_unlock();
-    if (idle)
+    if (close_first)
+        end_mapping(mapping);
+    else if (idle)
         end_idle();
     pixviewi_share_lock();
     remote->busy--;

@@ -12,6 +12,7 @@
 
 #include "cuda/shared.h"
 #include "share/host_memory.h"
+#include "share/system.h"
 
 static pixviewi_segment *first;
 static uint64_t last_id;
@@ -115,7 +116,7 @@ pixview_status pixviewi_segment_over(const pixviewi_segment *like, pixviewi_segm
     if (like->kind == PIXVIEWI_SEGMENT_IPC) {
         segment->fd = -1;
     } else {
-        segment->fd = fcntl(like->fd, F_DUPFD_CLOEXEC, 0);
+        segment->fd = pixviewi_fcntl(like->fd, F_DUPFD_CLOEXEC, 0);
         if (segment->fd < 0) {
             free(segment);
             return pixviewi_fail(err, PIXVIEW_E_SHARE,

@@ -12,6 +12,7 @@
 
 #include "share/link.h"
 #include "share/segment.h"
+#include "share/system.h"
 
 // Each has two sockets: it asks on one, and is told on the other, which only says "look".
 typedef struct peer {
@@ -136,7 +137,7 @@ static void give_segment(int index, const pixviewi_message *question)
         answer.status = PIXVIEW_OK;
         answer.handle = segment->handle;
         // It may end while this is sent.
-        fd = segment->fd < 0 ? -1 : fcntl(segment->fd, F_DUPFD_CLOEXEC, 0);
+        fd = segment->fd < 0 ? -1 : pixviewi_fcntl(segment->fd, F_DUPFD_CLOEXEC, 0);
         if (segment->fd >= 0 && fd < 0)
             answer.status = PIXVIEW_E_MEMORY;
     }

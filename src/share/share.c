@@ -70,7 +70,7 @@ static int hold_frame(const pixviewi_segment *segment, const share_wish *wish)
     int64_t low = (int64_t)(wish->range.low - (uintptr_t)segment->base);
     int64_t last = (int64_t)(wish->range.beyond - 1 - (uintptr_t)segment->base);
     if (low / segment->frame_size != last / segment->frame_size)
-        return -1;
+        return -1; // of two
     int entry = segment->entries[low / segment->frame_size];
     if (pixviewi_own_at(entry)->handles == 0)
         return -1; // an address of memory that nobody holds
@@ -91,7 +91,7 @@ static pixview_status share_known(const share_wish *wish, int *entry, pixview_er
         pixviewi_share_unlock();
         if (*entry >= 0)
             return PIXVIEW_OK;
-        return pixviewi_fail(err, PIXVIEW_E_SHARE,
+        return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
                              "the image is no part of one frame that its pixview.Pool has given");
     }
     const pixviewi_mapping *mapping =
@@ -261,6 +261,8 @@ static pixview_status share_memory(const pixviewi_process *process, const share_
 {
     int entry;
     pixview_status status = share_known(what, &entry, err);
+    if (status == PIXVIEW_E_UNSUPPORTED && is_ours_to_copy(what))
+        return share_copy(process, what, out, err);
     if (status != PIXVIEW_OK)
         return status;
     if (entry < 0 && what->device >= 0) {

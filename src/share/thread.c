@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "share/remote.h"
 #include "share/segment.h"
 #include "share/server.h"
+#include "share/system.h"
 
 static pixviewi_process self = {.listener = -1, .wake = -1, .ledger_fd = -1};
 static pthread_t thread;
@@ -154,7 +154,7 @@ static void stop(void)
 
 static pixview_status start(pixview_error *err)
 {
-    if (getrandom(self.key, sizeof self.key, 0) != (ssize_t)sizeof self.key)
+    if (pixviewi_getrandom(self.key, sizeof self.key) != (ssize_t)sizeof self.key)
         return pixviewi_fail(err, PIXVIEW_E_SHARE, "the system gives no random numbers");
     self.boot = pixviewi_process_boot();
     pixview_status status = pixviewi_ledger_new(&self.ledger, &self.ledger_fd, err);

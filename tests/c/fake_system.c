@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -124,7 +125,6 @@ static int visit(const char *name, const void *caller, int can_fail)
         return visit(#name, __builtin_return_address(0), can_fail) ? error : next arguments; \
     }
 
-WRAP(int, memfd_create, 1, -1, (const char *name, unsigned flags), (name, flags))
 WRAP(int, ftruncate64, 1, -1, (int fd, off64_t size), (fd, size))
 WRAP(int, posix_fallocate64, 1, fail_code, (int fd, off64_t from, off64_t size), (fd, from, size))
 WRAP(void *, mmap64, 1, MAP_FAILED,
@@ -159,23 +159,30 @@ WRAP(ssize_t, recv, 1, -1, (int fd, void *out, size_t size, int flags), (fd, out
 WRAP(int, poll, 1, -1, (struct pollfd * fds, nfds_t count, int wait), (fds, count, wait))
 WRAP(int, __poll_chk, 1, -1, (struct pollfd * fds, nfds_t count, int wait, size_t room),
      (fds, count, wait, room))
-WRAP(ssize_t, getrandom, 1, -1, (void *out, size_t size, unsigned flags), (out, size, flags))
 WRAP(int, pthread_create, 1, fail_code,
      (pthread_t * out, const pthread_attr_t *how, void *(*run)(void *), void *argument),
      (out, how, run, argument))
 WRAP(int, pthread_mutex_lock, 0, -1, (pthread_mutex_t * lock), (lock))
 WRAP(int, pthread_mutex_unlock, 0, -1, (pthread_mutex_t * lock), (lock))
 
-// Each command that pixview uses has one argument, or none.
-EXPORT int fcntl64(int fd, int command, ...);
-int fcntl64(int fd, int command, ...)
+// share/system.h makes these by number.
+EXPORT long syscall(long number, ...);
+long syscall(long number, ...)
 {
-    static int (*next)(int, int, ...);
+    static long (*next)(long, ...);
+    long a[6];
     va_list rest;
-    va_start(rest, command);
-    long argument = va_arg(rest, long);
+    va_start(rest, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(rest, long);
     va_end(rest);
     if (!next)
-        next = (int (*)(int, int, ...))dlsym(RTLD_NEXT, "fcntl64");
-    return visit("fcntl64", __builtin_return_address(0), 1) ? -1 : next(fd, command, argument);
+        next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    const char *name = number == SYS_memfd_create ? "memfd_create"
+                       : number == SYS_getrandom  ? "getrandom"
+                       : number == SYS_fcntl      ? "fcntl"
+                                                  : NULL;
+    if (name && visit(name, __builtin_return_address(0), 1))
+        return -1;
+    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -22,6 +22,7 @@
 typedef struct pv_share {
     PyObject_HEAD
     pixview_share *share; // NULL: it came as a pickle, or was closed
+    bool closed;          // by close(), while it was not a pickle
     bool unopened;        // a pickle that nobody opened here, nor sent on
     pid_t receiver;       // the process that unpickled it; a fork's copy has nothing to decline
     uint8_t handle[PIXVIEW_HANDLE_BYTES];
@@ -189,9 +190,11 @@ static int parse_stream(pv_state *st, PyObject *value, int device, pv_stream *ou
     return 0;
 }
 
-static int parse_gpu(pv_state *st, PyObject *value, int *out)
+// -1: where it is, which 'cpu' says of host memory.
+static int parse_gpu(pv_state *st, const uint8_t *handle, PyObject *value, int *out)
 {
     pixview_device device;
+    pixview_image image = {.device = {PIXVIEW_DEVICE_CPU, 0}};
     *out = -1;
     if (!pv_given(value))
         return 0;
@@ -201,9 +204,12 @@ static int parse_gpu(pv_state *st, PyObject *value, int *out)
         *out = device.id;
         return 0;
     }
+    if (pixview_share_describe(handle, PIXVIEW_HANDLE_BYTES, &image, NULL, NULL, NULL) ||
+        pixview_image_on_host(&image))
+        return 0;
     pv_raisef(st, PIXVIEW_E_DEVICE,
-              "device=%R: a share is opened on a GPU, or in host memory where "
-              "it is; download the opened Image with as_numpy(copy=True)",
+              "device=%R, but the image is on a GPU; download it once it is open, with "
+              "as_numpy(copy=True)",
               value);
     return -1;
 }
@@ -213,7 +219,7 @@ static PyObject *open_handle(pv_state *st, const uint8_t *handle, PyObject *devi
 {
     open_wish wish = {.handle = handle, .timeout = timeout};
     pixview_open_plan plan;
-    if (parse_gpu(st, device, &wish.device))
+    if (parse_gpu(st, handle, device, &wish.device))
         return NULL;
     if (pixview_share_plan(handle, PIXVIEW_HANDLE_BYTES, wish.device, &plan, &st->error))
         return pv_raise(st, &st->error);
@@ -250,7 +256,8 @@ static PyObject *share_plan(PyObject *self, PyObject *const *args, Py_ssize_t na
     const pv_keyword keywords[] = {{"device", &device}};
     pixview_open_plan plan;
     int gpu;
-    if (pv_parse_args("plan", args, nargs, kwnames, 0, keywords, 1) || parse_gpu(st, device, &gpu))
+    if (pv_parse_args("plan", args, nargs, kwnames, 0, keywords, 1) ||
+        parse_gpu(st, share_of(self)->handle, device, &gpu))
         return NULL;
     if (pixview_share_plan(share_of(self)->handle, PIXVIEW_HANDLE_BYTES, gpu, &plan, &st->error))
         return pv_raise(st, &st->error);
@@ -269,6 +276,7 @@ static PyObject *share_plan(PyObject *self, PyObject *const *args, Py_ssize_t na
 static PyObject *share_close(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
+    share_of(self)->closed = share_of(self)->closed || share_of(self)->share;
     let_go(self);
     Py_RETURN_NONE;
 }
@@ -280,6 +288,9 @@ static PyObject *send(pv_state *st, PyObject *self)
 {
     uint8_t handle[PIXVIEW_HANDLE_BYTES];
     memcpy(handle, share_of(self)->handle, sizeof handle);
+    if (share_of(self)->closed)
+        return pv_raisef(st, PIXVIEW_E_SHARE,
+                         "the Share is closed and holds nothing: share the image again");
     share_of(self)->unopened = false;
     if (share_of(self)->share && pixview_share_send(share_of(self)->share, handle, &st->error))
         return pv_raise(st, &st->error);
