@@ -2,6 +2,7 @@
 """Images of a GPU in other processes, with the real driver."""
 
 import gc
+import os
 import pickle
 import time
 
@@ -232,7 +233,8 @@ def test_opener_on_another_gpu_by_a_copy():
 @two_gpus
 def test_gpu_that_the_opener_does_not_see():
     share = pixview.share(pixview.Pool(SHAPE, "uint8", 1, device="cuda:0").get())
-    with OtherProcess(CUDA_VISIBLE_DEVICES="1") as process:
+    second = os.environ.get("CUDA_VISIBLE_DEVICES", "0,1").split(",")[1]
+    with OtherProcess(CUDA_VISIBLE_DEVICES=second) as process:
         with pytest.raises(pixview.DeviceError, match="CUDA_VISIBLE_DEVICES"):
             process("open", "a", share)
         theirs = process("share_new", "p", SHAPE, "uint8", "cuda", 42)
