@@ -64,21 +64,22 @@ void pixviewi_own_renew(int entry)
     atomic_store(&shared->tickets, 0);
     atomic_store(&shared->watched, 0);
     own[entry].generation = pixviewi_entry_renew(shared);
-    own[entry].expires = 0;
-    own[entry].unnumbered = false;
+    atomic_store(&shared->expires, 0);
+    atomic_store(&shared->unnumbered, 0);
 }
 
 static bool is_on_its_way(int entry, int64_t now)
 {
-    return now < own[entry].expires &&
-           (own[entry].unnumbered || atomic_load(&shared_at(entry)->tickets));
+    pixviewi_entry *shared = shared_at(entry);
+    return now < atomic_load(&shared->expires) &&
+           (atomic_load(&shared->unnumbered) || atomic_load(&shared->tickets));
 }
 
 int64_t pixviewi_own_expiry(int entry)
 {
     bool counts =
         own[entry].segment && own[entry].handles == 0 && !pixviewi_entry_is_held(shared_at(entry));
-    return counts ? own[entry].expires : PIXVIEWI_NEVER;
+    return counts ? atomic_load(&shared_at(entry)->expires) : PIXVIEWI_NEVER;
 }
 
 // Nobody who opens it now can be missed: who is not seen here sees that it is closed.
@@ -138,7 +139,7 @@ void pixviewi_own_drop_handle(int entry, pixviewi_ended *ended)
     pixviewi_own_watch(entry);
     if (pixviewi_own_settle(entry, pixviewi_now(), ended))
         pixviewi_process_wake(); // which takes it off the list
-    else if (one->expires != 0)
+    else if (atomic_load(&shared_at(entry)->expires) != 0)
         pixviewi_process_wake(); // to know when
 }
 

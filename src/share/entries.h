@@ -12,10 +12,7 @@ typedef struct pixviewi_own {
     pixview_owner *source;     // counted; of an image that is no frame of a pool
     pixview_pool *pool;        // it is a frame of
     uint64_t generation;
-    int handles;     // shares, and of a pool's frame the image that was got
-    int64_t expires; // when nobody waits any more for what was sent; pixviewi_now
-    int next_ticket; // in turn: bytes that are opened twice must not take somebody else's
-    bool unnumbered; // more was sent than there are tickets: only `expires` tells
+    int handles; // shares, and of a pool's frame the image that was got
     pixviewi_shared_event event;
     int next;    // of the free ones, or of those that wait for others
     bool listed; // among those that wait

@@ -12,8 +12,6 @@ typedef enum pixviewi_segment_kind {
     PIXVIEWI_SEGMENT_IPC       // GPU memory by a CUDA IPC handle
 } pixviewi_segment_kind;
 
-enum { PIXVIEWI_NO_TICKET = 255 };
-
 typedef struct pixviewi_handle {
     char magic[8];
     uint64_t checksum; // of all that follows: against damage, not against anybody

@@ -43,6 +43,21 @@ bool pixviewi_entry_is_held(const pixviewi_entry *entry)
     return any != 0;
 }
 
+uint8_t pixviewi_entry_send(pixviewi_entry *entry, int64_t expires)
+{
+    int64_t before = atomic_load(&entry->expires);
+    while (before < expires && !atomic_compare_exchange_weak(&entry->expires, &before, expires))
+        ;
+    for (int tries = 0; tries < PIXVIEWI_TICKETS; tries++) {
+        uint32_t ticket = atomic_fetch_add(&entry->next_ticket, 1) % PIXVIEWI_TICKETS;
+        uint64_t bit = (uint64_t)1 << ticket;
+        if (!(atomic_fetch_or(&entry->tickets, bit) & bit))
+            return (uint8_t)ticket;
+    }
+    atomic_store(&entry->unnumbered, 1);
+    return PIXVIEWI_NO_TICKET;
+}
+
 void pixviewi_ledger_forget(pixviewi_ledger *ledger, int peer)
 {
     uint64_t bit = (uint64_t)1 << peer % 64;

@@ -18,15 +18,19 @@ enum {
     PIXVIEWI_ENTRIES = 4096,
     PIXVIEWI_SEGMENTS = 1024,
     PIXVIEWI_PEERS = 192, // processes that open images of one other
-    PIXVIEWI_TICKETS = 64
+    PIXVIEWI_TICKETS = 64,
+    PIXVIEWI_NO_TICKET = 255
 };
 
 typedef struct pixviewi_entry {
     _Atomic uint64_t generation;
     _Atomic uint64_t tickets; // bits: sent and not yet opened
     _Atomic uint64_t holders[PIXVIEWI_PEERS / 64];
-    _Atomic uint32_t watched; // the owner waits for the last holder
-    uint32_t unused[5];
+    _Atomic int64_t expires;     // when nobody waits any more for what was sent; pixviewi_now
+    _Atomic uint32_t watched;    // the owner waits for the last holder
+    _Atomic uint32_t unnumbered; // more was sent than there are tickets: only `expires` tells
+    _Atomic uint32_t
+        next_ticket; // in turn: bytes that are opened twice must not take somebody else's
 } pixviewi_entry;
 _Static_assert(sizeof(pixviewi_entry) == 64, "a cache line");
 
@@ -46,6 +50,11 @@ uint64_t pixviewi_entry_renew(pixviewi_entry *entry);
 bool pixviewi_entry_is_held(const pixviewi_entry *entry);
 // That process is gone.
 void pixviewi_ledger_forget(pixviewi_ledger *ledger, int peer);
+
+// ---- Who sends it, and holds it meanwhile ----
+
+// A ticket of it, which lapses then at the earliest; PIXVIEWI_NO_TICKET if there is none.
+uint8_t pixviewi_entry_send(pixviewi_entry *entry, int64_t expires);
 
 // ---- An opener ----
 

@@ -8,9 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptor/overlap.h"
 #include "share/host_memory.h"
 #include "share/link.h"
 #include "share/process.h"
+
+// Of an image that is open here; the bit in the ledger is set while `count` is above 0.
+typedef struct held_entry {
+    uint32_t count;
+    pixviewi_mapping *mapping;
+    uint64_t generation;
+    uintptr_t low, beyond; // what of it was opened
+} held_entry;
 
 struct pixviewi_remote {
     uint8_t key[16];
@@ -23,9 +32,9 @@ struct pixviewi_remote {
     uint32_t questions;
     pixviewi_ledger *ledger;
     pixviewi_mapping *mappings;
-    uint32_t
-        counts[PIXVIEWI_ENTRIES]; // images here; the bit in the ledger is set while it is above 0
-    pixviewi_shared_event *events[PIXVIEWI_ENTRIES];
+    held_entry held[PIXVIEWI_ENTRIES];
+    pixviewi_shared_event *events[PIXVIEWI_ENTRIES]; // its owner's, to wait for
+    pixviewi_shared_event *notes[PIXVIEWI_ENTRIES];  // ours, for those who get it from us
     pixviewi_remote *next;
 };
 
@@ -34,17 +43,23 @@ static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; // of events
 
 // ---- Connecting -----------------------------------------------------------------------------------------
 
+static void free_event(pixviewi_shared_event *event)
+{
+    if (event)
+        pixviewi_cuda_drop_event(event);
+    free(event);
+}
+
 static void end_remote(pixviewi_remote *remote)
 {
     int fds[] = {remote->socket, remote->notice, remote->wake};
     for (int i = 0; i < 3; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    for (int i = 0; i < PIXVIEWI_ENTRIES; i++)
-        if (remote->events[i]) {
-            pixviewi_cuda_drop_event(remote->events[i]);
-            free(remote->events[i]);
-        }
+    for (int i = 0; i < PIXVIEWI_ENTRIES; i++) {
+        free_event(remote->events[i]);
+        free_event(remote->notes[i]);
+    }
     pixviewi_ledger_unmap(remote->ledger);
     pthread_mutex_destroy(&remote->asking);
     free(remote);
@@ -287,19 +302,6 @@ static pixviewi_mapping *find_mapping(pixviewi_remote *remote, const pixviewi_ha
     return NULL;
 }
 
-const pixviewi_mapping *pixviewi_mapping_find(const void *low, const void *beyond, int device)
-{
-    uintptr_t from = (uintptr_t)low, to = (uintptr_t)beyond;
-    for (const pixviewi_remote *remote = first; remote; remote = remote->next)
-        for (const pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next) {
-            uintptr_t base = (uintptr_t)mapping->base;
-            if (mapping->users > 0 && mapping->device == device && from >= base &&
-                to <= base + (uintptr_t)mapping->size)
-                return mapping;
-        }
-    return NULL;
-}
-
 // ---- Holding --------------------------------------------------------------------------------------------
 
 static pixviewi_remote *find_remote(const uint8_t key[16])
@@ -314,7 +316,7 @@ static pixviewi_remote *find_remote(const uint8_t key[16])
 static void let_entry_go(pixviewi_remote *remote, int entry)
 {
     uint64_t one = 1;
-    if (--remote->counts[entry] == 0 &&
+    if (--remote->held[entry].count == 0 &&
         pixviewi_entry_let_go(remote->ledger, &remote->ledger->entries[entry], remote->peer))
         (void)!write(remote->wake, &one, sizeof one);
 }
@@ -323,7 +325,7 @@ static void let_entry_go(pixviewi_remote *remote, int entry)
 static pixview_status hold_entry(pixviewi_remote *remote, const pixviewi_handle *handle,
                                  pixview_error *err)
 {
-    remote->counts[handle->entry]++;
+    remote->held[handle->entry].count++;
     if (pixviewi_entry_hold(&remote->ledger->entries[handle->entry], remote->peer,
                             handle->generation))
         return PIXVIEW_OK;
@@ -443,6 +445,63 @@ static int64_t until_of(double seconds)
     return pixviewi_now() + (int64_t)((seconds < 1e9 ? seconds : 1e9) * 1e9);
 }
 
+// Under the lock.
+static void note_held(pixviewi_remote *remote, const pixviewi_handle *handle,
+                      pixviewi_mapping *mapping)
+{
+    held_entry *held = &remote->held[handle->entry];
+    pixview_image image = pixviewi_handle_image(handle, mapping->base, 0);
+    pixviewi_range range = pixviewi_image_range(&image);
+    bool more = held->mapping == mapping && held->count > 1;
+    held->mapping = mapping;
+    held->generation = handle->generation;
+    held->low = more && held->low < range.low ? held->low : range.low;
+    held->beyond = more && held->beyond > range.beyond ? held->beyond : range.beyond;
+}
+
+pixviewi_mapping *pixviewi_remote_hold_part(const void *low, const void *beyond, int device,
+                                            int *entry)
+{
+    for (pixviewi_remote *remote = first; remote; remote = remote->next)
+        for (int i = 0; i < PIXVIEWI_ENTRIES; i++) {
+            held_entry *held = &remote->held[i];
+            if (held->count == 0 || !held->mapping || (held->mapping->device < 0) != (device < 0) ||
+                (uintptr_t)low < held->low || (uintptr_t)beyond > held->beyond)
+                continue;
+            held->count++;
+            held->mapping->users++;
+            *entry = i;
+            return held->mapping;
+        }
+    return NULL;
+}
+
+void pixviewi_remote_describe(const pixviewi_mapping *mapping, int entry, pixviewi_handle *handle)
+{
+    const pixviewi_remote *remote = mapping->remote;
+    memcpy(handle->process, remote->key, sizeof handle->process);
+    memcpy(handle->uuid, mapping->uuid, sizeof handle->uuid);
+    handle->pid = remote->pid;
+    handle->generation = remote->held[entry].generation;
+    handle->kind = (uint8_t)mapping->kind;
+    handle->slot = mapping->slot;
+    handle->segment = mapping->id;
+    handle->segment_size = mapping->size;
+}
+
+pixviewi_entry *pixviewi_remote_entry(const pixviewi_mapping *mapping, int entry)
+{
+    return &mapping->remote->ledger->entries[entry];
+}
+
+pixviewi_shared_event *pixviewi_remote_note(pixviewi_mapping *mapping, int entry)
+{
+    pixviewi_shared_event **note = &mapping->remote->notes[entry];
+    if (!*note)
+        *note = calloc(1, sizeof **note);
+    return *note;
+}
+
 pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, int reader,
                                     double timeout, pixviewi_mapping **out, pixview_error *err)
 {
@@ -457,6 +516,8 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
         if (status != PIXVIEW_OK)
             let_entry_go(remote, (int)handle->entry);
     }
+    if (status == PIXVIEW_OK)
+        note_held(remote, handle, *out);
     pixviewi_share_unlock();
     if (status != PIXVIEW_OK) {
         end_idle(); // it may have died while it was asked, when nobody could end it
@@ -486,7 +547,7 @@ void pixviewi_remote_decline(const pixviewi_handle *handle)
     // Of another generation it is somebody else's.
     if (pixviewi_entry_hold(entry, remote->peer, handle->generation))
         atomic_fetch_and(&entry->tickets, ~((uint64_t)1 << handle->ticket));
-    if (remote->counts[handle->entry] == 0)
+    if (remote->held[handle->entry].count == 0)
         (void)pixviewi_entry_let_go(remote->ledger, entry, remote->peer);
     (void)!write(remote->wake, &one, sizeof one);
     pixviewi_share_unlock();
@@ -498,6 +559,8 @@ void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
     pixviewi_remote *remote = mapping->remote;
     pixviewi_share_lock();
     mapping->users--;
+    if (mapping->users == 0 && remote->held[entry].mapping == mapping)
+        remote->held[entry].mapping = NULL;
     bool idle = is_idle(mapping);
     // The owner may free IPC memory as soon as it is let go of, so that is closed here, by nobody else.
     bool close_first = idle && mapping->kind == PIXVIEWI_SEGMENT_IPC;

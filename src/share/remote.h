@@ -7,6 +7,7 @@
 
 #include "cuda/shared.h"
 #include "share/handle.h"
+#include "share/ledger.h"
 
 enum { PIXVIEWI_REMOTES = 64 };
 
@@ -45,8 +46,14 @@ void pixviewi_remote_opened(const pixviewi_mapping *mapping, const pixviewi_hand
 void pixviewi_remote_decline(const pixviewi_handle *handle);
 void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry);
 
-// Under the lock: the mapping that has all these bytes; NULL.
-const pixviewi_mapping *pixviewi_mapping_find(const void *low, const void *beyond, int device);
+// Sharing on: under the lock, holds the entry whose image has all these bytes once more; *entry. NULL: there is none.
+pixviewi_mapping *pixviewi_remote_hold_part(const void *low, const void *beyond, int device,
+                                            int *entry);
+// The sender's fields of a handle of it.
+void pixviewi_remote_describe(const pixviewi_mapping *mapping, int entry, pixviewi_handle *handle);
+pixviewi_entry *pixviewi_remote_entry(const pixviewi_mapping *mapping, int entry);
+// This process's own event for it; NULL: no memory.
+pixviewi_shared_event *pixviewi_remote_note(pixviewi_mapping *mapping, int entry);
 
 // For the one thread (thread.h): what to wait for, at most PIXVIEWI_REMOTES; and what came.
 int pixviewi_remotes_poll(struct pollfd *fds);

@@ -11,6 +11,7 @@
 #include "descriptor/owner.h"
 #include "share/entries.h"
 #include "share/handle.h"
+#include "share/hold.h"
 #include "share/pool.h"
 #include "share/process.h"
 #include "share/remote.h"
@@ -18,8 +19,7 @@
 
 struct pixview_share {
     pixviewi_handle handle; // but for the ticket
-    unsigned epoch;
-    int entry; // -1: an empty image
+    pixviewi_hold hold;     // entry -1: an empty image
     int64_t keep;
 };
 
@@ -78,43 +78,23 @@ static int hold_frame(const pixviewi_segment *segment, const share_wish *wish)
     return entry;
 }
 
-// *entry is -1 if the memory is none that is shared already.
-static pixview_status share_known(const share_wish *wish, int *entry, pixview_error *err)
+// hold->entry is -1 if the memory is none that is shared already. What another process shared is sent on as its: that
+// one gives it back only when the last receiver lets go, whatever becomes of this process.
+static pixview_status share_known(const share_wish *wish, pixviewi_hold *hold, pixview_error *err)
 {
     const void *low = (const void *)wish->range.low, *beyond = (const void *)wish->range.beyond;
-    pixviewi_segment found = {0}, *segment;
     pixviewi_share_lock();
-    segment = pixviewi_segment_find(low, beyond, wish->device, 0);
-    *entry = -1;
-    if (segment && segment->entries) {
-        *entry = hold_frame(segment, wish);
-        pixviewi_share_unlock();
-        if (*entry >= 0)
-            return PIXVIEW_OK;
+    pixviewi_segment *segment = pixviewi_segment_find(low, beyond, wish->device, 0);
+    bool of_pool = segment && segment->entries;
+    if (of_pool)
+        hold->entry = hold_frame(segment, wish);
+    else if (!segment)
+        hold->mapping = pixviewi_remote_hold_part(low, beyond, wish->device, &hold->entry);
+    pixviewi_share_unlock();
+    if (of_pool && hold->entry < 0)
         return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
                              "the image is no part of one frame that its pixview.Pool has given");
-    }
-    const pixviewi_mapping *mapping =
-        segment ? NULL : pixviewi_mapping_find(low, beyond, wish->device);
-    if (segment)
-        segment->count++;
-    else if (mapping)
-        found = (pixviewi_segment){.kind = mapping->kind,
-                                   .base = mapping->base,
-                                   .size = mapping->size,
-                                   .device = mapping->device,
-                                   .fd = mapping->fd,
-                                   .handle = mapping->handle};
-    if (mapping)
-        memcpy(found.uuid, mapping->uuid, sizeof found.uuid);
-    pixviewi_share_unlock();
-    if (!segment && !mapping)
-        return PIXVIEW_OK;
-    pixview_status status = mapping ? pixviewi_segment_over(&found, &segment, err) : PIXVIEW_OK;
-    if (status != PIXVIEW_OK)
-        return status;
-    *entry = new_entry_take(segment, wish, err);
-    return *entry < 0 ? PIXVIEW_E_SHARE : PIXVIEW_OK;
+    return PIXVIEW_OK;
 }
 
 // What cudaMalloc gave to somebody.
@@ -155,16 +135,18 @@ static pixview_status share_allocation(const share_wish *wish, int *entry, pixvi
 
 // ---- The handle ----------------------------------------------------------------------------------------
 
-static pixview_status note_work(const share_wish *wish, int entry, pixviewi_handle *handle,
-                                pixview_error *err)
+static pixview_status note_work(const share_wish *wish, const pixviewi_hold *hold,
+                                pixviewi_handle *handle, pixview_error *err)
 {
     bool waited = true;
     if (wish->device < 0)
         return PIXVIEW_OK;
     pixviewi_own_lock_events();
-    pixviewi_shared_event *event = &pixviewi_own_at(entry)->event;
+    pixviewi_shared_event *event = hold->mapping ? pixviewi_remote_note(hold->mapping, hold->entry)
+                                                 : &pixviewi_own_at(hold->entry)->event;
     pixview_status status =
-        pixviewi_cuda_record_shared(wish->device, wish->image->stream, event, &waited, err);
+        event ? pixviewi_cuda_record_shared(wish->device, wish->image->stream, event, &waited, err)
+              : pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for an event");
     if (status == PIXVIEW_OK && !waited) {
         handle->has_event = 1;
         handle->event = event->handle;
@@ -173,8 +155,8 @@ static pixview_status note_work(const share_wish *wish, int entry, pixviewi_hand
     return status;
 }
 
-static void fill_handle(const pixviewi_process *process, const share_wish *wish, int entry,
-                        pixviewi_handle *handle)
+static void fill_handle(const pixviewi_process *process, const share_wish *wish,
+                        const pixviewi_hold *hold, pixviewi_handle *handle)
 {
     const pixview_image *image = wish->image;
     memcpy(handle->process, process->key, sizeof handle->process);
@@ -187,48 +169,43 @@ static void fill_handle(const pixviewi_process *process, const share_wish *wish,
     handle->kind = wish->device < 0 ? PIXVIEWI_SEGMENT_HOST : PIXVIEWI_SEGMENT_FD;
     memcpy(handle->shape, image->shape, sizeof handle->shape);
     memcpy(handle->strides, image->strides, sizeof handle->strides);
-    if (entry < 0)
+    if (hold->entry < 0)
         return;
+    const pixviewi_own *own = hold->mapping ? NULL : pixviewi_own_at(hold->entry);
+    const void *base = own ? own->segment->base : hold->mapping->base;
+    handle->entry = (uint32_t)hold->entry;
+    handle->offset = (int64_t)((uintptr_t)image->data - (uintptr_t)base);
     pixviewi_share_lock();
-    const pixviewi_own *own = pixviewi_own_at(entry);
-    handle->generation = own->generation;
-    handle->entry = (uint32_t)entry;
-    handle->kind = (uint8_t)own->segment->kind;
-    handle->slot = own->segment->slot;
-    handle->segment = own->segment->id;
-    handle->segment_size = own->segment->size;
-    handle->offset = (int64_t)((uintptr_t)image->data - (uintptr_t)own->segment->base);
-    memcpy(handle->uuid, own->segment->uuid, sizeof handle->uuid);
+    if (own) {
+        handle->generation = own->generation;
+        handle->kind = (uint8_t)own->segment->kind;
+        handle->slot = own->segment->slot;
+        handle->segment = own->segment->id;
+        handle->segment_size = own->segment->size;
+        memcpy(handle->uuid, own->segment->uuid, sizeof handle->uuid);
+    } else {
+        pixviewi_remote_describe(hold->mapping, hold->entry, handle);
+    }
     pixviewi_share_unlock();
 }
 
-static void drop_entry(int entry)
-{
-    pixviewi_ended ended = {0};
-    pixviewi_share_lock();
-    pixviewi_own_drop_handle(entry, &ended);
-    pixviewi_share_unlock();
-    pixviewi_ended_finish(&ended);
-}
-
-static pixview_status make(const pixviewi_process *process, const share_wish *wish, int entry,
-                           pixview_share **out, pixview_error *err)
+static pixview_status make(const pixviewi_process *process, const share_wish *wish,
+                           const pixviewi_hold *hold, pixview_share **out, pixview_error *err)
 {
     pixview_share *share = calloc(1, sizeof *share);
     pixview_status status = PIXVIEW_OK;
     if (!share)
         status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory to share an image");
-    else if (entry >= 0)
-        status = note_work(wish, entry, &share->handle, err);
+    else if (hold->entry >= 0)
+        status = note_work(wish, hold, &share->handle, err);
     if (status != PIXVIEW_OK) {
         free(share);
-        if (entry >= 0)
-            drop_entry(entry);
+        if (hold->entry >= 0)
+            pixviewi_hold_give_back(hold);
         return status;
     }
-    fill_handle(process, wish, entry, &share->handle);
-    share->epoch = pixviewi_process_epoch();
-    share->entry = entry;
+    fill_handle(process, wish, hold, &share->handle);
+    share->hold = *hold;
     *out = share;
     return PIXVIEW_OK;
 }
@@ -259,26 +236,26 @@ static pixview_status share_copy(const pixviewi_process *process, const share_wi
 static pixview_status share_memory(const pixviewi_process *process, const share_wish *what,
                                    pixview_share **out, pixview_error *err)
 {
-    int entry;
-    pixview_status status = share_known(what, &entry, err);
+    pixviewi_hold hold = {pixviewi_process_epoch(), -1, NULL};
+    pixview_status status = share_known(what, &hold, err);
     if (status == PIXVIEW_E_UNSUPPORTED && is_ours_to_copy(what))
         return share_copy(process, what, out, err);
     if (status != PIXVIEW_OK)
         return status;
-    if (entry < 0 && what->device >= 0) {
-        status = share_allocation(what, &entry, err);
+    if (hold.entry < 0 && what->device >= 0) {
+        status = share_allocation(what, &hold.entry, err);
         if (status == PIXVIEW_E_UNSUPPORTED && is_ours_to_copy(what))
             return share_copy(process, what, out, err);
         if (status != PIXVIEW_OK)
             return status;
-    } else if (entry < 0) {
+    } else if (hold.entry < 0) {
         if (is_ours_to_copy(what))
             return share_copy(process, what, out, err);
         return pixviewi_fail(err, PIXVIEW_E_UNSUPPORTED,
                              "host memory is shared as it is only in a frame of a pixview.Pool; "
                              "allow a copy, or get the frame from a pool");
     }
-    return make(process, what, entry, out, err);
+    return make(process, what, &hold, out, err);
 }
 
 static pixview_status check(const pixview_image *image, const pixview_share_params *params,
@@ -318,7 +295,8 @@ pixview_status pixview_share_create(const pixview_image *image, const pixview_sh
                        .copy = params->copy,
                        .layout = params->layout ? params->layout : PIXVIEW_LAYOUT_NHWC};
     if (pixview_image_is_empty(image)) {
-        status = make(process, &what, -1, out, err);
+        status =
+            make(process, &what, &(pixviewi_hold){pixviewi_process_epoch(), -1, NULL}, out, err);
         if (status == PIXVIEW_OK && !host)
             status = pixviewi_cuda_uuid(what.device, (*out)->handle.uuid, err);
         if (status != PIXVIEW_OK) {
@@ -343,29 +321,10 @@ void pixviewi_share_peek(const pixview_share *share, uint8_t bytes[PIXVIEW_HANDL
     pixviewi_handle_seal(&handle, bytes);
 }
 
-static pixviewi_entry *entry_of(const pixview_share *share)
+static pixviewi_entry *entry_of(const pixviewi_hold *hold)
 {
-    return &pixviewi_process_started()->ledger->entries[share->entry];
-}
-
-// Under the lock. Beyond the tickets that there are only time tells.
-static uint8_t new_ticket(pixview_share *share)
-{
-    pixviewi_own *own = pixviewi_own_at(share->entry);
-    uint64_t taken = atomic_load(&entry_of(share)->tickets);
-    int64_t now = pixviewi_now();
-    int64_t expires = share->keep < PIXVIEWI_NEVER - now ? now + share->keep : PIXVIEWI_NEVER;
-    own->expires = expires > own->expires ? expires : own->expires;
-    if (taken == UINT64_MAX) {
-        own->unnumbered = true;
-        return PIXVIEWI_NO_TICKET;
-    }
-    int ticket = own->next_ticket;
-    while (taken >> ticket & 1)
-        ticket = (ticket + 1) % PIXVIEWI_TICKETS;
-    own->next_ticket = (ticket + 1) % PIXVIEWI_TICKETS;
-    atomic_fetch_or(&entry_of(share)->tickets, (uint64_t)1 << ticket);
-    return (uint8_t)ticket;
+    return hold->mapping ? pixviewi_remote_entry(hold->mapping, hold->entry)
+                         : &pixviewi_process_started()->ledger->entries[hold->entry];
 }
 
 pixview_status pixview_share_send(pixview_share *share, uint8_t bytes[PIXVIEW_HANDLE_BYTES],
@@ -373,31 +332,30 @@ pixview_status pixview_share_send(pixview_share *share, uint8_t bytes[PIXVIEW_HA
 {
     if (!share || !bytes)
         return pixviewi_fail(err, PIXVIEW_E_INVALID, "%s is NULL", share ? "handle" : "share");
-    if (share->epoch != pixviewi_process_epoch())
+    if (share->hold.epoch != pixviewi_process_epoch())
         return pixviewi_fail(err, PIXVIEW_E_SHARE,
                              "the image was shared before the fork: open it here, and share that");
     pixviewi_handle handle = share->handle;
-    if (share->entry >= 0) {
-        pixviewi_share_lock();
-        handle.ticket = new_ticket(share);
-        pixviewi_share_unlock();
-    }
+    int64_t now = pixviewi_now();
+    int64_t expires = share->keep < PIXVIEWI_NEVER - now ? now + share->keep : PIXVIEWI_NEVER;
+    if (share->hold.entry >= 0)
+        handle.ticket = pixviewi_entry_send(entry_of(&share->hold), expires);
     pixviewi_handle_seal(&handle, bytes);
     return PIXVIEW_OK;
 }
 
 int pixviewi_share_unopened(const pixview_share *share)
 {
-    if (share->epoch != pixviewi_process_epoch() || share->entry < 0)
+    if (share->hold.epoch != pixviewi_process_epoch() || share->hold.entry < 0)
         return 0;
-    return __builtin_popcountll(atomic_load(&entry_of(share)->tickets));
+    return __builtin_popcountll(atomic_load(&entry_of(&share->hold)->tickets));
 }
 
 void pixview_share_release(pixview_share *share)
 {
     if (!share)
         return;
-    if (share->entry >= 0 && share->epoch == pixviewi_process_epoch() && !pixviewi_exiting())
-        drop_entry(share->entry);
+    if (share->hold.entry >= 0)
+        pixviewi_hold_give_back(&share->hold);
     free(share);
 }

@@ -165,7 +165,7 @@ def test_sent_on(other: OtherProcess) -> None:
     other("open", "a", pixview.share(frame))
     del frame
     share = other("share", "a", 1, 2, 3, 4)
-    assert share.pid == other.pid
+    assert share.pid == os.getpid()  # who has the memory
     mine = share.open()
     other("drop", "a")
     assert (np.asarray(mine) == image(*SHAPE)[1:4, 2:6]).all()
@@ -177,6 +177,27 @@ def test_sent_on(other: OtherProcess) -> None:
         assert frames.idle == 0
         third("drop", "b")
     assert becomes(lambda: frames.idle, 1)
+
+
+def test_sent_on_by_one_that_dies() -> None:
+    """The receiver holds the frame of its first owner, not of who sent it on."""
+    frames = pool(1)
+    with OtherProcess() as middle, OtherProcess() as last:
+        middle("open", "a", pixview.share(frames.copy(image(*SHAPE))))
+        last("open", "b", middle("share", "a", 1, 2, 3, 4))
+        on_its_way = pickle.loads(pickle.dumps(middle("share", "a")))
+        middle.kill()
+        for _ in range(20):
+            time.sleep(0.01)
+            assert frames.idle == 0
+        assert (last("read", "b") == image(*SHAPE)[1:4, 2:6]).all()
+        last("open", "c", on_its_way)
+        del on_its_way
+        last("drop", "b")
+        assert (last("read", "c") == image(*SHAPE)).all()
+        assert frames.idle == 0
+        last("drop", "c")
+        assert becomes(lambda: frames.idle, 1)
 
 
 # ---- copies ----------------------------------------------------------------------------------------------
