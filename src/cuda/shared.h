@@ -76,8 +76,8 @@ pixview_status pixviewi_cuda_find_uuid(const unsigned char uuid[16], int *device
                                        pixview_error *err);
 bool pixviewi_cuda_can_access(int device, int memory_of);
 
-// Queues a copy of bytes, from any GPU to any.
-pixview_status pixviewi_cuda_copy_bytes(int device, void *dst, const void *src, int64_t bytes,
-                                        pixview_stream stream, pixview_error *err);
+// A copy from one GPU to another, done when it returns. It is ordered after the per-thread stream of `from`.
+pixview_status pixviewi_cuda_copy_across(int from, const void *src, int to, void *dst,
+                                         int64_t bytes, pixview_stream stream, pixview_error *err);
 
 #endif

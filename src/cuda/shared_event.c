@@ -4,6 +4,7 @@
 
 #include "cuda/context.h"
 #include "cuda/device.h"
+#include "cuda/event.h"
 #include "cuda/shared.h"
 #include "cuda/stream.h"
 #include "descriptor/stream.h"
@@ -134,6 +135,41 @@ pixview_status pixviewi_cuda_open_event(int device, const pixviewi_ipc_handle *h
     return status;
 }
 
+// Through a stream of the event's own GPU: the driver crashes on a wait of another GPU's stream for an event that
+// another process made.
+static pixview_status wait_across(int device, pixview_stream stream,
+                                  const pixviewi_shared_event *event, pixview_error *err)
+{
+    pixviewi_scope scope;
+    pixviewi_event *between = NULL;
+    void *own = pixviewi_stream_handle(PIXVIEWI_STREAM_CUDA_PER_THREAD);
+    int code = CU_SUCCESS;
+    pixview_status status = pixviewi_scope_enter(&scope, event->device, err);
+    if (status != PIXVIEW_OK)
+        return status;
+    status = pixviewi_event_take(&scope, event->device, &between, err);
+    if (status == PIXVIEW_OK)
+        code = scope.driver->stream_wait(own, event->event, 0);
+    if (status == PIXVIEW_OK && code == CU_SUCCESS)
+        code = scope.driver->event_record(between->handle, own);
+    pixviewi_scope_leave(&scope);
+    pixviewi_scope other;
+    if (status == PIXVIEW_OK && code == CU_SUCCESS)
+        status = pixviewi_scope_enter(&other, device, err);
+    if (status == PIXVIEW_OK && code == CU_SUCCESS) {
+        code = other.driver->stream_wait(pixviewi_stream_handle(stream), between->handle, 0);
+        pixviewi_scope_leave(&other);
+    }
+    if (status == PIXVIEW_OK && code != CU_SUCCESS)
+        status = pixviewi_driver_fail(err, pixviewi_driver_get(NULL), code,
+                                      "cannot wait for the work of another process");
+    if (between && pixviewi_scope_enter(&scope, event->device, NULL) == PIXVIEW_OK) {
+        pixviewi_event_give(&scope, event->device, between);
+        pixviewi_scope_leave(&scope);
+    }
+    return status;
+}
+
 pixview_status pixviewi_cuda_wait_shared(int device, pixview_stream stream,
                                          const pixviewi_shared_event *event, pixview_error *err)
 {
@@ -142,6 +178,8 @@ pixview_status pixviewi_cuda_wait_shared(int device, pixview_stream stream,
         return PIXVIEW_OK;
     // A captured wait would be for what was recorded then, at every replay.
     pixview_status status = pixviewi_cuda_check_rows(device, stream, true, err);
+    if (status == PIXVIEW_OK && device != event->device)
+        return wait_across(device, stream, event, err);
     if (status == PIXVIEW_OK)
         status = pixviewi_scope_enter(&scope, device, err);
     if (status != PIXVIEW_OK)

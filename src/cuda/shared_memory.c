@@ -2,11 +2,14 @@
 // Memory that several processes map.
 #include "cuda/shared.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cuda/context.h"
 #include "cuda/device.h"
+#include "cuda/memory.h"
+#include "cuda/stream.h"
 
 // ---- By a file descriptor ---------------------------------------------------------------------------
 
@@ -300,19 +303,25 @@ bool pixviewi_cuda_can_access(int device, int memory_of)
            driver->can_access_peer(&can, a, b) == CU_SUCCESS && can;
 }
 
-pixview_status pixviewi_cuda_copy_bytes(int device, void *dst, const void *src, int64_t bytes,
-                                        pixview_stream stream, pixview_error *err)
+// By the host, in pieces: the driver copies mapped memory directly only where the other GPU may read it.
+pixview_status pixviewi_cuda_copy_across(int from, const void *src, int to, void *dst,
+                                         int64_t bytes, pixview_stream stream, pixview_error *err)
 {
-    pixviewi_scope scope;
-    pixview_status status = pixviewi_scope_enter(&scope, device, err);
+    const int64_t PIECE = 1 << 24;
+    pixview_status status = pixviewi_cuda_check_rows(to, stream, true, err);
     if (status != PIXVIEW_OK)
         return status;
-    int code = scope.driver->memcpy_async
-                   ? scope.driver->memcpy_async((uintptr_t)dst, (uintptr_t)src, (size_t)bytes,
-                                                pixviewi_stream_handle(stream))
-                   : CU_INVALID_VALUE;
-    if (code != CU_SUCCESS)
-        status = pixviewi_driver_fail(err, scope.driver, code, "cannot copy to another GPU");
-    pixviewi_scope_leave(&scope);
+    void *piece = malloc((size_t)(bytes < PIECE ? bytes : PIECE));
+    if (!piece)
+        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for a copy to another GPU");
+    for (int64_t at = 0; at < bytes && status == PIXVIEW_OK; at += PIECE) {
+        int64_t size = bytes - at < PIECE ? bytes - at : PIECE;
+        status = pixviewi_cuda_copy_rows(from, piece, size, (const char *)src + at, size, size, 1,
+                                         true, true, PIXVIEWI_STREAM_CUDA_PER_THREAD, err);
+        if (status == PIXVIEW_OK)
+            status = pixviewi_cuda_copy_rows(to, (char *)dst + at, size, piece, size, size, 1,
+                                             false, true, stream, err);
+    }
+    free(piece);
     return status;
 }

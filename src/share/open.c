@@ -8,6 +8,7 @@
 #include "cuda/stream.h"
 #include "descriptor/overlap.h"
 #include "descriptor/owner.h"
+#include "descriptor/stream.h"
 #include "share/entries.h"
 #include "share/handle.h"
 #include "share/hold.h"
@@ -59,6 +60,14 @@ static pixview_status find_way(const pixviewi_handle *handle, int device, open_w
 
 // ---- Holding -----------------------------------------------------------------------------------------------
 
+// A copy to another GPU is read on the one that has the memory.
+static int waiting_gpu(const open_way *way) { return way->copies ? way->device : way->reader; }
+static pixview_stream waiting_stream(const open_way *way)
+{
+    bool orders = way->stream != PIXVIEW_STREAM_NONE;
+    return way->copies && orders ? PIXVIEWI_STREAM_CUDA_PER_THREAD : way->stream;
+}
+
 static pixview_status hold_own(const pixviewi_handle *handle, const open_way *way, void **base,
                                pixviewi_hold *hold, pixview_error *err)
 {
@@ -81,7 +90,7 @@ static pixview_status hold_own(const pixviewi_handle *handle, const open_way *wa
     *hold = (pixviewi_hold){pixviewi_process_epoch(), (int)handle->entry, NULL};
     if (handle->kind != PIXVIEWI_SEGMENT_HOST && handle->has_event) {
         pixviewi_own_lock_events();
-        status = pixviewi_cuda_wait_shared(way->reader, way->stream, &own->event, err);
+        status = pixviewi_cuda_wait_shared(waiting_gpu(way), waiting_stream(way), &own->event, err);
         pixviewi_own_unlock_events();
     }
     return status;
@@ -98,8 +107,9 @@ static pixview_status hold_other(const pixviewi_handle *handle, const open_way *
         return status;
     *base = mapping->base;
     *hold = (pixviewi_hold){pixviewi_process_epoch(), (int)handle->entry, mapping};
-    return way->reader < 0 ? PIXVIEW_OK
-                           : pixviewi_remote_wait(mapping, handle, way->reader, way->stream, err);
+    return way->reader < 0
+               ? PIXVIEW_OK
+               : pixviewi_remote_wait(mapping, handle, waiting_gpu(way), waiting_stream(way), err);
 }
 
 // After all that can fail, so that who fails still has what was sent to open or decline.
@@ -126,10 +136,8 @@ static pixview_status copy_over(const pixview_image *held, const open_way *way, 
         pixviewi_cuda_alloc(way->reader, bytes, way->stream, &data, &owner, err);
     if (status != PIXVIEW_OK)
         return status;
-    status = pixviewi_cuda_copy_bytes(way->reader, data, (const void *)range.low, bytes,
-                                      way->stream, err);
-    if (status == PIXVIEW_OK)
-        status = pixviewi_cuda_hold_until(way->reader, way->stream, held->owner, err);
+    status = pixviewi_cuda_copy_across(way->device, (const void *)range.low, way->reader, data,
+                                       bytes, way->stream, err);
     if (status != PIXVIEW_OK) {
         pixview_owner_unref(owner);
         return status;

@@ -55,6 +55,6 @@ int main(void)
     REQUIRE_TEXT(pixview_status_name(PIXVIEW_E_MEMORY), "PIXVIEW_E_MEMORY");
     REQUIRE_TEXT(pixview_status_name(1), "PIXVIEW_E_?");
     // Another code after the last: add a call for it above, then count it here.
-    REQUIRE_TEXT(pixview_status_name(PIXVIEW_E_MEMORY - 1), "PIXVIEW_E_?");
+    REQUIRE_TEXT(pixview_status_name(PIXVIEW_E_TIMEOUT - 1), "PIXVIEW_E_?");
     return 0;
 }
