@@ -63,8 +63,6 @@ pixview_status pixviewi_cuda_open_event(int device, const pixviewi_ipc_handle *h
 // Work queued on `stream` from now on waits for the event. It may be of another GPU.
 pixview_status pixviewi_cuda_wait_shared(int device, pixview_stream stream,
                                          const pixviewi_shared_event *event, pixview_error *err);
-// The host waits for it.
-void pixviewi_cuda_synchronize_shared(const pixviewi_shared_event *event);
 void pixviewi_cuda_drop_event(pixviewi_shared_event *event);
 
 // ---- GPUs -------------------------------------------------------------------------------------------

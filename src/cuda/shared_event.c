@@ -191,14 +191,3 @@ pixview_status pixviewi_cuda_wait_shared(int device, pixview_stream stream,
     pixviewi_scope_leave(&scope);
     return status;
 }
-
-void pixviewi_cuda_synchronize_shared(const pixviewi_shared_event *event)
-{
-    pixviewi_scope scope;
-    if (!event->event || pixviewi_cuda_unusable() ||
-        pixviewi_scope_enter(&scope, event->device, NULL) != PIXVIEW_OK)
-        return;
-    if (scope.driver->event_synchronize && pixviewi_scope_same(&scope, event->context))
-        scope.driver->event_synchronize(event->event);
-    pixviewi_scope_leave(&scope);
-}

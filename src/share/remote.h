@@ -40,8 +40,6 @@ void pixviewi_remote_redeem(pixviewi_mapping *mapping, const pixviewi_handle *ha
 // Work on `stream` of `reader` waits for what the sender noted in the handle.
 pixview_status pixviewi_remote_wait(pixviewi_mapping *mapping, const pixviewi_handle *handle,
                                     int reader, pixview_stream stream, pixview_error *err);
-// It is open, and nobody waits for these bytes any longer.
-void pixviewi_remote_opened(const pixviewi_mapping *mapping, const pixviewi_handle *handle);
 // Nobody here will open it.
 void pixviewi_remote_decline(const pixviewi_handle *handle);
 void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry);
