@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // F_DUPFD_CLOEXEC
-#endif
 #include "share/segment.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "cuda/shared.h"
 #include "share/host_memory.h"
-#include "share/system.h"
 
 static pixviewi_segment *first;
 static uint64_t last_id;
@@ -113,18 +107,6 @@ pixview_status pixviewi_segment_over(const pixviewi_segment *like, pixviewi_segm
         return PIXVIEW_E_MEMORY;
     *segment = *like;
     segment->borrowed = true;
-    if (like->kind == PIXVIEWI_SEGMENT_IPC) {
-        segment->fd = -1;
-    } else {
-        segment->fd = pixviewi_fcntl(like->fd, F_DUPFD_CLOEXEC, 0);
-        if (segment->fd < 0) {
-            free(segment);
-            return pixviewi_fail(err, PIXVIEW_E_SHARE,
-                                 "cannot share the image on: too many open files (errno %d); raise "
-                                 "`ulimit -n`",
-                                 errno);
-        }
-    }
     return finish(segment, out, err);
 }
 

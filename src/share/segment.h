@@ -22,14 +22,14 @@ typedef struct pixviewi_segment {
         allocation; // IPC: what the driver calls it, so that an address of before is not taken for it
     int *entries;   // of a pool: an entry for each frame; else NULL
     int64_t frame_size; // BYTES from one to the next
-    bool borrowed; // the memory is another process's; whoever holds an image of it keeps it mapped
+    bool borrowed;      // not ours to free: whoever holds an image of it keeps the memory
     struct pixviewi_segment *next;
 } pixviewi_segment;
 
 // New memory. Count 1, listed.
 pixview_status pixviewi_segment_new(pixview_device device, int64_t bytes, pixviewi_segment **out,
                                     pixview_error *err);
-// Memory that is there already, described in `like` but for slot, id and count. A descriptor in it is duplicated.
+// Memory that somebody else allocated, by its IPC handle; described in `like` but for slot, id and count. No descriptor.
 pixview_status pixviewi_segment_over(const pixviewi_segment *like, pixviewi_segment **out,
                                      pixview_error *err);
 
