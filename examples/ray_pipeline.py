@@ -106,7 +106,7 @@ class Preprocessing(Node):
         return pixview.stack(frames, out=out, **how)
 
 
-@ray.remote
+@ray.remote(enable_tensor_transport=True)  # who is given Images in GPU memory, too
 class Model(Node):
     """Small ones: yours go here."""
 

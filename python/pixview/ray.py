@@ -9,6 +9,10 @@
         @ray.method(tensor_transport="pixview")
         def frame(self): ...    # returns Images, also within lists, dicts and objects
 
+    @ray.remote(enable_tensor_transport=True)
+    class Model:
+        def run(self, image): ...    # and gets them
+
 Images in host memory go through Ray's object store: one copy into it, and every reader of the node gets
 a read-only view of the store's own memory. Images in GPU memory stay where they are, and every reader of the
 node opens them: ``pixview.share``. To another node, and between GPUs that do not see each other,
@@ -58,7 +62,8 @@ def register() -> None:
     _tensor_transport="pixview")`` puts: the sender's Image is held until Ray has let go of the object and every
     reader has dropped its views. The reader's Image is as writable as the sender's, and shows what the sender
     writes later. Memory that cannot be shared (expandable segments, stream-ordered pools) is copied once,
-    into memory of its own. ShareError in the reader if it is on another node or the sender is gone, DeviceError
+    into memory of its own. The readers are actors with ``enable_tensor_transport=True``; Ray may wait for
+    60 seconds and fail in others. ShareError in the reader if it is on another node or the sender is gone, DeviceError
     if it does not see the GPU; both say what to do. Without the transport a GPU Image is pickled by its
     share, which can be read once, and within 60 seconds.
     """

@@ -9,8 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import runpy
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ pytest.importorskip("pixview.ray", reason="a ray without register_tensor_transpo
 
 SHAPE = (480, 640, 3)  # more than the 100 KB that Ray sends without its object store
 NOBODY = "no-such-node"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def has_gpu() -> bool:
@@ -273,6 +276,15 @@ def test_without_the_transport_one_reader_opens_it(gpu: Any, one: Any) -> None:
     facts, pixels = get(one.facts.remote(gpu.gpu.remote(4)))
     assert facts[3] == "cuda"
     assert (pixels == 4).all()
+
+
+def test_actors_of_the_example_take_images_from_a_gpu(cluster: None) -> None:
+    """Without the transport Ray may wait for an image behind the method that waits for it."""
+    pytest.importorskip("av")
+    pytest.importorskip("torch")
+    made = runpy.run_path(str(EXAMPLES / "ray_pipeline.py"))
+    for name in ("Decoder", "Preprocessing", "Model"):
+        assert made[name].__ray_metadata__.enable_tensor_transport, name
 
 
 # ---- what is refused ----
