@@ -128,7 +128,7 @@ pixview_status pixviewi_cuda_open_event(int device, const pixviewi_ipc_handle *h
         } else {
             event->event = NULL;
             status = pixviewi_driver_fail(err, scope.driver, code,
-                                          "cannot open the event of another process");
+                                          "cannot open the event of the process that sent the image; is it gone?");
         }
     }
     pixviewi_scope_leave(&scope);

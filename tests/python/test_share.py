@@ -637,9 +637,12 @@ def test_get_waits_for_another_thread() -> None:
 def test_get_ends_at_ctrl_c() -> None:
     frames = pool(1)
     held = frames.get()
+    # A background job of a shell ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         frames.get()
+    signal.signal(signal.SIGINT, before)
     del held
     assert frames.idle == 1
 
