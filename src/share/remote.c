@@ -459,20 +459,32 @@ static void note_held(pixviewi_remote *remote, const pixviewi_handle *handle,
     held->beyond = more && held->beyond > range.beyond ? held->beyond : range.beyond;
 }
 
+// Under the lock. The one that has all these bytes; NULL.
+static pixviewi_mapping *find_mapping_around(uintptr_t low, uintptr_t beyond, bool on_host)
+{
+    for (pixviewi_remote *remote = first; remote; remote = remote->next)
+        for (pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next)
+            if ((mapping->device < 0) == on_host && low >= (uintptr_t)mapping->base &&
+                beyond <= (uintptr_t)mapping->base + (uintptr_t)mapping->size)
+                return mapping;
+    return NULL;
+}
+
 pixviewi_mapping *pixviewi_remote_hold_part(const void *low, const void *beyond, int device,
                                             int *entry)
 {
-    for (pixviewi_remote *remote = first; remote; remote = remote->next)
-        for (int i = 0; i < PIXVIEWI_ENTRIES; i++) {
-            held_entry *held = &remote->held[i];
-            if (held->count == 0 || !held->mapping || (held->mapping->device < 0) != (device < 0) ||
-                (uintptr_t)low < held->low || (uintptr_t)beyond > held->beyond)
-                continue;
-            held->count++;
-            held->mapping->users++;
-            *entry = i;
-            return held->mapping;
-        }
+    pixviewi_mapping *mapping =
+        find_mapping_around((uintptr_t)low, (uintptr_t)beyond, device < 0);
+    for (int i = 0; mapping && i < PIXVIEWI_ENTRIES; i++) {
+        held_entry *held = &mapping->remote->held[i];
+        if (held->count == 0 || held->mapping != mapping || (uintptr_t)low < held->low ||
+            (uintptr_t)beyond > held->beyond)
+            continue;
+        held->count++;
+        mapping->users++;
+        *entry = i;
+        return mapping;
+    }
     return NULL;
 }
 
