@@ -127,8 +127,9 @@ pixview_status pixviewi_cuda_open_event(int device, const pixviewi_ipc_handle *h
             event->handle = *handle;
         } else {
             event->event = NULL;
-            status = pixviewi_driver_fail(err, scope.driver, code,
-                                          "cannot open the event of the process that sent the image; is it gone?");
+            status = pixviewi_driver_fail(
+                err, scope.driver, code,
+                "cannot open the event of the process that sent the image; is it gone?");
         }
     }
     pixviewi_scope_leave(&scope);

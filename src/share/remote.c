@@ -4,187 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "descriptor/overlap.h"
-#include "share/host_memory.h"
-#include "share/link.h"
-#include "share/process.h"
-
-// Of an image that is open here; the bit in the ledger is set while `count` is above 0.
-typedef struct held_entry {
-    uint32_t count;
-    pixviewi_mapping *mapping;
-    uint64_t generation;
-    uintptr_t low, beyond; // what of it was opened
-} held_entry;
-
-struct pixviewi_remote {
-    uint8_t key[16];
-    int64_t pid;
-    int peer; // our number in its ledger
-    int socket, notice, wake;
-    bool dead; // its memory stays as long as it is used here
-    int busy;  // threads that ask it something
-    pthread_mutex_t asking;
-    uint32_t questions;
-    pixviewi_ledger *ledger;
-    pixviewi_mapping *mappings;
-    held_entry held[PIXVIEWI_ENTRIES];
-    pixviewi_shared_event *events[PIXVIEWI_ENTRIES]; // its owner's, to wait for
-    pixviewi_shared_event *notes[PIXVIEWI_ENTRIES];  // ours, for those who get it from us
-    pixviewi_remote *next;
-};
+#include "share/remote_internal.h"
 
 static pixviewi_remote *first;
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; // of events
 
-// ---- Connecting -----------------------------------------------------------------------------------------
-
-static void free_event(pixviewi_shared_event *event)
-{
-    if (event)
-        pixviewi_cuda_drop_event(event);
-    free(event);
-}
-
-static void end_remote(pixviewi_remote *remote)
-{
-    int fds[] = {remote->socket, remote->notice, remote->wake};
-    for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-    for (int i = 0; i < PIXVIEWI_ENTRIES; i++) {
-        free_event(remote->events[i]);
-        free_event(remote->notes[i]);
-    }
-    pixviewi_ledger_unmap(remote->ledger);
-    pthread_mutex_destroy(&remote->asking);
-    free(remote);
-}
-
-static pixview_status no_answer(const pixviewi_remote *remote, int code, pixview_error *err)
-{
-    const char *why = "its answer makes no sense";
-    if (code == 0 || code == ECONNRESET)
-        why = "it is gone";
-    else if (code == EAGAIN || code == EWOULDBLOCK)
-        why = "it does not answer in time; is it stopped, or has too many open files?";
-    else if (code == EMFILE)
-        why = "too many open files here; raise `ulimit -n`";
-    bool late = code == EAGAIN || code == EWOULDBLOCK;
-    return pixviewi_fail(err, late ? PIXVIEW_E_TIMEOUT : PIXVIEW_E_SHARE,
-                         "cannot open what process %lld shared: %s", (long long)remote->pid, why);
-}
-
-// `count` descriptors come with a good answer.
-static pixview_status ask(pixviewi_remote *remote, const pixviewi_message *question, int64_t until,
-                          pixviewi_message *answer, int *fds, int *count, pixview_error *err)
-{
-    pixviewi_message numbered = *question;
-    int got;
-    pthread_mutex_lock(&remote->asking);
-    numbered.number = ++remote->questions;
-    // If it hung up, it may have said why.
-    (void)!pixviewi_link_send(remote->socket, &numbered, NULL, 0);
-    for (;;) {
-        got = pixviewi_link_receive(remote->socket, until, answer, fds, count);
-        if (got != 1 || answer->number == numbered.number || answer->number == 0)
-            break;
-        // A late answer to a question that was given up. The socket stays: its end is our death to the other side.
-        while (*count > 0)
-            close(fds[--*count]);
-        if (pixviewi_now() > until) {
-            got = -1;
-            errno = EAGAIN;
-            break;
-        }
-    }
-    int code = got == 0 ? 0 : errno;
-    pthread_mutex_unlock(&remote->asking);
-    return got == 1 ? PIXVIEW_OK : no_answer(remote, code, err);
-}
-
-static pixview_status enter(pixviewi_remote *remote, int64_t until, pixview_error *err)
-{
-    pixviewi_message question = {.question = PIXVIEWI_ASK_ENTER}, answer;
-    int fds[PIXVIEWI_LINK_FDS], count;
-    memcpy(question.process, remote->key, sizeof question.process);
-    pixview_status status = ask(remote, &question, until, &answer, fds, &count, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    bool right = answer.status == PIXVIEW_OK && count == 3 && answer.peer >= 0 &&
-                 answer.peer < PIXVIEWI_PEERS;
-    if (right) {
-        remote->peer = answer.peer;
-        remote->wake = fds[1];
-        remote->notice = fds[2];
-        status = pixviewi_ledger_map(fds[0], &remote->ledger, err);
-        close(fds[0]);
-        return status;
-    }
-    while (count > 0)
-        close(fds[--count]);
-    if (answer.status == PIXVIEW_E_SHARE)
-        return pixviewi_fail(err, PIXVIEW_E_SHARE,
-                             "process %lld is used by %d others already, which is the limit",
-                             (long long)remote->pid, PIXVIEWI_PEERS);
-    return no_answer(remote, answer.status == PIXVIEW_E_MEMORY ? EAGAIN : EPROTO, err);
-}
-
-static pixview_status connect_to(const pixviewi_handle *handle, int64_t until,
-                                 pixviewi_remote **out, pixview_error *err)
-{
-    pixviewi_remote *remote = calloc(1, sizeof *remote);
-    if (!remote)
-        return pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
-    memcpy(remote->key, handle->process, sizeof remote->key);
-    remote->pid = handle->pid;
-    remote->notice = remote->wake = remote->socket = -1;
-    pthread_mutex_init(&remote->asking, NULL);
-    pixview_status status =
-        pixviewi_link_connect(remote->key, remote->pid, until, &remote->socket, err);
-    if (status == PIXVIEW_OK)
-        status = enter(remote, until, err);
-    if (status == PIXVIEW_OK)
-        *out = remote;
-    else
-        end_remote(remote);
-    return status;
-}
-
-// ---- Mappings -------------------------------------------------------------------------------------------
-
-static void end_mapping(pixviewi_mapping *mapping)
-{
-    if (mapping->kind == PIXVIEWI_SEGMENT_HOST)
-        munmap(mapping->base, (size_t)mapping->size);
-    else if (mapping->kind == PIXVIEWI_SEGMENT_FD)
-        pixviewi_cuda_unmap(mapping->device, mapping->base, mapping->size);
-    else
-        pixviewi_cuda_close_ipc(mapping->reader, mapping->base);
-    if (mapping->fd >= 0)
-        close(mapping->fd);
-    free(mapping);
-}
-
-// An IPC mapping goes with its last image, since its owner may free the memory then.
-static bool is_idle(const pixviewi_mapping *mapping)
-{
-    return mapping->users == 0 &&
-           (mapping->kind == PIXVIEWI_SEGMENT_IPC || mapping->remote->dead ||
-            atomic_load(&mapping->remote->ledger->segments[mapping->slot]) != mapping->id);
-}
-
-static void unlist_mapping(pixviewi_mapping *mapping)
-{
-    pixviewi_mapping **at = &mapping->remote->mappings;
-    while (*at != mapping)
-        at = &(*at)->next;
-    *at = mapping->next;
-}
+// ---- What is over ---------------------------------------------------------------------------------------
 
 // Under the lock: takes what is idle off the lists; and remotes that are gone.
 static void collect_idle(pixviewi_mapping **mappings, pixviewi_remote **remotes)
@@ -193,7 +22,7 @@ static void collect_idle(pixviewi_mapping **mappings, pixviewi_remote **remotes)
         pixviewi_remote *remote = *link;
         for (pixviewi_mapping **at = &remote->mappings; *at;) {
             pixviewi_mapping *mapping = *at;
-            if (!is_idle(mapping)) {
+            if (!pixviewi_mapping_is_idle(mapping)) {
                 at = &mapping->next;
                 continue;
             }
@@ -220,86 +49,14 @@ static void end_idle(void)
     pixviewi_share_unlock();
     while (mappings) {
         pixviewi_mapping *next = mappings->next;
-        end_mapping(mappings);
+        pixviewi_mapping_end(mappings);
         mappings = next;
     }
     while (remotes) {
         pixviewi_remote *next = remotes->next;
-        end_remote(remotes);
+        pixviewi_remote_end(remotes);
         remotes = next;
     }
-}
-
-static pixview_status map(pixviewi_mapping *mapping, pixview_error *err)
-{
-    switch (mapping->kind) {
-    case PIXVIEWI_SEGMENT_HOST:
-        return pixviewi_host_memory_map(mapping->fd, mapping->size, &mapping->base, err);
-    case PIXVIEWI_SEGMENT_FD:
-        return pixviewi_cuda_map_fd(mapping->device, mapping->fd, mapping->size, &mapping->base,
-                                    err);
-    default:
-        return pixviewi_cuda_open_ipc(mapping->reader, &mapping->handle, mapping->size,
-                                      &mapping->base, err);
-    }
-}
-
-static pixview_status make_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                   int device, int reader, int64_t until, pixviewi_mapping **out,
-                                   pixview_error *err)
-{
-    pixviewi_message question = {.question = PIXVIEWI_ASK_SEGMENT,
-                                 .slot = handle->slot,
-                                 .segment = handle->segment},
-                     answer;
-    int fds[PIXVIEWI_LINK_FDS] = {-1}, count = 0;
-    pixview_status status = ask(remote, &question, until, &answer, fds, &count, err);
-    if (status != PIXVIEW_OK)
-        return status;
-    bool by_fd = handle->kind != PIXVIEWI_SEGMENT_IPC;
-    while (count > (by_fd ? 1 : 0))
-        close(fds[--count]);
-    if (answer.status != PIXVIEW_OK || (by_fd && count == 0)) {
-        return pixviewi_fail(err, PIXVIEW_E_SHARE,
-                             "process %lld has let go of the shared memory, or has too many open "
-                             "files to send it",
-                             (long long)handle->pid);
-    }
-    pixviewi_mapping *mapping = calloc(1, sizeof *mapping);
-    if (!mapping) {
-        status = pixviewi_fail(err, PIXVIEW_E_MEMORY, "no memory for what another process shares");
-    } else {
-        *mapping = (pixviewi_mapping){.remote = remote,
-                                      .kind = handle->kind,
-                                      .slot = handle->slot,
-                                      .id = handle->segment,
-                                      .size = handle->segment_size,
-                                      .fd = by_fd ? fds[0] : -1,
-                                      .handle = answer.handle,
-                                      .device = device,
-                                      .reader = reader};
-        memcpy(mapping->uuid, handle->uuid, sizeof mapping->uuid);
-        status = map(mapping, err);
-    }
-    if (status == PIXVIEW_OK) {
-        *out = mapping;
-    } else {
-        free(mapping);
-        if (by_fd)
-            close(fds[0]);
-    }
-    return status;
-}
-
-static pixviewi_mapping *find_mapping(pixviewi_remote *remote, const pixviewi_handle *handle,
-                                      int reader)
-{
-    for (pixviewi_mapping *mapping = remote->mappings; mapping; mapping = mapping->next)
-        if (mapping->slot == handle->slot && mapping->id == handle->segment &&
-            mapping->size == handle->segment_size && (int)mapping->kind == (int)handle->kind &&
-            (mapping->kind != PIXVIEWI_SEGMENT_IPC || mapping->reader == reader))
-            return mapping;
-    return NULL;
 }
 
 // ---- Holding --------------------------------------------------------------------------------------------
@@ -367,7 +124,7 @@ static pixview_status find_or_connect(const pixviewi_handle *handle, int64_t unt
     if (*out)
         return PIXVIEW_OK;
     pixviewi_share_unlock();
-    status = connect_to(handle, until, &made, err);
+    status = pixviewi_remote_connect(handle, until, &made, err);
     if (status != PIXVIEW_OK)
         return status;
     pixviewi_share_lock();
@@ -382,7 +139,7 @@ static pixview_status find_or_connect(const pixviewi_handle *handle, int64_t unt
     if (more || !*out) {
         pixviewi_share_unlock();
         if (more)
-            end_remote(more);
+            pixviewi_remote_end(more);
         if (*out) {
             pixviewi_share_lock();
             (*out)->busy--;
@@ -396,21 +153,22 @@ static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle
                                   pixview_error *err)
 {
     pixviewi_mapping *made = NULL;
-    *out = find_mapping(remote, handle, reader);
+    *out = pixviewi_mapping_find(remote, handle, reader);
     if (*out) {
         (*out)->users++;
         return PIXVIEW_OK;
     }
     if (remote->dead)
-        return no_answer(remote, 0, err);
+        return pixviewi_remote_no_answer(remote, 0, err);
     remote->busy++;
     pixviewi_share_unlock();
-    pixview_status status = make_mapping(remote, handle, device, reader, until, &made, err);
+    pixview_status status =
+        pixviewi_mapping_make(remote, handle, device, reader, until, &made, err);
     pixviewi_share_lock();
     remote->busy--;
     if (status != PIXVIEW_OK)
         return status;
-    *out = find_mapping(remote, handle, reader);
+    *out = pixviewi_mapping_find(remote, handle, reader);
     if (!*out) {
         made->next = remote->mappings;
         remote->mappings = made;
@@ -420,24 +178,10 @@ static pixview_status find_or_map(pixviewi_remote *remote, const pixviewi_handle
     (*out)->users++;
     if (made) { // two threads at once
         pixviewi_share_unlock();
-        end_mapping(made);
+        pixviewi_mapping_end(made);
         pixviewi_share_lock();
     }
     return PIXVIEW_OK;
-}
-
-static pixview_status give_access(pixviewi_mapping *mapping, int reader, pixview_error *err)
-{
-    if (mapping->kind != PIXVIEWI_SEGMENT_FD || reader == mapping->device)
-        return PIXVIEW_OK;
-    uint64_t bit = (uint64_t)1 << reader;
-    if (__atomic_load_n(&mapping->peers, __ATOMIC_ACQUIRE) & bit)
-        return PIXVIEW_OK;
-    pixview_status status =
-        pixviewi_cuda_map_on(mapping->device, reader, mapping->base, mapping->size, err);
-    if (status == PIXVIEW_OK)
-        __atomic_fetch_or(&mapping->peers, bit, __ATOMIC_RELEASE);
-    return status;
 }
 
 static int64_t until_of(double seconds)
@@ -473,8 +217,7 @@ static pixviewi_mapping *find_mapping_around(uintptr_t low, uintptr_t beyond, bo
 pixviewi_mapping *pixviewi_remote_hold_part(const void *low, const void *beyond, int device,
                                             int *entry)
 {
-    pixviewi_mapping *mapping =
-        find_mapping_around((uintptr_t)low, (uintptr_t)beyond, device < 0);
+    pixviewi_mapping *mapping = find_mapping_around((uintptr_t)low, (uintptr_t)beyond, device < 0);
     for (int i = 0; mapping && i < PIXVIEWI_ENTRIES; i++) {
         held_entry *held = &mapping->remote->held[i];
         if (held->count == 0 || held->mapping != mapping || (uintptr_t)low < held->low ||
@@ -535,7 +278,7 @@ pixview_status pixviewi_remote_hold(const pixviewi_handle *handle, int device, i
         end_idle(); // it may have died while it was asked, when nobody could end it
         return status;
     }
-    status = give_access(*out, reader, err);
+    status = pixviewi_mapping_give_access(*out, reader, err);
     if (status != PIXVIEW_OK)
         pixviewi_mapping_let_go(*out, (int)handle->entry);
     return status;
@@ -573,15 +316,15 @@ void pixviewi_mapping_let_go(pixviewi_mapping *mapping, int entry)
     mapping->users--;
     if (mapping->users == 0 && remote->held[entry].mapping == mapping)
         remote->held[entry].mapping = NULL;
-    bool idle = is_idle(mapping);
+    bool idle = pixviewi_mapping_is_idle(mapping);
     // The owner may free IPC memory as soon as it is let go of, so that is closed here, by nobody else.
     bool close_first = idle && mapping->kind == PIXVIEWI_SEGMENT_IPC;
     if (close_first)
-        unlist_mapping(mapping);
+        pixviewi_mapping_unlist(mapping);
     remote->busy++; // it stays until the entry is let go of
     pixviewi_share_unlock();
     if (close_first)
-        end_mapping(mapping);
+        pixviewi_mapping_end(mapping);
     else if (idle)
         end_idle();
     pixviewi_share_lock();
@@ -671,7 +414,7 @@ void pixviewi_remotes_forget(void)
             free(remote->events[i]);
             remote->events[i] = NULL;
         }
-        end_remote(remote);
+        pixviewi_remote_end(remote);
     }
     pthread_mutex_init(&opening, NULL);
 }
