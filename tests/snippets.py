@@ -6,6 +6,7 @@ import importlib.util
 import pathlib
 import re
 
+import numpy
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -34,6 +35,18 @@ def require_libraries(code):
         for name in names:
             if not importlib.util.find_spec(name.split(".")[0]):
                 pytest.skip(f"no {name} installed")
+            if name == "numba.cuda":
+                require_numba_cuda()
+
+
+def require_numba_cuda():
+    """A numba-cuda that is older than the NumPy beside it looks for names that NumPy has dropped."""
+    import numba.cuda
+
+    try:
+        numba.cuda.jit("void(uint8[:])")(lambda pixels: None)
+    except AttributeError as error:
+        pytest.skip(f"this numba-cuda does not fit NumPy {numpy.__version__}: {error}")
 
 
 def in_folder(code, folder):

@@ -4,6 +4,7 @@
 import gc
 import os
 import pickle
+import signal
 import time
 
 import pytest
@@ -169,6 +170,28 @@ def test_killed(frames):
     del mine
     with pytest.raises(pixview.ShareError, match="gone"):
         assert becomes(lambda: theirs.open(timeout=1) and False, True)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.1, 0.4])
+def test_killed_with_work_queued(frames, seconds):
+    """What a killed reader has queued does not reach the next image of the frame."""
+    with OtherProcess() as process:
+        process("open", "a", pixview.share(frames.copy(IMAGE)))
+        code = """
+import pixview, torch
+t = pixview.as_torch(images["a"])
+torch.cuda._sleep(500_000_000)
+for _ in range(200):
+    t.fill_(7)
+"""
+        process("run", code)
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)  # nobody waits for its end
+        taken = [frames.get(timeout=10) for _ in range(2)]
+        for frame in taken:
+            pixview.copy_into(frame, np.zeros_like(IMAGE))
+    time.sleep(0.6)
+    assert [int(read(frame).max()) for frame in taken] == [0, 0]
 
 
 def test_memory_goes():
