@@ -23,7 +23,7 @@ export VENV
 
 SOURCES := $(shell find include src python compat -type f ! -name '*.pyc' 2>/dev/null) \
 	meson.build meson.options pyproject.toml tools/install.sh tools/embed.sh tools/version.sh
-PIP := @$(PY) -m pip install -q --disable-pip-version-check
+PIP := @$(PY) -m pip install -q --disable-pip-version-check --no-compile # lib.sh says why
 
 .DEFAULT_GOAL := build
 
