@@ -23,7 +23,7 @@ export VENV
 
 SOURCES := $(shell find include src python compat -type f ! -name '*.pyc' 2>/dev/null) \
 	meson.build meson.options pyproject.toml tools/install.sh tools/embed.sh tools/version.sh
-PIP := @$(PY) -m pip install -q --disable-pip-version-check --no-compile # lib.sh says why
+PIP := @$(PY) -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := build
 
@@ -115,7 +115,7 @@ need-gpu-for-%: FORCE
 
 # ---- commands ----
 
-.PHONY: build demo test test-c test-clang test-musl test-arm64 test-sanitizers test-driver test-packages test-python test-gpu test-ray gpu-record kcheck soak bench fuzz lint
+.PHONY: build demo test test-c test-c-sanitized test-c-package test-c-threads test-clang test-musl test-arm64 test-sanitizers test-driver test-packages test-python test-gpu test-ray gpu-record kcheck soak bench fuzz lint
 .PHONY: format docs wheel clean
 
 build: $(STAMPS)/.pixview
@@ -127,12 +127,20 @@ demo: $(STAMPS)/.demo $(STAMPS)/.pixview
 
 # Lint first, because it is quick; the Python tests last, so that their closing line is the last one.
 test: lint
-	@$(MAKE) --no-print-directory -j3 test-c test-driver test-packages
+	@$(MAKE) --no-print-directory -j3 test-packages test-c test-driver
 	@. tools/lib.sh; ! has_driver || tools/test.sh gpu
 	@tools/test.sh python
 
-test-c: $(STAMPS)/.ready
+test-c: test-c-sanitized test-c-package test-c-threads
+
+test-c-sanitized: $(STAMPS)/.ready
 	@tools/test.sh c
+
+test-c-package: $(STAMPS)/.ready
+	@tools/test.sh c-package
+
+test-c-threads: $(STAMPS)/.ready
+	@tools/test.sh c-threads
 
 test-clang: $(STAMPS)/.ready
 	@tools/test.sh clang

@@ -18,9 +18,8 @@ has_driver() {
     [ -e /proc/driver/nvidia ] || PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'
 }
 
-# Bytecode is written when a module is imported first: of torch's thousands most never are.
 pip_install() {
-    "$PY" -m pip install -q --disable-pip-version-check --no-compile "$@"
+    "$PY" -m pip install -q --disable-pip-version-check "$@"
 }
 
 # The extension with asserts, for tests; without optimization and LTO, so that nm sees what each file needs,

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# usage: test.sh c | clang | musl | arm64 | driver | python | ray | gpu | gpu-programs | kcheck | sanitizers | soak | bench
+# usage: test.sh c | c-threads | c-package | clang | musl | arm64 | driver | python | ray | gpu | gpu-programs | kcheck | sanitizers | soak | bench
 #
-# c        the C tests, built with the address and undefined-behaviour sanitizers; those with threads
-#          once more with the thread sanitizer
+# c        the C tests, built with the address and undefined-behaviour sanitizers
+# c-threads  those of them with threads, with the thread sanitizer
+# c-package  the library as it is installed: exports, hardening, programs by pkg-config, CMake and meson
 # clang    the C tests, built by clang with all warnings as errors ($CLANG, $CLANGXX: another clang)
 # musl     the library built for musl, its exports, and C programs with it ($MUSL_CC: another compiler than musl-gcc)
 # arm64    under qemu-user: the C tests, and tests/python with NumPy on the arm64 wheel in dist/
@@ -40,27 +41,36 @@ skipped() { # FOLDER
     grep -h 'SKIPPED, not passed' "$1/meson-logs/testlog.txt" >&2 || true
 }
 
+# New warnings of compilers that nobody here has tried must not fail a user's tests.
+werror() {
+    case $(${CC:-cc} -dumpversion) in
+    1[0-4]*) echo true ;;
+    *) echo false ;;
+    esac
+}
+
 test_c() {
     say "C tests with address and undefined-behaviour sanitizers"
-    # New warnings of compilers that nobody here has tried must not fail a user's tests.
-    case $(${CC:-cc} -dumpversion) in
-    1[0-4]*) werror=true ;;
-    *) werror=false ;;
-    esac
     # -O1 compiles in half the time; gcc warns of more at -O2, as the thread sanitizer's build has.
-    setup build/asan -Dbuildtype=debug -Doptimization=1 $lines -Dlibrary=false -Dpython=true -Dwerror=$werror \
+    setup build/asan -Dbuildtype=debug -Doptimization=1 $lines -Dlibrary=false -Dpython=true -Dwerror="$(werror)" \
         -Db_sanitize=address,undefined -Db_lundef=false
     ninja -C build/asan --quiet
     # The limits are for an idle machine; pip works beside the tests.
     meson test -C build/asan --no-rebuild --print-errorlogs --timeout-multiplier 4 || failed=1
+}
+
+test_c_package() {
     say "the library as it is installed: exports, hardening, programs by pkg-config, CMake and meson"
     setup build/package -Dbuildtype=release
     ninja -C build/package --quiet installed
     meson test -C build/package --no-rebuild --print-errorlogs --timeout-multiplier 4 symbols hardening packages \
         amalgamation 32bit || failed=1
     skipped build/package
+}
+
+test_c_threads() {
     say "C tests that have threads, with the thread sanitizer"
-    setup build/tsan -Dbuildtype=debugoptimized $lines -Dlibrary=false -Dwerror=$werror \
+    setup build/tsan -Dbuildtype=debugoptimized $lines -Dlibrary=false -Dwerror="$(werror)" \
         -Db_sanitize=thread -Db_lundef=false
     ninja -C build/tsan --quiet threaded
     meson test -C build/tsan --no-rebuild --print-errorlogs --timeout-multiplier 4 --suite threads || failed=1
@@ -335,6 +345,8 @@ test_soak() {
 
 case $1 in
 c) test_c ;;
+c-threads) test_c_threads ;;
+c-package) test_c_package ;;
 clang) test_clang ;;
 musl) test_musl ;;
 arm64) test_arm64 ;;
@@ -364,7 +376,7 @@ bench)
     last_cuda_opencv "$PY" bench/share.py ${BENCH:-}
     ;;
 *)
-    say "test.sh $1: must be c, clang, musl, arm64, driver, python, ray, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
+    say "test.sh $1: must be c, c-threads, c-package, clang, musl, arm64, driver, python, ray, gpu, gpu-programs, kcheck, sanitizers, soak or bench"
     exit 1
     ;;
 esac
